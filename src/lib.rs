@@ -1,0 +1,7 @@
+//! Conclave: a moderated meeting server in which nobody is heard, seen or let in without a permit.
+//!
+//! The parts and the direction of their imports are in `docs/architecture.md`.
+
+pub mod clock;
+pub mod ids;
+pub mod secret;
