@@ -1,0 +1,305 @@
+//! What a participant may see of a room, as values: the lines of the roster, the room itself, and the events
+//! that change them. Projection decides who gets which; nothing here is a secret of the server.
+
+use conclave_policy::roles::Role;
+use conclave_policy::source::Source;
+use serde::Serialize;
+
+use crate::clock::Timestamp;
+use crate::ids::{KnockId, ParticipantId, RoomId};
+
+/// What a right over one source is set to for one participant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum SourceState {
+    /// The participant may turn it on, and has not.
+    Off,
+    /// It is on: packets are forwarded.
+    On,
+    /// The participant may not turn it on, but may ask a host.
+    NotAllowed,
+    /// A host withdrew it; the participant may ask.
+    Withdrawn,
+}
+
+/// The four sources of one participant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct SourceStates {
+    /// The microphone.
+    pub microphone: SourceState,
+    /// The camera.
+    pub camera: SourceState,
+    /// The shared screen.
+    pub screen: SourceState,
+    /// The sound of the shared screen.
+    pub screen_audio: SourceState,
+}
+
+/// One line of the roster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct ParticipantView {
+    /// Who it is, for the life of the session.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub participant: ParticipantId,
+    /// The name that the server vouches for.
+    pub name: String,
+    /// Whether a signed-in account stands behind the name; false is "guest, unverified".
+    pub signed_in: bool,
+    /// The role in this room.
+    pub role: Role,
+    /// What each source does now.
+    pub sources: SourceStates,
+    /// A raised hand.
+    pub hand: bool,
+    /// False while the connection is lost and may still come back.
+    pub connected: bool,
+}
+
+/// Someone who waits, as hosts see them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct KnockView {
+    /// The id to admit or deny.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub knock: KnockId,
+    /// The version of the name that is shown; an admission names the version that the host saw.
+    pub version: u32,
+    /// The shown name.
+    pub name: String,
+    /// Whether a signed-in account stands behind the name.
+    pub signed_in: bool,
+    /// When the knock came, milliseconds since the epoch.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub since: Timestamp,
+    /// Whether it came while the room was locked.
+    pub while_locked: bool,
+    /// How often this identity was denied in this session.
+    pub denied_before: u32,
+}
+
+/// One setting as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct SettingView {
+    /// The name of the setting.
+    pub key: String,
+    /// The value that holds.
+    pub value: String,
+    /// All values, strictest first.
+    pub values: Vec<String>,
+    /// Who may relax it: `host`, `admin` or `fixed`.
+    pub relax: String,
+    /// False while the feature behind it is not built: kept, without effect.
+    pub built: bool,
+}
+
+/// The room as one admitted participant sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct RoomView {
+    /// The room.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub room: RoomId,
+    /// Its title.
+    pub title: String,
+    /// Whether it is locked.
+    pub locked: bool,
+    /// The receiving participant.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub you: ParticipantId,
+    /// Everyone whom the receiver may see, the receiver included.
+    pub participants: Vec<ParticipantView>,
+    /// Who waits; hosts only, otherwise absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub knocks: Option<Vec<KnockView>>,
+    /// How many are in the room; only for those who may see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub count: Option<u32>,
+    /// The settings as they stand.
+    pub settings: Vec<SettingView>,
+}
+
+/// Why a participant is no longer in the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum LeaveReason {
+    /// They left.
+    Left,
+    /// A host removed them.
+    Removed,
+    /// The connection was lost and did not come back in time.
+    TimedOut,
+}
+
+/// One thing that changed in the room, for one receiver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// Someone came in, or became visible to the receiver.
+    ParticipantJoined {
+        /// The new line of the roster.
+        participant: ParticipantView,
+    },
+    /// Anything about a participant changed: role, sources, hand, connection.
+    ParticipantChanged {
+        /// The whole line as it is now.
+        participant: ParticipantView,
+    },
+    /// Someone is gone, or no longer visible to the receiver.
+    ParticipantLeft {
+        /// Who.
+        #[cfg_attr(test, ts(type = "string"))]
+        participant: ParticipantId,
+        /// Why.
+        reason: LeaveReason,
+    },
+    /// A moderator did something to the receiver, to be said in plain words.
+    DoneToYou {
+        /// What was done.
+        what: DoneToYou,
+        /// The moderator's name.
+        by: String,
+    },
+    /// A participant asks for a source (hosts only).
+    Asked {
+        /// Who asks.
+        #[cfg_attr(test, ts(type = "string"))]
+        participant: ParticipantId,
+        /// For what.
+        source: Source,
+    },
+    /// Someone knocks, or a waiting line changed (hosts only).
+    Knocked {
+        /// The line.
+        knock: KnockView,
+    },
+    /// A knock is no longer waiting (hosts only).
+    KnockGone {
+        /// Which.
+        #[cfg_attr(test, ts(type = "string"))]
+        knock: KnockId,
+    },
+    /// The receiver became a moderator: the lobby as it is now; or stopped being one: absent.
+    Lobby {
+        /// Who waits.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        knocks: Option<Vec<KnockView>>,
+    },
+    /// The room was locked or unlocked.
+    Locked {
+        /// Whether it is locked now.
+        locked: bool,
+        /// Who did it; absent when the room did so by itself.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        by: Option<String>,
+    },
+    /// A setting changed.
+    SettingChanged {
+        /// The setting as it stands now.
+        setting: SettingView,
+        /// Who changed it.
+        by: String,
+    },
+    /// How many are in the room, for those who may see it.
+    Count {
+        /// The number.
+        count: u32,
+    },
+    /// Which participant and source each receive slot of the receiver carries now.
+    Slots {
+        /// Every slot that carries something; slots left out are empty.
+        slots: Vec<SlotView>,
+    },
+    /// Who speaks now, the loudest first.
+    Speaking {
+        /// Participants that the receiver may see.
+        #[cfg_attr(test, ts(type = "Array<string>"))]
+        participants: Vec<ParticipantId>,
+    },
+    /// The receiver's media transport changed.
+    Media {
+        /// The new state.
+        state: MediaState,
+    },
+}
+
+/// What a moderator did to the receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub enum DoneToYou {
+    /// The microphone was muted, and may be turned on again only after a host allows it.
+    Muted,
+    /// The camera was paused likewise.
+    VideoPaused,
+    /// The screen share was stopped likewise.
+    ShareStopped,
+    /// A right was given (back); nothing starts by itself.
+    Allowed {
+        /// For this source.
+        source: Source,
+    },
+    /// A right was withdrawn.
+    Disallowed {
+        /// For this source.
+        source: Source,
+    },
+    /// The role changed.
+    RoleChanged {
+        /// The new role.
+        role: Role,
+    },
+}
+
+/// One receive slot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct SlotView {
+    /// The `mid` of the receive section in the offer.
+    pub mid: String,
+    /// Whose source it carries.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub participant: ParticipantId,
+    /// Which source.
+    pub source: Source,
+}
+
+/// State of a media transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum MediaState {
+    /// Keys are agreed and packets can flow.
+    Connected,
+    /// The transport ended; the client may offer again.
+    Closed,
+}
+
+/// Media counters of one source, for moderators.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct SourceStatsView {
+    /// Whose.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub participant: ParticipantId,
+    /// Which source.
+    pub source: Source,
+    /// Packets that arrived and authenticated.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub received: u64,
+    /// Packets sent on to viewers, each viewer counted.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub forwarded: u64,
+    /// Packets dropped at the first hop because no permit stood.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub dropped: u64,
+}
