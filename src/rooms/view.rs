@@ -2,6 +2,7 @@
 //! that change them. Projection decides who gets which; nothing here is a secret of the server.
 
 use conclave_policy::roles::Role;
+use conclave_policy::settings::{Relax, SettingKey, Settings};
 use conclave_policy::source::Source;
 use serde::Serialize;
 
@@ -94,6 +95,29 @@ pub struct SettingView {
     pub relax: String,
     /// False while the feature behind it is not built: kept, without effect.
     pub built: bool,
+}
+
+impl SettingView {
+    /// One setting as it stands in `settings`.
+    pub fn of(settings: &Settings, key: SettingKey) -> Self {
+        Self {
+            key: key.as_str().to_owned(),
+            value: settings.value(key).to_owned(),
+            values: key.values().iter().map(|value| (*value).to_owned()).collect(),
+            relax: match key.who_may_relax() {
+                Relax::Host => "host",
+                Relax::Admin => "admin",
+                Relax::Fixed => "fixed",
+            }
+            .to_owned(),
+            built: key.is_built(),
+        }
+    }
+
+    /// Every setting as it stands in `settings`.
+    pub fn all(settings: &Settings) -> Vec<Self> {
+        SettingKey::ALL.iter().map(|key| Self::of(settings, *key)).collect()
+    }
 }
 
 /// The room as one admitted participant sees it.

@@ -1,0 +1,354 @@
+//! What each permitted action does to a room, one short function an action. The target comes from the permit.
+
+use conclave_policy::actions::{
+    Admit, Ask, ChangeSetting, Deny, EndSession, Enter, Grant, Knock as KnockAction, Leave, Lock, Mute, PauseVideo,
+    Publish, RaiseHand, Remove, Resume, SeeStats, SetRole, StopShare, Unlock, Withdraw,
+};
+use conclave_policy::actions::{Connect, Watch};
+use conclave_policy::facts::{Facts, Mine, OrgAdmin, Right};
+use conclave_policy::permit::Permit;
+use conclave_policy::roles::Role;
+use conclave_policy::source::Source;
+
+use crate::clock::Timestamp;
+use crate::ids::{KnockId, ParticipantId};
+use crate::rooms::effect::Effect;
+use crate::rooms::floor::Floor;
+use crate::rooms::lobby::Knock;
+use crate::rooms::person::{Applicant, Presence};
+use crate::rooms::refusal::ErrorCode;
+use crate::rooms::room::{Room, RoomAction};
+use crate::rooms::timer::{Timer, WAIT};
+use crate::rooms::view::{DoneToYou, Event, LeaveReason, SettingView};
+
+impl Room {
+    /// Lets an applicant in directly, as the participant named.
+    pub fn enter(
+        &mut self,
+        permit: Permit<Enter>,
+        who: Applicant,
+        becomes: ParticipantId,
+        now: Timestamp,
+    ) -> Result<(), ErrorCode> {
+        self.check_door(&permit, &who)?;
+        let role = self.role_of(&who);
+        self.seat(becomes, who, role, now);
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Takes an applicant into the waiting room.
+    pub fn knock(
+        &mut self,
+        permit: Permit<KnockAction>,
+        who: Applicant,
+        id: KnockId,
+        becomes: ParticipantId,
+        now: Timestamp,
+    ) -> Result<(), ErrorCode> {
+        self.check_door(&permit, &who)?;
+        let role = self.role_of(&who);
+        let knock = Knock { id, who, role, becomes, version: 1, since: now, while_locked: self.locked };
+        let view = self.lobby.view(&knock);
+        self.lobby.knock(knock)?;
+        self.timers.set(Timer::Knock(id), now.after(WAIT));
+        self.effects.push_back(Effect::TellModerators { event: Event::Knocked { knock: view } });
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Takes out a knock whose connection is gone or that gave up; it concerns nobody but the one who waits.
+    pub fn stop_waiting(&mut self, knock: KnockId) {
+        if self.lobby.withdraw(knock).is_some() {
+            self.timers.stop(Timer::Knock(knock));
+            self.effects.push_back(Effect::TellModerators { event: Event::KnockGone { knock } });
+        }
+    }
+
+    fn withdraw(&mut self, target: ParticipantId, source: Source) -> Result<(), ErrorCode> {
+        let person = self.people.get_mut(&target).ok_or(ErrorCode::NotFound)?;
+        person.floor.set_right(source, Right::Withdrawn);
+        for governed in Floor::governed(source) {
+            self.turn_off(target, *governed);
+        }
+        Ok(())
+    }
+
+    /// Withdraws a right from someone, cuts what it governed, and tells them. Nobody tells themselves.
+    fn cut_for<A: RoomAction>(&mut self, permit: &Permit<A>, source: Source, what: DoneToYou) -> Result<(), ErrorCode> {
+        let target = permit.action().target().ok_or(ErrorCode::NotFound)?;
+        let own = self.people.get(&target).is_some_and(|person| person.who.actor == permit.actor());
+        if own {
+            for governed in Floor::governed(source) {
+                self.turn_off(target, *governed);
+            }
+            return Ok(());
+        }
+        self.withdraw(target, source)?;
+        let by = self.name_of(permit.actor());
+        self.tell(target, Event::DoneToYou { what, by });
+        Ok(())
+    }
+}
+
+macro_rules! targets_participant {
+    () => {
+        fn target(&self) -> Option<ParticipantId> {
+            Some(self.participant)
+        }
+    };
+}
+
+macro_rules! targets_source {
+    () => {
+        targets_participant!();
+
+        fn source(&self) -> Option<Source> {
+            Some(self.source)
+        }
+    };
+}
+
+impl RoomAction for Mute {
+    targets_participant!();
+
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        room.cut_for(&permit, Source::Microphone, DoneToYou::Muted)
+    }
+}
+
+impl RoomAction for PauseVideo {
+    targets_participant!();
+
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        room.cut_for(&permit, Source::Camera, DoneToYou::VideoPaused)
+    }
+}
+
+impl RoomAction for StopShare {
+    targets_participant!();
+
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        room.cut_for(&permit, Source::Screen, DoneToYou::ShareStopped)
+    }
+}
+
+impl RoomAction for Withdraw {
+    targets_source!();
+
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        let source = permit.action().source.right();
+        room.cut_for(&permit, source, DoneToYou::Disallowed { source })
+    }
+}
+
+impl RoomAction for Grant {
+    targets_source!();
+
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        let by = room.name_of(permit.actor());
+        let Grant { participant, source } = permit.into_action();
+        let source = source.right();
+        let person = room.people.get_mut(&participant).ok_or(ErrorCode::NotFound)?;
+        person.floor.set_right(source, Right::Granted);
+        room.tell(participant, Event::DoneToYou { what: DoneToYou::Allowed { source }, by });
+        Ok(())
+    }
+}
+
+impl RoomAction for Publish {
+    targets_source!();
+
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        let Publish { participant, source } = *permit.action();
+        let person = room.people.get_mut(&participant).ok_or(ErrorCode::NotFound)?;
+        person.floor.turn_on(source);
+        room.effects.push_back(Effect::Publish(permit));
+        Ok(())
+    }
+}
+
+impl RoomAction for Ask {
+    targets_source!();
+
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        let Ask { participant, source } = permit.into_action();
+        room.effects.push_back(Effect::TellModerators { event: Event::Asked { participant, source: source.right() } });
+        Ok(())
+    }
+}
+
+/// Raising and lowering are one action; the permit is asked for either.
+impl RoomAction for RaiseHand {
+    targets_participant!();
+
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        let RaiseHand { participant, raised } = permit.into_action();
+        let person = room.people.get_mut(&participant).ok_or(ErrorCode::NotFound)?;
+        person.hand = raised;
+        Ok(())
+    }
+}
+
+impl RoomAction for Leave {
+    targets_participant!();
+
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        let Leave { participant } = permit.into_action();
+        room.let_go(participant, ErrorCode::Left, LeaveReason::Left);
+        Ok(())
+    }
+}
+
+impl RoomAction for Resume {
+    targets_participant!();
+
+    fn facts(&self, _room: &Room, facts: Facts) -> Result<Facts, ErrorCode> {
+        // The actor finds the participant by the secret, so whoever asks holds it.
+        Ok(facts.with(Mine::Yes))
+    }
+
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        let Resume { participant } = permit.into_action();
+        let person = room.people.get_mut(&participant).ok_or(ErrorCode::CannotResume)?;
+        person.presence = Presence::Connected;
+        room.timers.stop(Timer::Resume(participant));
+        room.timers.stop(Timer::HostGone(participant));
+        Ok(())
+    }
+}
+
+impl RoomAction for Admit {
+    fn act(permit: Permit<Self>, room: &mut Room, now: Timestamp) -> Result<(), ErrorCode> {
+        let Admit { knock: id, version } = permit.into_action();
+        let knock = room.lobby.take(id, version)?;
+        room.timers.stop(Timer::Knock(id));
+        // The role may have changed while they waited.
+        let role = room.role_of(&knock.who);
+        room.seat(knock.becomes, knock.who, role, now);
+        room.effects.push_back(Effect::TellModerators { event: Event::KnockGone { knock: id } });
+        room.effects.push_back(Effect::Admitted { knock: id, participant: knock.becomes });
+        Ok(())
+    }
+}
+
+impl RoomAction for Deny {
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        let knock = room.lobby.deny(permit.into_action().knock)?.id;
+        room.timers.stop(Timer::Knock(knock));
+        room.effects.push_back(Effect::TellModerators { event: Event::KnockGone { knock } });
+        room.effects.push_back(Effect::TurnedAway { knock, code: ErrorCode::Denied });
+        Ok(())
+    }
+}
+
+impl RoomAction for Remove {
+    targets_participant!();
+
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        let Remove { participant } = permit.into_action();
+        let actor = room.people.get(&participant).ok_or(ErrorCode::NotFound)?.who.actor;
+        room.charter.barred.insert(actor);
+        // Other tabs and devices of the same identity go too, and so does a knock of theirs.
+        let same: Vec<_> = room.people.values().filter(|p| p.who.actor == actor).map(|p| p.id).collect();
+        for id in same {
+            room.let_go(id, ErrorCode::Removed, LeaveReason::Removed);
+        }
+        let knocks: Vec<_> =
+            room.lobby.in_order().into_iter().filter(|k| k.who.actor == actor).map(|k| k.id).collect();
+        for knock in knocks {
+            room.stop_waiting(knock);
+            room.effects.push_back(Effect::TurnedAway { knock, code: ErrorCode::Removed });
+        }
+        room.effects.push_back(Effect::SaveRemoval { actor });
+        Ok(())
+    }
+}
+
+impl RoomAction for SetRole {
+    targets_participant!();
+
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        let by = room.name_of(permit.actor());
+        let SetRole { participant, role } = permit.into_action();
+        let role = Role::from(role);
+        let person = room.people.get_mut(&participant).ok_or(ErrorCode::NotFound)?;
+        let account = person.who.account.ok_or(ErrorCode::NotAllowed)?;
+        let before = person.role;
+        person.role = role;
+        room.charter.appointed.insert(account, role);
+        room.tell(participant, Event::DoneToYou { what: DoneToYou::RoleChanged { role }, by });
+        if before.is_moderator() != role.is_moderator() {
+            let knocks = role.is_moderator().then(|| room.knock_views());
+            room.tell(participant, Event::Lobby { knocks });
+        }
+        room.effects.push_back(Effect::AskAgain);
+        Ok(())
+    }
+}
+
+impl RoomAction for Lock {
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        let by = room.name_of(permit.actor());
+        room.lock(Some(by));
+        Ok(())
+    }
+}
+
+impl RoomAction for Unlock {
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        let by = room.name_of(permit.actor());
+        if room.locked {
+            room.locked = false;
+            room.effects.push_back(Effect::TellAll { event: Event::Locked { locked: false, by: Some(by) } });
+        }
+        Ok(())
+    }
+}
+
+impl RoomAction for ChangeSetting {
+    fn facts(&self, _room: &Room, facts: Facts) -> Result<Facts, ErrorCode> {
+        Ok(facts.with(Mine::No).with(OrgAdmin::No))
+    }
+
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        let by = room.name_of(permit.actor());
+        let ChangeSetting { key, value } = permit.into_action();
+        let mut settings = room.charter.settings;
+        settings.set(key, value).map_err(|_| ErrorCode::InvalidValue)?;
+        room.charter.settings = settings;
+        room.effects.push_back(Effect::SaveSetting { key, settings });
+        let setting = SettingView::of(&settings, key);
+        room.effects.push_back(Effect::TellAll { event: Event::SettingChanged { setting, by } });
+        room.effects.push_back(Effect::AskAgain);
+        Ok(())
+    }
+}
+
+impl RoomAction for EndSession {
+    fn act(_permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        room.end(ErrorCode::Ended);
+        Ok(())
+    }
+}
+
+/// Standing permits change nothing in the room itself; they are what media and views rest on.
+macro_rules! standing {
+    ($($name:ident)*) => {$(
+        impl RoomAction for $name {
+            targets_participant!();
+
+            fn act(_permit: Permit<Self>, _room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+                Ok(())
+            }
+        }
+    )*};
+}
+
+standing! { Connect Watch }
+
+impl RoomAction for SeeStats {
+    fn act(_permit: Permit<Self>, _room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        Ok(())
+    }
+}

@@ -1,0 +1,80 @@
+//! What the room wants done in the world. The room only says it; the actor does it, in order.
+
+use conclave_policy::actions::Publish;
+use conclave_policy::permit::Permit;
+use conclave_policy::settings::{SettingKey, Settings};
+use conclave_policy::source::Source;
+
+use crate::ids::{ActorId, KnockId, ParticipantId};
+use crate::rooms::refusal::ErrorCode;
+use crate::rooms::view::{Event, LeaveReason};
+
+/// One thing to do. The order in which they come out is the order in which they must take effect.
+#[derive(Debug)]
+pub enum Effect {
+    /// Tell one participant.
+    Tell {
+        /// Whom.
+        to: ParticipantId,
+        /// What.
+        event: Event,
+    },
+    /// Tell every participant.
+    TellAll {
+        /// What.
+        event: Event,
+    },
+    /// Tell owner and hosts.
+    TellModerators {
+        /// What.
+        event: Event,
+    },
+    /// Let packets of a source flow; the permit says whose and which.
+    Publish(Permit<Publish>),
+    /// Let no further packet of a source leave.
+    Cut {
+        /// Whose.
+        participant: ParticipantId,
+        /// Which.
+        source: Source,
+    },
+    /// Someone who waited is in now; the waiting connection becomes theirs.
+    Admitted {
+        /// Which knock.
+        knock: KnockId,
+        /// Who they are now.
+        participant: ParticipantId,
+    },
+    /// Someone who waited will not come in.
+    TurnedAway {
+        /// Which knock.
+        knock: KnockId,
+        /// What they are told.
+        code: ErrorCode,
+    },
+    /// Someone is out: media, connection and resume secret end.
+    Gone {
+        /// Who.
+        participant: ParticipantId,
+        /// What they are told on the connection, if it is there.
+        code: ErrorCode,
+        /// What the others are told.
+        reason: LeaveReason,
+    },
+    /// Keep a setting.
+    SaveSetting {
+        /// Which.
+        key: SettingKey,
+        /// All settings as they are now.
+        settings: Settings,
+    },
+    /// Keep that this identity was removed.
+    SaveRemoval {
+        /// Whose.
+        actor: ActorId,
+    },
+    /// Standing permits must be asked again: a role or a rule changed.
+    AskAgain,
+    /// The session is over.
+    Ended,
+}

@@ -1,0 +1,72 @@
+//! Who stands before the room: the applicant with proved identity, and the participant that they become. Names and
+//! roles come from here and never from a message.
+
+use conclave_policy::facts::Password;
+use conclave_policy::roles::Role;
+
+use crate::clock::Timestamp;
+use crate::ids::{AccountId, ActorId, ParticipantId};
+use crate::rooms::floor::Floor;
+
+/// Someone who wants in, as sign-in and the password check have proved them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applicant {
+    /// The account or guest behind them.
+    pub actor: ActorId,
+    /// The account, when one is signed in.
+    pub account: Option<AccountId>,
+    /// The name that the server vouches for.
+    pub name: String,
+    /// Whether they administer the organisation.
+    pub org_admin: bool,
+    /// Whether they proved to know the password (or the room needs none).
+    pub password: Password,
+}
+
+impl Applicant {
+    /// Whether a signed-in account stands behind the name.
+    pub fn signed_in(&self) -> bool {
+        self.account.is_some()
+    }
+}
+
+/// Whether the participant's connection is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// The WebSocket is open.
+    Connected,
+    /// It was lost at this time, and may come back for a while.
+    Lost {
+        /// When.
+        since: Timestamp,
+    },
+}
+
+/// Someone who is in the room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Who, for the life of the session.
+    pub id: ParticipantId,
+    /// The identity with which they came.
+    pub who: Applicant,
+    /// The role in this room.
+    pub role: Role,
+    /// Rights and live sources.
+    pub floor: Floor,
+    /// A raised hand.
+    pub hand: bool,
+    /// The state of the connection.
+    pub presence: Presence,
+}
+
+impl Person {
+    /// Someone who has just come in: nothing on, hand down.
+    pub fn new(id: ParticipantId, who: Applicant, role: Role) -> Self {
+        Self { id, who, role, floor: Floor::new(), hand: false, presence: Presence::Connected }
+    }
+
+    /// Whether the connection is there.
+    pub fn connected(&self) -> bool {
+        self.presence == Presence::Connected
+    }
+}

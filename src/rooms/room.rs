@@ -1,0 +1,412 @@
+//! One live session of a room: who is in, who may do what here, what is on. Sans-IO: permitted actions and `now` go
+//! in, effects come out. No async, socket, clock or randomness; no change without a permit, except that
+//! things end by themselves (a lost connection, a timer).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use conclave_policy::actions::Action;
+use conclave_policy::facts::{
+    Barred, Facts, Hosting, Lock as LockFact, Password, Space, Standing, Subject, Target, TargetRole,
+};
+use conclave_policy::permit::{Permit, PolicyVersion};
+use conclave_policy::roles::Role;
+use conclave_policy::settings::{LastHostLeaves, RemovedMayReturn, Settings, Start};
+use conclave_policy::source::Source;
+
+use crate::clock::Timestamp;
+use crate::ids::{AccountId, ActorId, OrgId, ParticipantId, RoomId, SessionId};
+use crate::rooms::effect::Effect;
+use crate::rooms::lobby::Lobby;
+use crate::rooms::person::{Applicant, Person, Presence};
+use crate::rooms::refusal::ErrorCode;
+use crate::rooms::timer::{EMPTY, HOST_GONE, Timer, Timers};
+use crate::rooms::view::{Event, KnockView, LeaveReason};
+
+/// What a session is made from.
+#[derive(Clone, Debug)]
+pub struct Charter {
+    /// The organisation.
+    pub org: OrgId,
+    /// The room.
+    pub room: RoomId,
+    /// This run of it.
+    pub session: SessionId,
+    /// Its title.
+    pub title: String,
+    /// Whose room it is.
+    pub owner: AccountId,
+    /// The settings as stored.
+    pub settings: Settings,
+    /// Accounts that host or present here whenever they come.
+    pub appointed: BTreeMap<AccountId, Role>,
+    /// Identities that were removed and may not come back.
+    pub barred: BTreeSet<ActorId>,
+}
+
+/// A permitted action upon a room. The target is read from the permit and from nowhere else.
+pub trait RoomAction: Action + Sized {
+    /// The participant that the action is about, if any.
+    fn target(&self) -> Option<ParticipantId> {
+        None
+    }
+
+    /// The source that the action is about, if any.
+    fn source(&self) -> Option<Source> {
+        None
+    }
+
+    /// Facts that only this action needs.
+    fn facts(&self, _room: &Room, facts: Facts) -> Result<Facts, ErrorCode> {
+        Ok(facts)
+    }
+
+    /// Changes the room.
+    fn act(permit: Permit<Self>, room: &mut Room, now: Timestamp) -> Result<(), ErrorCode>;
+}
+
+/// One live session of a room.
+#[derive(Debug)]
+pub struct Room {
+    pub(in crate::rooms) charter: Charter,
+    pub(in crate::rooms) version: PolicyVersion,
+    pub(in crate::rooms) locked: bool,
+    pub(in crate::rooms) people: BTreeMap<ParticipantId, Person>,
+    pub(in crate::rooms) lobby: Lobby,
+    pub(in crate::rooms) timers: Timers,
+    pub(in crate::rooms) effects: VecDeque<Effect>,
+    started: bool,
+    hosted: bool,
+    ended: bool,
+}
+
+impl Room {
+    /// A session that nobody has entered yet.
+    pub fn new(charter: Charter, version: PolicyVersion, now: Timestamp) -> Self {
+        let mut timers = Timers::default();
+        timers.set(Timer::Empty, now.after(EMPTY));
+        Self {
+            charter,
+            version,
+            locked: false,
+            people: BTreeMap::new(),
+            lobby: Lobby::default(),
+            timers,
+            effects: VecDeque::new(),
+            started: false,
+            hosted: false,
+            ended: false,
+        }
+    }
+
+    /// Applies a permitted action. A permit of another room or of older rules is refused.
+    pub fn apply<A: RoomAction>(&mut self, permit: Permit<A>, now: Timestamp) -> Result<(), ErrorCode> {
+        if self.ended {
+            return Err(ErrorCode::Ended);
+        }
+        if permit.room() != self.charter.room || permit.version() != self.version {
+            return Err(ErrorCode::Stale);
+        }
+        A::act(permit, self, now)?;
+        self.settle(now);
+        Ok(())
+    }
+
+    /// The next thing to do in the world.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When [`Room::on_time`] wants to be called next.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.timers.next()
+    }
+
+    /// Lets every timer that is due go off.
+    pub fn on_time(&mut self, now: Timestamp) {
+        while let Some(timer) = self.timers.take_due(now) {
+            self.on_timer(timer);
+        }
+        self.settle(now);
+    }
+
+    /// The rules were swapped: older permits no longer count, standing ones are asked again.
+    pub fn rules_changed(&mut self, version: PolicyVersion) {
+        self.version = version;
+        self.effects.push_back(Effect::AskAgain);
+    }
+
+    /// The settings were changed from outside the session.
+    pub fn settings_changed(&mut self, settings: Settings, now: Timestamp) {
+        self.charter.settings = settings;
+        self.effects.push_back(Effect::AskAgain);
+        self.settle(now);
+    }
+
+    /// A participant's connection was lost.
+    pub fn lost(&mut self, participant: ParticipantId, now: Timestamp) {
+        let window = self.charter.settings.resume_window().duration();
+        let Some(person) = self.people.get_mut(&participant) else { return };
+        person.presence = Presence::Lost { since: now };
+        if person.role.is_moderator() {
+            self.timers.set(Timer::HostGone(participant), now.after(HOST_GONE));
+        }
+        self.timers.set(Timer::Resume(participant), now.after(window));
+        self.settle(now);
+    }
+
+    /// A participant's media transport ended: nothing of theirs is on any more.
+    pub fn media_lost(&mut self, participant: ParticipantId) {
+        for source in Source::ALL {
+            self.turn_off(participant, source);
+        }
+    }
+
+    /// Asks of a standing permit whose answer was no: the source is cut.
+    pub fn fell(&mut self, participant: ParticipantId, source: Source) {
+        self.turn_off(participant, source);
+    }
+
+    /// Everyone who was in or waiting is sent away, and the session is over.
+    pub fn end(&mut self, code: ErrorCode) {
+        if self.ended {
+            return;
+        }
+        self.ended = true;
+        self.turn_away_all(ErrorCode::Denied);
+        let everyone: Vec<_> = self.people.keys().copied().collect();
+        for participant in everyone {
+            self.let_go(participant, code, LeaveReason::Left);
+        }
+        self.timers = Timers::default();
+        self.effects.push_back(Effect::Ended);
+    }
+
+    /// Whether the session is over.
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Who is in.
+    pub fn people(&self) -> impl Iterator<Item = &Person> {
+        self.people.values()
+    }
+
+    /// One participant.
+    pub fn person(&self, participant: ParticipantId) -> Option<&Person> {
+        self.people.get(&participant)
+    }
+
+    /// Those who wait.
+    pub fn lobby(&self) -> &Lobby {
+        &self.lobby
+    }
+
+    /// What the session was made from, with settings as they are now.
+    pub fn charter(&self) -> &Charter {
+        &self.charter
+    }
+
+    /// Whether the room is locked.
+    pub fn locked(&self) -> bool {
+        self.locked
+    }
+
+    /// The role that an applicant has in this room.
+    pub fn role_of(&self, who: &Applicant) -> Role {
+        match who.account {
+            Some(account) if account == self.charter.owner => Role::Owner,
+            Some(account) => self.charter.appointed.get(&account).copied().unwrap_or(Role::Attendee),
+            None => Role::Guest,
+        }
+    }
+
+    /// Whether this identity has as many live participants or knocks as it may.
+    pub fn is_here(&self, actor: ActorId) -> bool {
+        let most = self.charter.settings.sessions_per_identity().count();
+        let live = self.people.values().filter(|person| person.who.actor == actor && person.connected()).count();
+        live >= most || self.lobby.holds(actor)
+    }
+
+    /// What is true of an applicant who stands before the door.
+    pub fn facts_outside(&self, who: &Applicant) -> Facts {
+        self.facts_of_room().with(Standing::Outside).with(who.password).with(self.barred(who.actor))
+    }
+
+    /// What is true of a participant, with the target and source of what they want to do.
+    pub fn facts_inside<A: RoomAction>(&self, by: &Person, action: &A) -> Result<Facts, ErrorCode> {
+        let standing = if by.connected() { Standing::Admitted } else { Standing::Disconnected };
+        let mut facts =
+            self.facts_of_room().with(standing).with(Password::Proved).with(self.barred(by.who.actor));
+        if let Some(target) = action.target() {
+            let target = self.people.get(&target).ok_or(ErrorCode::NotFound)?;
+            facts = facts.with(relation(by, target)).with(TargetRole(target.role)).with(self.subject(target));
+            if let Some(source) = action.source() {
+                facts = facts.with(target.floor.right(source));
+            }
+        }
+        action.facts(self, facts)
+    }
+
+    fn facts_of_room(&self) -> Facts {
+        let settings = &self.charter.settings;
+        Facts::new()
+            .with(if self.locked { LockFact::Locked } else { LockFact::Open })
+            .with(if self.hosted || settings.start() == Start::Anytime { Hosting::Present } else { Hosting::Absent })
+            .with(if self.people.len() < settings.max_participants().count() { Space::Free } else { Space::Full })
+            .with(settings.sign_in())
+            .with(settings.waiting_room())
+            .with(settings.microphone())
+            .with(settings.camera())
+            .with(settings.screen_share())
+            .with(settings.guest_roster())
+            .with(settings.participant_count())
+    }
+
+    /// What a roster line is about: guests see moderators and those who send something.
+    pub fn subject(&self, person: &Person) -> Subject {
+        if person.role.is_moderator() {
+            Subject::Moderator
+        } else if person.floor.live().is_empty() {
+            Subject::Quiet
+        } else {
+            Subject::Speaking
+        }
+    }
+
+    fn barred(&self, actor: ActorId) -> Barred {
+        let may_return = self.charter.settings.removed_may_return() == RemovedMayReturn::Yes;
+        if self.charter.barred.contains(&actor) && !may_return { Barred::Yes } else { Barred::No }
+    }
+
+    /// Puts someone into the room. Lost seats of the same identity end, so that nobody is here as their own ghost.
+    pub(in crate::rooms) fn seat(&mut self, id: ParticipantId, who: Applicant, role: Role, now: Timestamp) {
+        let ghosts: Vec<_> = self
+            .people
+            .values()
+            .filter(|person| person.who.actor == who.actor && !person.connected())
+            .map(|person| person.id)
+            .collect();
+        for ghost in ghosts {
+            self.let_go(ghost, ErrorCode::Replaced, LeaveReason::TimedOut);
+        }
+        self.people.insert(id, Person::new(id, who, role));
+        if !self.started {
+            self.started = true;
+            self.start_timers(now);
+        }
+    }
+
+    fn start_timers(&mut self, now: Timestamp) {
+        if let Some(lock) = self.charter.settings.lock_after_start().duration() {
+            self.timers.set(Timer::LockAfterStart, now.after(lock));
+        }
+        let length = self.charter.settings.session_length().duration();
+        self.timers.set(Timer::SessionEnd, now.after(length));
+    }
+
+    /// Takes someone out of the room: every source is cut before anything is said.
+    pub(in crate::rooms) fn let_go(&mut self, participant: ParticipantId, code: ErrorCode, reason: LeaveReason) {
+        for source in Source::ALL {
+            self.turn_off(participant, source);
+        }
+        if self.people.remove(&participant).is_some() {
+            self.timers.stop(Timer::HostGone(participant));
+            self.timers.stop(Timer::Resume(participant));
+            self.effects.push_back(Effect::Gone { participant, code, reason });
+        }
+    }
+
+    /// Turns a source off, if it was on.
+    pub(in crate::rooms) fn turn_off(&mut self, participant: ParticipantId, source: Source) {
+        if let Some(person) = self.people.get_mut(&participant)
+            && person.floor.turn_off(source)
+        {
+            self.effects.push_back(Effect::Cut { participant, source });
+        }
+    }
+
+    pub(in crate::rooms) fn turn_away_all(&mut self, code: ErrorCode) {
+        for knock in self.lobby.clear() {
+            self.timers.stop(Timer::Knock(knock.id));
+            self.effects.push_back(Effect::TurnedAway { knock: knock.id, code });
+        }
+    }
+
+    /// Refuses a permit for the door that is not this applicant's, of another room or of older rules.
+    pub(in crate::rooms) fn check_door<A: Action>(&self, permit: &Permit<A>, who: &Applicant) -> Result<(), ErrorCode> {
+        if self.ended {
+            return Err(ErrorCode::Ended);
+        }
+        let mine = permit.actor() == who.actor && permit.room() == self.charter.room;
+        if mine && permit.version() == self.version { Ok(()) } else { Err(ErrorCode::Stale) }
+    }
+
+    /// Everyone who waits, as hosts see them.
+    pub fn knock_views(&self) -> Vec<KnockView> {
+        self.lobby.in_order().into_iter().map(|knock| self.lobby.view(knock)).collect()
+    }
+
+    /// The name behind an identity that is in the room.
+    pub(in crate::rooms) fn name_of(&self, actor: ActorId) -> String {
+        self.people.values().find(|person| person.who.actor == actor).map(|person| person.who.name.clone()).unwrap_or_default()
+    }
+
+    pub(in crate::rooms) fn tell(&mut self, to: ParticipantId, event: Event) {
+        self.effects.push_back(Effect::Tell { to, event });
+    }
+
+    pub(in crate::rooms) fn lock(&mut self, by: Option<String>) {
+        if !self.locked {
+            self.locked = true;
+            self.effects.push_back(Effect::TellAll { event: Event::Locked { locked: true, by } });
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer) {
+        match timer {
+            Timer::LockAfterStart => self.lock(None),
+            Timer::SessionEnd | Timer::Empty => self.end(ErrorCode::Ended),
+            Timer::HostGone(_) => {}
+            Timer::Resume(participant) => self.let_go(participant, ErrorCode::CannotResume, LeaveReason::TimedOut),
+            Timer::Knock(knock) => {
+                if self.lobby.withdraw(knock).is_some() {
+                    self.effects.push_back(Effect::TellModerators { event: Event::KnockGone { knock } });
+                    self.effects.push_back(Effect::TurnedAway { knock, code: ErrorCode::Denied });
+                }
+            }
+        }
+    }
+
+    /// What follows from any change: whether a host is here, whether anybody is.
+    pub(in crate::rooms) fn settle(&mut self, now: Timestamp) {
+        if self.ended {
+            return;
+        }
+        let hosted = self.people.values().any(|person| {
+            person.role.is_moderator()
+                && match person.presence {
+                    Presence::Connected => true,
+                    Presence::Lost { since } => now.since(since) < HOST_GONE,
+                }
+        });
+        if self.hosted && !hosted && self.charter.settings.last_host_leaves() == LastHostLeaves::Lock {
+            self.lock(None);
+        }
+        if self.hosted != hosted {
+            self.hosted = hosted;
+            self.effects.push_back(Effect::AskAgain);
+        }
+        if !self.people.is_empty() {
+            self.timers.stop(Timer::Empty);
+        } else if !self.timers.is_set(Timer::Empty) {
+            self.timers.set(Timer::Empty, now.after(EMPTY));
+        }
+    }
+}
+
+fn relation(by: &Person, target: &Person) -> Target {
+    if by.id == target.id {
+        return Target::Own;
+    }
+    Target::between(by.role, target.role)
+}
