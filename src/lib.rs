@@ -2,6 +2,8 @@
 //!
 //! The parts and the direction of their imports are in `docs/architecture.md`.
 
+pub mod bounded;
 pub mod clock;
 pub mod ids;
+pub mod rooms;
 pub mod secret;

@@ -73,6 +73,8 @@ kinds! {
     PublishScreen "publish_screen" by [Standing, Target, Right, ScreenRule];
     /// Sharing the sound of a screen.
     PublishScreenAudio "publish_screen_audio" by [Standing, Target, Right, ScreenRule];
+    /// Turning one's own source off.
+    Unpublish "unpublish" by [Standing, Target];
     /// Asking for the right to publish.
     Ask "ask" by [Standing, Target];
     /// Raising or lowering one's hand.
@@ -222,6 +224,13 @@ actions! {
         /// What.
         source: Source
     }
+    /// Turning one's own source off.
+    Unpublish {
+        /// Who sends.
+        participant: ParticipantId,
+        /// What.
+        source: Source
+    }
     /// Asking for the right to publish.
     Ask {
         /// Who asks.
@@ -232,7 +241,9 @@ actions! {
     /// Raising or lowering one's hand.
     RaiseHand {
         /// Whose hand.
-        participant: ParticipantId
+        participant: ParticipantId,
+        /// Up or down.
+        raised: bool
     }
     /// Going out.
     Leave {
@@ -302,7 +313,7 @@ actions! {
 }
 
 of_one_kind! {
-    Enter Knock Resume Connect Watch SeeParticipant SeeLobby SeeCount Ask RaiseHand Leave Admit Deny Mute PauseVideo StopShare
+    Enter Knock Resume Connect Watch SeeParticipant SeeLobby SeeCount Unpublish Ask RaiseHand Leave Admit Deny Mute PauseVideo StopShare
     Grant Withdraw Remove Lock Unlock ReadPassword ChangePassword EndSession SeeStats CreateRoom InviteAccount
 }
 

@@ -2,10 +2,10 @@
 
 use conclave_policy::actions::{
     Admit, Ask, ChangeSetting, Deny, EndSession, Enter, Grant, Knock as KnockAction, Leave, Lock, Mute, PauseVideo,
-    Publish, RaiseHand, Remove, Resume, SeeStats, SetRole, StopShare, Unlock, Withdraw,
+    Publish, RaiseHand, Remove, Resume, SeeStats, SetRole, StopShare, Unlock, Unpublish, Withdraw,
 };
 use conclave_policy::actions::{Connect, Watch};
-use conclave_policy::facts::{Facts, Mine, OrgAdmin, Right};
+use conclave_policy::facts::{Facts, Mine, Right};
 use conclave_policy::permit::Permit;
 use conclave_policy::roles::Role;
 use conclave_policy::source::Source;
@@ -168,6 +168,16 @@ impl RoomAction for Publish {
     }
 }
 
+impl RoomAction for Unpublish {
+    targets_source!();
+
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        let Unpublish { participant, source } = permit.into_action();
+        room.turn_off(participant, source);
+        Ok(())
+    }
+}
+
 impl RoomAction for Ask {
     targets_source!();
 
@@ -307,10 +317,6 @@ impl RoomAction for Unlock {
 }
 
 impl RoomAction for ChangeSetting {
-    fn facts(&self, _room: &Room, facts: Facts) -> Result<Facts, ErrorCode> {
-        Ok(facts.with(Mine::No).with(OrgAdmin::No))
-    }
-
     fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
         let by = room.name_of(permit.actor());
         let ChangeSetting { key, value } = permit.into_action();

@@ -73,6 +73,8 @@ pub enum Effect {
         /// Whose.
         actor: ActorId,
     },
+    /// Something that others may see changed.
+    Changed,
     /// Standing permits must be asked again: a role or a rule changed.
     AskAgain,
     /// The session is over.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use conclave_policy::actions::Action;
 use conclave_policy::facts::{
-    Barred, Facts, Hosting, Lock as LockFact, Password, Space, Standing, Subject, Target, TargetRole,
+    Barred, Facts, Hosting, Lock as LockFact, Mine, OrgAdmin, Password, Space, Standing, Subject, Target, TargetRole,
 };
 use conclave_policy::permit::{Permit, PolicyVersion};
 use conclave_policy::roles::Role;
@@ -166,6 +166,19 @@ impl Room {
         self.turn_off(participant, source);
     }
 
+    /// An identity lost its sessions: whatever it has here ends.
+    pub fn revoked(&mut self, actor: ActorId) {
+        let seats: Vec<_> = self.people.values().filter(|p| p.who.actor == actor).map(|p| p.id).collect();
+        for participant in seats {
+            self.let_go(participant, ErrorCode::SignedOut, LeaveReason::Left);
+        }
+        let knocks: Vec<_> = self.lobby.in_order().into_iter().filter(|k| k.who.actor == actor).map(|k| k.id).collect();
+        for knock in knocks {
+            self.stop_waiting(knock);
+            self.effects.push_back(Effect::TurnedAway { knock, code: ErrorCode::SignedOut });
+        }
+    }
+
     /// Everyone who was in or waiting is sent away, and the session is over.
     pub fn end(&mut self, code: ErrorCode) {
         if self.ended {
@@ -232,11 +245,24 @@ impl Room {
         self.facts_of_room().with(Standing::Outside).with(who.password).with(self.barred(who.actor))
     }
 
-    /// What is true of a participant, with the target and source of what they want to do.
+    /// What is true of a participant, whatever they want to do.
+    pub fn facts_of(&self, by: &Person) -> Facts {
+        self.facts_of_room()
+            .with(if by.connected() { Standing::Admitted } else { Standing::Disconnected })
+            .with(Password::Proved)
+            .with(self.barred(by.who.actor))
+            .with(if by.who.org_admin { OrgAdmin::Yes } else { OrgAdmin::No })
+            .with(if by.role == Role::Owner { Mine::Yes } else { Mine::No })
+    }
+
+    /// The same, as if the connection were there: standing permits and views outlive a short loss of it.
+    pub fn facts_present(&self, by: &Person) -> Facts {
+        self.facts_of(by).with(Standing::Admitted)
+    }
+
+    /// The same, with the target and source of what they want to do.
     pub fn facts_inside<A: RoomAction>(&self, by: &Person, action: &A) -> Result<Facts, ErrorCode> {
-        let standing = if by.connected() { Standing::Admitted } else { Standing::Disconnected };
-        let mut facts =
-            self.facts_of_room().with(standing).with(Password::Proved).with(self.barred(by.who.actor));
+        let mut facts = self.facts_of(by);
         if let Some(target) = action.target() {
             let target = self.people.get(&target).ok_or(ErrorCode::NotFound)?;
             facts = facts.with(relation(by, target)).with(TargetRole(target.role)).with(self.subject(target));
@@ -382,6 +408,7 @@ impl Room {
         if self.ended {
             return;
         }
+        self.effects.push_back(Effect::Changed);
         let hosted = self.people.values().any(|person| {
             person.role.is_moderator()
                 && match person.presence {

@@ -1,0 +1,290 @@
+//! The task around one [`Room`]: it takes what clients ask, has it permitted and audited by the guard, applies it, and
+//! does what follows, in order. It decides nothing itself. One task owns one room; nothing is shared or locked.
+//!
+//! Cuts act first and are answered when their audit row is durable; grants act only after it is.
+
+mod door;
+mod follow;
+mod media;
+mod requests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use conclave_policy::settings::Settings;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc;
+
+use crate::auth::limits::{GuessKey, PasswordGuesses};
+use crate::bounded::Text;
+use crate::clock::Clock;
+use crate::guard::{Audit, Guard};
+use crate::ids::{AccountId, ActorId, KnockId, ParticipantId};
+use crate::media::event::PeerEvent;
+use crate::rooms::outbound::Done;
+use crate::rooms::refusal::ErrorCode;
+use crate::rooms::request::RoomRequest;
+use crate::rooms::room::Room;
+use crate::rooms::seat::{Connection, ConnectionId, Seat};
+use crate::rooms::view::LeaveReason;
+use crate::secret::{RandomSource, Secret};
+use crate::store::Store;
+use crate::udp::plane::MediaPlane;
+
+/// How many messages may wait for a room; the gateway waits beyond that, so a flood slows down its senders.
+pub const INBOX: usize = 1024;
+
+/// What a room works with.
+pub struct Means {
+    /// The one door to policy.
+    pub guard: Arc<Guard>,
+    /// Media transports.
+    pub media: MediaPlane,
+    /// What must last.
+    pub store: Store,
+    /// The common budget for guesses at room passwords.
+    pub guesses: Arc<PasswordGuesses>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn RandomSource>,
+}
+
+/// Who is at the other end of a connection, as sign-in has proved it.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// The account or guest.
+    pub actor: ActorId,
+    /// The account, when one is signed in.
+    pub account: Option<AccountId>,
+    /// The name that the server vouches for.
+    pub name: String,
+    /// Whether they administer the organisation.
+    pub org_admin: bool,
+    /// Whose guesses at the password count together.
+    pub guesses: GuessKey,
+}
+
+/// What reaches a room.
+pub enum ToRoom {
+    /// A connection wants in.
+    Join {
+        /// The connection.
+        connection: Connection,
+        /// Who.
+        visitor: Visitor,
+        /// The password they gave.
+        password: Option<Secret<Text<256>>>,
+    },
+    /// A connection wants to take up a lost one.
+    Resume {
+        /// The connection.
+        connection: Connection,
+        /// Who.
+        actor: ActorId,
+        /// The secret of the lost one.
+        secret: Secret<String>,
+        /// The last event that was seen.
+        seen: u64,
+    },
+    /// An admitted participant asks for something.
+    Request {
+        /// On which connection.
+        connection: ConnectionId,
+        /// The client's number.
+        id: u32,
+        /// What.
+        request: RoomRequest,
+    },
+    /// Someone who waits tried what only the admitted may.
+    Misuse {
+        /// On which connection.
+        connection: ConnectionId,
+    },
+    /// A connection ended, or gave up waiting.
+    Lost {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// Something happened to a media transport.
+    Media {
+        /// Whose.
+        participant: ParticipantId,
+        /// Which of theirs.
+        transport: u64,
+        /// What.
+        event: PeerEvent,
+    },
+    /// The settings were changed from outside the session.
+    SettingsChanged(Settings),
+    /// The password was changed.
+    PasswordChanged(Option<Secret<String>>),
+    /// The rules were swapped.
+    RulesChanged,
+    /// An identity lost its sessions.
+    Revoked(ActorId),
+    /// The room was ended for good, or the server stops.
+    End(ErrorCode),
+}
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Waiting(KnockId),
+    Seated(ParticipantId),
+}
+
+/// Something that waits for a durable row.
+enum Waited {
+    /// A permitted grant: now it may act.
+    Grant { by: Option<(ParticipantId, u32)>, durable: bool, act: Act },
+    /// A change that acted already: now it may be answered.
+    Answer { by: (ParticipantId, u32), outcome: Result<Done, ErrorCode> },
+}
+
+type Act = Box<dyn FnOnce(&mut RoomActor) -> Result<(), ErrorCode> + Send>;
+type Durable = BoxFuture<'static, bool>;
+
+/// The task around one room.
+pub struct RoomActor {
+    room: Room,
+    means: Arc<Means>,
+    password: Option<Secret<String>>,
+    inbox: mpsc::Receiver<ToRoom>,
+    own: mpsc::WeakSender<ToRoom>,
+    seats: BTreeMap<ParticipantId, Seat>,
+    waiting: BTreeMap<KnockId, Connection>,
+    places: BTreeMap<ConnectionId, Place>,
+    gone: BTreeMap<ParticipantId, LeaveReason>,
+    waits: FuturesUnordered<BoxFuture<'static, Waited>>,
+    saves: Vec<Durable>,
+    dirty: bool,
+}
+
+impl RoomActor {
+    /// A task for a new session; `own` is a weak handle to its inbox, for media events.
+    pub fn new(
+        room: Room,
+        means: Arc<Means>,
+        password: Option<Secret<String>>,
+        inbox: mpsc::Receiver<ToRoom>,
+        own: mpsc::WeakSender<ToRoom>,
+    ) -> Self {
+        Self {
+            room,
+            means,
+            password,
+            inbox,
+            own,
+            seats: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            places: BTreeMap::new(),
+            gone: BTreeMap::new(),
+            waits: FuturesUnordered::new(),
+            saves: Vec::new(),
+            dirty: false,
+        }
+    }
+
+    /// Runs until the session ends.
+    pub async fn run(mut self) {
+        while !self.room.ended() {
+            let until = self.room.deadline().map(|at| at.since(self.means.clock.now()));
+            let timer = async {
+                match until {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                message = self.inbox.recv() => match message {
+                    Some(message) => self.on_message(message).await,
+                    None => break,
+                },
+                Some(waited) = self.waits.next() => self.on_durable(waited).await,
+                () = timer => {
+                    let now = self.means.clock.now();
+                    self.room.on_time(now);
+                    self.follow_up().await;
+                }
+            }
+        }
+        // What was cut is answered when it is durable, also when the session is over.
+        while let Some(waited) = self.waits.next().await {
+            self.on_durable(waited).await;
+        }
+    }
+
+    async fn on_message(&mut self, message: ToRoom) {
+        match message {
+            ToRoom::Join { connection, visitor, password } => self.on_join(connection, visitor, password),
+            ToRoom::Resume { connection, actor, secret, seen } => self.on_resume(connection, actor, &secret, seen),
+            ToRoom::Request { connection, id, request } => {
+                if let Some(Place::Seated(by)) = self.places.get(&connection).copied() {
+                    self.on_request(by, id, request).await;
+                }
+            }
+            ToRoom::Misuse { connection } => self.on_misuse(connection),
+            ToRoom::Lost { connection } => self.on_lost(connection),
+            ToRoom::Media { participant, transport, event } => self.on_media(participant, transport, event),
+            ToRoom::SettingsChanged(settings) => {
+                let now = self.means.clock.now();
+                self.room.settings_changed(settings, now);
+            }
+            ToRoom::PasswordChanged(password) => self.password = password,
+            ToRoom::RulesChanged => self.room.rules_changed(self.means.guard.snapshot().version()),
+            ToRoom::Revoked(actor) => self.room.revoked(actor),
+            ToRoom::End(code) => self.room.end(code),
+        }
+        self.follow_up().await;
+    }
+
+    fn hold(&self, by: Option<(ParticipantId, u32)>, audit: Audit, act: Act) {
+        self.waits.push(Box::pin(async move { Waited::Grant { by, durable: durable(audit).await, act } }));
+    }
+
+    async fn on_durable(&mut self, waited: Waited) {
+        match waited {
+            Waited::Answer { by: (by, id), outcome } => self.answer(by, id, outcome),
+            Waited::Grant { by: None, durable: false, act } => drop(act),
+            Waited::Grant { by: Some((by, id)), durable: false, .. } => {
+                self.answer(by, id, Err(ErrorCode::Unavailable));
+            }
+            Waited::Grant { by, durable: true, act } => {
+                let outcome = act(self);
+                self.follow_up().await;
+                let saves = std::mem::take(&mut self.saves);
+                match (by, outcome) {
+                    (Some((by, id)), Ok(())) if saves.is_empty() => self.answer(by, id, Ok(Done::Done {})),
+                    (Some((by, id)), Ok(())) => self.answer_when(by, id, saves),
+                    (Some((by, id)), Err(code)) => self.answer(by, id, Err(code)),
+                    (None, _) => {}
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, by: ParticipantId, id: u32, outcome: Result<Done, ErrorCode>) {
+        if let Some(seat) = self.seats.get_mut(&by)
+            && !seat.reply(id, outcome)
+        {
+            self.lose(by);
+        }
+    }
+
+    /// Answers when all rows are durable; what has to be saved for this change joins them.
+    fn answer_when(&mut self, by: ParticipantId, id: u32, rows: Vec<Durable>) {
+        self.waits.push(Box::pin(async move {
+            let durable = futures_util::future::join_all(rows).await.into_iter().all(|row| row);
+            let outcome = if durable { Ok(Done::Done {}) } else { Err(ErrorCode::Unavailable) };
+            Waited::Answer { by: (by, id), outcome }
+        }));
+    }
+}
+
+fn durable(audit: Audit) -> Durable {
+    Box::pin(async move { audit.await.is_ok() })
+}

@@ -1,0 +1,147 @@
+//! Does what a room wants done, in the order in which it said so, and then tells everyone what changed for them.
+
+use conclave_policy::actions::{ActionKind, Publish, Watch};
+
+use super::{Place, RoomActor};
+use crate::ids::ParticipantId;
+use crate::rooms::effect::Effect;
+use crate::rooms::refusal::ErrorCode;
+use crate::rooms::view::{Event, LeaveReason};
+
+impl RoomActor {
+    /// Does everything that follows from the last change.
+    pub(super) async fn follow_up(&mut self) {
+        while let Some(effect) = self.room.next_effect() {
+            self.dirty = true;
+            self.follow(effect).await;
+        }
+        if std::mem::take(&mut self.dirty) {
+            self.project();
+        }
+    }
+
+    async fn follow(&mut self, effect: Effect) {
+        let room = self.room.charter().room;
+        match effect {
+            Effect::Changed => {}
+            Effect::Tell { to, event } => self.tell(to, event),
+            Effect::TellAll { event } => {
+                let everyone: Vec<_> = self.seats.keys().copied().collect();
+                everyone.into_iter().for_each(|to| self.tell(to, event.clone()));
+            }
+            Effect::TellModerators { event } => self.tell_moderators(&event),
+            Effect::Publish(permit) => {
+                let Publish { participant, source } = *permit.action();
+                if self.means.media.publish(permit).await.is_err() {
+                    self.room.fell(participant, source);
+                }
+            }
+            Effect::Cut { participant, source } => {
+                self.means.media.cut(room, participant, source).await;
+            }
+            Effect::Admitted { knock, participant } => match self.waiting.remove(&knock) {
+                Some(connection) => self.sit_down(participant, connection),
+                None => self.room.lost(participant, self.means.clock.now()),
+            },
+            Effect::TurnedAway { knock, code } => {
+                if let Some(connection) = self.waiting.remove(&knock) {
+                    self.places.remove(&connection.id);
+                    connection.close(code);
+                }
+            }
+            Effect::Gone { participant, code, reason } => self.send_off(participant, code, reason).await,
+            Effect::SaveSetting { key, settings } => {
+                let store = self.means.store.clone();
+                let org = self.room.charter().org;
+                self.saves.push(Box::pin(async move { store.save_setting(org, room, key, &settings).await.is_ok() }));
+            }
+            Effect::SaveRemoval { actor } => {
+                let store = self.means.store.clone();
+                let (org, session) = (self.room.charter().org, self.room.charter().session);
+                self.saves.push(Box::pin(async move { store.save_removal(org, room, session, actor).await.is_ok() }));
+            }
+            Effect::AskAgain => self.ask_again().await,
+            Effect::Ended => self.means.media.end(room).await,
+        }
+    }
+
+    /// Ends everything that someone had here: media first, then the connection; the resume secret goes with the seat.
+    async fn send_off(&mut self, participant: ParticipantId, code: ErrorCode, reason: LeaveReason) {
+        self.means.media.disconnect(self.room.charter().room, participant).await;
+        self.gone.insert(participant, reason);
+        if let Some(seat) = self.seats.remove(&participant)
+            && let Some(connection) = seat.connection
+        {
+            self.places.remove(&connection.id);
+            connection.close(code);
+        }
+    }
+
+    /// Asks every standing permit again, and cuts what fell.
+    async fn ask_again(&mut self) {
+        let rules = self.means.guard.snapshot();
+        let mut fell = Vec::new();
+        let mut blind = Vec::new();
+        for person in self.room.people() {
+            let away = |facts: conclave_policy::facts::Facts| {
+                facts.with(conclave_policy::facts::Standing::Admitted)
+            };
+            for source in person.floor.live() {
+                let publish = Publish { participant: person.id, source: *source };
+                let facts = self.room.facts_inside(person, &publish);
+                let stands = facts.is_ok_and(|facts| {
+                    rules.allows(ActionKind::publish(*source), person.role, &away(facts))
+                });
+                if !stands {
+                    fell.push((person.id, *source));
+                }
+            }
+            let facts = self.room.facts_inside(person, &Watch { participant: person.id });
+            if !facts.is_ok_and(|facts| rules.allows(ActionKind::Watch, person.role, &away(facts))) {
+                blind.push(person.id);
+            }
+        }
+        for (participant, source) in fell {
+            self.room.fell(participant, source);
+        }
+        for participant in blind {
+            self.means.media.unwatch(self.room.charter().room, participant).await;
+        }
+    }
+
+    fn tell(&mut self, to: ParticipantId, event: Event) {
+        if let Some(seat) = self.seats.get_mut(&to)
+            && !seat.tell(event)
+        {
+            self.lose(to);
+        }
+    }
+
+    fn tell_moderators(&mut self, event: &Event) {
+        let rules = self.means.guard.snapshot();
+        let moderators: Vec<_> = self
+            .room
+            .people()
+            .filter(|person| rules.allows(ActionKind::SeeLobby, person.role, &self.room.facts_present(person)))
+            .map(|person| person.id)
+            .collect();
+        moderators.into_iter().for_each(|to| self.tell(to, event.clone()));
+    }
+
+    /// Tells everyone what changed in what they may see.
+    fn project(&mut self) {
+        let rules = self.means.guard.snapshot();
+        let mut slow = Vec::new();
+        for (id, seat) in &mut self.seats {
+            let Some(person) = self.room.person(*id) else { continue };
+            for event in seat.projection.changes(&self.room, &rules, person, &self.gone) {
+                if !seat.tell(event) {
+                    slow.push(*id);
+                    break;
+                }
+            }
+        }
+        self.gone.clear();
+        slow.into_iter().for_each(|id| self.lose(id));
+    }
+}

@@ -1,0 +1,130 @@
+//! A room and the media plane: transports are offered here, views set, and what the plane reports is told on, to
+//! those who may see it.
+
+use conclave_policy::actions::{Connect, SeeStats, Watch};
+use conclave_policy::source::Source;
+use tokio::sync::mpsc;
+
+use super::{RoomActor, ToRoom};
+use crate::bounded::Text;
+use crate::ids::ParticipantId;
+use crate::media::event::{Offer, PeerEvent, View};
+use crate::rooms::outbound::Done;
+use crate::rooms::refusal::ErrorCode;
+use crate::rooms::request::{Look, SectionSource};
+use crate::rooms::view::{Event, MediaState, SlotView, SourceStatsView};
+
+/// How many reports of one transport may wait for the room.
+const REPORTS: usize = 64;
+
+impl RoomActor {
+    /// Answers an offer. A new transport starts with every source off: what was on before must be turned on again.
+    pub(super) async fn on_offer(&mut self, by: ParticipantId, id: u32, sdp: Text<{ 256 * 1024 }>, sources: Vec<SectionSource>) {
+        let permits = self.ask(by, Connect { participant: by }).and_then(|connect| {
+            let watch = self.ask(by, Watch { participant: by })?;
+            Ok((connect.0, watch.0))
+        });
+        let (connect, watch) = match permits {
+            Ok(permits) => permits,
+            Err(code) => return self.answer(by, id, Err(code)),
+        };
+        self.room.media_lost(by);
+        self.follow_up().await;
+        let sources = sources.into_iter().map(|section| (section.mid.into_string(), section.source)).collect();
+        let reports = self.reports(by);
+        let answer = self.means.media.connect(connect, Offer { sdp: sdp.into_string(), sources }, reports).await;
+        let outcome = match answer {
+            Ok(answer) if self.means.media.watch(watch).await.is_ok() => Ok(Done::Answer { sdp: answer.sdp }),
+            Ok(_) => Err(ErrorCode::Internal),
+            Err(_) => Err(ErrorCode::InvalidOffer),
+        };
+        self.answer(by, id, outcome);
+    }
+
+    /// A channel for what the new transport reports; reports of older transports are told apart by their number.
+    fn reports(&mut self, participant: ParticipantId) -> mpsc::Sender<PeerEvent> {
+        let (sender, mut receiver) = mpsc::channel(REPORTS);
+        let transport = match self.seats.get_mut(&participant) {
+            Some(seat) => {
+                seat.transport = seat.transport.saturating_add(1);
+                seat.transport
+            }
+            None => 0,
+        };
+        let own = self.own.clone();
+        tokio::spawn(async move {
+            while let Some(event) = receiver.recv().await {
+                let Some(room) = own.upgrade() else { return };
+                if room.send(ToRoom::Media { participant, transport, event }).await.is_err() {
+                    return;
+                }
+            }
+        });
+        sender
+    }
+
+    pub(super) async fn on_view(&mut self, by: ParticipantId, id: u32, looks: Vec<Look>) {
+        let Some(seat) = self.seats.get(&by) else { return };
+        let wants = looks
+            .into_iter()
+            .filter(|look| matches!(look.source, Source::Camera | Source::Screen))
+            .filter(|look| seat.projection.shows(look.participant))
+            .map(|look| View {
+                participant: look.participant,
+                source: look.source,
+                width: look.width,
+                height: look.height,
+            })
+            .collect();
+        let room = self.room.charter().room;
+        let outcome = match self.means.media.view(room, by, wants).await {
+            Ok(()) => Ok(Done::Done {}),
+            Err(_) => Err(ErrorCode::NotFound),
+        };
+        self.answer(by, id, outcome);
+    }
+
+    pub(super) async fn on_stats(&mut self, by: ParticipantId, id: u32) {
+        let outcome = match self.ask(by, SeeStats {}) {
+            Err(code) => Err(code),
+            Ok((permit, _)) => {
+                let stats = self.means.media.stats(permit.room()).await;
+                let sources = stats.into_iter().map(|line| SourceStatsView {
+                    participant: line.participant,
+                    source: line.source,
+                    received: line.received,
+                    forwarded: line.forwarded,
+                    dropped: line.dropped,
+                });
+                Ok(Done::Stats { sources: sources.collect() })
+            }
+        };
+        self.answer(by, id, outcome);
+    }
+
+    pub(super) fn on_media(&mut self, participant: ParticipantId, transport: u64, event: PeerEvent) {
+        let Some(seat) = self.seats.get_mut(&participant).filter(|seat| seat.transport == transport) else { return };
+        let event = match event {
+            PeerEvent::Connected => Event::Media { state: MediaState::Connected },
+            PeerEvent::Closed { .. } => {
+                self.room.media_lost(participant);
+                Event::Media { state: MediaState::Closed }
+            }
+            PeerEvent::Slots(slots) => {
+                let slots = slots.into_iter().filter_map(|slot| {
+                    let (owner, source) = (slot.participant?, slot.source?);
+                    let shown = seat.projection.shows(owner);
+                    shown.then_some(SlotView { mid: slot.mid, participant: owner, source })
+                });
+                Event::Slots { slots: slots.collect() }
+            }
+            PeerEvent::Speaking(speakers) => {
+                let participants = speakers.into_iter().filter(|speaker| seat.projection.shows(*speaker)).collect();
+                Event::Speaking { participants }
+            }
+        };
+        if !seat.tell(event) {
+            self.lose(participant);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What each participant sees of the room: roster lines and the count, asked of policy line by line, and told as the
+//! difference to what was told before. Pure; it holds only what was already shown.
+
+use std::collections::BTreeMap;
+
+use conclave_policy::actions::ActionKind;
+use conclave_policy::actions::{Publish, SeeParticipant};
+use conclave_policy::engine::Snapshot;
+use conclave_policy::facts::{Facts, Standing};
+use conclave_policy::source::Source;
+
+use crate::ids::ParticipantId;
+use crate::rooms::person::Person;
+use crate::rooms::room::{Room, RoomAction};
+use crate::rooms::view::{Event, LeaveReason, ParticipantView, RoomView, SettingView, SourceState, SourceStates};
+
+/// What one participant has been shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Projection {
+    shown: BTreeMap<ParticipantId, ParticipantView>,
+    count: Option<u32>,
+}
+
+impl Projection {
+    /// The whole room for someone who has just come in (or comes back), and remembers it as shown.
+    pub fn whole(&mut self, room: &Room, rules: &Snapshot, viewer: &Person) -> RoomView {
+        self.shown = visible(room, rules, viewer);
+        self.count = count(room, rules, viewer);
+        RoomView {
+            room: room.charter().room,
+            title: room.charter().title.clone(),
+            locked: room.locked(),
+            you: viewer.id,
+            participants: self.shown.values().cloned().collect(),
+            knocks: allowed(room, rules, viewer, ActionKind::SeeLobby).then(|| room.knock_views()),
+            count: self.count,
+            settings: SettingView::all(&room.charter().settings),
+        }
+    }
+
+    /// What changed for this participant since the last call; `gone` says why those who left did.
+    pub fn changes(
+        &mut self,
+        room: &Room,
+        rules: &Snapshot,
+        viewer: &Person,
+        gone: &BTreeMap<ParticipantId, LeaveReason>,
+    ) -> Vec<Event> {
+        let now = visible(room, rules, viewer);
+        let mut events = Vec::new();
+        for participant in self.shown.keys().filter(|shown| !now.contains_key(shown)) {
+            let reason = gone.get(participant).copied().unwrap_or(LeaveReason::Left);
+            events.push(Event::ParticipantLeft { participant: *participant, reason });
+        }
+        for (id, view) in &now {
+            match self.shown.get(id) {
+                None => events.push(Event::ParticipantJoined { participant: view.clone() }),
+                Some(shown) if shown != view => events.push(Event::ParticipantChanged { participant: view.clone() }),
+                Some(_) => {}
+            }
+        }
+        self.shown = now;
+        let count = count(room, rules, viewer);
+        if let (Some(count), true) = (count, count != self.count) {
+            events.push(Event::Count { count });
+        }
+        self.count = count;
+        events
+    }
+
+    /// Whether this participant was shown to the viewer.
+    pub fn shows(&self, participant: ParticipantId) -> bool {
+        self.shown.contains_key(&participant)
+    }
+}
+
+fn visible(room: &Room, rules: &Snapshot, viewer: &Person) -> BTreeMap<ParticipantId, ParticipantView> {
+    room.people()
+        .filter(|person| {
+            room.facts_inside(viewer, &SeeParticipant { participant: person.id })
+                .is_ok_and(|facts| rules.allows(ActionKind::SeeParticipant, viewer.role, &seated(facts)))
+        })
+        .map(|person| (person.id, line(room, rules, person)))
+        .collect()
+}
+
+/// A participant whose connection is away for a moment keeps the view, so that nothing is missed on coming back.
+fn seated(facts: Facts) -> Facts {
+    facts.with(Standing::Admitted)
+}
+
+fn allowed(room: &Room, rules: &Snapshot, viewer: &Person, kind: ActionKind) -> bool {
+    rules.allows(kind, viewer.role, &room.facts_present(viewer))
+}
+
+fn count(room: &Room, rules: &Snapshot, viewer: &Person) -> Option<u32> {
+    allowed(room, rules, viewer, ActionKind::SeeCount)
+        .then(|| u32::try_from(room.people().count()).unwrap_or(u32::MAX))
+}
+
+fn line(room: &Room, rules: &Snapshot, person: &Person) -> ParticipantView {
+    let state = |source| source_state(room, rules, person, source);
+    ParticipantView {
+        participant: person.id,
+        name: person.who.name.clone(),
+        signed_in: person.who.signed_in(),
+        role: person.role,
+        sources: SourceStates {
+            microphone: state(Source::Microphone),
+            camera: state(Source::Camera),
+            screen: state(Source::Screen),
+            screen_audio: state(Source::ScreenAudio),
+        },
+        hand: person.hand,
+        connected: person.connected(),
+    }
+}
+
+fn source_state(room: &Room, rules: &Snapshot, person: &Person, source: Source) -> SourceState {
+    use conclave_policy::facts::Right;
+    if person.floor.is_live(source) {
+        return SourceState::On;
+    }
+    let publish = Publish { participant: person.id, source };
+    let may = room
+        .facts_inside(person, &publish)
+        .is_ok_and(|facts| rules.allows(ActionKind::publish(source), person.role, &seated(facts)));
+    match (may, person.floor.right(source)) {
+        (true, _) => SourceState::Off,
+        (false, Right::Withdrawn) => SourceState::Withdrawn,
+        (false, _) => SourceState::NotAllowed,
+    }
+}
+
+impl RoomAction for SeeParticipant {
+    fn target(&self) -> Option<ParticipantId> {
+        Some(self.participant)
+    }
+
+    fn act(
+        _permit: conclave_policy::permit::Permit<Self>,
+        _room: &mut Room,
+        _now: crate::clock::Timestamp,
+    ) -> Result<(), crate::rooms::refusal::ErrorCode> {
+        Ok(())
+    }
+}

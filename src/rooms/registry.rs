@@ -1,0 +1,119 @@
+//! Finds the running session of a room, or starts one from what is stored. One session a room, however many come at once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+
+use crate::ids::{self, ActorId, OrgId, RoomId, SessionId};
+use crate::rooms::actor::{INBOX, Means, RoomActor, ToRoom};
+use crate::rooms::refusal::ErrorCode;
+use crate::rooms::room::{Charter, Room};
+
+/// How many sessions may run at a time.
+const MAX_RUNNING: usize = 10_000;
+
+/// Every running session.
+pub struct Registry {
+    means: Arc<Means>,
+    running: Mutex<Running>,
+}
+
+#[derive(Default)]
+struct Running {
+    rooms: HashMap<RoomId, mpsc::Sender<ToRoom>>,
+    tasks: JoinSet<()>,
+    draining: bool,
+}
+
+impl Registry {
+    /// No session runs yet.
+    pub fn new(means: Arc<Means>) -> Self {
+        Self { means, running: Mutex::default() }
+    }
+
+    /// What rooms work with.
+    pub fn means(&self) -> &Arc<Means> {
+        &self.means
+    }
+
+    /// The running session of a room, started if need be. No such room in this organisation: `CannotJoin`.
+    pub async fn open(&self, org: OrgId, room: RoomId) -> Result<mpsc::Sender<ToRoom>, ErrorCode> {
+        if let Some(found) = self.find(room).await {
+            return Ok(found);
+        }
+        // Read outside the lock; a second reader of the same room finds the session of the first.
+        let stored = self.means.store.open_room(org, room).await.map_err(|_| ErrorCode::Unavailable)?;
+        let stored = stored.ok_or(ErrorCode::CannotJoin)?;
+        let mut running = self.running.lock().await;
+        if running.draining {
+            return Err(ErrorCode::Draining);
+        }
+        if let Some(found) = running.rooms.get(&room).filter(|room| !room.is_closed()) {
+            return Ok(found.clone());
+        }
+        running.rooms.retain(|_, room| !room.is_closed());
+        while running.tasks.try_join_next().is_some() {}
+        if running.rooms.len() >= MAX_RUNNING {
+            return Err(ErrorCode::Unavailable);
+        }
+        let charter = Charter {
+            org,
+            room,
+            session: ids::random::<SessionId>(self.means.random.as_ref()),
+            title: stored.title,
+            owner: stored.owner,
+            settings: stored.settings,
+            appointed: stored.appointed,
+            barred: stored.removed,
+        };
+        let version = self.means.guard.snapshot().version();
+        let session = Room::new(charter, version, self.means.clock.now());
+        let (sender, inbox) = mpsc::channel(INBOX);
+        let actor = RoomActor::new(session, self.means.clone(), stored.password, inbox, sender.downgrade());
+        running.tasks.spawn(actor.run());
+        running.rooms.insert(room, sender.clone());
+        Ok(sender)
+    }
+
+    /// The running session of a room, if there is one.
+    pub async fn find(&self, room: RoomId) -> Option<mpsc::Sender<ToRoom>> {
+        self.running.lock().await.rooms.get(&room).filter(|room| !room.is_closed()).cloned()
+    }
+
+    /// How many sessions run.
+    pub async fn count(&self) -> usize {
+        self.running.lock().await.rooms.values().filter(|room| !room.is_closed()).count()
+    }
+
+    /// Ends what an identity has in any room.
+    pub async fn revoke(&self, actor: ActorId) {
+        self.tell_all(|| ToRoom::Revoked(actor)).await;
+    }
+
+    /// The rules were swapped: every room asks its standing permits again.
+    pub async fn rules_changed(&self) {
+        self.tell_all(|| ToRoom::RulesChanged).await;
+    }
+
+    /// Tells everyone that the server stops, and waits until every session has ended and its rows are kept.
+    pub async fn drain(&self) {
+        let mut tasks = {
+            let mut running = self.running.lock().await;
+            running.draining = true;
+            std::mem::take(&mut running.tasks)
+        };
+        self.tell_all(|| ToRoom::End(ErrorCode::Draining)).await;
+        self.running.lock().await.rooms.clear();
+        while tasks.join_next().await.is_some() {}
+    }
+
+    async fn tell_all(&self, message: impl Fn() -> ToRoom) {
+        let rooms: Vec<_> = self.running.lock().await.rooms.values().cloned().collect();
+        for room in rooms {
+            // A room that has just ended needs no telling.
+            let _ended = room.send(message()).await;
+        }
+    }
+}

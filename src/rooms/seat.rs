@@ -1,0 +1,183 @@
+//! The room's end of one client: numbered events, the last of them kept for a client that comes back, the resume
+//! secret (its digest only), and the bounded outbox. A client that does not read is let go, never waited for.
+
+use std::collections::VecDeque;
+
+use ring::digest::{SHA256, digest};
+use tokio::sync::mpsc;
+
+use crate::rooms::outbound::{Done, Failure, Outcome, ServerMessage};
+use crate::rooms::projection::Projection;
+use crate::rooms::refusal::ErrorCode;
+use crate::rooms::view::Event;
+use crate::secret::{self, RandomSource, Secret};
+
+/// How many events are kept for a client that lost its connection; with more missed it gets the whole room anew.
+const HELD: usize = 256;
+
+/// How many messages may wait for a client's socket; a client further behind than that is cut off.
+pub const OUTBOX: usize = 512;
+
+/// Names one connection of the gateway, for the life of the process.
+pub type ConnectionId = u64;
+
+/// A client's connection, handed down by the gateway.
+#[derive(Debug)]
+pub struct Connection {
+    /// Which.
+    pub id: ConnectionId,
+    /// Where messages go. Dropping it closes the connection.
+    pub outbox: mpsc::Sender<ServerMessage>,
+}
+
+impl Connection {
+    /// Sends without waiting; false if the client is too slow or gone.
+    pub fn send(&self, message: ServerMessage) -> bool {
+        self.outbox.try_send(message).is_ok()
+    }
+
+    /// Says why, and ends the connection.
+    pub fn close(self, code: ErrorCode) {
+        self.send(ServerMessage::Closed { code, text: code.text().to_owned() });
+    }
+}
+
+/// One participant's place in the room.
+#[derive(Debug)]
+pub struct Seat {
+    /// The connection, while there is one.
+    pub connection: Option<Connection>,
+    /// What the participant has been shown.
+    pub projection: Projection,
+    /// Counts the media transports that the participant has had; events of older ones are ignored.
+    pub transport: u64,
+    seq: u64,
+    held: VecDeque<(u64, Event)>,
+    resume: [u8; 32],
+}
+
+impl Seat {
+    /// A place for a new connection, and its resume secret.
+    pub fn new(connection: Connection, random: &dyn RandomSource) -> (Self, String) {
+        let mut seat = Self {
+            connection: Some(connection),
+            projection: Projection::default(),
+            transport: 0,
+            seq: 0,
+            held: VecDeque::new(),
+            resume: [0; 32],
+        };
+        let secret = seat.new_secret(random);
+        (seat, secret)
+    }
+
+    /// Replaces the resume secret.
+    pub fn new_secret(&mut self, random: &dyn RandomSource) -> String {
+        let mut bytes = [0; 32];
+        random.fill(&mut bytes);
+        let text = data_encoding::BASE64URL_NOPAD.encode(&bytes);
+        self.resume = fingerprint(text.as_bytes());
+        text
+    }
+
+    /// Whether this is the current resume secret.
+    pub fn holds(&self, secret: &Secret<String>) -> bool {
+        secret::equal(&self.resume, &fingerprint(secret.expose().as_bytes()))
+    }
+
+    /// The number of the last event.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Numbers an event, keeps it, and sends it. False if the client has just been cut off as too slow.
+    pub fn tell(&mut self, event: Event) -> bool {
+        self.seq = self.seq.saturating_add(1);
+        if self.held.len() == HELD {
+            self.held.pop_front();
+        }
+        self.held.push_back((self.seq, event.clone()));
+        self.send(ServerMessage::Event { seq: self.seq, event })
+    }
+
+    /// Answers a request. False if the client has just been cut off as too slow.
+    pub fn reply(&mut self, id: u32, outcome: Result<Done, ErrorCode>) -> bool {
+        let outcome = match outcome {
+            Ok(done) => Outcome::Ok(done),
+            Err(code) => Outcome::Error(Failure { code, text: code.text().to_owned() }),
+        };
+        self.send(ServerMessage::Reply { id, outcome })
+    }
+
+    /// The events after `seen`, or nothing if they are no longer all held.
+    pub fn missed(&self, seen: u64) -> Option<Vec<ServerMessage>> {
+        let next = seen.checked_add(1)?;
+        if seen > self.seq || self.held.front().is_some_and(|(first, _)| *first > next) {
+            return None;
+        }
+        let missed = self.held.iter().filter(|(seq, _)| *seq > seen);
+        Some(missed.map(|(seq, event)| ServerMessage::Event { seq: *seq, event: event.clone() }).collect())
+    }
+
+    /// Sends a message. False if the client has just been cut off as too slow.
+    pub fn send(&mut self, message: ServerMessage) -> bool {
+        match &self.connection {
+            None => true,
+            Some(connection) if connection.send(message) => true,
+            Some(_) => {
+                self.connection = None;
+                false
+            }
+        }
+    }
+}
+
+fn fingerprint(secret: &[u8]) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    for (to, from) in bytes.iter_mut().zip(digest(&SHA256, secret).as_ref()) {
+        *to = *from;
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::SystemRandom;
+
+    fn seat(outbox: usize) -> (Seat, String, mpsc::Receiver<ServerMessage>) {
+        let (sender, receiver) = mpsc::channel(outbox);
+        let (seat, secret) = Seat::new(Connection { id: 1, outbox: sender }, &SystemRandom);
+        (seat, secret, receiver)
+    }
+
+    #[test]
+    fn only_the_latest_secret_resumes() {
+        let (mut seat, first, _receiver) = seat(8);
+        assert!(seat.holds(&Secret::new(first.clone())));
+        let second = seat.new_secret(&SystemRandom);
+        assert!(!seat.holds(&Secret::new(first)));
+        assert!(seat.holds(&Secret::new(second)));
+    }
+
+    #[test]
+    fn missed_events_come_back_in_order_while_they_are_held() {
+        let (mut seat, _, _receiver) = seat(1000);
+        for count in 0..300 {
+            seat.tell(Event::Count { count });
+        }
+        assert!(seat.missed(10).is_none());
+        assert!(seat.missed(301).is_none());
+        assert_eq!(seat.missed(300).unwrap().len(), 0);
+        assert_eq!(seat.missed(290).unwrap().len(), 10);
+    }
+
+    #[test]
+    fn a_client_that_does_not_read_is_cut_off() {
+        let (mut seat, _, _receiver) = seat(2);
+        assert!(seat.tell(Event::Count { count: 1 }));
+        assert!(seat.tell(Event::Count { count: 2 }));
+        assert!(!seat.tell(Event::Count { count: 3 }));
+        assert!(seat.connection.is_none());
+    }
+}
