@@ -1,1 +1,13 @@
-//! x
+//! Who may do what. Pure: no socket, no table, no clock.
+//!
+//! Facts about a request go in, a [`permit::Permit`] or a refusal comes out. The rules are data (`rules.csv`);
+//! [`engine`] alone asks the rule engine, once per load, and keeps its answers as an immutable table.
+
+pub mod actions;
+pub mod engine;
+pub mod facts;
+pub mod ids;
+pub mod permit;
+pub mod roles;
+pub mod settings;
+pub mod source;

@@ -1,0 +1,333 @@
+//! Every action that needs a permit: its name, the facts it is decided by, and what it is aimed at.
+//! Whether it is allowed stands in `rules.csv`, never here.
+
+use std::fmt;
+
+use crate::facts::{Dimension, Facts, NewRole};
+use crate::ids::{KnockId, ParticipantId};
+use crate::settings::SettingKey;
+use crate::source::Source;
+
+/// Something that needs a permit. Sealed: the actions are these and no others.
+pub trait Action: sealed::Sealed {
+    /// Which row of the decision table it is. (Publishing is one row per source.)
+    fn kind(&self) -> ActionKind;
+
+    /// Sets the facts that follow from the action itself, so that a permit never rests on a caller's word for them.
+    fn settle(&self, facts: Facts) -> Facts {
+        facts
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident $key:literal by [$($dimension:ident),*];)*) => {
+        /// The kind of an action: what the rules name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum ActionKind {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl ActionKind {
+            /// Every kind, in the order of the rule text.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// Its name in the rule text and in the audit log.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $key,)* }
+            }
+
+            /// The facts it is decided by. Any of them missing denies; all others are ignored.
+            pub const fn dimensions(self) -> &'static [Dimension] {
+                match self { $(Self::$name => &[$(Dimension::$dimension),*],)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Going in directly, without a wait at the door.
+    Enter "enter" by [Standing, WaitingRoom, Password, Hosting, Lock, Space, Barred];
+    /// Waiting at the door.
+    Knock "knock" by [Standing, SignIn, Password, Barred];
+    /// Coming back after a lost connection.
+    Resume "resume" by [Standing, Mine, Barred];
+    /// Having a media transport.
+    Connect "connect" by [Standing, Target];
+    /// Receiving the room's media and events.
+    Watch "watch" by [Standing, Target];
+    /// Seeing a line of the roster.
+    SeeParticipant "see_participant" by [Standing, Target, Subject, GuestRoster];
+    /// Seeing who waits at the door.
+    SeeLobby "see_lobby" by [Standing];
+    /// Seeing how many take part.
+    SeeCount "see_count" by [Standing, ParticipantCount];
+    /// Being heard.
+    PublishMicrophone "publish_microphone" by [Standing, Target, Right, MicrophoneRule];
+    /// Being seen.
+    PublishCamera "publish_camera" by [Standing, Target, Right, CameraRule];
+    /// Sharing a screen.
+    PublishScreen "publish_screen" by [Standing, Target, Right, ScreenRule];
+    /// Sharing the sound of a screen.
+    PublishScreenAudio "publish_screen_audio" by [Standing, Target, Right, ScreenRule];
+    /// Asking for the right to publish.
+    Ask "ask" by [Standing, Target];
+    /// Raising or lowering one's hand.
+    RaiseHand "raise_hand" by [Standing, Target];
+    /// Going out.
+    Leave "leave" by [Standing, Target];
+    /// Letting someone in who waits at the door.
+    Admit "admit" by [Standing, Space];
+    /// Sending away someone who waits at the door.
+    Deny "deny" by [Standing];
+    /// Cutting a microphone.
+    Mute "mute" by [Standing, Target];
+    /// Cutting a camera.
+    PauseVideo "pause_video" by [Standing, Target];
+    /// Cutting a shared screen and its sound.
+    StopShare "stop_share" by [Standing, Target];
+    /// Giving a right to publish.
+    Grant "grant" by [Standing, Target];
+    /// Taking a right to publish.
+    Withdraw "withdraw" by [Standing, Target];
+    /// Throwing someone out.
+    Remove "remove" by [Standing, Target];
+    /// Giving someone another role.
+    SetRole "set_role" by [Standing, Target, TargetRole, NewRole];
+    /// Locking the room.
+    Lock "lock" by [Standing];
+    /// Unlocking the room.
+    Unlock "unlock" by [Standing];
+    /// Changing a setting of the room.
+    ChangeSetting "change_setting" by [Standing, Mine, Relax, OrgAdmin];
+    /// Reading the room's password.
+    ReadPassword "read_password" by [Standing, Mine];
+    /// Replacing the room's password.
+    ChangePassword "change_password" by [Standing, Mine];
+    /// Ending the session for everyone.
+    EndSession "end_session" by [Standing];
+    /// Seeing the packet counts of each participant.
+    SeeStats "see_stats" by [Standing];
+    /// Making a new room.
+    CreateRoom "create_room" by [RoomCreation, CreateRight, OrgAdmin];
+    /// Inviting someone to have an account.
+    InviteAccount "invite_account" by [OrgAdmin];
+}
+
+impl ActionKind {
+    /// The kind of publishing this source.
+    pub const fn publish(source: Source) -> Self {
+        match source {
+            Source::Microphone => Self::PublishMicrophone,
+            Source::Camera => Self::PublishCamera,
+            Source::Screen => Self::PublishScreen,
+            Source::ScreenAudio => Self::PublishScreenAudio,
+        }
+    }
+}
+
+impl fmt::Display for ActionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: $type,)*
+        }
+
+        impl sealed::Sealed for $name {}
+    )*};
+}
+
+macro_rules! units {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $name;
+
+        impl sealed::Sealed for $name {}
+    )*};
+}
+
+macro_rules! of_one_kind {
+    ($($name:ident)*) => {$(
+        impl Action for $name {
+            fn kind(&self) -> ActionKind {
+                ActionKind::$name
+            }
+        }
+    )*};
+}
+
+units! {
+    /// Going in directly, without a wait at the door.
+    Enter;
+    /// Waiting at the door.
+    Knock;
+    /// Seeing who waits at the door.
+    SeeLobby;
+    /// Seeing how many take part.
+    SeeCount;
+    /// Locking the room.
+    Lock;
+    /// Unlocking the room.
+    Unlock;
+    /// Reading the room's password.
+    ReadPassword;
+    /// Replacing the room's password.
+    ChangePassword;
+    /// Ending the session for everyone.
+    EndSession;
+    /// Seeing the packet counts of each participant.
+    SeeStats;
+    /// Making a new room.
+    CreateRoom;
+    /// Inviting someone to have an account.
+    InviteAccount;
+}
+
+actions! {
+    /// Coming back after a lost connection.
+    Resume {
+        /// Whose connection it was.
+        participant: ParticipantId
+    }
+    /// Having a media transport.
+    Connect {
+        /// Whose transport.
+        participant: ParticipantId
+    }
+    /// Receiving the room's media and events.
+    Watch {
+        /// Who receives.
+        participant: ParticipantId
+    }
+    /// Seeing a line of the roster.
+    SeeParticipant {
+        /// Whose line.
+        participant: ParticipantId
+    }
+    /// Sending one source into the room.
+    Publish {
+        /// Who sends.
+        participant: ParticipantId,
+        /// What.
+        source: Source
+    }
+    /// Asking for the right to publish.
+    Ask {
+        /// Who asks.
+        participant: ParticipantId,
+        /// For what.
+        source: Source
+    }
+    /// Raising or lowering one's hand.
+    RaiseHand {
+        /// Whose hand.
+        participant: ParticipantId
+    }
+    /// Going out.
+    Leave {
+        /// Who goes.
+        participant: ParticipantId
+    }
+    /// Letting someone in who waits at the door.
+    Admit {
+        /// Their wait.
+        knock: KnockId,
+        /// The version of their name and picture that the host saw.
+        version: u32
+    }
+    /// Sending away someone who waits at the door.
+    Deny {
+        /// Their wait.
+        knock: KnockId
+    }
+    /// Cutting a microphone.
+    Mute {
+        /// Whose.
+        participant: ParticipantId
+    }
+    /// Cutting a camera.
+    PauseVideo {
+        /// Whose.
+        participant: ParticipantId
+    }
+    /// Cutting a shared screen and its sound.
+    StopShare {
+        /// Whose.
+        participant: ParticipantId
+    }
+    /// Giving a right to publish.
+    Grant {
+        /// To whom.
+        participant: ParticipantId,
+        /// For what.
+        source: Source
+    }
+    /// Taking a right to publish.
+    Withdraw {
+        /// From whom.
+        participant: ParticipantId,
+        /// For what.
+        source: Source
+    }
+    /// Throwing someone out.
+    Remove {
+        /// Whom.
+        participant: ParticipantId
+    }
+    /// Giving someone another role.
+    SetRole {
+        /// To whom.
+        participant: ParticipantId,
+        /// Which; only these can be given.
+        role: NewRole
+    }
+    /// Changing a setting of the room.
+    ChangeSetting {
+        /// Which.
+        key: SettingKey,
+        /// To what; see [`SettingKey::parse_value`].
+        value: &'static str
+    }
+}
+
+of_one_kind! {
+    Enter Knock Resume Connect Watch SeeParticipant SeeLobby SeeCount Ask RaiseHand Leave Admit Deny Mute PauseVideo StopShare
+    Grant Withdraw Remove Lock Unlock ReadPassword ChangePassword EndSession SeeStats CreateRoom InviteAccount
+}
+
+impl Action for Publish {
+    fn kind(&self) -> ActionKind {
+        ActionKind::publish(self.source)
+    }
+}
+
+impl Action for SetRole {
+    fn kind(&self) -> ActionKind {
+        ActionKind::SetRole
+    }
+
+    fn settle(&self, facts: Facts) -> Facts {
+        facts.with(self.role)
+    }
+}
+
+impl Action for ChangeSetting {
+    fn kind(&self) -> ActionKind {
+        ActionKind::ChangeSetting
+    }
+
+    fn settle(&self, facts: Facts) -> Facts {
+        facts.with(self.key.who_may_relax())
+    }
+}

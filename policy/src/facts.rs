@@ -1,0 +1,344 @@
+//! The facts that a decision rests on: finite dimensions, each with a handful of values.
+//! A fact that was not given is missing, and a missing fact denies. Facts are gathered elsewhere, never here.
+
+use std::fmt;
+
+use crate::roles::Role;
+pub use crate::settings::Relax;
+use crate::settings::{
+    Camera, GuestRoster, Microphone, ParticipantCount, RoomCreation, ScreenShare, SignIn,
+    WaitingRoom,
+};
+
+/// A value of one dimension. Sealed: the dimensions are these and no others.
+pub trait Fact: sealed::Sealed + Copy {
+    /// The dimension it belongs to.
+    const DIMENSION: Dimension;
+
+    /// Its place among the values of the dimension.
+    fn index(self) -> u8;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! dimensions {
+    ($($(#[$doc:meta])* $name:ident($key:literal): $fact:ty as $values:ty = [$($value:ident $text:literal),+];)*) => {
+        /// One question that a rule may ask about a request.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Dimension {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Dimension {
+            /// Every dimension.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// Its name in the rule text.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $key,)* }
+            }
+
+            /// The names of its values, in the order of their indices.
+            pub const fn values(self) -> &'static [&'static str] {
+                match self { $(Self::$name => &[$($text),+],)* }
+            }
+        }
+
+        $(
+            impl sealed::Sealed for $fact {}
+            impl Fact for $fact {
+                const DIMENSION: Dimension = Dimension::$name;
+
+                fn index(self) -> u8 {
+                    enum Place { $($value,)+ }
+                    match <$values>::from(self) { $(<$values>::$value => Place::$value as u8,)+ }
+                }
+            }
+        )*
+    };
+}
+
+macro_rules! facts {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident,)+ })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$value_doc])* $value,)+
+        }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$value,)+];
+        }
+    )*};
+}
+
+facts! {
+    /// How the actor stands to the room.
+    Standing {
+        /// Neither inside nor at the door.
+        Outside,
+        /// Knocked, not admitted.
+        Waiting,
+        /// Inside.
+        Admitted,
+        /// Inside, but their connection is lost and may be resumed.
+        Disconnected,
+    }
+    /// The target participant against the actor.
+    Target {
+        /// The actor's own participant.
+        Own,
+        /// Of strictly lower rank.
+        Below,
+        /// Of the same rank, and someone else.
+        Same,
+        /// Of higher rank.
+        Above,
+    }
+    /// Whether the room is locked.
+    Lock {
+        /// It is not.
+        Open,
+        /// It is.
+        Locked,
+    }
+    /// The room's password.
+    Password {
+        /// Given rightly, or the room needs none.
+        Proved,
+        /// Not given, or wrong.
+        Missing,
+    }
+    /// Whether the actor was removed or denied for good. Takes the setting about coming back into account.
+    Barred {
+        /// They may come to the door.
+        No,
+        /// They may not.
+        Yes,
+    }
+    /// Whether the room may run now.
+    Hosting {
+        /// A host is present, or the room may start without.
+        Present,
+        /// No host is there, and one is needed.
+        Absent,
+    }
+    /// Room for one more.
+    Space {
+        /// There is.
+        Free,
+        /// There is not.
+        Full,
+    }
+    /// This participant's right for the source asked about.
+    Right {
+        /// As the room's settings have it.
+        Default,
+        /// A host gave it.
+        Granted,
+        /// A host took it.
+        Withdrawn,
+    }
+    /// The role to be given.
+    NewRole {
+        /// [`Role::Host`].
+        Host,
+        /// [`Role::Presenter`].
+        Presenter,
+        /// [`Role::Attendee`].
+        Attendee,
+    }
+    /// What the roster entry looked at is.
+    Subject {
+        /// The owner or a host.
+        Moderator,
+        /// Someone who is speaking now.
+        Speaking,
+        /// Anyone else.
+        Quiet,
+    }
+    /// Whether the actor's account has the right to create rooms.
+    CreateRight {
+        /// It has.
+        Yes,
+        /// It has not.
+        No,
+    }
+    /// Whether the actor administers the organisation.
+    OrgAdmin {
+        /// They do.
+        Yes,
+        /// They do not.
+        No,
+    }
+    /// Whether the knock, the resume secret or the room is the actor's own.
+    Mine {
+        /// It is.
+        Yes,
+        /// It is not.
+        No,
+    }
+}
+
+/// The role of the participant that an action is aimed at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TargetRole(pub Role);
+
+impl From<TargetRole> for Role {
+    fn from(role: TargetRole) -> Self {
+        role.0
+    }
+}
+
+impl From<NewRole> for Role {
+    fn from(role: NewRole) -> Self {
+        match role {
+            NewRole::Host => Self::Host,
+            NewRole::Presenter => Self::Presenter,
+            NewRole::Attendee => Self::Attendee,
+        }
+    }
+}
+
+/// The role is none that can be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this role cannot be given")]
+pub struct NotGivable;
+
+impl TryFrom<Role> for NewRole {
+    type Error = NotGivable;
+
+    fn try_from(role: Role) -> Result<Self, NotGivable> {
+        match role {
+            Role::Host => Ok(Self::Host),
+            Role::Presenter => Ok(Self::Presenter),
+            Role::Attendee => Ok(Self::Attendee),
+            _ => Err(NotGivable),
+        }
+    }
+}
+
+impl Target {
+    /// What a participant of another role is to an actor; the actor's own participant is [`Target::Own`], whatever the roles.
+    pub const fn between(actor: Role, target: Role) -> Self {
+        let (actor, target) = (actor.rank(), target.rank());
+        if target < actor {
+            Self::Below
+        } else if target == actor {
+            Self::Same
+        } else {
+            Self::Above
+        }
+    }
+}
+
+/// What is known about one request. Every fact starts out missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Facts([Option<u8>; Dimension::ALL.len()]);
+
+impl Facts {
+    /// Nothing is known.
+    pub const fn new() -> Self {
+        Self([None; Dimension::ALL.len()])
+    }
+
+    /// The same with this fact given; a fact of the same dimension is replaced.
+    #[must_use]
+    pub fn with<F: Fact>(mut self, fact: F) -> Self {
+        self.put(F::DIMENSION, Some(fact.index()));
+        self
+    }
+
+    /// The place of the given value among the values of the dimension.
+    pub(crate) fn get(&self, dimension: Dimension) -> Option<u8> {
+        self.0.get(dimension as usize).copied().flatten()
+    }
+
+    pub(crate) fn put(&mut self, dimension: Dimension, value: Option<u8>) {
+        if let Some(place) = self.0.get_mut(dimension as usize) {
+            *place = value;
+        }
+    }
+}
+
+impl Dimension {
+    /// The dimension of that name in the rule text.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|dimension| dimension.as_str() == name)
+    }
+}
+
+impl fmt::Display for Dimension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+dimensions! {
+    /// [`Standing`].
+    Standing("standing"): Standing as Standing = [Outside "outside", Waiting "waiting", Admitted "admitted", Disconnected "disconnected"];
+    /// [`Target`].
+    Target("target"): Target as Target = [Own "own", Below "below", Same "same", Above "above"];
+    /// [`Lock`].
+    Lock("lock"): Lock as Lock = [Open "open", Locked "locked"];
+    /// [`Password`].
+    Password("password"): Password as Password = [Proved "proved", Missing "missing"];
+    /// The setting [`SignIn`].
+    SignIn("sign_in"): SignIn as SignIn = [Required "required", GuestsMayKnock "guests_may_knock"];
+    /// The setting [`WaitingRoom`].
+    WaitingRoom("waiting_room"): WaitingRoom as WaitingRoom = [Everyone "everyone", GuestsOnly "guests_only", Nobody "nobody"];
+    /// [`Barred`].
+    Barred("barred"): Barred as Barred = [No "no", Yes "yes"];
+    /// [`Hosting`].
+    Hosting("hosting"): Hosting as Hosting = [Present "present", Absent "absent"];
+    /// [`Space`].
+    Space("space"): Space as Space = [Free "free", Full "full"];
+    /// [`Right`].
+    Right("right"): Right as Right = [Default "default", Granted "granted", Withdrawn "withdrawn"];
+    /// The setting [`Microphone`].
+    MicrophoneRule("microphone"): Microphone as Microphone =
+        [AttendeesSpeakGuestsAsk "attendees_speak_guests_ask", EveryoneSpeaks "everyone_speaks"];
+    /// The setting [`Camera`].
+    CameraRule("camera"): Camera as Camera =
+        [AttendeesMayGuestsAsk "attendees_may_guests_ask", EveryoneMay "everyone_may"];
+    /// The setting [`ScreenShare`].
+    ScreenRule("screen_share"): ScreenShare as ScreenShare =
+        [HostsAndPresenters "hosts_and_presenters", Attendees "attendees", Everyone "everyone"];
+    /// [`NewRole`].
+    NewRole("new_role"): NewRole as NewRole = [Host "host", Presenter "presenter", Attendee "attendee"];
+    /// [`TargetRole`].
+    TargetRole("target_role"): TargetRole as Role = [
+        Owner "owner",
+        Host "host",
+        Presenter "presenter",
+        Attendee "attendee",
+        Guest "guest",
+        Observer "observer",
+        Captioner "captioner",
+        Recorder "recorder",
+        Ingress "ingress",
+        Relay "relay"
+    ];
+    /// [`Relax`] of the setting to be changed.
+    Relax("relax"): Relax as Relax = [Host "host", Admin "admin", Fixed "fixed"];
+    /// The setting [`GuestRoster`].
+    GuestRoster("guest_roster"): GuestRoster as GuestRoster = [HostsAndSpeakers "hosts_and_speakers", Everyone "everyone"];
+    /// The setting [`ParticipantCount`].
+    ParticipantCount("participant_count"): ParticipantCount as ParticipantCount = [HostsOnly "hosts_only", Everyone "everyone"];
+    /// [`Subject`].
+    Subject("subject"): Subject as Subject = [Moderator "moderator", Speaking "speaking", Quiet "quiet"];
+    /// The setting [`RoomCreation`].
+    RoomCreation("room_creation"): RoomCreation as RoomCreation = [WithRight "with_right", AnyAccount "any_account"];
+    /// [`CreateRight`].
+    CreateRight("create_right"): CreateRight as CreateRight = [Yes "yes", No "no"];
+    /// [`OrgAdmin`].
+    OrgAdmin("org_admin"): OrgAdmin as OrgAdmin = [Yes "yes", No "no"];
+    /// [`Mine`].
+    Mine("mine"): Mine as Mine = [Yes "yes", No "no"];
+}

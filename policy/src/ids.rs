@@ -1,0 +1,167 @@
+//! Identifiers: 128 bits each, written as 26 lower-case letters and digits. Nothing here makes one;
+//! the randomness is the server's.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Letters of RFC 4648 base32, in lower case.
+const ALPHABET: [u8; 32] = *b"abcdefghijklmnopqrstuvwxyz234567";
+/// 128 bits in groups of five.
+const TEXT: usize = 26;
+
+/// The text is not an identifier in its one canonical form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an identifier")]
+pub struct InvalidId;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(type = "string"))]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            /// The identifier of these 16 bytes.
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+
+            /// Its 16 bytes, as they are stored.
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+        }
+
+        impl From<[u8; 16]> for $name {
+            fn from(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write(self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write(self.0, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                read(text).map(Self).ok_or(InvalidId)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(Text).map(Self)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// An organisation: every row and every running thing belongs to one.
+    OrgId;
+    /// A durable room.
+    RoomId;
+    /// One live run of a room.
+    SessionId;
+    /// A signed-in account.
+    AccountId;
+    /// Someone without an account, for as long as their token lives.
+    GuestId;
+    /// One person's presence in a session.
+    ParticipantId;
+    /// One wait at the door.
+    KnockId;
+    /// Whoever acts: an account or a guest.
+    ActorId;
+}
+
+impl From<AccountId> for ActorId {
+    fn from(id: AccountId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<GuestId> for ActorId {
+    fn from(id: GuestId) -> Self {
+        Self(id.0)
+    }
+}
+
+/// The letter groups of the identifier: 25 of five bits and one of three, which is filled up with zeros.
+fn groups(bytes: [u8; 16]) -> impl Iterator<Item = u8> {
+    let bits = u128::from_be_bytes(bytes);
+    (0..TEXT).map(move |at| {
+        let group = if at + 1 < TEXT {
+            bits >> (123 - 5 * at)
+        } else {
+            bits << 2
+        };
+        (group & 31) as u8
+    })
+}
+
+fn write(bytes: [u8; 16], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut text = [0; TEXT];
+    for (letter, group) in text.iter_mut().zip(groups(bytes)) {
+        *letter = ALPHABET
+            .get(usize::from(group))
+            .copied()
+            .unwrap_or_default();
+    }
+    f.write_str(str::from_utf8(&text).unwrap_or_default())
+}
+
+fn read(text: &str) -> Option<[u8; 16]> {
+    if text.len() != TEXT {
+        return None;
+    }
+    let mut bits: u128 = 0;
+    for (at, letter) in text.bytes().enumerate() {
+        let group = match letter {
+            b'a'..=b'z' => letter - b'a',
+            b'2'..=b'7' => letter - b'2' + 26,
+            _ => return None,
+        };
+        if at + 1 < TEXT {
+            bits = bits << 5 | u128::from(group);
+        } else if group & 3 == 0 {
+            bits = bits << 3 | u128::from(group >> 2);
+        } else {
+            return None;
+        }
+    }
+    Some(bits.to_be_bytes())
+}
+
+struct Text;
+
+impl serde::de::Visitor<'_> for Text {
+    type Value = [u8; 16];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an identifier of 26 letters and digits")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<[u8; 16], E> {
+        read(text).ok_or_else(|| E::custom(InvalidId))
+    }
+}
