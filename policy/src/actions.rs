@@ -129,6 +129,13 @@ impl ActionKind {
     }
 }
 
+impl ActionKind {
+    /// The kind of that name in the rule text.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == name)
+    }
+}
+
 impl fmt::Display for ActionKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -232,7 +239,9 @@ actions! {
     /// Raising or lowering one's hand.
     RaiseHand {
         /// Whose hand.
-        participant: ParticipantId
+        participant: ParticipantId,
+        /// Up or down.
+        raised: bool
     }
     /// Going out.
     Leave {
