@@ -252,25 +252,52 @@ impl Facts {
         self
     }
 
-    /// The place of the given value among the values of the dimension.
-    pub(crate) fn get(&self, dimension: Dimension) -> Option<u8> {
+    /// The name of the value given for the dimension.
+    pub fn value(&self, dimension: Dimension) -> Option<&'static str> {
+        dimension
+            .values()
+            .get(usize::from(self.get(dimension)?))
+            .copied()
+    }
+
+    /// Every combination of values of these dimensions, nothing else given. The last dimension changes fastest.
+    pub fn every(dimensions: &[Dimension]) -> impl Iterator<Item = Self> {
+        (0..Self::combinations(dimensions)).map(|mut rest| {
+            let mut facts = Self::new();
+            for dimension in dimensions.iter().rev() {
+                let values = dimension.values().len();
+                facts.put(*dimension, u8::try_from(rest % values).ok());
+                rest /= values;
+            }
+            facts
+        })
+    }
+
+    /// How many [`Facts::every`] gives.
+    pub(crate) fn combinations(dimensions: &[Dimension]) -> usize {
+        dimensions
+            .iter()
+            .map(|dimension| dimension.values().len())
+            .product()
+    }
+
+    /// Where [`Facts::every`] gives these facts, all others put aside; none if one of the dimensions is missing.
+    pub(crate) fn place(&self, dimensions: &[Dimension]) -> Option<usize> {
+        dimensions.iter().try_fold(0, |place, dimension| {
+            let value = usize::from(self.get(*dimension)?);
+            let values = dimension.values().len();
+            (value < values).then_some(place * values + value)
+        })
+    }
+
+    fn get(&self, dimension: Dimension) -> Option<u8> {
         self.0.get(dimension as usize).copied().flatten()
     }
 
-    pub(crate) fn put(&mut self, dimension: Dimension, value: Option<u8>) {
+    fn put(&mut self, dimension: Dimension, value: Option<u8>) {
         if let Some(place) = self.0.get_mut(dimension as usize) {
             *place = value;
         }
-    }
-}
-
-impl Dimension {
-    /// The dimension of that name in the rule text.
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|dimension| dimension.as_str() == name)
     }
 }
 

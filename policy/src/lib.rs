@@ -9,5 +9,6 @@ pub mod facts;
 pub mod ids;
 pub mod permit;
 pub mod roles;
+pub mod rules;
 pub mod settings;
 pub mod source;

@@ -74,16 +74,9 @@ impl Room {
         Ok(())
     }
 
-    /// Withdraws a right from someone, cuts what it governed, and tells them. Nobody tells themselves.
+    /// Withdraws a right from someone, cuts what it governed, and tells them.
     fn cut_for<A: RoomAction>(&mut self, permit: &Permit<A>, source: Source, what: DoneToYou) -> Result<(), ErrorCode> {
         let target = permit.action().target().ok_or(ErrorCode::NotFound)?;
-        let own = self.people.get(&target).is_some_and(|person| person.who.actor == permit.actor());
-        if own {
-            for governed in Floor::governed(source) {
-                self.turn_off(target, *governed);
-            }
-            return Ok(());
-        }
         self.withdraw(target, source)?;
         let by = self.name_of(permit.actor());
         self.tell(target, Event::DoneToYou { what, by });

@@ -1,0 +1,398 @@
+//! The rule text: how it is written, and everything that must be right about it before it is used.
+//! Knows the language of the rules; takes no decision.
+
+use crate::actions::ActionKind;
+use crate::facts::{Dimension, Facts};
+use crate::permit::RuleId;
+use crate::roles::Role;
+
+/// More than a person can review, and few enough that every line number fits a [`RuleId`].
+const MOST_BYTES: usize = u16::MAX as usize;
+/// Counted over rules and groups.
+const MOST_ROWS: usize = 1000;
+
+/// What is wrong with a rule text, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RuleError {
+    /// It is longer than any rule set should be.
+    #[error("the rules are longer than {MOST_BYTES} bytes or {MOST_ROWS} rows")]
+    TooLong,
+    /// It has no rule at all.
+    #[error("there is no rule")]
+    Empty,
+    /// One line is wrong.
+    #[error("line {line}: {fault}")]
+    Line {
+        /// Counted from one.
+        line: u64,
+        /// What is wrong with it.
+        fault: Fault,
+    },
+}
+
+/// What is wrong with a line of the rule text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The rules are plain printable text: what is reviewed is what is read.
+    #[error("a character that is not printable ASCII")]
+    Character,
+    /// A line that can not be split into fields.
+    #[error("not comma-separated text")]
+    Unreadable,
+    /// A row begins with neither `p` nor `g`.
+    #[error("a row is `p` for a rule or `g` for a group")]
+    Kind,
+    /// A row has too few or too many fields.
+    #[error("a row of this kind has {expected} fields, not {found}")]
+    Width {
+        /// How many it should have.
+        expected: usize,
+        /// How many it has.
+        found: usize,
+    },
+    /// A role that does not exist.
+    #[error("no such role `{0}`")]
+    Role(String),
+    /// A subject that is neither a role nor a group with members.
+    #[error("no such role or group `{0}`")]
+    Subject(String),
+    /// A group that is named like a role, or not in small letters.
+    #[error("`{0}` cannot name a group")]
+    Group(String),
+    /// An action that does not exist.
+    #[error("no such action `{0}`")]
+    Action(String),
+    /// Neither `allow` nor `deny`.
+    #[error("an effect is `allow` or `deny`, not `{0}`")]
+    Effect(String),
+    /// A term that is not `fact=value`.
+    #[error("a term is fact=value or fact=value|value, not `{0}`")]
+    Term(String),
+    /// A fact that the action is not decided by.
+    #[error("`{action}` is not decided by `{fact}`")]
+    Fact {
+        /// The action.
+        action: ActionKind,
+        /// What the term names.
+        fact: String,
+    },
+    /// A value that the fact does not have.
+    #[error("`{fact}` has no value `{value}`")]
+    Value {
+        /// The fact.
+        fact: Dimension,
+        /// What the term names.
+        value: String,
+    },
+    /// A fact or value that is named twice in one condition.
+    #[error("`{0}` is named twice")]
+    Twice(String),
+    /// A row that says again, or contradicts, what an earlier one says.
+    #[error("the same as line {0}")]
+    Same(u64),
+}
+
+/// Whether a rule allows or denies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Allow,
+    Deny,
+}
+
+impl Effect {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// One rule: whoever holds the role or group, for one kind of action, under the condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rule {
+    pub(crate) id: RuleId,
+    pub(crate) subject: String,
+    pub(crate) action: ActionKind,
+    /// In one canonical form: facts in the order of their declaration, and so are the values.
+    pub(crate) when: String,
+    pub(crate) effect: Effect,
+}
+
+/// One role as a member of one group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    line: u64,
+    pub(crate) role: Role,
+    pub(crate) group: String,
+}
+
+/// A whole rule text that was read without fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rules {
+    pub(crate) members: Vec<Member>,
+    pub(crate) rules: Vec<Rule>,
+}
+
+impl Rules {
+    /// Reads a rule text. One fault refuses all of it.
+    pub(crate) fn parse(text: &str) -> Result<Self, RuleError> {
+        check_text(text)?;
+        let mut read = Self {
+            members: Vec::new(),
+            rules: Vec::new(),
+        };
+        for (line, content) in (1..).zip(text.lines()) {
+            if content.trim().is_empty() || content.starts_with('#') {
+                continue;
+            }
+            fields(content)
+                .and_then(|record| read.take(line, &record))
+                .map_err(|fault| RuleError::Line { line, fault })?;
+            if read.members.len() + read.rules.len() > MOST_ROWS {
+                return Err(RuleError::TooLong);
+            }
+        }
+        if read.rules.is_empty() {
+            return Err(RuleError::Empty);
+        }
+        read.check_subjects()?;
+        Ok(read)
+    }
+
+    /// The rules about one kind of action, in the order of the text.
+    pub(crate) fn about(&self, action: ActionKind) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().filter(move |rule| rule.action == action)
+    }
+
+    fn take(&mut self, line: u64, record: &csv::StringRecord) -> Result<(), Fault> {
+        let fields: Vec<&str> = record.iter().collect();
+        match fields.as_slice() {
+            ["p", subject, action, when, effect] => {
+                self.take_rule(line, subject, action, when, effect)
+            }
+            ["g", role, group] => self.take_member(line, role, group),
+            ["p", ..] => Err(Fault::Width {
+                expected: 5,
+                found: fields.len(),
+            }),
+            ["g", ..] => Err(Fault::Width {
+                expected: 3,
+                found: fields.len(),
+            }),
+            _ => Err(Fault::Kind),
+        }
+    }
+
+    fn take_rule(
+        &mut self,
+        line: u64,
+        subject: &str,
+        action: &str,
+        when: &str,
+        effect: &str,
+    ) -> Result<(), Fault> {
+        let action = ActionKind::named(action).ok_or_else(|| Fault::Action(action.to_owned()))?;
+        let when = condition(action, when)?;
+        let effect = match effect {
+            "allow" => Effect::Allow,
+            "deny" => Effect::Deny,
+            other => return Err(Fault::Effect(other.to_owned())),
+        };
+        let id = RuleId(u16::try_from(line).map_err(|_| Fault::Unreadable)?);
+        let twin =
+            |rule: &&Rule| rule.subject == subject && rule.action == action && rule.when == when;
+        if let Some(twin) = self.rules.iter().find(twin) {
+            return Err(Fault::Same(twin.id.0.into()));
+        }
+        self.rules.push(Rule {
+            id,
+            subject: subject.to_owned(),
+            action,
+            when,
+            effect,
+        });
+        Ok(())
+    }
+
+    fn take_member(&mut self, line: u64, role: &str, group: &str) -> Result<(), Fault> {
+        let role: Role = role.parse().map_err(|_| Fault::Role(role.to_owned()))?;
+        let word = !group.is_empty()
+            && group
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        if !word || group.parse::<Role>().is_ok() {
+            return Err(Fault::Group(group.to_owned()));
+        }
+        if let Some(twin) = self
+            .members
+            .iter()
+            .find(|member| member.role == role && member.group == group)
+        {
+            return Err(Fault::Same(twin.line));
+        }
+        self.members.push(Member {
+            line,
+            role,
+            group: group.to_owned(),
+        });
+        Ok(())
+    }
+
+    /// Groups may be filled anywhere in the text, so subjects are looked up once all of it was read.
+    fn check_subjects(&self) -> Result<(), RuleError> {
+        for rule in &self.rules {
+            let role = rule.subject.parse::<Role>().is_ok();
+            if !role
+                && !self
+                    .members
+                    .iter()
+                    .any(|member| member.group == rule.subject)
+            {
+                let fault = Fault::Subject(rule.subject.clone());
+                return Err(RuleError::Line {
+                    line: rule.id.0.into(),
+                    fault,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The fields of one line. Lines are read one by one, so that a field never runs on into the next line and each rule has
+/// its own number. There is no quoting: a quote is part of a word, and no word has one.
+fn fields(line: &str) -> Result<csv::StringRecord, Fault> {
+    let mut record = csv::StringRecord::new();
+    let read = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .quoting(false)
+        .trim(csv::Trim::All)
+        .from_reader(line.as_bytes())
+        .read_record(&mut record);
+    if matches!(read, Ok(true)) {
+        Ok(record)
+    } else {
+        Err(Fault::Unreadable)
+    }
+}
+
+fn check_text(text: &str) -> Result<(), RuleError> {
+    if text.len() > MOST_BYTES {
+        return Err(RuleError::TooLong);
+    }
+    let mut line = 1;
+    for byte in text.bytes() {
+        match byte {
+            b'\n' => line += 1,
+            b' '..=b'~' => {}
+            _ => {
+                return Err(RuleError::Line {
+                    line,
+                    fault: Fault::Character,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The condition in its canonical form, every term of it known.
+fn condition(action: ActionKind, text: &str) -> Result<String, Fault> {
+    let mut named: Vec<(Dimension, Vec<&str>)> = Vec::new();
+    for term in text.split('&').map(str::trim) {
+        let (fact, values) = term
+            .split_once('=')
+            .ok_or_else(|| Fault::Term(term.to_owned()))?;
+        let dimension = action
+            .dimensions()
+            .iter()
+            .copied()
+            .find(|dimension| dimension.as_str() == fact)
+            .ok_or_else(|| Fault::Fact {
+                action,
+                fact: fact.to_owned(),
+            })?;
+        if named.iter().any(|(earlier, _)| *earlier == dimension) {
+            return Err(Fault::Twice(fact.to_owned()));
+        }
+        let mut chosen: Vec<&str> = Vec::new();
+        for value in values.split('|') {
+            if !dimension.values().contains(&value) {
+                return Err(Fault::Value {
+                    fact: dimension,
+                    value: value.to_owned(),
+                });
+            }
+            if chosen.contains(&value) {
+                return Err(Fault::Twice(value.to_owned()));
+            }
+            chosen.push(value);
+        }
+        named.push((dimension, chosen));
+    }
+    let mut terms = Vec::new();
+    for dimension in action.dimensions() {
+        for (_, chosen) in named.iter().filter(|(other, _)| other == dimension) {
+            let values: Vec<&str> = dimension
+                .values()
+                .iter()
+                .copied()
+                .filter(|value| chosen.contains(value))
+                .collect();
+            terms.push(format!("{dimension}={}", values.join("|")));
+        }
+    }
+    Ok(terms.join(AND))
+}
+
+const AND: &str = " & ";
+
+/// The facts that decide the action, as the rule engine is shown them. A missing fact is left out, so no term about it holds.
+pub(crate) fn describe(action: ActionKind, facts: &Facts) -> String {
+    let terms: Vec<String> = action
+        .dimensions()
+        .iter()
+        .filter_map(|dimension| {
+            facts
+                .value(*dimension)
+                .map(|value| format!("{dimension}={value}"))
+        })
+        .collect();
+    terms.join(AND)
+}
+
+/// Whether these facts, as [`describe`] writes them, satisfy the condition: every term of it must hold.
+pub(crate) fn satisfies(facts: &str, when: &str) -> bool {
+    when.split(AND).all(|term| term_holds(facts, term))
+}
+
+fn term_holds(facts: &str, term: &str) -> bool {
+    let Some((wanted, values)) = term.split_once('=') else {
+        return false;
+    };
+    facts
+        .split(AND)
+        .filter_map(|fact| fact.split_once('='))
+        .any(|(fact, value)| fact == wanted && values.split('|').any(|choice| choice == value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_is_named_by_its_line() {
+        let text = include_str!("../rules.csv");
+        let lines: Vec<&str> = text.lines().collect();
+        for rule in Rules::parse(text).unwrap().rules {
+            let line = lines[usize::from(rule.id.0) - 1];
+            assert!(
+                line.starts_with("p, ")
+                    && line.contains(&rule.subject)
+                    && line.contains(rule.action.as_str()),
+                "{line}"
+            );
+        }
+    }
+}
