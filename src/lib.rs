@@ -7,3 +7,4 @@ pub mod clock;
 pub mod ids;
 pub mod rooms;
 pub mod secret;
+pub mod store;

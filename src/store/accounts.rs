@@ -1,0 +1,369 @@
+//! Accounts. E-mail, name and password hash are sealed; an account is found by the keyed hash of its e-mail.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use crate::clock::Timestamp;
+use crate::ids::{AccountId, OrgId};
+use crate::secret::Secret;
+use crate::store::database::Store;
+use crate::store::error::StoreError;
+use crate::store::row;
+use crate::store::seal::{Column, Purpose, SealingKeys};
+use crate::store::writer::{Change, Written};
+
+const EMAIL: Column = Column {
+    table: "accounts",
+    name: "email",
+};
+const NAME: Column = Column {
+    table: "accounts",
+    name: "name",
+};
+const PASSWORD: Column = Column {
+    table: "accounts",
+    name: "password",
+};
+
+/// An account as the server works with it.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its identifier.
+    pub id: AccountId,
+    /// The name that others see.
+    pub name: Secret<String>,
+    /// Whether it may create rooms.
+    pub may_create_rooms: bool,
+    /// Whether it administers the organisation.
+    pub is_admin: bool,
+    /// Sessions of an earlier epoch are over.
+    pub epoch: i64,
+}
+
+/// An account together with what proves a sign-in.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// Who it is.
+    pub account: Account,
+    /// The password hash as a PHC string.
+    pub password: Secret<String>,
+}
+
+/// An account to be made.
+#[derive(Clone, Debug)]
+pub struct NewAccount {
+    /// Its identifier.
+    pub id: AccountId,
+    /// The normalised e-mail address.
+    pub email: Secret<String>,
+    /// The name that others see.
+    pub name: Secret<String>,
+    /// The password hash as a PHC string.
+    pub password: Secret<String>,
+    /// Whether it may create rooms.
+    pub may_create_rooms: bool,
+    /// Whether it administers the organisation.
+    pub is_admin: bool,
+    /// When it is made.
+    pub created: Timestamp,
+}
+
+impl Store {
+    /// The keyed hash that stands for an e-mail address in look-ups and limits.
+    pub fn email_index(&self, org: OrgId, email: &str) -> [u8; 32] {
+        email_index(self.keys(), org, email)
+    }
+
+    /// Finds who signs in with this e-mail address. Ended accounts are not found.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn credentials(
+        &self,
+        org: OrgId,
+        email: &str,
+    ) -> Result<Option<Credentials>, StoreError> {
+        let found = sqlx::query(
+            "SELECT account_id, name, password, may_create_rooms, is_admin, epoch FROM accounts \
+             WHERE org_id = $1 AND email_index = $2 AND ended IS NULL",
+        )
+        .bind(org.as_bytes().as_slice())
+        .bind(self.email_index(org, email).as_slice())
+        .fetch_optional(self.reads())
+        .await?;
+        found
+            .map(|row| {
+                let account = read(&row, self.keys(), org)?;
+                let place = [org.as_bytes().as_slice(), account.id.as_bytes()];
+                let password = row::sealed_text(&row, self.keys(), PASSWORD, &place)?;
+                Ok(Credentials { account, password })
+            })
+            .transpose()
+    }
+
+    /// An account that has not ended.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn account(&self, org: OrgId, id: AccountId) -> Result<Option<Account>, StoreError> {
+        let found = sqlx::query(
+            "SELECT account_id, name, may_create_rooms, is_admin, epoch FROM accounts \
+             WHERE org_id = $1 AND account_id = $2 AND ended IS NULL",
+        )
+        .bind(org.as_bytes().as_slice())
+        .bind(id.as_bytes().as_slice())
+        .fetch_optional(self.reads())
+        .await?;
+        found.map(|row| read(&row, self.keys(), org)).transpose()
+    }
+
+    /// Whether the organisation has ever had an account. Only before that may an owner's link be given out.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn has_accounts(&self, org: OrgId) -> Result<bool, StoreError> {
+        let found = sqlx::query("SELECT 1 FROM accounts WHERE org_id = $1 LIMIT 1")
+            .bind(org.as_bytes().as_slice())
+            .fetch_optional(self.reads())
+            .await?;
+        Ok(found.is_some())
+    }
+
+    /// Ends an account and every session of it. `Missing` when there is none, or it has ended.
+    pub fn end_account(&self, org: OrgId, id: AccountId, now: Timestamp) -> Written<()> {
+        self.write(End { org, id, now })
+    }
+
+    /// Ends every session of an account; it may sign in again.
+    pub fn end_sessions_of(&self, org: OrgId, id: AccountId) -> Written<()> {
+        self.write(NextEpoch { org, id })
+    }
+}
+
+/// Makes an account; an e-mail address that is in use is a `Conflict`.
+pub(super) async fn insert(
+    on: &mut SqliteConnection,
+    keys: &SealingKeys,
+    org: OrgId,
+    account: &NewAccount,
+) -> Result<(), StoreError> {
+    let place = [org.as_bytes().as_slice(), account.id.as_bytes()];
+    sqlx::query(
+        "INSERT INTO accounts (org_id, account_id, email_index, email, name, password, may_create_rooms, is_admin, \
+         epoch, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9)",
+    )
+    .bind(org.as_bytes().as_slice())
+    .bind(account.id.as_bytes().as_slice())
+    .bind(email_index(keys, org, account.email.expose()).as_slice())
+    .bind(keys.seal(EMAIL, &place, account.email.expose().as_bytes())?)
+    .bind(keys.seal(NAME, &place, account.name.expose().as_bytes())?)
+    .bind(keys.seal(PASSWORD, &place, account.password.expose().as_bytes())?)
+    .bind(i64::from(account.may_create_rooms))
+    .bind(i64::from(account.is_admin))
+    .bind(account.created.as_millis())
+    .execute(on)
+    .await?;
+    Ok(())
+}
+
+/// Whether a row for this organisation exists, seen from inside a write.
+pub(super) async fn any(on: &mut SqliteConnection, org: OrgId) -> Result<bool, StoreError> {
+    let found = sqlx::query("SELECT 1 FROM accounts WHERE org_id = $1 LIMIT 1")
+        .bind(org.as_bytes().as_slice())
+        .fetch_optional(on)
+        .await?;
+    Ok(found.is_some())
+}
+
+pub(super) fn read(
+    found: &SqliteRow,
+    keys: &SealingKeys,
+    org: OrgId,
+) -> Result<Account, StoreError> {
+    let id: AccountId = row::id(found, "account_id")?;
+    Ok(Account {
+        id,
+        name: row::sealed_text(found, keys, NAME, &[org.as_bytes(), id.as_bytes()])?,
+        may_create_rooms: row::flag(found, "may_create_rooms")?,
+        is_admin: row::flag(found, "is_admin")?,
+        epoch: found.try_get("epoch")?,
+    })
+}
+
+fn email_index(keys: &SealingKeys, org: OrgId, email: &str) -> [u8; 32] {
+    keys.keyed_hash(Purpose::Email, &[org.as_bytes(), email.as_bytes()])
+}
+
+struct End {
+    org: OrgId,
+    id: AccountId,
+    now: Timestamp,
+}
+
+impl Change for End {
+    type Out = ();
+
+    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+        let ended = sqlx::query(
+            "UPDATE accounts SET ended = $1, epoch = epoch + 1 WHERE org_id = $2 AND account_id = $3 AND ended IS NULL",
+        )
+        .bind(self.now.as_millis())
+        .bind(self.org.as_bytes().as_slice())
+        .bind(self.id.as_bytes().as_slice())
+        .execute(on)
+        .await?;
+        if ended.rows_affected() == 1 {
+            Ok(())
+        } else {
+            Err(StoreError::Missing)
+        }
+    }
+}
+
+struct NextEpoch {
+    org: OrgId,
+    id: AccountId,
+}
+
+impl Change for NextEpoch {
+    type Out = ();
+
+    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+        let raised = sqlx::query(
+            "UPDATE accounts SET epoch = epoch + 1 WHERE org_id = $1 AND account_id = $2",
+        )
+        .bind(self.org.as_bytes().as_slice())
+        .bind(self.id.as_bytes().as_slice())
+        .execute(on)
+        .await?;
+        if raised.rows_affected() == 1 {
+            Ok(())
+        } else {
+            Err(StoreError::Missing)
+        }
+    }
+}
+
+/// A change that makes one account, for tests of other parts.
+#[cfg(test)]
+pub(crate) struct Make(
+    pub(crate) OrgId,
+    pub(crate) NewAccount,
+    pub(crate) std::sync::Arc<SealingKeys>,
+);
+
+#[cfg(test)]
+impl Change for Make {
+    type Out = ();
+
+    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+        insert(on, &self.2, self.0, &self.1).await
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::store::database::tests::store;
+
+    pub(crate) fn new_account(id: u8, email: &str) -> NewAccount {
+        NewAccount {
+            id: AccountId::from_bytes([id; 16]),
+            email: Secret::new(email.to_owned()),
+            name: Secret::new("Grace".to_owned()),
+            password: Secret::new("$argon2id$hash".to_owned()),
+            may_create_rooms: true,
+            is_admin: false,
+            created: Timestamp::from_millis(1),
+        }
+    }
+
+    pub(crate) async fn make(store: &Store, id: u8, email: &str) -> AccountId {
+        let account = new_account(id, email);
+        store
+            .write(Make(store.org(), account, store.keys().clone()))
+            .await
+            .unwrap();
+        AccountId::from_bytes([id; 16])
+    }
+
+    #[tokio::test]
+    async fn an_account_is_found_by_its_address_in_its_organisation_only() {
+        let (_folder, store) = store().await;
+        let id = make(&store, 1, "grace@example.org").await;
+        let found = store
+            .credentials(store.org(), "grace@example.org")
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!((found.account.id, found.account.epoch), (id, 1));
+        assert_eq!(found.account.name.expose(), "Grace");
+        assert_eq!(found.password.expose(), "$argon2id$hash");
+        assert!(
+            store
+                .credentials(store.org(), "other@example.org")
+                .await
+                .unwrap()
+                .is_none()
+        );
+        let elsewhere = OrgId::from_bytes([9; 16]);
+        assert!(
+            store
+                .credentials(elsewhere, "grace@example.org")
+                .await
+                .unwrap()
+                .is_none()
+        );
+        assert!(store.account(elsewhere, id).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn an_address_belongs_to_one_account_and_is_free_again_after_its_end() {
+        let (_folder, store) = store().await;
+        let first = make(&store, 1, "grace@example.org").await;
+        let second = new_account(2, "grace@example.org");
+        let refused = store
+            .write(Make(store.org(), second, store.keys().clone()))
+            .await;
+        assert_eq!(refused, Err(StoreError::Conflict));
+        store
+            .end_account(store.org(), first, Timestamp::from_millis(2))
+            .await
+            .unwrap();
+        assert!(store.account(store.org(), first).await.unwrap().is_none());
+        assert_eq!(
+            store
+                .end_account(store.org(), first, Timestamp::from_millis(3))
+                .await,
+            Err(StoreError::Missing)
+        );
+        make(&store, 2, "grace@example.org").await;
+    }
+
+    #[tokio::test]
+    async fn a_refused_write_leaves_its_neighbours_in_the_group() {
+        let (_folder, store) = store().await;
+        let writes: Vec<_> = [(1, "a@x"), (2, "b@x"), (3, "a@x"), (4, "c@x")]
+            .into_iter()
+            .map(|(id, email)| {
+                store.write(Make(
+                    store.org(),
+                    new_account(id, email),
+                    store.keys().clone(),
+                ))
+            })
+            .collect();
+        let mut answers = Vec::new();
+        for write in writes {
+            answers.push(write.await);
+        }
+        assert_eq!(answers, [Ok(()), Ok(()), Err(StoreError::Conflict), Ok(())]);
+        assert!(
+            store
+                .credentials(store.org(), "c@x")
+                .await
+                .unwrap()
+                .is_some()
+        );
+    }
+}

@@ -1,0 +1,550 @@
+//! The audit trail: append-only rows of ids, each hashed over the one before. It never holds a name, an address or a text
+//! that someone wrote.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use crate::clock::Timestamp;
+use crate::ids::{OrgId, RoomId};
+use crate::secret;
+use crate::store::database::Store;
+use crate::store::error::StoreError;
+use crate::store::row;
+use crate::store::seal::{Purpose, SealingKeys};
+use crate::store::writer::{Change, Written};
+
+const HASH: usize = 32;
+/// What stands before the first row.
+const GENESIS: [u8; HASH] = [0; HASH];
+/// Rows read at a time while verifying.
+const PAGE: i64 = 1000;
+
+/// What the row says about the action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// A permit was given.
+    Permitted,
+    /// It was refused.
+    Denied,
+    /// It happened without a question to the policy (a sign-in, a swap of rules).
+    Noted,
+}
+
+impl Verdict {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Permitted => "permitted",
+            Self::Denied => "denied",
+            Self::Noted => "noted",
+        }
+    }
+}
+
+/// One line of the audit trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Whose trail.
+    pub org: OrgId,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// The action, as the policy names it.
+    pub action: &'static str,
+    /// What was decided.
+    pub verdict: Verdict,
+    /// The rule that decided.
+    pub rule: Option<u16>,
+    /// The version of the rules that decided.
+    pub policy_version: u64,
+    /// Who asked: an account, a guest, or the keyed hash of an address.
+    pub actor: Option<[u8; 16]>,
+    /// Who or what it was about.
+    pub subject: Option<[u8; 16]>,
+    /// Where.
+    pub room: Option<RoomId>,
+    /// Values out of a fixed set, such as `waiting_room=nobody`; never a text that someone wrote.
+    pub detail: Option<String>,
+    /// How many times, for denials that were counted together.
+    pub count: u64,
+}
+
+/// What a verification found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditReport {
+    /// Rows that were read.
+    pub rows: u64,
+    /// The number of the first row that is altered, missing or out of place.
+    pub first_bad: Option<u64>,
+}
+
+impl Store {
+    /// Appends one row to the chain of its organisation and gives its number.
+    pub fn append_audit(&self, entry: AuditEntry) -> Written<u64> {
+        self.write(Append {
+            entry,
+            keys: self.keys().clone(),
+        })
+    }
+
+    /// Reads the whole chain of an organisation and checks every link and the head.
+    ///
+    /// # Errors
+    /// When the database does not answer. A broken chain is a result, not an error.
+    pub async fn verify_audit(&self, org: OrgId) -> Result<AuditReport, StoreError> {
+        // One transaction, so that the rows and the head are of the same moment.
+        let mut snapshot = self.reads().begin().await?;
+        let mut chain = Chain {
+            next: 1,
+            prev: GENESIS,
+        };
+        loop {
+            let page = sqlx::query(
+                "SELECT * FROM audit WHERE org_id = $1 AND seq >= $2 ORDER BY seq LIMIT $3",
+            )
+            .bind(org.as_bytes().as_slice())
+            .bind(chain.next)
+            .bind(PAGE)
+            .fetch_all(&mut *snapshot)
+            .await?;
+            for row in &page {
+                if !chain.follows(row) {
+                    return Ok(chain.broken());
+                }
+            }
+            if page.is_empty() {
+                break;
+            }
+        }
+        let head = head(&mut snapshot, org, self.keys()).await;
+        let fits = match head {
+            Ok(head) => head.seq.checked_add(1) == Some(chain.next) && head.hash == chain.prev,
+            Err(StoreError::Corrupt) => false,
+            Err(error) => return Err(error),
+        };
+        if fits {
+            Ok(chain.whole())
+        } else {
+            Ok(chain.broken())
+        }
+    }
+
+    /// The newest row's number and hash, to be kept outside the database as a witness.
+    ///
+    /// # Errors
+    /// When the database does not answer or the head was altered.
+    pub async fn audit_head(&self, org: OrgId) -> Result<(u64, [u8; 32]), StoreError> {
+        let mut connection = self.reads().acquire().await?;
+        let head = head(&mut connection, org, self.keys()).await?;
+        Ok((
+            u64::try_from(head.seq).map_err(|_| StoreError::Corrupt)?,
+            head.hash,
+        ))
+    }
+}
+
+struct Append {
+    entry: AuditEntry,
+    keys: std::sync::Arc<SealingKeys>,
+}
+
+impl Change for Append {
+    type Out = u64;
+
+    async fn apply(self, on: &mut SqliteConnection) -> Result<u64, StoreError> {
+        let Self { entry, keys } = self;
+        let org = entry.org.as_bytes().as_slice();
+        let head = head(on, entry.org, &keys).await?;
+        let seq = head.seq.checked_add(1).ok_or(StoreError::Full)?;
+        let stored = Stored {
+            org,
+            seq,
+            at: entry.at.as_millis(),
+            action: entry.action,
+            decision: entry.verdict.as_str(),
+            rule: entry.rule.map(i64::from),
+            policy_version: i64::try_from(entry.policy_version).map_err(|_| StoreError::Corrupt)?,
+            actor: entry.actor.as_ref().map(<[u8; 16]>::as_slice),
+            subject: entry.subject.as_ref().map(<[u8; 16]>::as_slice),
+            room: entry.room.as_ref().map(|room| room.as_bytes().as_slice()),
+            detail: entry.detail.as_deref(),
+            count: i64::try_from(entry.count).unwrap_or(i64::MAX),
+        };
+        let hash = stored.hash(&head.hash);
+        sqlx::query(
+            "INSERT INTO audit (org_id, seq, at, action, decision, rule, policy_version, actor, subject, room, detail, \
+             count, prev_hash, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        )
+        .bind(stored.org)
+        .bind(stored.seq)
+        .bind(stored.at)
+        .bind(stored.action)
+        .bind(stored.decision)
+        .bind(stored.rule)
+        .bind(stored.policy_version)
+        .bind(stored.actor)
+        .bind(stored.subject)
+        .bind(stored.room)
+        .bind(stored.detail)
+        .bind(stored.count)
+        .bind(head.hash.as_slice())
+        .bind(hash.as_slice())
+        .execute(&mut *on)
+        .await?;
+        sqlx::query("UPDATE audit_heads SET seq = $1, hash = $2, mac = $3 WHERE org_id = $4")
+            .bind(seq)
+            .bind(hash.as_slice())
+            .bind(mac(&keys, entry.org, seq, &hash).as_slice())
+            .bind(org)
+            .execute(&mut *on)
+            .await?;
+        u64::try_from(seq).map_err(|_| StoreError::Corrupt)
+    }
+}
+
+struct Head {
+    seq: i64,
+    hash: [u8; HASH],
+}
+
+/// Begins the chain of a new organisation. From then on a chain without a head has lost it.
+pub(super) async fn begin(
+    on: &mut SqliteConnection,
+    org: OrgId,
+    keys: &SealingKeys,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO audit_heads (org_id, seq, hash, mac) VALUES ($1, 0, $2, $3)")
+        .bind(org.as_bytes().as_slice())
+        .bind(GENESIS.as_slice())
+        .bind(mac(keys, org, 0, &GENESIS).as_slice())
+        .execute(on)
+        .await?;
+    Ok(())
+}
+
+/// The head as stored. A missing one, or one that someone else wrote, is corruption.
+async fn head(
+    on: &mut SqliteConnection,
+    org: OrgId,
+    keys: &SealingKeys,
+) -> Result<Head, StoreError> {
+    let found = sqlx::query("SELECT seq, hash, mac FROM audit_heads WHERE org_id = $1")
+        .bind(org.as_bytes().as_slice())
+        .fetch_optional(on)
+        .await?;
+    let found = found.ok_or(StoreError::Corrupt)?;
+    let head = Head {
+        seq: found.try_get("seq")?,
+        hash: row::bytes(&found, "hash")?,
+    };
+    let written: [u8; HASH] = row::bytes(&found, "mac")?;
+    if secret::equal(&written, &mac(keys, org, head.seq, &head.hash)) {
+        Ok(head)
+    } else {
+        Err(StoreError::Corrupt)
+    }
+}
+
+fn mac(keys: &SealingKeys, org: OrgId, seq: i64, hash: &[u8; HASH]) -> [u8; HASH] {
+    keys.keyed_hash(
+        Purpose::AuditHead,
+        &[org.as_bytes(), &seq.to_be_bytes(), hash],
+    )
+}
+
+/// A row exactly as the columns hold it.
+struct Stored<'a> {
+    org: &'a [u8],
+    seq: i64,
+    at: i64,
+    action: &'a str,
+    decision: &'a str,
+    rule: Option<i64>,
+    policy_version: i64,
+    actor: Option<&'a [u8]>,
+    subject: Option<&'a [u8]>,
+    room: Option<&'a [u8]>,
+    detail: Option<&'a str>,
+    count: i64,
+}
+
+impl<'a> Stored<'a> {
+    fn read(row: &'a SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            org: row.try_get("org_id")?,
+            seq: row.try_get("seq")?,
+            at: row.try_get("at")?,
+            action: row.try_get("action")?,
+            decision: row.try_get("decision")?,
+            rule: row.try_get("rule")?,
+            policy_version: row.try_get("policy_version")?,
+            actor: row.try_get("actor")?,
+            subject: row.try_get("subject")?,
+            room: row.try_get("room")?,
+            detail: row.try_get("detail")?,
+            count: row.try_get("count")?,
+        })
+    }
+
+    /// SHA-256 over the previous hash and every column, each with its presence and length.
+    fn hash(&self, prev: &[u8; HASH]) -> [u8; HASH] {
+        let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
+        digest.update(b"conclave audit 1");
+        digest.update(prev);
+        let mut column = |value: Option<&[u8]>| match value {
+            None => digest.update(&[0]),
+            Some(bytes) => {
+                digest.update(&[1]);
+                digest.update(&(bytes.len() as u64).to_be_bytes());
+                digest.update(bytes);
+            }
+        };
+        column(Some(self.org));
+        column(Some(&self.seq.to_be_bytes()));
+        column(Some(&self.at.to_be_bytes()));
+        column(Some(self.action.as_bytes()));
+        column(Some(self.decision.as_bytes()));
+        column(
+            self.rule
+                .map(i64::to_be_bytes)
+                .as_ref()
+                .map(<[u8; 8]>::as_slice),
+        );
+        column(Some(&self.policy_version.to_be_bytes()));
+        column(self.actor);
+        column(self.subject);
+        column(self.room);
+        column(self.detail.map(str::as_bytes));
+        column(Some(&self.count.to_be_bytes()));
+        let mut out = [0; HASH];
+        for (to, from) in out.iter_mut().zip(digest.finish().as_ref()) {
+            *to = *from;
+        }
+        out
+    }
+}
+
+/// The state of a verification: which row must come next, and the hash it must build on.
+struct Chain {
+    next: i64,
+    prev: [u8; HASH],
+}
+
+impl Chain {
+    fn follows(&mut self, row: &SqliteRow) -> bool {
+        let (Ok(stored), Ok(prev), Ok(hash)) = (
+            Stored::read(row),
+            row::bytes::<HASH>(row, "prev_hash"),
+            row::bytes::<HASH>(row, "hash"),
+        ) else {
+            return false;
+        };
+        if stored.seq != self.next || prev != self.prev || hash != stored.hash(&prev) {
+            return false;
+        }
+        self.prev = hash;
+        self.next = self.next.saturating_add(1);
+        true
+    }
+
+    fn rows(&self) -> u64 {
+        u64::try_from(self.next.saturating_sub(1)).unwrap_or(0)
+    }
+
+    fn whole(&self) -> AuditReport {
+        AuditReport {
+            rows: self.rows(),
+            first_bad: None,
+        }
+    }
+
+    fn broken(&self) -> AuditReport {
+        AuditReport {
+            rows: self.rows(),
+            first_bad: Some(self.rows().saturating_add(1)),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::store::database::tests::store;
+    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{AssertSqlSafe, ConnectOptions};
+    use std::path::Path;
+
+    pub(crate) fn entry(store: &Store, at: i64) -> AuditEntry {
+        AuditEntry {
+            org: store.org(),
+            at: Timestamp::from_millis(at),
+            action: "mute",
+            verdict: Verdict::Permitted,
+            rule: Some(7),
+            policy_version: 1,
+            actor: Some([1; 16]),
+            subject: None,
+            room: Some(RoomId::from_bytes([2; 16])),
+            detail: None,
+            count: 1,
+        }
+    }
+
+    struct Begin(OrgId, std::sync::Arc<SealingKeys>);
+
+    impl Change for Begin {
+        type Out = ();
+
+        async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+            begin(on, self.0, &self.1).await
+        }
+    }
+
+    async fn filled(rows: i64) -> (tempfile::TempDir, Store) {
+        let (folder, store) = store().await;
+        let writes: Vec<_> = (1..=rows)
+            .map(|at| store.append_audit(entry(&store, at)))
+            .collect();
+        for (write, expected) in writes.into_iter().zip(1_u64..) {
+            assert_eq!(write.await, Ok(expected));
+        }
+        (folder, store)
+    }
+
+    /// Does what someone who can write the file would do; the guards of the schema are taken down first.
+    async fn tamper(folder: &Path, sql: &str) {
+        let mut connection = SqliteConnectOptions::new()
+            .filename(folder.join(crate::store::database::DATABASE_FILE))
+            .connect()
+            .await
+            .unwrap();
+        let guards = "DROP TRIGGER audit_rows_are_never_changed; DROP TRIGGER audit_rows_are_never_deleted; \
+                      DROP TRIGGER audit_heads_are_never_deleted;";
+        sqlx::raw_sql(AssertSqlSafe(format!("{guards} {sql}")))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_untouched_chain_verifies() {
+        let (_folder, store) = filled(2500).await;
+        assert_eq!(
+            store.verify_audit(store.org()).await,
+            Ok(AuditReport {
+                rows: 2500,
+                first_bad: None
+            })
+        );
+        assert_eq!(store.audit_head(store.org()).await.unwrap().0, 2500);
+    }
+
+    #[tokio::test]
+    async fn an_empty_chain_verifies() {
+        let (_folder, store) = store().await;
+        assert_eq!(
+            store.verify_audit(store.org()).await,
+            Ok(AuditReport {
+                rows: 0,
+                first_bad: None
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn the_database_itself_refuses_to_change_or_delete_a_row() {
+        let (folder, _store) = filled(3).await;
+        let mut connection = SqliteConnectOptions::new()
+            .filename(folder.path().join(crate::store::database::DATABASE_FILE))
+            .connect()
+            .await
+            .unwrap();
+        for sql in [
+            "UPDATE audit SET count = 2",
+            "DELETE FROM audit",
+            "DELETE FROM audit_heads",
+        ] {
+            assert!(
+                sqlx::query(sql).execute(&mut connection).await.is_err(),
+                "{sql}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn every_way_of_tampering_is_found_and_located() {
+        for (sql, bad) in [
+            ("UPDATE audit SET action = 'lock' WHERE seq = 4", 4),
+            ("UPDATE audit SET rule = NULL WHERE seq = 4", 4),
+            (
+                "UPDATE audit SET subject = actor, actor = NULL WHERE seq = 4",
+                4,
+            ),
+            ("UPDATE audit SET count = 2 WHERE seq = 1", 1),
+            ("UPDATE audit SET at = at + 1 WHERE seq = 10", 10),
+            ("DELETE FROM audit WHERE seq = 6", 6),
+            ("DELETE FROM audit WHERE seq = 1", 1),
+            ("DELETE FROM audit WHERE seq = 10", 10),
+            ("DELETE FROM audit WHERE seq > 3", 4),
+            (
+                "DELETE FROM audit WHERE seq > 3; DELETE FROM audit_heads",
+                4,
+            ),
+            ("DELETE FROM audit; DELETE FROM audit_heads", 1),
+            ("DELETE FROM audit", 1),
+            ("UPDATE audit_heads SET seq = 9", 11),
+            (
+                "UPDATE audit SET seq = 99 WHERE seq = 5; UPDATE audit SET seq = 5 WHERE seq = 6; \
+                 UPDATE audit SET seq = 6 WHERE seq = 99",
+                5,
+            ),
+            (
+                "DELETE FROM audit WHERE seq = 10; UPDATE audit_heads SET seq = 9, \
+                 hash = (SELECT hash FROM audit WHERE seq = 9)",
+                10,
+            ),
+        ] {
+            let (folder, store) = filled(10).await;
+            tamper(folder.path(), sql).await;
+            let report = store.verify_audit(store.org()).await.unwrap();
+            assert_eq!(report.first_bad, Some(bad), "{sql}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_appended_to_a_chain_whose_head_was_replaced() {
+        let (folder, store) = filled(3).await;
+        tamper(folder.path(), "UPDATE audit_heads SET seq = 1").await;
+        assert_eq!(
+            store.append_audit(entry(&store, 4)).await,
+            Err(StoreError::Corrupt)
+        );
+    }
+
+    #[tokio::test]
+    async fn each_organisation_has_its_own_chain() {
+        let (_folder, store) = filled(3).await;
+        let other = OrgId::from_bytes([9; 16]);
+        store
+            .write(Begin(other, store.keys().clone()))
+            .await
+            .unwrap();
+        let foreign = AuditEntry {
+            org: other,
+            ..entry(&store, 1)
+        };
+        assert_eq!(store.append_audit(foreign).await, Ok(1));
+        assert_eq!(
+            store.verify_audit(other).await,
+            Ok(AuditReport {
+                rows: 1,
+                first_bad: None
+            })
+        );
+        assert_eq!(
+            store.verify_audit(store.org()).await,
+            Ok(AuditReport {
+                rows: 3,
+                first_bad: None
+            })
+        );
+    }
+}

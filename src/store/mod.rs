@@ -1,0 +1,16 @@
+//! All SQL of the server. SQLite is the embedded default; statements keep to what PostgreSQL understands too.
+//!
+//! What is personal is sealed before it reaches a statement, and a write is acknowledged only after its commit.
+
+pub mod accounts;
+pub mod audit;
+pub mod database;
+pub mod error;
+pub mod invitations;
+mod migrate;
+pub mod removals;
+pub mod rooms;
+mod row;
+pub mod seal;
+pub mod sessions;
+pub mod writer;

@@ -1,0 +1,140 @@
+//! Who was removed from which room: what keeps them out after a refresh, a new connection or a restart.
+
+use sqlx::SqliteConnection;
+
+use crate::clock::Timestamp;
+use crate::ids::{ActorId, OrgId, RoomId, SessionId};
+use crate::store::database::Store;
+use crate::store::error::StoreError;
+use crate::store::row;
+use crate::store::writer::{Change, Written};
+
+/// Removals that one room remembers; the oldest give way. A removal only matters while its session runs.
+const MAX_PER_ROOM: i64 = 10_000;
+
+/// Someone who was removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Removal {
+    /// From which session.
+    pub session: SessionId,
+    /// Who.
+    pub actor: ActorId,
+    /// By whom.
+    pub by: ActorId,
+    /// When.
+    pub at: Timestamp,
+    /// Until when; without it, until it is forgiven.
+    pub until: Option<Timestamp>,
+}
+
+impl Store {
+    /// Records a removal, in place of an earlier one of the same actor.
+    pub fn record_removal(&self, org: OrgId, room: RoomId, removal: Removal) -> Written<()> {
+        self.write(Record { org, room, removal })
+    }
+
+    /// Lets someone come back.
+    pub fn forgive_removal(&self, org: OrgId, room: RoomId, actor: ActorId) -> Written<()> {
+        self.write(Forgive { org, room, actor })
+    }
+
+    /// Removals from a room that stand at this time, newest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn removals(
+        &self,
+        org: OrgId,
+        room: RoomId,
+        now: Timestamp,
+    ) -> Result<Vec<Removal>, StoreError> {
+        let found = sqlx::query(
+            "SELECT session_id, actor_id, removed_by, removed, until FROM removals \
+             WHERE org_id = $1 AND room_id = $2 AND (until IS NULL OR until > $3) ORDER BY removed DESC, actor_id",
+        )
+        .bind(org.as_bytes().as_slice())
+        .bind(room.as_bytes().as_slice())
+        .bind(now.as_millis())
+        .fetch_all(self.reads())
+        .await?;
+        found
+            .iter()
+            .map(|found| {
+                Ok(Removal {
+                    session: row::id(found, "session_id")?,
+                    actor: row::id(found, "actor_id")?,
+                    by: row::id(found, "removed_by")?,
+                    at: row::time(found, "removed")?,
+                    until: row::time_or_none(found, "until")?,
+                })
+            })
+            .collect()
+    }
+}
+
+struct Record {
+    org: OrgId,
+    room: RoomId,
+    removal: Removal,
+}
+
+impl Change for Record {
+    type Out = ();
+
+    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+        let Self { org, room, removal } = self;
+        let (org, room) = (org.as_bytes().as_slice(), room.as_bytes().as_slice());
+        let forgotten = "DELETE FROM removals WHERE org_id = $1 AND room_id = $2 AND (actor_id = $3 OR until <= $4)";
+        sqlx::query(forgotten)
+            .bind(org)
+            .bind(room)
+            .bind(removal.actor.as_bytes().as_slice())
+            .bind(removal.at.as_millis())
+            .execute(&mut *on)
+            .await?;
+        sqlx::query(
+            "DELETE FROM removals WHERE org_id = $1 AND room_id = $2 AND actor_id IN (SELECT actor_id FROM removals \
+             WHERE org_id = $1 AND room_id = $2 ORDER BY removed DESC, actor_id LIMIT $4 OFFSET $3)",
+        )
+        .bind(org)
+        .bind(room)
+        .bind(MAX_PER_ROOM - 1)
+        .bind(MAX_PER_ROOM)
+        .execute(&mut *on)
+        .await?;
+        sqlx::query(
+            "INSERT INTO removals (org_id, room_id, session_id, actor_id, removed_by, removed, until) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(org)
+        .bind(room)
+        .bind(removal.session.as_bytes().as_slice())
+        .bind(removal.actor.as_bytes().as_slice())
+        .bind(removal.by.as_bytes().as_slice())
+        .bind(removal.at.as_millis())
+        .bind(removal.until.map(Timestamp::as_millis))
+        .execute(on)
+        .await?;
+        Ok(())
+    }
+}
+
+struct Forgive {
+    org: OrgId,
+    room: RoomId,
+    actor: ActorId,
+}
+
+impl Change for Forgive {
+    type Out = ();
+
+    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM removals WHERE org_id = $1 AND room_id = $2 AND actor_id = $3")
+            .bind(self.org.as_bytes().as_slice())
+            .bind(self.room.as_bytes().as_slice())
+            .bind(self.actor.as_bytes().as_slice())
+            .execute(on)
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,459 @@
+//! Sealed columns: AES-256-GCM around whatever is personal, and keyed hashes to look it up by.
+//!
+//! A sealed value is bound to its table, column and row: moved to another place it does not open.
+//! Nonces are random, so one key may seal up to 2³² values; the file can hold several keys, the last one seals.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use data_encoding::BASE64URL_NOPAD;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::secret::{RandomSource, Secret};
+use crate::store::database::DATABASE_FILE;
+use crate::store::error::{OpenError, StoreError};
+
+/// The file in the data folder that opens every sealed column.
+pub const KEY_FILE: &str = "conclave.key";
+const HEADER: &str = "conclave keys 1";
+const KEY_BYTES: usize = 32;
+const KEY_ID_BYTES: usize = 4;
+/// More than any number of rotations will fill.
+const MAX_KEY_FILE: u64 = 64 * 1024;
+const MAX_KEYS: usize = 256;
+
+/// A sealed column of a table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Column {
+    pub(crate) table: &'static str,
+    pub(crate) name: &'static str,
+}
+
+/// What a keyed hash is for: equal values hash differently for different purposes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Finds an account by its e-mail address.
+    Email,
+    /// Proves that the audit chain has not been shortened.
+    AuditHead,
+    /// Stands for an address in the audit trail.
+    Address,
+    /// Recognises a device that has signed in before.
+    Device,
+}
+
+impl Purpose {
+    const fn label(self) -> &'static [u8] {
+        match self {
+            Self::Email => b"email",
+            Self::AuditHead => b"audit head",
+            Self::Address => b"address",
+            Self::Device => b"device",
+        }
+    }
+}
+
+/// The keys that seal and open personal columns.
+pub struct SealingKeys {
+    /// In the order of the file; the last one seals.
+    keys: Vec<(u32, LessSafeKey)>,
+    index: hmac::Key,
+    random: Arc<dyn RandomSource>,
+}
+
+impl SealingKeys {
+    /// Reads the key file of a data folder; at the very first start, before there is a database, makes one.
+    ///
+    /// # Errors
+    /// When the file is missing beside a database, readable by others, or damaged.
+    pub fn load_or_create(
+        folder: &Path,
+        random: Arc<dyn RandomSource>,
+    ) -> Result<Arc<Self>, OpenError> {
+        let path = folder.join(KEY_FILE);
+        let mut builder = fs::DirBuilder::new();
+        builder
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(OpenError::Folder)?;
+        match read(&path)? {
+            Some(text) => {
+                let (keys, index) =
+                    parse(&text).ok_or_else(|| OpenError::KeysDamaged(shown(&path)))?;
+                Ok(Arc::new(Self {
+                    keys,
+                    index,
+                    random,
+                }))
+            }
+            None if folder.join(DATABASE_FILE).exists() => {
+                Err(OpenError::KeysMissing(shown(&path)))
+            }
+            None => {
+                let text = generate(random.as_ref());
+                write(folder, &path, &text).map_err(OpenError::Folder)?;
+                let (keys, index) =
+                    parse(&text).ok_or_else(|| OpenError::KeysDamaged(shown(&path)))?;
+                Ok(Arc::new(Self {
+                    keys,
+                    index,
+                    random,
+                }))
+            }
+        }
+    }
+
+    /// Seals `plain` for one place in the database. Layout: key id (4 bytes), nonce (12), ciphertext and tag.
+    pub(crate) fn seal(
+        &self,
+        column: Column,
+        row: &[&[u8]],
+        plain: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
+        let (key_id, key) = self.keys.last().ok_or(StoreError::Corrupt)?;
+        let mut nonce = [0; NONCE_LEN];
+        self.random.fill(&mut nonce);
+        let mut body = plain.to_vec();
+        let sealed = key.seal_in_place_append_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(place(column, row, *key_id)),
+            &mut body,
+        );
+        if sealed.is_err() {
+            body.zeroize();
+            return Err(StoreError::Corrupt);
+        }
+        let mut out = Vec::with_capacity(KEY_ID_BYTES + NONCE_LEN + body.len());
+        out.extend_from_slice(&key_id.to_be_bytes());
+        out.extend_from_slice(&nonce);
+        out.extend_from_slice(&body);
+        Ok(out)
+    }
+
+    /// Opens what was sealed for exactly this place.
+    pub(crate) fn open(
+        &self,
+        column: Column,
+        row: &[&[u8]],
+        sealed: &[u8],
+    ) -> Result<Secret<Vec<u8>>, StoreError> {
+        let (key_id, rest) = sealed
+            .split_first_chunk::<KEY_ID_BYTES>()
+            .ok_or(StoreError::Corrupt)?;
+        let (nonce, body) = rest
+            .split_first_chunk::<NONCE_LEN>()
+            .ok_or(StoreError::Corrupt)?;
+        let key_id = u32::from_be_bytes(*key_id);
+        let (_, key) = self
+            .keys
+            .iter()
+            .find(|(id, _)| *id == key_id)
+            .ok_or(StoreError::Corrupt)?;
+        let mut body = Zeroizing::new(body.to_vec());
+        let plain = key
+            .open_in_place(
+                Nonce::assume_unique_for_key(*nonce),
+                Aad::from(place(column, row, key_id)),
+                &mut body,
+            )
+            .map_err(|_| StoreError::Corrupt)?;
+        Ok(Secret::new(plain.to_vec()))
+    }
+
+    /// Opens sealed text.
+    pub(crate) fn open_text(
+        &self,
+        column: Column,
+        row: &[&[u8]],
+        sealed: &[u8],
+    ) -> Result<Secret<String>, StoreError> {
+        let plain = self.open(column, row, sealed)?;
+        let text = str::from_utf8(plain.expose()).map_err(|_| StoreError::Corrupt)?;
+        Ok(Secret::new(text.to_owned()))
+    }
+
+    /// A keyed hash of `parts`, different for each purpose. Nobody without the key file can compute or test it.
+    pub(crate) fn keyed_hash(&self, purpose: Purpose, parts: &[&[u8]]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.index);
+        context.update(&framed(purpose.label(), parts));
+        let mut out = [0; 32];
+        for (to, from) in out.iter_mut().zip(context.sign().as_ref()) {
+            *to = *from;
+        }
+        out
+    }
+
+    /// The source of randomness that the nonces come from.
+    pub(crate) fn random(&self) -> &dyn RandomSource {
+        self.random.as_ref()
+    }
+}
+
+impl fmt::Debug for SealingKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealingKeys({} keys)", self.keys.len())
+    }
+}
+
+/// Table ‖ column ‖ row ‖ key id, each with its length, so that no two places read the same.
+fn place(column: Column, row: &[&[u8]], key_id: u32) -> Vec<u8> {
+    let mut out = framed(column.table.as_bytes(), &[column.name.as_bytes()]);
+    out.extend_from_slice(&framed(&key_id.to_be_bytes(), row));
+    out
+}
+
+fn framed(first: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64);
+    for part in std::iter::once(&first).chain(parts) {
+        out.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        out.extend_from_slice(part);
+    }
+    out
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn read(path: &PathBuf) -> Result<Option<Zeroizing<String>>, OpenError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(OpenError::Folder(error)),
+    };
+    let mode = file
+        .metadata()
+        .map_err(OpenError::Folder)?
+        .permissions()
+        .mode();
+    if mode & 0o077 != 0 {
+        return Err(OpenError::KeysExposed(shown(path)));
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.take(MAX_KEY_FILE)
+        .read_to_string(&mut text)
+        .map_err(|_| OpenError::KeysDamaged(shown(path)))?;
+    Ok(Some(text))
+}
+
+fn write(folder: &Path, path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    File::open(folder)?.sync_all()
+}
+
+fn generate(random: &dyn RandomSource) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(format!("{HEADER}\n"));
+    let mut key = Zeroizing::new([0; KEY_BYTES]);
+    for name in ["seal 1", "index"] {
+        random.fill(key.as_mut());
+        let encoded = Zeroizing::new(BASE64URL_NOPAD.encode(key.as_ref()));
+        text.push_str(name);
+        text.push(' ');
+        text.push_str(&encoded);
+        text.push('\n');
+    }
+    text
+}
+
+/// One header line, then `seal NUMBER KEY` lines and one `index KEY` line.
+fn parse(text: &str) -> Option<(Vec<(u32, LessSafeKey)>, hmac::Key)> {
+    let mut lines = text.strip_suffix('\n')?.split('\n');
+    if lines.next()? != HEADER {
+        return None;
+    }
+    let mut keys: Vec<(u32, LessSafeKey)> = Vec::new();
+    let mut index = None;
+    for line in lines {
+        let mut words = line.split(' ');
+        match (words.next()?, words.next()?, words.next(), words.next()) {
+            ("seal", number, Some(key), None) if keys.len() < MAX_KEYS => {
+                let number: u32 = number.parse().ok()?;
+                if keys.iter().any(|(id, _)| *id == number) {
+                    return None;
+                }
+                let key = UnboundKey::new(&AES_256_GCM, decode(key)?.as_ref()).ok()?;
+                keys.push((number, LessSafeKey::new(key)));
+            }
+            ("index", key, None, None) if index.is_none() => {
+                index = Some(hmac::Key::new(hmac::HMAC_SHA256, decode(key)?.as_ref()));
+            }
+            _ => return None,
+        }
+    }
+    if keys.is_empty() {
+        return None;
+    }
+    Some((keys, index?))
+}
+
+fn decode(key: &str) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
+    let bytes = Zeroizing::new(BASE64URL_NOPAD.decode(key.as_bytes()).ok()?);
+    Some(Zeroizing::new(
+        <[u8; KEY_BYTES]>::try_from(bytes.as_slice()).ok()?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::SystemRandom;
+
+    const NAME: Column = Column {
+        table: "accounts",
+        name: "name",
+    };
+    const EMAIL: Column = Column {
+        table: "accounts",
+        name: "email",
+    };
+
+    fn keys(folder: &Path) -> Result<Arc<SealingKeys>, OpenError> {
+        SealingKeys::load_or_create(folder, Arc::new(SystemRandom))
+    }
+
+    #[test]
+    fn a_sealed_value_opens_only_in_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = keys(folder.path()).unwrap();
+        let sealed = keys.seal(NAME, &[b"org", b"row"], b"Grace").unwrap();
+        assert!(!sealed.windows(5).any(|window| window == b"Grace"));
+        assert_eq!(
+            keys.open(NAME, &[b"org", b"row"], &sealed)
+                .unwrap()
+                .expose(),
+            b"Grace"
+        );
+        assert!(keys.open(EMAIL, &[b"org", b"row"], &sealed).is_err());
+        assert!(keys.open(NAME, &[b"org", b"other"], &sealed).is_err());
+        assert!(keys.open(NAME, &[b"orgr", b"ow"], &sealed).is_err());
+    }
+
+    #[test]
+    fn an_altered_or_shortened_value_does_not_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = keys(folder.path()).unwrap();
+        let sealed = keys.seal(NAME, &[b"row"], b"Grace").unwrap();
+        for at in 0..sealed.len() {
+            let mut altered = sealed.clone();
+            altered[at] ^= 1;
+            assert!(keys.open(NAME, &[b"row"], &altered).is_err(), "byte {at}");
+            assert!(
+                keys.open(NAME, &[b"row"], &sealed[..at]).is_err(),
+                "first {at} bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn equal_values_seal_differently_and_hash_equally() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = keys(folder.path()).unwrap();
+        assert_ne!(
+            keys.seal(NAME, &[b"r"], b"x").unwrap(),
+            keys.seal(NAME, &[b"r"], b"x").unwrap()
+        );
+        let hash = keys.keyed_hash(Purpose::Email, &[b"org", b"a@b"]);
+        assert_eq!(hash, keys.keyed_hash(Purpose::Email, &[b"org", b"a@b"]));
+        assert_ne!(hash, keys.keyed_hash(Purpose::Device, &[b"org", b"a@b"]));
+        assert_ne!(hash, keys.keyed_hash(Purpose::Email, &[b"orga", b"@b"]));
+    }
+
+    #[test]
+    fn the_key_file_is_the_owners_alone_and_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = keys(folder.path()).unwrap();
+        let path = folder.path().join(KEY_FILE);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        let sealed = first.seal(NAME, &[b"row"], b"Grace").unwrap();
+        assert_eq!(
+            keys(folder.path())
+                .unwrap()
+                .open(NAME, &[b"row"], &sealed)
+                .unwrap()
+                .expose(),
+            b"Grace"
+        );
+
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(
+            keys(folder.path()),
+            Err(OpenError::KeysExposed(_))
+        ));
+    }
+
+    #[test]
+    fn no_new_keys_are_made_beside_an_old_database() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(DATABASE_FILE), b"").unwrap();
+        assert!(matches!(
+            keys(folder.path()),
+            Err(OpenError::KeysMissing(_))
+        ));
+        assert!(!folder.path().join(KEY_FILE).exists());
+    }
+
+    #[test]
+    fn a_damaged_key_file_is_refused() {
+        let good = generate(&SystemRandom).to_string();
+        assert!(parse(&good).is_some());
+        let seal = good.lines().nth(1).unwrap();
+        for bad in [
+            String::new(),
+            HEADER.to_owned(),
+            good.replace(HEADER, "conclave keys 2"),
+            good.trim_end().to_owned(),
+            good.replace("index", "indices"),
+            good.replace("seal 1", "seal x"),
+            format!("{good}{seal}\n"),
+            format!("{good}\n"),
+            good.replace("seal 1 ", "seal 1 A"),
+        ] {
+            assert!(parse(&bad).is_none(), "{}", bad.len());
+        }
+    }
+
+    #[test]
+    fn values_sealed_before_a_rotation_still_open() {
+        let one = generate(&SystemRandom);
+        let seal_2 = generate(&SystemRandom)
+            .lines()
+            .nth(1)
+            .unwrap()
+            .replace("seal 1", "seal 2");
+        let two = format!("{}{seal_2}\n", one.as_str());
+        let make = |text: &str| {
+            let (keys, index) = parse(text).unwrap();
+            SealingKeys {
+                keys,
+                index,
+                random: Arc::new(SystemRandom),
+            }
+        };
+        let sealed = make(&one).seal(NAME, &[b"row"], b"Grace").unwrap();
+        let rotated = make(&two);
+        assert_eq!(
+            rotated.open(NAME, &[b"row"], &sealed).unwrap().expose(),
+            b"Grace"
+        );
+        assert_eq!(
+            rotated.seal(NAME, &[b"row"], b"Grace").unwrap()[..4],
+            [0, 0, 0, 2]
+        );
+    }
+}

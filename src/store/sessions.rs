@@ -1,0 +1,227 @@
+//! Signed-in sessions: the keys that make their tokens, and which of them are over before their time.
+
+use std::sync::Arc;
+
+use sqlx::SqliteConnection;
+
+use crate::clock::Timestamp;
+use crate::ids::{AccountId, OrgId};
+use crate::secret::Secret;
+use crate::store::accounts::{self, Account};
+use crate::store::database::Store;
+use crate::store::error::StoreError;
+use crate::store::row;
+use crate::store::seal::{Column, SealingKeys};
+use crate::store::writer::{Change, Written};
+
+const SECRET: Column = Column {
+    table: "session_keys",
+    name: "secret",
+};
+/// More keys than any sane rotation leaves open; older ones are not read.
+const MAX_KEYS: i64 = 64;
+
+/// A key that makes and opens session tokens.
+#[derive(Clone, Debug)]
+pub struct SessionKey {
+    /// Its identifier, the `kid` of its tokens.
+    pub id: [u8; 16],
+    /// The key itself.
+    pub secret: Secret<Vec<u8>>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Until when it makes tokens.
+    pub makes_until: Timestamp,
+    /// Until when it opens them.
+    pub opens_until: Timestamp,
+}
+
+impl Store {
+    /// Keys that still open tokens, newest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn session_keys(
+        &self,
+        org: OrgId,
+        now: Timestamp,
+    ) -> Result<Vec<SessionKey>, StoreError> {
+        let found = sqlx::query(
+            "SELECT key_id, secret, created, makes_until, opens_until FROM session_keys \
+             WHERE org_id = $1 AND opens_until > $2 ORDER BY created DESC, key_id LIMIT $3",
+        )
+        .bind(org.as_bytes().as_slice())
+        .bind(now.as_millis())
+        .bind(MAX_KEYS)
+        .fetch_all(self.reads())
+        .await?;
+        found
+            .iter()
+            .map(|found| {
+                let id = row::bytes::<16>(found, "key_id")?;
+                let sealed: &[u8] = sqlx::Row::try_get(found, "secret")?;
+                Ok(SessionKey {
+                    id,
+                    secret: self.keys().open(SECRET, &[org.as_bytes(), &id], sealed)?,
+                    created: row::time(found, "created")?,
+                    makes_until: row::time(found, "makes_until")?,
+                    opens_until: row::time(found, "opens_until")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Keeps a new key and forgets those that open nothing any more.
+    pub fn add_session_key(&self, org: OrgId, key: SessionKey) -> Written<()> {
+        self.write(AddKey {
+            org,
+            key,
+            keys: self.keys().clone(),
+        })
+    }
+
+    /// Ends every key at once, and with them every session.
+    pub fn end_session_keys(&self, org: OrgId, now: Timestamp) -> Written<()> {
+        self.write(EndKeys { org, now })
+    }
+
+    /// Ends one session before its time.
+    pub fn revoke_session(
+        &self,
+        org: OrgId,
+        token: [u8; 16],
+        expires: Timestamp,
+        now: Timestamp,
+    ) -> Written<()> {
+        self.write(Revoke {
+            org,
+            token,
+            expires,
+            now,
+        })
+    }
+
+    /// Whether a session was ended before its time.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn is_session_revoked(
+        &self,
+        org: OrgId,
+        token: [u8; 16],
+    ) -> Result<bool, StoreError> {
+        let found =
+            sqlx::query("SELECT 1 FROM revoked_sessions WHERE org_id = $1 AND token_id = $2")
+                .bind(org.as_bytes().as_slice())
+                .bind(token.as_slice())
+                .fetch_optional(self.reads())
+                .await?;
+        Ok(found.is_some())
+    }
+
+    /// The account behind a session, unless the account or the session is over. One question, asked on every use.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn session_account(
+        &self,
+        org: OrgId,
+        id: AccountId,
+        token: [u8; 16],
+    ) -> Result<Option<Account>, StoreError> {
+        let found = sqlx::query(
+            "SELECT account_id, name, may_create_rooms, is_admin, epoch FROM accounts \
+             WHERE org_id = $1 AND account_id = $2 AND ended IS NULL AND NOT EXISTS \
+             (SELECT 1 FROM revoked_sessions WHERE revoked_sessions.org_id = $1 AND token_id = $3)",
+        )
+        .bind(org.as_bytes().as_slice())
+        .bind(id.as_bytes().as_slice())
+        .bind(token.as_slice())
+        .fetch_optional(self.reads())
+        .await?;
+        found
+            .map(|row| accounts::read(&row, self.keys(), org))
+            .transpose()
+    }
+}
+
+struct AddKey {
+    org: OrgId,
+    key: SessionKey,
+    keys: Arc<SealingKeys>,
+}
+
+impl Change for AddKey {
+    type Out = ();
+
+    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+        let Self { org, key, keys } = self;
+        let org = org.as_bytes().as_slice();
+        sqlx::query("DELETE FROM session_keys WHERE org_id = $1 AND opens_until <= $2")
+            .bind(org)
+            .bind(key.created.as_millis())
+            .execute(&mut *on)
+            .await?;
+        sqlx::query(
+            "INSERT INTO session_keys (org_id, key_id, secret, created, makes_until, opens_until) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(org)
+        .bind(key.id.as_slice())
+        .bind(keys.seal(SECRET, &[org, &key.id], key.secret.expose())?)
+        .bind(key.created.as_millis())
+        .bind(key.makes_until.as_millis())
+        .bind(key.opens_until.as_millis())
+        .execute(on)
+        .await?;
+        Ok(())
+    }
+}
+
+struct EndKeys {
+    org: OrgId,
+    now: Timestamp,
+}
+
+impl Change for EndKeys {
+    type Out = ();
+
+    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+        sqlx::query("UPDATE session_keys SET makes_until = $1, opens_until = $1 WHERE org_id = $2 AND opens_until > $1")
+            .bind(self.now.as_millis())
+            .bind(self.org.as_bytes().as_slice())
+            .execute(on)
+            .await?;
+        Ok(())
+    }
+}
+
+struct Revoke {
+    org: OrgId,
+    token: [u8; 16],
+    expires: Timestamp,
+    now: Timestamp,
+}
+
+impl Change for Revoke {
+    type Out = ();
+
+    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+        let org = self.org.as_bytes().as_slice();
+        sqlx::query("DELETE FROM revoked_sessions WHERE org_id = $1 AND expires <= $2")
+            .bind(org)
+            .bind(self.now.as_millis())
+            .execute(&mut *on)
+            .await?;
+        sqlx::query(
+            "INSERT INTO revoked_sessions (org_id, token_id, expires) VALUES ($1, $2, $3) \
+             ON CONFLICT (org_id, token_id) DO NOTHING",
+        )
+        .bind(org)
+        .bind(self.token.as_slice())
+        .bind(self.expires.as_millis())
+        .execute(on)
+        .await?;
+        Ok(())
+    }
+}
