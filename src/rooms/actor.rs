@@ -17,7 +17,8 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
-use crate::auth::limits::{GuessKey, PasswordGuesses};
+use crate::auth::guesses::Guesser;
+use crate::auth::session::Auth;
 use crate::bounded::Text;
 use crate::clock::Clock;
 use crate::guard::{Audit, Guard};
@@ -44,8 +45,8 @@ pub struct Means {
     pub media: MediaPlane,
     /// What must last.
     pub store: Store,
-    /// The common budget for guesses at room passwords.
-    pub guesses: Arc<PasswordGuesses>,
+    /// Sign-in, and the common budget for guesses at room passwords.
+    pub auth: Arc<Auth>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -64,7 +65,7 @@ pub struct Visitor {
     /// Whether they administer the organisation.
     pub org_admin: bool,
     /// Whose guesses at the password count together.
-    pub guesses: GuessKey,
+    pub guesser: Guesser,
 }
 
 /// What reaches a room.
@@ -160,6 +161,7 @@ pub struct RoomActor {
     gone: BTreeMap<ParticipantId, LeaveReason>,
     waits: FuturesUnordered<BoxFuture<'static, Waited>>,
     saves: Vec<Durable>,
+    acted: Option<(ParticipantId, u32, Durable)>,
     dirty: bool,
 }
 
@@ -184,6 +186,7 @@ impl RoomActor {
             gone: BTreeMap::new(),
             waits: FuturesUnordered::new(),
             saves: Vec::new(),
+            acted: None,
             dirty: false,
         }
     }
@@ -240,6 +243,11 @@ impl RoomActor {
             ToRoom::End(code) => self.room.end(code),
         }
         self.follow_up().await;
+        let mut rows = std::mem::take(&mut self.saves);
+        if let Some((by, id, row)) = self.acted.take() {
+            rows.push(row);
+            self.answer_when(by, id, rows);
+        }
     }
 
     fn hold(&self, by: Option<(ParticipantId, u32)>, audit: Audit, act: Act) {

@@ -249,6 +249,7 @@ impl RoomAction for Remove {
     targets_participant!();
 
     fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        let by = permit.actor();
         let Remove { participant } = permit.into_action();
         let actor = room.people.get(&participant).ok_or(ErrorCode::NotFound)?.who.actor;
         room.charter.barred.insert(actor);
@@ -263,7 +264,7 @@ impl RoomAction for Remove {
             room.stop_waiting(knock);
             room.effects.push_back(Effect::TurnedAway { knock, code: ErrorCode::Removed });
         }
-        room.effects.push_back(Effect::SaveRemoval { actor });
+        room.effects.push_back(Effect::SaveRemoval { actor, by });
         Ok(())
     }
 }
@@ -316,7 +317,7 @@ impl RoomAction for ChangeSetting {
         let mut settings = room.charter.settings;
         settings.set(key, value).map_err(|_| ErrorCode::InvalidValue)?;
         room.charter.settings = settings;
-        room.effects.push_back(Effect::SaveSetting { key, settings });
+        room.effects.push_back(Effect::SaveSetting { key, value });
         let setting = SettingView::of(&settings, key);
         room.effects.push_back(Effect::TellAll { event: Event::SettingChanged { setting, by } });
         room.effects.push_back(Effect::AskAgain);

@@ -82,6 +82,34 @@ impl ErrorCode {
         }
     }
 
+    /// Its name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadMessage => "bad_message",
+            Self::TooLarge => "too_large",
+            Self::RateLimited => "rate_limited",
+            Self::SignedOut => "signed_out",
+            Self::CannotJoin => "cannot_join",
+            Self::AlreadyHere => "already_here",
+            Self::CannotResume => "cannot_resume",
+            Self::Denied => "denied",
+            Self::Removed => "removed",
+            Self::Ended => "ended",
+            Self::Left => "left",
+            Self::Replaced => "replaced",
+            Self::Draining => "draining",
+            Self::TooSlow => "too_slow",
+            Self::NotAllowed => "not_allowed",
+            Self::NotFound => "not_found",
+            Self::Stale => "stale",
+            Self::RoomFull => "room_full",
+            Self::InvalidOffer => "invalid_offer",
+            Self::InvalidValue => "invalid_value",
+            Self::Unavailable => "unavailable",
+            Self::Internal => "internal",
+        }
+    }
+
     /// The WebSocket close code (RFC 6455, section 7.4.2: 4000–4999 are private use).
     pub const fn close_code(self) -> u16 {
         match self {
@@ -114,6 +142,13 @@ impl ErrorCode {
 #[cfg(test)]
 mod tests {
     use super::ErrorCode;
+
+    #[test]
+    fn the_name_is_the_one_on_the_wire() {
+        for code in [ErrorCode::CannotJoin, ErrorCode::AlreadyHere, ErrorCode::Internal] {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+        }
+    }
 
     #[test]
     fn no_sentence_speaks_of_the_inside() {

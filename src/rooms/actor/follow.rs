@@ -7,6 +7,7 @@ use crate::ids::ParticipantId;
 use crate::rooms::effect::Effect;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::view::{Event, LeaveReason};
+use crate::store::removals::Removal;
 
 impl RoomActor {
     /// Does everything that follows from the last change.
@@ -50,15 +51,17 @@ impl RoomActor {
                 }
             }
             Effect::Gone { participant, code, reason } => self.send_off(participant, code, reason).await,
-            Effect::SaveSetting { key, settings } => {
-                let store = self.means.store.clone();
-                let org = self.room.charter().org;
-                self.saves.push(Box::pin(async move { store.save_setting(org, room, key, &settings).await.is_ok() }));
+            Effect::SaveSetting { key, value } => {
+                let saved = self.means.store.change_settings(self.room.charter().org, room, vec![(key, value)]);
+                self.saves.push(Box::pin(async move { saved.await.is_ok() }));
             }
-            Effect::SaveRemoval { actor } => {
-                let store = self.means.store.clone();
+            Effect::SaveRemoval { actor, by } => {
                 let (org, session) = (self.room.charter().org, self.room.charter().session);
-                self.saves.push(Box::pin(async move { store.save_removal(org, room, session, actor).await.is_ok() }));
+                let at = self.means.clock.now();
+                let until = Some(at.after(self.room.charter().settings.session_length().duration()));
+                let removal = Removal { session, actor, by, at, until };
+                let saved = self.means.store.record_removal(org, room, removal);
+                self.saves.push(Box::pin(async move { saved.await.is_ok() }));
             }
             Effect::AskAgain => self.ask_again().await,
             Effect::Ended => self.means.media.end(room).await,

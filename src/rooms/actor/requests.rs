@@ -62,7 +62,7 @@ impl RoomActor {
             Err(code) => self.answer(by, id, Err(code)),
             Ok((permit, audit)) => match self.room.apply(permit, now) {
                 Err(code) => self.answer(by, id, Err(code)),
-                Ok(()) => self.answer_when(by, id, vec![durable(audit)]),
+                Ok(()) => self.acted = Some((by, id, durable(audit))),
             },
         }
     }
