@@ -294,7 +294,7 @@ impl Facts {
         self.0.get(dimension as usize).copied().flatten()
     }
 
-    fn put(&mut self, dimension: Dimension, value: Option<u8>) {
+    pub(crate) fn put(&mut self, dimension: Dimension, value: Option<u8>) {
         if let Some(place) = self.0.get_mut(dimension as usize) {
             *place = value;
         }
