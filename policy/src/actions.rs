@@ -349,3 +349,36 @@ impl Action for ChangeSetting {
         facts.with(self.key.who_may_relax())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_own_name_and_place() {
+        for (place, kind) in ActionKind::ALL.iter().enumerate() {
+            assert_eq!(*kind as usize, place);
+            assert_eq!(ActionKind::named(kind.as_str()), Some(*kind));
+        }
+    }
+
+    #[test]
+    fn publishing_is_decided_by_what_is_published() {
+        let kinds = Source::ALL.map(|source| {
+            Publish {
+                participant: ParticipantId::from_bytes([0; 16]),
+                source,
+            }
+            .kind()
+        });
+        assert_eq!(
+            kinds.map(ActionKind::as_str),
+            [
+                "publish_microphone",
+                "publish_camera",
+                "publish_screen",
+                "publish_screen_audio"
+            ]
+        );
+    }
+}
