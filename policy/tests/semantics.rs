@@ -168,7 +168,10 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
             Some("admin") => role == Owner && case.admin() && (moderates() || owner_outside()),
             _ => false,
         },
-        ActionKind::ReadPassword | ActionKind::ChangePassword => moderates() || owner_outside(),
+        ActionKind::ReadRoom | ActionKind::ReadPassword | ActionKind::ChangePassword => {
+            moderates() || owner_outside()
+        }
+        ActionKind::EndRoom => owner_outside(),
         ActionKind::Deny
         | ActionKind::SeeLobby
         | ActionKind::Lock
@@ -232,7 +235,11 @@ fn who_is_outside_can_only_come_to_the_door_or_tend_their_own_room() {
         let door = matches!(kind, ActionKind::Enter | ActionKind::Knock);
         let own_room = matches!(
             kind,
-            ActionKind::ReadPassword | ActionKind::ChangePassword | ActionKind::ChangeSetting
+            ActionKind::ReadRoom
+                | ActionKind::EndRoom
+                | ActionKind::ReadPassword
+                | ActionKind::ChangePassword
+                | ActionKind::ChangeSetting
         ) && role == Role::Owner
             && facts.value(Dimension::Mine) == Some("yes");
         assert!(door || own_room, "{kind} by {role}");
