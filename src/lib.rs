@@ -5,6 +5,7 @@
 pub mod auth;
 pub mod bounded;
 pub mod clock;
+pub mod guard;
 pub mod ids;
 pub mod rooms;
 pub mod secret;
