@@ -47,7 +47,12 @@ impl Story {
             barred: BTreeSet::new(),
         };
         let now = Timestamp::from_millis(1_000_000);
-        Self { room: Room::new(charter, PolicyVersion(1), now), rules, now, next: 100 }
+        Self {
+            room: Room::new(charter, PolicyVersion(1), now),
+            rules,
+            now,
+            next: 100,
+        }
     }
 
     fn with(key: SettingKey, value: &str) -> Self {
@@ -76,13 +81,22 @@ impl Story {
 
     fn guest(number: u8) -> Applicant {
         let actor: ActorId = GuestId::from_bytes([number; 16]).into();
-        Applicant { actor, account: None, name: format!("guest {number}"), org_admin: false, password: Password::Proved }
+        Applicant {
+            actor,
+            account: None,
+            name: format!("guest {number}"),
+            org_admin: false,
+            password: Password::Proved,
+        }
     }
 
     fn enter(&mut self, who: Applicant) -> Result<ParticipantId, ErrorCode> {
         let (role, facts) = (self.room.role_of(&who), self.room.facts_outside(&who));
         let room = self.room.charter().room;
-        let permit = self.rules.decide(who.actor, role, room, &facts, act::Enter {}).map_err(|_| ErrorCode::CannotJoin)?;
+        let permit = self
+            .rules
+            .decide(who.actor, role, room, &facts, act::Enter {})
+            .map_err(|_| ErrorCode::CannotJoin)?;
         let id = ParticipantId::from_bytes(self.fresh());
         self.room.enter(permit, who, id, self.now)?;
         Ok(id)
@@ -91,8 +105,14 @@ impl Story {
     fn knock(&mut self, who: Applicant) -> Result<KnockId, ErrorCode> {
         let (role, facts) = (self.room.role_of(&who), self.room.facts_outside(&who));
         let room = self.room.charter().room;
-        let permit = self.rules.decide(who.actor, role, room, &facts, act::Knock {}).map_err(|_| ErrorCode::CannotJoin)?;
-        let (id, becomes) = (KnockId::from_bytes(self.fresh()), ParticipantId::from_bytes(self.fresh()));
+        let permit = self
+            .rules
+            .decide(who.actor, role, room, &facts, act::Knock {})
+            .map_err(|_| ErrorCode::CannotJoin)?;
+        let (id, becomes) = (
+            KnockId::from_bytes(self.fresh()),
+            ParticipantId::from_bytes(self.fresh()),
+        );
         self.room.knock(permit, who, id, becomes, self.now)?;
         Ok(id)
     }
@@ -101,8 +121,10 @@ impl Story {
         let person = self.room.person(by).ok_or(ErrorCode::NotFound)?;
         let facts = self.room.facts_inside(person, &action)?;
         let room = self.room.charter().room;
-        let permit =
-            self.rules.decide(person.who.actor, person.role, room, &facts, action).map_err(|_| ErrorCode::NotAllowed)?;
+        let permit = self
+            .rules
+            .decide(person.who.actor, person.role, room, &facts, action)
+            .map_err(|_| ErrorCode::NotAllowed)?;
         self.room.apply(permit, self.now)
     }
 
@@ -136,8 +158,12 @@ impl Story {
     }
 
     fn sees(&self, viewer: ParticipantId) -> Vec<ParticipantId> {
-        let view = Projection::default().whole(&self.room, &self.rules, self.room.person(viewer).unwrap());
-        view.participants.into_iter().map(|line| line.participant).collect()
+        let view =
+            Projection::default().whole(&self.room, &self.rules, self.room.person(viewer).unwrap());
+        view.participants
+            .into_iter()
+            .map(|line| line.participant)
+            .collect()
     }
 }
 
@@ -154,63 +180,191 @@ fn the_owner_goes_in_and_everyone_else_waits() {
 #[test]
 fn a_wrong_password_and_a_guest_are_refused_alike() {
     let mut story = Story::new();
-    let wrong = Applicant { password: Password::Missing, ..Story::signed_in(2) };
+    let wrong = Applicant {
+        password: Password::Missing,
+        ..Story::signed_in(2)
+    };
     assert_eq!(story.knock(wrong), Err(ErrorCode::CannotJoin));
     assert_eq!(story.knock(Story::guest(3)), Err(ErrorCode::CannotJoin));
-    assert!(Story::with(SettingKey::SignIn, "guests_may_knock").knock(Story::guest(3)).is_ok());
+    assert!(
+        Story::with(SettingKey::SignIn, "guests_may_knock")
+            .knock(Story::guest(3))
+            .is_ok()
+    );
 }
 
 #[test]
 fn a_mute_cuts_before_anything_is_said_and_withdraws_the_right() {
     let (mut story, owner, other) = Story::two();
-    story.act(other, act::Publish { participant: other, source: Source::Microphone }).unwrap();
+    story
+        .act(
+            other,
+            act::Publish {
+                participant: other,
+                source: Source::Microphone,
+            },
+        )
+        .unwrap();
     story.effects();
     story.act(owner, act::Mute { participant: other }).unwrap();
     let effects = story.effects();
-    let cut = effects.iter().position(|e| matches!(e, Effect::Cut { source: Source::Microphone, .. })).unwrap();
+    let cut = effects
+        .iter()
+        .position(|e| {
+            matches!(
+                e,
+                Effect::Cut {
+                    source: Source::Microphone,
+                    ..
+                }
+            )
+        })
+        .unwrap();
     let told = effects.iter().position(|e| {
-        matches!(e, Effect::Tell { event: Event::DoneToYou { what: DoneToYou::Muted, .. }, .. })
+        matches!(
+            e,
+            Effect::Tell {
+                event: Event::DoneToYou {
+                    what: DoneToYou::Muted,
+                    ..
+                },
+                ..
+            }
+        )
     });
     assert!(cut < told.unwrap());
-    let again = story.act(other, act::Publish { participant: other, source: Source::Microphone });
+    let again = story.act(
+        other,
+        act::Publish {
+            participant: other,
+            source: Source::Microphone,
+        },
+    );
     assert_eq!(again, Err(ErrorCode::NotAllowed));
 }
 
 #[test]
 fn giving_a_right_back_starts_nothing() {
     let (mut story, owner, other) = Story::two();
-    story.act(other, act::Publish { participant: other, source: Source::Camera }).unwrap();
-    story.act(owner, act::PauseVideo { participant: other }).unwrap();
+    story
+        .act(
+            other,
+            act::Publish {
+                participant: other,
+                source: Source::Camera,
+            },
+        )
+        .unwrap();
+    story
+        .act(owner, act::PauseVideo { participant: other })
+        .unwrap();
     story.effects();
-    story.act(owner, act::Grant { participant: other, source: Source::Camera }).unwrap();
-    assert!(!story.effects().iter().any(|effect| matches!(effect, Effect::Publish(_))));
+    story
+        .act(
+            owner,
+            act::Grant {
+                participant: other,
+                source: Source::Camera,
+            },
+        )
+        .unwrap();
+    assert!(
+        !story
+            .effects()
+            .iter()
+            .any(|effect| matches!(effect, Effect::Publish(_)))
+    );
     assert!(!story.live(other, Source::Camera));
-    story.act(other, act::Publish { participant: other, source: Source::Camera }).unwrap();
+    story
+        .act(
+            other,
+            act::Publish {
+                participant: other,
+                source: Source::Camera,
+            },
+        )
+        .unwrap();
     assert!(story.live(other, Source::Camera));
 }
 
 #[test]
 fn stopping_a_share_stops_its_sound_too() {
     let (mut story, owner, other) = Story::two();
-    story.act(owner, act::Grant { participant: other, source: Source::Screen }).unwrap();
+    story
+        .act(
+            owner,
+            act::Grant {
+                participant: other,
+                source: Source::Screen,
+            },
+        )
+        .unwrap();
     for source in [Source::Screen, Source::ScreenAudio] {
-        story.act(other, act::Publish { participant: other, source }).unwrap();
+        story
+            .act(
+                other,
+                act::Publish {
+                    participant: other,
+                    source,
+                },
+            )
+            .unwrap();
     }
-    story.act(owner, act::StopShare { participant: other }).unwrap();
+    story
+        .act(owner, act::StopShare { participant: other })
+        .unwrap();
     assert!(!story.live(other, Source::Screen) && !story.live(other, Source::ScreenAudio));
 }
 
 #[test]
 fn nobody_moderates_upwards_or_sideways() {
     let (mut story, owner, other) = Story::two();
-    assert_eq!(story.act(other, act::Mute { participant: owner }), Err(ErrorCode::NotAllowed));
-    story.act(owner, act::SetRole { participant: other, role: NewRole::Host }).unwrap();
+    assert_eq!(
+        story.act(other, act::Mute { participant: owner }),
+        Err(ErrorCode::NotAllowed)
+    );
+    story
+        .act(
+            owner,
+            act::SetRole {
+                participant: other,
+                role: NewRole::Host,
+            },
+        )
+        .unwrap();
     let third = story.admitted(owner, Story::signed_in(3));
-    story.act(owner, act::SetRole { participant: third, role: NewRole::Host }).unwrap();
+    story
+        .act(
+            owner,
+            act::SetRole {
+                participant: third,
+                role: NewRole::Host,
+            },
+        )
+        .unwrap();
     for target in [owner, third] {
-        assert_eq!(story.act(other, act::Mute { participant: target }), Err(ErrorCode::NotAllowed));
-        assert_eq!(story.act(other, act::Remove { participant: target }), Err(ErrorCode::NotAllowed));
-        let demote = act::SetRole { participant: target, role: NewRole::Attendee };
+        assert_eq!(
+            story.act(
+                other,
+                act::Mute {
+                    participant: target
+                }
+            ),
+            Err(ErrorCode::NotAllowed)
+        );
+        assert_eq!(
+            story.act(
+                other,
+                act::Remove {
+                    participant: target
+                }
+            ),
+            Err(ErrorCode::NotAllowed)
+        );
+        let demote = act::SetRole {
+            participant: target,
+            role: NewRole::Attendee,
+        };
         assert_eq!(story.act(other, demote), Err(ErrorCode::NotAllowed));
     }
 }
@@ -218,15 +372,38 @@ fn nobody_moderates_upwards_or_sideways() {
 #[test]
 fn the_removed_lose_everything_and_do_not_come_back() {
     let (mut story, owner, other) = Story::two();
-    story.act(other, act::Publish { participant: other, source: Source::Microphone }).unwrap();
+    story
+        .act(
+            other,
+            act::Publish {
+                participant: other,
+                source: Source::Microphone,
+            },
+        )
+        .unwrap();
     story.effects();
-    story.act(owner, act::Remove { participant: other }).unwrap();
+    story
+        .act(owner, act::Remove { participant: other })
+        .unwrap();
     let effects = story.effects();
     assert!(effects.iter().any(|e| matches!(e, Effect::Cut { .. })));
-    assert!(effects.iter().any(|e| matches!(e, Effect::Gone { reason: LeaveReason::Removed, .. })));
-    assert!(effects.iter().any(|e| matches!(e, Effect::SaveRemoval { .. })));
+    assert!(effects.iter().any(|e| matches!(
+        e,
+        Effect::Gone {
+            reason: LeaveReason::Removed,
+            ..
+        }
+    )));
+    assert!(
+        effects
+            .iter()
+            .any(|e| matches!(e, Effect::SaveRemoval { .. }))
+    );
     assert_eq!(story.knock(Story::signed_in(2)), Err(ErrorCode::CannotJoin));
-    assert_eq!(story.act(other, act::Resume { participant: other }), Err(ErrorCode::NotFound));
+    assert_eq!(
+        story.act(other, act::Resume { participant: other }),
+        Err(ErrorCode::NotFound)
+    );
 }
 
 #[test]
@@ -255,7 +432,9 @@ fn the_room_locks_when_the_last_host_is_gone_and_nobody_is_promoted() {
     story.wait(1);
     assert!(story.room.locked());
     assert_eq!(story.room.person(other).unwrap().role, Role::Attendee);
-    story.act(owner, act::Resume { participant: owner }).unwrap();
+    story
+        .act(owner, act::Resume { participant: owner })
+        .unwrap();
     assert!(story.room.locked());
 }
 
@@ -266,12 +445,21 @@ fn a_lost_connection_may_come_back_for_two_minutes_also_when_locked() {
     story.room.lost(other, story.now);
     story.wait(119);
     let person = story.room.person(other).unwrap();
-    let facts = story.room.facts_inside(person, &act::Resume { participant: other }).unwrap();
+    let facts = story
+        .room
+        .facts_inside(person, &act::Resume { participant: other })
+        .unwrap();
     let facts = facts.with(conclave_policy::facts::Mine::Yes);
     let room = story.room.charter().room;
     let permit = story
         .rules
-        .decide(person.who.actor, person.role, room, &facts, act::Resume { participant: other })
+        .decide(
+            person.who.actor,
+            person.role,
+            room,
+            &facts,
+            act::Resume { participant: other },
+        )
         .unwrap();
     story.room.apply(permit, story.now).unwrap();
     story.room.lost(other, story.now);
@@ -283,15 +471,23 @@ fn a_lost_connection_may_come_back_for_two_minutes_also_when_locked() {
 fn an_admission_names_the_version_that_was_seen_and_needs_space() {
     let (mut story, owner, _) = Story::two();
     let knock = story.knock(Story::signed_in(5)).unwrap();
-    assert_eq!(story.act(owner, act::Admit { knock, version: 7 }), Err(ErrorCode::Stale));
+    assert_eq!(
+        story.act(owner, act::Admit { knock, version: 7 }),
+        Err(ErrorCode::Stale)
+    );
     for number in 10..108 {
         let mut id = [number; 16];
         id[0] = 255;
         let id = ParticipantId::from_bytes(id);
-        story.room.seat(id, Story::signed_in(number), Role::Attendee, story.now);
+        story
+            .room
+            .seat(id, Story::signed_in(number), Role::Attendee, story.now);
     }
     assert_eq!(story.room.people().count(), 100);
-    assert_eq!(story.act(owner, act::Admit { knock, version: 1 }), Err(ErrorCode::NotAllowed));
+    assert_eq!(
+        story.act(owner, act::Admit { knock, version: 1 }),
+        Err(ErrorCode::NotAllowed)
+    );
 }
 
 #[test]
@@ -299,12 +495,27 @@ fn a_permit_of_older_rules_or_of_another_room_is_refused() {
     let (mut story, owner, other) = Story::two();
     let facts = {
         let person = story.room.person(owner).unwrap();
-        story.room.facts_inside(person, &act::Mute { participant: other }).unwrap()
+        story
+            .room
+            .facts_inside(person, &act::Mute { participant: other })
+            .unwrap()
     };
     let (actor, room) = (account(OWNER).into(), story.room.charter().room);
     let mute = act::Mute { participant: other };
-    let old = story.rules.decide(actor, Role::Owner, room, &facts, mute).unwrap();
-    let foreign = story.rules.decide(actor, Role::Owner, RoomId::from_bytes([1; 16]), &facts, mute).unwrap();
+    let old = story
+        .rules
+        .decide(actor, Role::Owner, room, &facts, mute)
+        .unwrap();
+    let foreign = story
+        .rules
+        .decide(
+            actor,
+            Role::Owner,
+            RoomId::from_bytes([1; 16]),
+            &facts,
+            mute,
+        )
+        .unwrap();
     assert_eq!(story.room.apply(foreign, story.now), Err(ErrorCode::Stale));
     story.room.rules_changed(PolicyVersion(2));
     assert_eq!(story.room.apply(old, story.now), Err(ErrorCode::Stale));
@@ -318,7 +529,15 @@ fn guests_see_hosts_and_whoever_sends_something() {
     let guest = story.admitted(owner, Story::guest(3));
     let quiet = story.admitted(owner, Story::guest(4));
     assert_eq!(story.sees(guest), sorted([owner, guest]));
-    story.act(other, act::Publish { participant: other, source: Source::Microphone }).unwrap();
+    story
+        .act(
+            other,
+            act::Publish {
+                participant: other,
+                source: Source::Microphone,
+            },
+        )
+        .unwrap();
     assert_eq!(story.sees(guest), sorted([owner, other, guest]));
     assert_eq!(story.sees(other), sorted([owner, other, guest, quiet]));
 }
@@ -332,8 +551,12 @@ fn sorted<const N: usize>(mut ids: [ParticipantId; N]) -> [ParticipantId; N] {
 fn only_hosts_are_told_how_many_there_are_and_who_waits() {
     let (mut story, owner, other) = Story::two();
     story.knock(Story::signed_in(5)).unwrap();
-    let whole = |id| Projection::default().whole(&story.room, &story.rules, story.room.person(id).unwrap());
-    assert_eq!((whole(owner).count, whole(owner).knocks.map(|k| k.len())), (Some(2), Some(1)));
+    let whole =
+        |id| Projection::default().whole(&story.room, &story.rules, story.room.person(id).unwrap());
+    assert_eq!(
+        (whole(owner).count, whole(owner).knocks.map(|k| k.len())),
+        (Some(2), Some(1))
+    );
     assert_eq!((whole(other).count, whole(other).knocks), (None, None));
 }
 
@@ -341,8 +564,14 @@ fn only_hosts_are_told_how_many_there_are_and_who_waits() {
 fn a_view_says_what_each_source_may_do() {
     let (mut story, owner, other) = Story::two();
     story.act(owner, act::Mute { participant: other }).unwrap();
-    let view = Projection::default().whole(&story.room, &story.rules, story.room.person(other).unwrap());
-    let own = view.participants.into_iter().find(|line| line.participant == other).unwrap().sources;
+    let view =
+        Projection::default().whole(&story.room, &story.rules, story.room.person(other).unwrap());
+    let own = view
+        .participants
+        .into_iter()
+        .find(|line| line.participant == other)
+        .unwrap()
+        .sources;
     assert_eq!(own.microphone, SourceState::Withdrawn);
     assert_eq!(own.camera, SourceState::Off);
     assert_eq!(own.screen, SourceState::NotAllowed);
@@ -357,8 +586,14 @@ fn the_last_check_at_the_door_cannot_be_relaxed_away() {
     };
     relax(SettingKey::WaitingRoom, "nobody").unwrap();
     relax(SettingKey::Password, "none").unwrap();
-    assert_eq!(relax(SettingKey::SignIn, "guests_may_knock"), Err(ErrorCode::InvalidValue));
-    assert_eq!(relax(SettingKey::MaxParticipants, "thousand"), Err(ErrorCode::NotAllowed));
+    assert_eq!(
+        relax(SettingKey::SignIn, "guests_may_knock"),
+        Err(ErrorCode::InvalidValue)
+    );
+    assert_eq!(
+        relax(SettingKey::MaxParticipants, "thousand"),
+        Err(ErrorCode::NotAllowed)
+    );
 }
 
 #[test]
@@ -379,8 +614,20 @@ fn ending_sends_everyone_away() {
     story.effects();
     story.act(owner, act::EndSession {}).unwrap();
     let effects = story.effects();
-    assert_eq!(effects.iter().filter(|e| matches!(e, Effect::Gone { .. })).count(), 2);
-    assert_eq!(effects.iter().filter(|e| matches!(e, Effect::TurnedAway { .. })).count(), 1);
+    assert_eq!(
+        effects
+            .iter()
+            .filter(|e| matches!(e, Effect::Gone { .. }))
+            .count(),
+        2
+    );
+    assert_eq!(
+        effects
+            .iter()
+            .filter(|e| matches!(e, Effect::TurnedAway { .. }))
+            .count(),
+        1
+    );
     assert!(matches!(effects.last(), Some(Effect::Ended)));
     assert_eq!(story.enter(Story::signed_in(OWNER)), Err(ErrorCode::Ended));
 }

@@ -9,5 +9,9 @@ use serde_json::Value;
 
 /// The text under a key.
 pub fn text(value: &Value, key: &str) -> String {
-    value.get(key).and_then(Value::as_str).unwrap_or_else(|| panic!("no `{key}` in {value}")).to_owned()
+    value
+        .get(key)
+        .and_then(Value::as_str)
+        .unwrap_or_else(|| panic!("no `{key}` in {value}"))
+        .to_owned()
 }

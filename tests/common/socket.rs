@@ -34,15 +34,28 @@ pub struct Socket {
 pub async fn tls(server: &Server) -> TlsStream<TcpStream> {
     let pem = server.data.path().join("tls-certificate.pem");
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(pem).unwrap()).unwrap();
-    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    let tcp = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
-    TlsConnector::from(Arc::new(config)).connect("localhost".try_into().unwrap(), tcp).await.unwrap()
+    roots
+        .add(CertificateDer::from_pem_file(pem).unwrap())
+        .unwrap();
+    let config = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let tcp = TcpStream::connect(("127.0.0.1", server.port))
+        .await
+        .unwrap();
+    TlsConnector::from(Arc::new(config))
+        .connect("localhost".try_into().unwrap(), tcp)
+        .await
+        .unwrap()
 }
 
 impl Socket {
     /// Opens a WebSocket with a bearer token and, or, further headers.
-    pub async fn open(server: &Server, token: Option<&str>, headers: Option<&[(&'static str, &str)]>) -> Result<Self, Error> {
+    pub async fn open(
+        server: &Server,
+        token: Option<&str>,
+        headers: Option<&[(&'static str, &str)]>,
+    ) -> Result<Self, Error> {
         let mut request = format!("wss://localhost:{}/ws", server.port).into_client_request()?;
         let fields = request.headers_mut();
         fields.insert("sec-websocket-protocol", "conclave.v1".parse().unwrap());
@@ -53,14 +66,20 @@ impl Socket {
             fields.insert(*name, value.parse().unwrap());
         }
         let (stream, _) = tokio_tungstenite::client_async(request, tls(server).await).await?;
-        Ok(Self { stream, held: VecDeque::new(), next: 1, frames: Vec::new() })
+        Ok(Self {
+            stream,
+            held: VecDeque::new(),
+            next: 1,
+            frames: Vec::new(),
+        })
     }
 
     /// Sends a request; the number that its answer will carry.
     pub async fn send(&mut self, request: Value) -> u32 {
         let id = self.next;
         self.next += 1;
-        self.raw(json!({"id": id, "request": request}).to_string()).await;
+        self.raw(json!({"id": id, "request": request}).to_string())
+            .await;
         id
     }
 
@@ -84,7 +103,10 @@ impl Socket {
 
     async fn fresh(&mut self) -> Option<Value> {
         loop {
-            match tokio::time::timeout(SOON, self.stream.next()).await.expect("nothing came in time")? {
+            match tokio::time::timeout(SOON, self.stream.next())
+                .await
+                .expect("nothing came in time")?
+            {
                 Ok(Message::Text(text)) => {
                     self.frames.push(text.to_string());
                     return Some(serde_json::from_str(&text).unwrap());
@@ -100,7 +122,10 @@ impl Socket {
             return self.held.remove(place).unwrap();
         }
         loop {
-            let value = self.fresh().await.unwrap_or_else(|| panic!("closed; before that {:?}", self.held));
+            let value = self
+                .fresh()
+                .await
+                .unwrap_or_else(|| panic!("closed; before that {:?}", self.held));
             if wanted(&value) {
                 return value;
             }
@@ -116,13 +141,18 @@ impl Socket {
 
     /// The next event of this type.
     pub async fn event(&mut self, kind: &str) -> Value {
-        self.find(|value| value["type"] == "event" && value["event"]["type"] == kind).await["event"].clone()
+        self.find(|value| value["type"] == "event" && value["event"]["type"] == kind)
+            .await["event"]
+            .clone()
     }
 
     /// The code with which the server closes.
     pub async fn closed(&mut self) -> String {
         loop {
-            let value = self.fresh().await.unwrap_or_else(|| panic!("closed without a code; before that {:?}", self.held));
+            let value = self
+                .fresh()
+                .await
+                .unwrap_or_else(|| panic!("closed without a code; before that {:?}", self.held));
             if value["type"] == "closed" {
                 return value["code"].as_str().unwrap().to_owned();
             }
@@ -133,7 +163,8 @@ impl Socket {
     /// Asks for something and gives the answer.
     pub async fn ask(&mut self, request: Value) -> Value {
         let id = self.send(request).await;
-        self.find(|value| value["type"] == "reply" && value["id"] == id).await
+        self.find(|value| value["type"] == "reply" && value["id"] == id)
+            .await
     }
 
     /// Asks for something that must be done.
@@ -146,7 +177,10 @@ impl Socket {
     /// Asks for something that must be refused; the code.
     pub async fn refused(&mut self, request: Value) -> String {
         let reply = self.ask(request.clone()).await;
-        reply["error"]["code"].as_str().unwrap_or_else(|| panic!("{request} was not refused: {reply}")).to_owned()
+        reply["error"]["code"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{request} was not refused: {reply}"))
+            .to_owned()
     }
 
     /// Whether nothing at all comes for a while.
