@@ -124,7 +124,10 @@ impl Default for Config {
 
 impl Default for Media {
     fn default() -> Self {
-        Self { listen: vec![SocketAddr::from(([0, 0, 0, 0], 8443))], announce: Vec::new() }
+        Self {
+            listen: vec![SocketAddr::from(([0, 0, 0, 0], 8443))],
+            announce: Vec::new(),
+        }
     }
 }
 
@@ -145,7 +148,10 @@ impl Default for Limits {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Text, filter: "info".to_owned() }
+        Self {
+            format: LogFormat::Text,
+            filter: "info".to_owned(),
+        }
     }
 }
 
@@ -167,17 +173,27 @@ pub enum ConfigError {
 const PREFIX: &str = "CONCLAVE_";
 
 /// Variables that belong to tests and tools, not to the settings.
-const NOT_SETTINGS: &[&str] = &["CONCLAVE_BIN", "CONCLAVE_KILLS", "CONCLAVE_PROOF", "CONCLAVE_CONFIG"];
+const NOT_SETTINGS: &[&str] = &[
+    "CONCLAVE_BIN",
+    "CONCLAVE_KILLS",
+    "CONCLAVE_PROOF",
+    "CONCLAVE_CONFIG",
+];
 
 impl Config {
     /// Reads the file, if one is named, and lays the environment over it.
-    pub fn read(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+    pub fn read(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
         let mut table = match file {
             None => toml::Table::new(),
             Some(path) => std::fs::read_to_string(path)
                 .map_err(|error| ConfigError::Unreadable(path.to_owned(), error))?
                 .parse()
-                .map_err(|error: toml::de::Error| ConfigError::Malformed(format!("`{}`: {error}", path.display())))?,
+                .map_err(|error: toml::de::Error| {
+                    ConfigError::Malformed(format!("`{}`: {error}", path.display()))
+                })?,
         };
         let variables: BTreeMap<_, _> = environment
             .filter(|(name, _)| name.starts_with(PREFIX) && !NOT_SETTINGS.contains(&name.as_str()))
@@ -185,34 +201,46 @@ impl Config {
         for (name, value) in variables {
             overlay(&mut table, &name, &value)?;
         }
-        let config: Self = serde_path_to_error::deserialize(toml::Value::Table(table)).map_err(|error| {
-            ConfigError::Malformed(format!("`{}`: {}", error.path(), error.inner().message()))
-        })?;
+        let config: Self =
+            serde_path_to_error::deserialize(toml::Value::Table(table)).map_err(|error| {
+                ConfigError::Malformed(format!("`{}`: {}", error.path(), error.inner().message()))
+            })?;
         config.check()?;
         Ok(config)
     }
 
     /// The origins from which pages may act.
     pub fn origins(&self) -> Vec<String> {
-        if self.origins.is_empty() { vec![format!("https://localhost:{}", self.listen.port())] } else { self.origins.clone() }
+        if self.origins.is_empty() {
+            vec![format!("https://localhost:{}", self.listen.port())]
+        } else {
+            self.origins.clone()
+        }
     }
 
     fn check(&self) -> Result<(), ConfigError> {
         let mut wrong = Vec::new();
         if self.tls.certificate.is_some() != self.tls.key.is_some() {
-            wrong.push("`tls`: `certificate` and `key` go together; name both or neither".to_owned());
+            wrong.push(
+                "`tls`: `certificate` and `key` go together; name both or neither".to_owned(),
+            );
         }
         for origin in &self.origins {
             let rest = origin.strip_prefix("https://");
             if rest.is_none_or(|rest| rest.is_empty() || rest.contains(['/', '?', '#', '@'])) {
-                wrong.push(format!("`origins`: `{origin}` is not of the form https://host or https://host:port"));
+                wrong.push(format!(
+                    "`origins`: `{origin}` is not of the form https://host or https://host:port"
+                ));
             }
         }
         if self.media.listen.is_empty() {
             wrong.push("`media.listen`: at least one address is needed".to_owned());
         }
         if self.proxies.protocol && self.proxies.trusted.is_empty() {
-            wrong.push("`proxies.protocol`: needs `proxies.trusted`, or anyone could name any address".to_owned());
+            wrong.push(
+                "`proxies.protocol`: needs `proxies.trusted`, or anyone could name any address"
+                    .to_owned(),
+            );
         }
         let limits = &self.limits;
         let numbers = [
@@ -230,7 +258,11 @@ impl Config {
                 wrong.push(format!("`limits.{name}`: 0 would let nobody in"));
             }
         }
-        if wrong.is_empty() { Ok(()) } else { Err(ConfigError::Wrong(wrong)) }
+        if wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigError::Wrong(wrong))
+        }
     }
 }
 
@@ -241,10 +273,12 @@ fn overlay(table: &mut toml::Table, name: &str, value: &str) -> Result<(), Confi
     let last = keys.pop().unwrap_or_default();
     let mut place = table;
     for key in keys {
-        let next = place.entry(key).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        place = next
-            .as_table_mut()
-            .ok_or_else(|| ConfigError::Malformed(format!("`{name}`: `{key}` has no settings below it")))?;
+        let next = place
+            .entry(key)
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        place = next.as_table_mut().ok_or_else(|| {
+            ConfigError::Malformed(format!("`{name}`: `{key}` has no settings below it"))
+        })?;
     }
     place.insert(last.to_owned(), scalar(value));
     Ok(())
@@ -267,7 +301,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("conclave.toml");
         std::fs::write(&file, text).unwrap();
-        Config::read(Some(&file), variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+        Config::read(
+            Some(&file),
+            variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        )
     }
 
     #[test]
@@ -280,15 +319,24 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_an_error_that_names_it() {
-        let error = read("[media]\nanounce = []\n", &[]).unwrap_err().to_string();
-        assert!(error.contains("media") && error.contains("anounce"), "{error}");
-        let error = read("", &[("CONCLAVE_LISTN", "x")]).unwrap_err().to_string();
+        let error = read("[media]\nanounce = []\n", &[])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("media") && error.contains("anounce"),
+            "{error}"
+        );
+        let error = read("", &[("CONCLAVE_LISTN", "x")])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("listn"), "{error}");
     }
 
     #[test]
     fn a_value_of_the_wrong_type_is_an_error_that_names_its_key() {
-        let error = read("[limits]\nconnections = \"many\"\n", &[]).unwrap_err().to_string();
+        let error = read("[limits]\nconnections = \"many\"\n", &[])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("limits.connections"), "{error}");
     }
 
@@ -305,7 +353,10 @@ mod tests {
         )
         .unwrap();
         assert_eq!(config.listen.port(), 2);
-        assert_eq!(config.media.announce, ["192.0.2.1".parse::<IpAddr>().unwrap()]);
+        assert_eq!(
+            config.media.announce,
+            ["192.0.2.1".parse::<IpAddr>().unwrap()]
+        );
         assert_eq!(config.limits.connections, 7);
     }
 
@@ -317,7 +368,12 @@ mod tests {
         )
         .unwrap_err()
         .to_string();
-        for key in ["tls", "origins", "proxies.protocol", "limits.messages_burst"] {
+        for key in [
+            "tls",
+            "origins",
+            "proxies.protocol",
+            "limits.messages_burst",
+        ] {
             assert!(error.contains(key), "{key} in {error}");
         }
     }

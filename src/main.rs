@@ -89,19 +89,31 @@ fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(place) => {
             let config = place.read()?;
-            telemetry::log(config.log.format == LogFormat::Json, &config.log.filter).map_err(anyhow::Error::msg)?;
+            telemetry::log(config.log.format == LogFormat::Json, &config.log.filter)
+                .map_err(anyhow::Error::msg)?;
             runtime()?.block_on(compose::serve(config, say))
         }
-        Command::Config { what: ConfigCommand::Check(place) } => {
+        Command::Config {
+            what: ConfigCommand::Check(place),
+        } => {
             let config = place.read()?;
-            say(&format!("the settings are in order: data in `{}`, listening on {}", config.data.display(), config.listen));
+            say(&format!(
+                "the settings are in order: data in `{}`, listening on {}",
+                config.data.display(),
+                config.listen
+            ));
             Ok(())
         }
-        Command::Audit { what: AuditCommand::Verify(place) } => {
+        Command::Audit {
+            what: AuditCommand::Verify(place),
+        } => {
             let config = place.read()?;
             let report = runtime()?.block_on(compose::verify_audit(&config))?;
             match report.first_bad {
-                None => say(&format!("{} rows, every link of the chain holds", report.rows)),
+                None => say(&format!(
+                    "{} rows, every link of the chain holds",
+                    report.rows
+                )),
                 Some(row) => anyhow::bail!("row {row} is altered, missing or out of place"),
             }
             Ok(())
@@ -110,10 +122,16 @@ fn run(command: &Command) -> anyhow::Result<()> {
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")
 }
 
-#[expect(clippy::print_stdout, reason = "the command line is the one place that speaks to a terminal")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the command line is the one place that speaks to a terminal"
+)]
 fn say(text: &str) {
     println!("{text}");
 }

@@ -22,7 +22,9 @@ pub fn samples(registry: &Registry, more: &[Sample]) -> String {
     let body = text.strip_suffix(END).map_or(text.len(), str::len);
     text.truncate(body);
     for (name, help, value) in more {
-        let lines = format!("# HELP conclave_{name} {help}.\n# TYPE conclave_{name} counter\nconclave_{name}_total {value}");
+        let lines = format!(
+            "# HELP conclave_{name} {help}.\n# TYPE conclave_{name} counter\nconclave_{name}_total {value}"
+        );
         // Writing to a string cannot fail.
         let _infallible = writeln!(text, "{lines}");
     }
@@ -33,8 +35,14 @@ pub fn samples(registry: &Registry, more: &[Sample]) -> String {
 /// Starts logging to standard error.
 pub fn log(json: bool, filter: &str) -> Result<(), String> {
     let filter = EnvFilter::try_new(filter).map_err(|error| format!("`log.filter`: {error}"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = if json { builder.json().try_init() } else { builder.compact().try_init() };
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let started = if json {
+        builder.json().try_init()
+    } else {
+        builder.compact().try_init()
+    };
     started.map_err(|error| error.to_string())
 }
 
@@ -50,7 +58,10 @@ mod tests {
         counters.register(&mut registry);
         counters.closed(ErrorCode::Removed);
         let text = samples(&registry, &[("media_forwarded", "Forwarded packets", 3)]);
-        assert!(text.contains("conclave_websockets_closed_total{code=\"removed\"} 1"), "{text}");
+        assert!(
+            text.contains("conclave_websockets_closed_total{code=\"removed\"} 1"),
+            "{text}"
+        );
         assert!(text.contains("conclave_media_forwarded_total 3"));
         assert!(text.ends_with(END));
     }

@@ -70,7 +70,7 @@ impl fmt::Display for RuleId {
 /// }
 /// ```
 /// nor copied:
-/// ```compile_fail,E0599
+/// ```compile_fail,E0277
 /// # use conclave_policy::{actions::Lock, permit::Permit};
 /// fn copied(permit: &Permit<Lock>) -> Permit<Lock> {
 ///     Permit::clone(permit)

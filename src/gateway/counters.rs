@@ -41,13 +41,27 @@ impl Counters {
     /// Registers everything.
     pub fn register(&self, registry: &mut Registry) {
         registry.register("websockets", "Open WebSockets", self.connections.clone());
-        registry.register("upgrades_refused", "Refused WebSocket upgrades", self.upgrades_refused.clone());
-        registry.register("rate_limited", "Connections closed for speaking too often", self.rate_limited.clone());
-        registry.register("websockets_closed", "Closed WebSockets by reason", self.closed.clone());
+        registry.register(
+            "upgrades_refused",
+            "Refused WebSocket upgrades",
+            self.upgrades_refused.clone(),
+        );
+        registry.register(
+            "rate_limited",
+            "Connections closed for speaking too often",
+            self.rate_limited.clone(),
+        );
+        registry.register(
+            "websockets_closed",
+            "Closed WebSockets by reason",
+            self.closed.clone(),
+        );
     }
 
     /// Counts a closed connection.
     pub fn closed(&self, code: ErrorCode) {
-        self.closed.get_or_create(&Reason { code: Code(code) }).inc();
+        self.closed
+            .get_or_create(&Reason { code: Code(code) })
+            .inc();
     }
 }

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::auth::guesses::Guesser;
 use crate::auth::limits::Bucket;
 use crate::auth::principal::{Principal, Who};
 use crate::auth::request::Held;
-use crate::clock::Clock;
 use crate::gateway::frame;
 use crate::gateway::message::{FirstRequest, WaitingRequest};
 use crate::gateway::upgrade::{Gateway, PATIENCE};
@@ -50,13 +49,25 @@ struct Client {
 /// Serves one connection until it closes.
 ///
 /// `held` is the connection's place among all; it is given back at the end.
-pub async fn serve(socket: WebSocket, gateway: Arc<Gateway>, principal: Principal, address: IpAddr, held: Held) {
+pub async fn serve(
+    socket: WebSocket,
+    gateway: Arc<Gateway>,
+    principal: Principal,
+    address: IpAddr,
+    held: Held,
+) {
     let open = gateway.counters.connections.clone();
     open.inc();
     let now = gateway.rooms.means().clock.instant();
     let pace = Bucket::new(gateway.pace);
     let id = gateway.name();
-    let mut client = Client { socket, gateway, id, pace, heard: now };
+    let mut client = Client {
+        socket,
+        gateway,
+        id,
+        pace,
+        heard: now,
+    };
     if let Err(code) = client.run(principal, address).await {
         client.close(code).await;
     }
@@ -66,18 +77,38 @@ pub async fn serve(socket: WebSocket, gateway: Arc<Gateway>, principal: Principa
 
 impl Client {
     async fn run(&mut self, principal: Principal, address: IpAddr) -> Result<(), ErrorCode> {
-        let first = timeout(FIRST_FRAME, self.read_first()).await.map_err(|_| ErrorCode::BadMessage)??;
+        let first = timeout(FIRST_FRAME, self.read_first())
+            .await
+            .map_err(|_| ErrorCode::BadMessage)??;
         let asked = self.now();
         let (sender, mut outbox) = mpsc::channel(OUTBOX);
-        let connection = Connection { id: self.id, outbox: sender };
+        let connection = Connection {
+            id: self.id,
+            outbox: sender,
+        };
         let (room_id, message) = match first {
             FirstRequest::Join { room, password } => {
                 let visitor = visitor(&principal, address);
-                (room, ToRoom::Join { connection, visitor, password })
+                (
+                    room,
+                    ToRoom::Join {
+                        connection,
+                        visitor,
+                        password,
+                    },
+                )
             }
             FirstRequest::Resume { room, secret, seen } => {
                 let secret = Secret::new(secret.expose().as_str().to_owned());
-                (room, ToRoom::Resume { connection, actor: principal.actor(), secret, seen })
+                (
+                    room,
+                    ToRoom::Resume {
+                        connection,
+                        actor: principal.actor(),
+                        secret,
+                        seen,
+                    },
+                )
             }
         };
         let opened = match principal.is_good_for(room_id) {
@@ -87,7 +118,7 @@ impl Client {
         let room = match opened {
             Ok(room) => room,
             Err(code) => {
-                self.wait_until(asked, REFUSAL).await;
+                pause(&self.gateway, asked).await;
                 return Err(code);
             }
         };
@@ -95,14 +126,20 @@ impl Client {
             return Err(ErrorCode::Unavailable);
         }
         let outcome = self.converse(&principal, asked, &room, &mut outbox).await;
-        let _ended = room.send(ToRoom::Lost { connection: self.id }).await;
+        let _ended = room
+            .send(ToRoom::Lost {
+                connection: self.id,
+            })
+            .await;
         outcome
     }
 
     async fn read_first(&mut self) -> Result<FirstRequest, ErrorCode> {
         loop {
             match self.socket.recv().await {
-                Some(Ok(Message::Text(text))) => return frame::first(text.as_str()).map(|request| request.request),
+                Some(Ok(Message::Text(text))) => {
+                    return frame::first(text.as_str()).map(|request| request.request);
+                }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
                     if self.pace.take(self.now()).is_err() {
                         return Err(ErrorCode::RateLimited);
@@ -135,7 +172,7 @@ impl Client {
                         ServerMessage::Admitted { .. } | ServerMessage::Resumed { .. } => phase = Phase::Inside,
                         ServerMessage::Closed { code, .. } => {
                             if !answered {
-                                self.wait_until(asked, REFUSAL).await;
+                                pause(&self.gateway, asked).await;
                             }
                             return Err(*code);
                         }
@@ -157,12 +194,17 @@ impl Client {
                     }
                     self.send(Message::Ping(Vec::new().into())).await?;
                 }
-                _ = stopping.wait_for(|stop| *stop), if phase == Phase::Waiting => return Err(ErrorCode::Draining),
+                () = stopped(&mut stopping), if phase == Phase::Waiting => return Err(ErrorCode::Draining),
             }
         }
     }
 
-    async fn on_frame(&mut self, message: Message, phase: Phase, room: &mpsc::Sender<ToRoom>) -> Result<(), ErrorCode> {
+    async fn on_frame(
+        &mut self,
+        message: Message,
+        phase: Phase,
+        room: &mpsc::Sender<ToRoom>,
+    ) -> Result<(), ErrorCode> {
         self.heard = self.now();
         if self.pace.take(self.heard).is_err() {
             self.gateway.counters.rate_limited.inc();
@@ -180,13 +222,22 @@ impl Client {
                     WaitingRequest::Leave {} => return Err(ErrorCode::Left),
                 },
                 Err(code) => {
-                    let _ended = room.send(ToRoom::Misuse { connection: self.id }).await;
+                    let _ended = room
+                        .send(ToRoom::Misuse {
+                            connection: self.id,
+                        })
+                        .await;
                     return Err(code);
                 }
             },
             Phase::Inside => {
                 let request = frame::inside(text.as_str())?;
-                room.send(ToRoom::Request { connection: self.id, id: request.id, request: request.request }).await
+                room.send(ToRoom::Request {
+                    connection: self.id,
+                    id: request.id,
+                    request: request.request,
+                })
+                .await
             }
         };
         sent.map_err(|_| ErrorCode::Ended)
@@ -207,16 +258,17 @@ impl Client {
 
     async fn close(&mut self, code: ErrorCode) {
         self.gateway.counters.closed(code);
-        let message = ServerMessage::Closed { code, text: code.text().to_owned() };
+        let message = ServerMessage::Closed {
+            code,
+            text: code.text().to_owned(),
+        };
         if self.write(&message).await.is_ok() {
-            let frame = CloseFrame { code: code.close_code(), reason: "".into() };
+            let frame = CloseFrame {
+                code: code.close_code(),
+                reason: "".into(),
+            };
             let _gone = self.send(Message::Close(Some(frame))).await;
         }
-    }
-
-    async fn wait_until(&self, asked: Instant, after: Duration) {
-        let passed = self.now().saturating_duration_since(asked);
-        tokio::time::sleep(after.saturating_sub(passed)).await;
     }
 
     fn now(&self) -> Instant {
@@ -224,20 +276,39 @@ impl Client {
     }
 }
 
+/// Waits until a refusal may be told.
+async fn pause(gateway: &Gateway, asked: Instant) {
+    let passed = gateway
+        .rooms
+        .means()
+        .clock
+        .instant()
+        .saturating_duration_since(asked);
+    tokio::time::sleep(REFUSAL.saturating_sub(passed)).await;
+}
+
+/// Waits until the server stops.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error means that the server is gone already.
+    let _gone = stopping.wait_for(|stop| *stop).await;
+}
+
 fn visitor(principal: &Principal, address: IpAddr) -> Visitor {
     let actor = principal.actor();
     match &principal.who {
-        Who::Account { id, name, admin, .. } => Visitor {
+        Who::Account {
+            id, name, admin, ..
+        } => Visitor {
             actor,
             account: Some(*id),
-            name: name.to_string(),
+            name: name.as_str().to_owned(),
             org_admin: *admin,
             guesser: Guesser::Account(*id),
         },
         Who::Guest { name, .. } => Visitor {
             actor,
             account: None,
-            name: name.to_string(),
+            name: name.as_str().to_owned(),
             org_admin: false,
             guesser: Guesser::Address(address),
         },

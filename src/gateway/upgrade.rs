@@ -1,8 +1,8 @@
 //! `GET /ws`: origin, address and session are checked before a WebSocket exists. A browser can be made to send its
 //! cookie from a foreign page, so a cookie counts only together with an allowed origin.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -13,13 +13,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::watch;
 
-use crate::auth::request::{ClientAddr, Held, Origins, token};
 use crate::auth::limits::{Network, Rate, Rates};
+use crate::auth::request::{ClientAddr, Held, Origins, token};
 use crate::auth::session::Auth;
+use crate::gateway::counters::Counters;
 use crate::gateway::frame;
 use crate::gateway::socket;
 use crate::rooms::registry::Registry;
-use crate::gateway::counters::Counters;
 
 /// The subprotocol that a client must name.
 pub const PROTOCOL: &str = "conclave.v1";
@@ -67,12 +67,21 @@ async fn upgrade(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let now = gateway.rooms.means().clock.instant();
-    let paced = gateway.arrivals.lock().unwrap_or_else(PoisonError::into_inner).take(Network::of(address), now);
+    let paced = gateway
+        .arrivals
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take(Network::of(address), now);
     if paced.is_err() {
         return refuse(&gateway, StatusCode::TOO_MANY_REQUESTS);
     }
-    let Some(token) = token(&headers) else { return refuse(&gateway, StatusCode::UNAUTHORIZED) };
-    if !gateway.origins.admit(headers.get(header::ORIGIN), token.is_bearer()) {
+    let Some(token) = token(&headers) else {
+        return refuse(&gateway, StatusCode::UNAUTHORIZED);
+    };
+    if !gateway
+        .origins
+        .admit(headers.get(header::ORIGIN), token.is_bearer())
+    {
         return refuse(&gateway, StatusCode::FORBIDDEN);
     }
     let Ok(principal) = gateway.auth.principal(token.text()).await else {

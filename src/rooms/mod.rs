@@ -13,3 +13,6 @@ pub mod request;
 pub mod room;
 pub mod timer;
 pub mod view;
+
+#[cfg(test)]
+mod story;

@@ -61,8 +61,12 @@ impl ErrorCode {
             Self::TooLarge => "That message is too large.",
             Self::RateLimited => "That was too often. Wait a moment and try again.",
             Self::SignedOut => "Sign in again to go on.",
-            Self::CannotJoin => "This link or password does not work, or the room is not open to you.",
-            Self::AlreadyHere => "You are in this room already, in another tab or on another device.",
+            Self::CannotJoin => {
+                "This link or password does not work, or the room is not open to you."
+            }
+            Self::AlreadyHere => {
+                "You are in this room already, in another tab or on another device."
+            }
             Self::CannotResume => "You were away too long to come straight back. Join again.",
             Self::Denied => "A host did not let you in.",
             Self::Removed => "A host removed you from the room.",
@@ -145,14 +149,22 @@ mod tests {
 
     #[test]
     fn the_name_is_the_one_on_the_wire() {
-        for code in [ErrorCode::CannotJoin, ErrorCode::AlreadyHere, ErrorCode::Internal] {
+        for code in [
+            ErrorCode::CannotJoin,
+            ErrorCode::AlreadyHere,
+            ErrorCode::Internal,
+        ] {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
         }
     }
 
     #[test]
     fn no_sentence_speaks_of_the_inside() {
-        for code in [ErrorCode::CannotJoin, ErrorCode::Internal, ErrorCode::Unavailable] {
+        for code in [
+            ErrorCode::CannotJoin,
+            ErrorCode::Internal,
+            ErrorCode::Unavailable,
+        ] {
             for word in ["sql", "error", "panic", "casbin"] {
                 assert!(!code.text().to_lowercase().contains(word));
             }

@@ -38,7 +38,8 @@ pub fn server_config(tls: &Tls, data: &Path) -> Result<Arc<ServerConfig>, Certif
     let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&certificate)
         .and_then(Iterator::collect)
         .map_err(|error| CertificateError::Pem(certificate.clone(), error));
-    let secret = PrivateKeyDer::from_pem_file(&key).map_err(|error| CertificateError::Pem(key, error))?;
+    let secret =
+        PrivateKeyDer::from_pem_file(&key).map_err(|error| CertificateError::Pem(key, error))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
@@ -53,7 +54,11 @@ fn self_signed(names: &[String], data: &Path) -> Result<(PathBuf, PathBuf), Cert
     if certificate.exists() && key.exists() {
         return Ok((certificate, key));
     }
-    let mut all = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    let mut all = vec![
+        "localhost".to_owned(),
+        "127.0.0.1".to_owned(),
+        "::1".to_owned(),
+    ];
     all.extend(names.iter().cloned());
     let made = rcgen::generate_simple_self_signed(all)?;
     write(&key, made.signing_key.serialize_pem().as_bytes(), 0o600)?;
@@ -62,7 +67,12 @@ fn self_signed(names: &[String], data: &Path) -> Result<(PathBuf, PathBuf), Cert
 }
 
 fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), CertificateError> {
-    let written = fs::OpenOptions::new().create(true).write(true).truncate(true).mode(mode).open(path);
+    let written = fs::OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(mode)
+        .open(path);
     written
         .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
         .map_err(|error| CertificateError::File(path.to_owned(), error))
@@ -80,7 +90,10 @@ mod tests {
         server_config(&Tls::default(), folder.path()).unwrap();
         let key = folder.path().join("tls-key.pem");
         let first = fs::read(&key).unwrap();
-        assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&key).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         server_config(&Tls::default(), folder.path()).unwrap();
         assert_eq!(fs::read(&key).unwrap(), first);
     }
@@ -90,7 +103,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.pem");
         fs::write(&file, "nothing").unwrap();
-        let tls = Tls { certificate: Some(file.clone()), key: Some(file), names: Vec::new() };
-        assert!(server_config(&tls, folder.path()).unwrap_err().to_string().contains("x.pem"));
+        let tls = Tls {
+            certificate: Some(file.clone()),
+            key: Some(file),
+            names: Vec::new(),
+        };
+        assert!(
+            server_config(&tls, folder.path())
+                .unwrap_err()
+                .to_string()
+                .contains("x.pem")
+        );
     }
 }

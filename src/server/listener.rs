@@ -81,11 +81,20 @@ pub async fn serve(listener: TcpListener, door: Arc<Door>, mut stopping: watch::
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             },
             Some(_) = connections.join_next() => {}
-            _ = stopping.wait_for(|stop| *stop) => break,
+            () = stopped(&mut stopping) => break,
         }
     }
     drop(listener);
-    let _late = timeout(GOODBYE, async { while connections.join_next().await.is_some() {} }).await;
+    let _late = timeout(GOODBYE, async {
+        while connections.join_next().await.is_some() {}
+    })
+    .await;
+}
+
+/// Waits until the server stops.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error means that the server is gone already.
+    let _gone = stopping.wait_for(|stop| *stop).await;
 }
 
 async fn connection(
@@ -102,7 +111,13 @@ async fn connection(
     }
     let seat = door.crowd.enter(client)?;
     let held = Held::new((place, seat));
-    let tls = timeout(HANDSHAKE, TlsAcceptor::from(door.tls.clone()).accept(stream)).await.ok()?.ok()?;
+    let tls = timeout(
+        HANDSHAKE,
+        TlsAcceptor::from(door.tls.clone()).accept(stream),
+    )
+    .await
+    .ok()?
+    .ok()?;
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let (door, held) = (door.clone(), held.clone());
         async move { Ok::<_, std::convert::Infallible>(answer(&door, client, held, request).await) }
@@ -117,7 +132,7 @@ async fn connection(
     tokio::pin!(serving);
     tokio::select! {
         _served = serving.as_mut() => {}
-        _ = stopping.wait_for(|stop| *stop) => {
+        () = stopped(&mut stopping) => {
             serving.as_mut().graceful_shutdown();
             let _served = serving.await;
         }
@@ -127,7 +142,11 @@ async fn connection(
 
 async fn answer(door: &Door, socket: IpAddr, held: Held, request: Request<Incoming>) -> Response {
     let client = proxy::forwarded(&door.proxies.trusted, socket, request.headers());
-    let paced = door.requests.lock().unwrap_or_else(PoisonError::into_inner).take(Network::of(client), door.clock.instant());
+    let paced = door
+        .requests
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take(Network::of(client), door.clock.instant());
     if paced.is_err() {
         return StatusCode::TOO_MANY_REQUESTS.into_response();
     }
@@ -157,7 +176,10 @@ pub struct InCrowd {
 impl Crowd {
     /// At most so many for each address.
     pub fn new(most: usize) -> Self {
-        Self { most, open: Arc::default() }
+        Self {
+            most,
+            open: Arc::default(),
+        }
     }
 
     fn enter(&self, address: IpAddr) -> Option<InCrowd> {
@@ -169,7 +191,10 @@ impl Crowd {
             return None;
         }
         *count = count.saturating_add(1);
-        Some(InCrowd { key, open: self.open.clone() })
+        Some(InCrowd {
+            key,
+            open: self.open.clone(),
+        })
     }
 }
 

@@ -19,12 +19,16 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Whether the address belongs to a trusted proxy. An IPv4 address in IPv6 clothes counts as what it is.
 pub fn trusted(networks: &[IpNet], address: IpAddr) -> bool {
-    networks.iter().any(|network| network.contains(&address.to_canonical()))
+    networks
+        .iter()
+        .any(|network| network.contains(&address.to_canonical()))
 }
 
 /// Reads the PROXY header that a trusted proxy must send first, and gives the client's address.
 pub async fn read_header(stream: &mut TcpStream, proxy: SocketAddr) -> io::Result<IpAddr> {
-    timeout(PATIENCE, read_address(stream)).await?.map(|found| found.unwrap_or(proxy.ip()).to_canonical())
+    timeout(PATIENCE, read_address(stream))
+        .await?
+        .map(|found| found.unwrap_or(proxy.ip()).to_canonical())
 }
 
 async fn read_address(stream: &mut TcpStream) -> io::Result<Option<IpAddr>> {
@@ -81,9 +85,15 @@ pub fn forwarded(networks: &[IpNet], socket: IpAddr, headers: &HeaderMap) -> IpA
         return client;
     }
     let values = headers.get_all("x-forwarded-for");
-    let named: Vec<_> = values.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).collect();
+    let named: Vec<_> = values
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect();
     for name in named.into_iter().rev().take(16) {
-        let Ok(address) = name.trim().parse::<IpAddr>() else { break };
+        let Ok(address) = name.trim().parse::<IpAddr>() else {
+            break;
+        };
         client = address.to_canonical();
         if !trusted(networks, client) {
             break;
@@ -111,18 +121,36 @@ mod tests {
     fn only_a_trusted_proxy_is_believed() {
         let mut headers = HeaderMap::new();
         headers.insert("x-forwarded-for", "198.51.100.7".parse().unwrap());
-        assert_eq!(forwarded(&networks(), address("10.1.1.1"), &headers), address("198.51.100.7"));
-        assert_eq!(forwarded(&networks(), address("203.0.113.9"), &headers), address("203.0.113.9"));
-        assert_eq!(forwarded(&networks(), address("::ffff:10.1.1.1"), &headers), address("198.51.100.7"));
+        assert_eq!(
+            forwarded(&networks(), address("10.1.1.1"), &headers),
+            address("198.51.100.7")
+        );
+        assert_eq!(
+            forwarded(&networks(), address("203.0.113.9"), &headers),
+            address("203.0.113.9")
+        );
+        assert_eq!(
+            forwarded(&networks(), address("::ffff:10.1.1.1"), &headers),
+            address("198.51.100.7")
+        );
     }
 
     #[test]
     fn what_the_client_wrote_itself_does_not_count() {
         let mut headers = HeaderMap::new();
-        headers.insert("x-forwarded-for", "1.1.1.1, 198.51.100.7, 10.2.2.2".parse().unwrap());
-        assert_eq!(forwarded(&networks(), address("10.1.1.1"), &headers), address("198.51.100.7"));
+        headers.insert(
+            "x-forwarded-for",
+            "1.1.1.1, 198.51.100.7, 10.2.2.2".parse().unwrap(),
+        );
+        assert_eq!(
+            forwarded(&networks(), address("10.1.1.1"), &headers),
+            address("198.51.100.7")
+        );
         headers.insert("x-forwarded-for", "1.1.1.1, rubbish".parse().unwrap());
-        assert_eq!(forwarded(&networks(), address("10.1.1.1"), &headers), address("10.1.1.1"));
+        assert_eq!(
+            forwarded(&networks(), address("10.1.1.1"), &headers),
+            address("10.1.1.1")
+        );
     }
 
     async fn header_of(sent: &'static [u8]) -> (io::Result<IpAddr>, Vec<u8>) {

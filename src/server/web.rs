@@ -13,7 +13,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// What the page may use of the device, and nobody it might embed.
-const PERMISSIONS: &str = "camera=(self), microphone=(self), display-capture=(self), geolocation=(), usb=(), payment=()";
+const PERMISSIONS: &str =
+    "camera=(self), microphone=(self), display-capture=(self), geolocation=(), usb=(), payment=()";
 
 #[derive(RustEmbed)]
 #[folder = "web/dist"]
@@ -36,7 +37,10 @@ async fn page() -> Response {
 
 async fn asset(Path(path): Path<String>) -> Response {
     // Names carry a digest of their content.
-    serve(&format!("assets/{path}"), "public, max-age=31536000, immutable")
+    serve(
+        &format!("assets/{path}"),
+        "public, max-age=31536000, immutable",
+    )
 }
 
 async fn root_file(uri: Uri) -> Response {
@@ -47,15 +51,28 @@ fn serve(path: &str, cache: &'static str) -> Response {
     let Some(file) = Pages::get(path) else {
         return (StatusCode::NOT_FOUND, "not found").into_response();
     };
-    let kind = HeaderValue::from_str(file.metadata.mimetype()).unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    let kind = HeaderValue::from_str(file.metadata.mimetype())
+        .unwrap_or(HeaderValue::from_static("application/octet-stream"));
     let headers = [
         (header::CONTENT_TYPE, kind),
         (header::CACHE_CONTROL, HeaderValue::from_static(cache)),
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(POLICY),
+        ),
+        (
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ),
+        (
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        ),
         (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-        (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000")),
+        (
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000"),
+        ),
     ];
     let more = [
         ("permissions-policy", PERMISSIONS),
