@@ -5,6 +5,8 @@
 pub mod bounded;
 pub mod clock;
 pub mod ids;
+pub mod media;
 pub mod rooms;
 pub mod secret;
 pub mod store;
+pub mod udp;
