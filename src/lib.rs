@@ -7,6 +7,8 @@ pub mod bounded;
 pub mod clock;
 pub mod guard;
 pub mod ids;
+pub mod media;
 pub mod rooms;
 pub mod secret;
 pub mod store;
+pub mod udp;
