@@ -24,7 +24,7 @@ export function Lobby(props: { meeting: Meeting }): JSX.Element {
         <Hourglass size={18} /> Waiting {knocks.length > 0 && <Badge tone="key">{knocks.length}</Badge>}
       </h3>
       {knocks.length === 0 && <p class="hint">Nobody waits. Whoever knocks appears here, and learns nothing of the room until you let them in.</p>}
-      <ul class="lines">
+      <ul class="lines" aria-live="polite">
         {knocks.map((knock) => (
           <Knock key={knock.knock} knock={knock} meeting={meeting} now={Math.max(now.value, knock.since)} />
         ))}

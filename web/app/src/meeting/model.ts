@@ -51,6 +51,9 @@ export class Meeting {
         const waiting = this.knocks.value.length;
         document.title = room === null ? "Conclave" : `${waiting > 0 ? `(${waiting}) ` : ""}${room.title} – Conclave`;
       }),
+      effect(() => {
+        if (this.panel.value === "people") this.#withdrawKnocks();
+      }),
       () => document.removeEventListener("visibilitychange", visible),
       () => removeEventListener("online", online),
     ];
@@ -100,7 +103,7 @@ export class Meeting {
 
   async ask(source: Source): Promise<void> {
     const asked = await this.attempt(() => this.client.ask(source));
-    if (asked) this.notices.say(`You asked the hosts ${ASK[source].replace("their", "your")}.`, { topic: `ask.${source}` });
+    if (asked) this.notices.say(`You asked ${ASK[source].replace("their", "your")}. The hosts see it.`, { topic: `right.${source}` });
   }
 
   async raiseHand(): Promise<void> {
@@ -184,6 +187,8 @@ export class Meeting {
       }
       case "knocked": {
         const { knock } = event;
+        // The open panel shows and announces it already.
+        if (this.panel.value === "people") return;
         this.notices.say(`${knock.name} (${standing(knock.signed_in)}) knocks${knock.while_locked ? " while the room is locked" : ""}.`, {
           tone: "key",
           topic: `knock.${knock.knock}`,
@@ -198,7 +203,7 @@ export class Meeting {
         this.notices.withdraw(`knock.${event.knock}`);
         return;
       case "lobby":
-        if (event.knocks === undefined) for (const notice of this.notices.list.value) if (notice.topic?.startsWith("knock.") === true) this.notices.dismiss(notice.id);
+        if (event.knocks === undefined) this.#withdrawKnocks();
         return;
       case "locked":
         this.notices.say(lockSaid(event.locked, event.by), { topic: "locked" });
@@ -214,6 +219,12 @@ export class Meeting {
       case "speaking":
       case "media":
         return;
+    }
+  }
+
+  #withdrawKnocks(): void {
+    for (const notice of this.notices.list.peek()) {
+      if (notice.topic?.startsWith("knock.") === true) this.notices.dismiss(notice.id);
     }
   }
 

@@ -44,7 +44,7 @@ export class Notices {
 
   dismiss(id: number): void {
     this.#forget(id);
-    this.list.value = this.list.value.filter((notice) => notice.id !== id);
+    this.list.value = this.list.peek().filter((notice) => notice.id !== id);
   }
 
   /** What a topic said is no longer so. */

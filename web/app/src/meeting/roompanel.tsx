@@ -40,7 +40,7 @@ export function RoomPanel(props: { meeting: Meeting; room: RoomView }): JSX.Elem
       )}
       <section class="panel-part" aria-label="Settings">
         <h3>Settings</h3>
-        <p class="hint">{host ? "Every change is shown to everyone here and written to the audit log." : "Hosts may change these. You are told when they do."}</p>
+        <p class="hint">{host ? "Every change is shown to everyone here and written to the audit log." : "You are told whenever one of them is changed."}</p>
         <SettingsList
           settings={room.settings}
           mayChange={host}

@@ -3,7 +3,6 @@
 
 import type { ParticipantView, RoomView } from "@conclave/sdk";
 import type { JSX } from "preact";
-import { useRef } from "preact/hooks";
 import { capacityOf, gridOf } from "./layout";
 import type { Meeting } from "./model";
 import { useSize } from "./size";
@@ -16,15 +15,14 @@ const STRIP_MOST = 6;
 
 export function Stage(props: { meeting: Meeting; room: RoomView; speaking: readonly string[] }): JSX.Element {
   const { meeting, room, speaking } = props;
-  const space = useRef<HTMLDivElement>(null);
-  const { width, height } = useSize(space);
+  const [space, { width, height }] = useSize<HTMLDivElement>();
   const screens = room.participants.filter((p) => p.sources.screen === "on");
   const people = ordered(room, speaking);
   const shared = screens[0];
   if (shared !== undefined) {
     const shown = people.slice(0, STRIP_MOST);
     return (
-      <div class="stage stage-shared" ref={space}>
+      <div class="stage stage-shared">
         <ul class="stage-screens" aria-label="Shared screens">
           {screens.slice(0, 2).map((p) => (
             <Tile key={p.participant} meeting={meeting} participant={p} source="screen" speaking={false} />
@@ -45,13 +43,15 @@ export function Stage(props: { meeting: Meeting; room: RoomView; speaking: reado
   const grid = gridOf(shown.length + (hidden > 0 ? 1 : 0), width, height, GAP);
   const size = { width: grid.width, height: grid.height };
   return (
-    <div class="stage" ref={space}>
-      <ul class="stage-grid" aria-label="People" style={{ gap: `${GAP}px` }}>
-        {shown.map((p) => (
-          <Tile key={p.participant} meeting={meeting} participant={p} source="camera" speaking={speaking.includes(p.participant)} size={size} />
-        ))}
-        <More meeting={meeting} count={hidden} size={size} />
-      </ul>
+    <div class="stage">
+      <div class="stage-space" ref={space}>
+        <ul class="stage-grid" aria-label="People" style={{ gap: `${GAP}px` }}>
+          {shown.map((p) => (
+            <Tile key={p.participant} meeting={meeting} participant={p} source="camera" speaking={speaking.includes(p.participant)} size={size} />
+          ))}
+          <More meeting={meeting} count={hidden} size={size} />
+        </ul>
+      </div>
       {people.length === 1 && <p class="stage-alone">{aloneWords(meeting)}</p>}
     </div>
   );

@@ -2,10 +2,10 @@
 
 import type { ParticipantView } from "@conclave/sdk";
 import type { JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { Picture } from "../devices/picture";
 import { Badge } from "../ui/badge";
-import { Hand, MicrophoneOff, Screen, Sliders } from "../ui/icons";
+import { Dots, Hand, MicrophoneOff, Screen } from "../ui/icons";
 import { initials, ROLE } from "../words/people";
 import type { Meeting } from "./model";
 import { useSize } from "./size";
@@ -22,8 +22,7 @@ export interface TileProps {
 export function Tile(props: TileProps): JSX.Element {
   const { meeting, participant, source } = props;
   const own = participant.participant === meeting.room.value?.you;
-  const frame = useRef<HTMLLIElement>(null);
-  const space = useSize(frame);
+  const [frame, space] = useSize<HTMLLIElement>();
   const on = participant.sources[source] === "on";
   // Read for the sake of being drawn again when slots move.
   void meeting.tracks.value;
@@ -75,7 +74,7 @@ export function Tile(props: TileProps): JSX.Element {
       )}
       {meeting.moderates.value && !own && (
         <button type="button" class="tile-more" aria-label={`Options for ${participant.name}`} onClick={() => meeting.showPerson(participant.participant)}>
-          <Sliders size={18} />
+          <Dots size={18} />
         </button>
       )}
     </li>

@@ -27,6 +27,10 @@ function Toast(props: { notice: Notice; notices: Notices }): JSX.Element {
       onFocusOut={() => notices.release(notice.id)}
     >
       <p>{notice.text}</p>
+      <Button small kind="quiet" label="Dismiss" onPress={() => notices.dismiss(notice.id)}>
+        <Cross size={16} />
+      </Button>
+      {notice.actions.length > 0 && (
       <div class="toast-actions">
         {notice.actions.map((action) => (
           <Button
@@ -40,10 +44,8 @@ function Toast(props: { notice: Notice; notices: Notices }): JSX.Element {
             {action.label}
           </Button>
         ))}
-        <Button small kind="quiet" label="Dismiss" onPress={() => notices.dismiss(notice.id)}>
-          <Cross size={16} />
-        </Button>
       </div>
+      )}
     </div>
   );
 }

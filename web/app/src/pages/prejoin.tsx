@@ -3,6 +3,7 @@
 import { api, type Closed } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import { account, identityFor, signOut } from "../account";
 import { Preview } from "../devices/preview";
 import { Button } from "../ui/button";
@@ -30,16 +31,24 @@ export function PrejoinPage(props: PrejoinProps): JSX.Element {
       <div class="prejoin">
         <Preview pickers />
         <section class="card">
-          {props.refusal !== null && (
-            <div class="alert" role="alert">
-              <p>{props.refusal.text}</p>
-              {advice(props.refusal) !== null && <p class="hint">{advice(props.refusal)}</p>}
-            </div>
-          )}
+          {props.refusal !== null && <Refusal refusal={props.refusal} />}
           {me === null ? <WhoAreYou room={props.room} /> : <Knock onJoin={props.onJoin} room={props.room} />}
         </section>
       </div>
     </Frame>
+  );
+}
+
+/** Moves the focus to itself, so that it is seen on a small screen and heard by those who listen. */
+function Refusal(props: { refusal: Closed }): JSX.Element {
+  const alert = useRef<HTMLDivElement>(null);
+  useEffect(() => alert.current?.focus(), [props.refusal]);
+  const more = advice(props.refusal);
+  return (
+    <div class="alert" role="alert" tabIndex={-1} ref={alert}>
+      <p>{props.refusal.text}</p>
+      {more !== null && <p class="hint">{more}</p>}
+    </div>
   );
 }
 

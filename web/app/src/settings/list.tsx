@@ -18,6 +18,7 @@ export interface SettingsListProps {
 export function SettingsList(props: SettingsListProps): JSX.Element {
   return (
     <div class="settings">
+      <p class="hint">Hosts may change these, unless a setting says otherwise.</p>
       {grouped(props.settings).map((group) => (
         <section key={group.title}>
           <h3>{group.title}</h3>
@@ -47,7 +48,7 @@ function Setting(props: { setting: SettingView; mayChange: boolean; onChange: Se
           {setting.built && isRelaxed(setting) && <Badge tone="key">Relaxed</Badge>}
         </p>
         <p class="hint">
-          {settingAbout(setting.key)} {who(setting.relax)}
+          {settingAbout(setting.key)} {exception(setting.relax)}
         </p>
       </div>
       {fixed || !mine || !setting.built ? (
@@ -68,10 +69,11 @@ function Setting(props: { setting: SettingView; mayChange: boolean; onChange: Se
   );
 }
 
-function who(relax: string): string {
+/** What the sentence above the list does not already say: hosts may change whatever is not marked. */
+function exception(relax: string): string {
   switch (relax) {
     case "host":
-      return "Hosts may change it.";
+      return "";
     case "admin":
       return "Only an administrator may change it.";
     default:

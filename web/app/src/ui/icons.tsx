@@ -139,10 +139,9 @@ export const Sliders = (p: IconProps) => (
   </Lines>
 );
 
-export const Keyboard = (p: IconProps) => (
+export const Dots = (p: IconProps) => (
   <Lines {...p}>
-    <rect x="2.5" y="6" width="19" height="12" rx="2.2" />
-    <path d="M6.5 10h.01M10 10h.01M14 10h.01M17.5 10h.01M8 14h8" />
+    <path stroke-width="2.6" d="M5.5 12h.01M12 12h.01M18.5 12h.01" />
   </Lines>
 );
 
