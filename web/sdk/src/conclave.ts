@@ -242,17 +242,12 @@ export class Conclave {
     for (const source of SOURCES) {
       if (own?.sources[source] !== "on") void this.#stop(source, "connection");
     }
-    this.#startMedia();
+    void this.#media.start();
   }
 
   #resumed(): void {
     this.#settled = false;
     this.#patch({ link: "up" });
-    this.#startMedia();
-  }
-
-  #startMedia(): void {
-    this.#looks.repeat();
     void this.#media.start();
   }
 
@@ -317,6 +312,7 @@ export class Conclave {
   /** After the answer everything missed has been heard: make the server's state and the own tracks agree again. */
   #reconcile(): void {
     if (this.#state.phase !== "admitted") return;
+    // A new transport knows nothing of what this page shows.
     this.#looks.repeat();
     this.#settled = true;
     const own = ownLine(this.#state.room);
