@@ -4,7 +4,7 @@
 
 import { browserEnvironment, type Environment } from "./environment";
 import { Emitter } from "./emitter";
-import { CallFailed, type FailureCode } from "./failure";
+import type { FailureCode } from "./failure";
 import type { DoneToYou } from "./generated/DoneToYou";
 import type { Event as RoomEvent } from "./generated/Event";
 import type { ParticipantView } from "./generated/ParticipantView";
@@ -47,7 +47,6 @@ export class Conclave {
   readonly #local: Local;
   readonly #looks: Looks;
   #state: State = { phase: "connecting" };
-  #settled = false;
 
   private constructor(options: JoinOptions, environment: Environment) {
     this.#looks = new Looks((looks) => this.#quietly({ type: "view", looks }));
@@ -57,8 +56,9 @@ export class Conclave {
       {
         call: (request, timeoutMs) => this.#link.call(request, timeoutMs),
         status: (media) => this.#patch({ media }),
+        fresh: () => this.#stopAll(),
         tracks: () => this.#emitter.emit("tracks", undefined),
-        answered: () => this.#reconcile(),
+        answered: () => this.#synced(),
       },
       environment.random,
     );
@@ -234,21 +234,21 @@ export class Conclave {
   }
 
   #admitted(room: RoomView): void {
-    this.#settled = false;
     this.#set({ phase: "admitted", room, speaking: [], link: "up", media: "connecting", local: this.#local.all() });
-    // This view says nothing of what happened while away: a track that it does not show as on may have been cut by a
-    // moderator, so it stops here and the participant decides anew.
-    const own = ownLine(room);
-    for (const source of SOURCES) {
-      if (own?.sources[source] !== "on") void this.#stop(source, "connection");
-    }
     void this.#media.start();
   }
 
   #resumed(): void {
-    this.#settled = false;
     this.#patch({ link: "up" });
-    void this.#media.start();
+    if (!this.#media.healthy) {
+      void this.#media.start();
+      return;
+    }
+    // The transport outlived the socket. The answer to this comes after everything that was missed.
+    this.#link.call({ type: "view", looks: this.#looks.current() }).then(
+      () => this.#synced(),
+      () => undefined,
+    );
   }
 
   #event(event: RoomEvent): void {
@@ -303,28 +303,22 @@ export class Conclave {
     for (const source of SOURCES) {
       const state = now.sources[source];
       const forbidden = state === "withdrawn" || state === "not_allowed";
-      // While missed events are replayed, `off` is only the lost connection; the own choice to be on still stands.
-      const turnedOff = this.#settled && state === "off" && before?.sources[source] === "on";
+      const turnedOff = state === "off" && before?.sources[source] === "on";
       if (forbidden || turnedOff) void this.#stop(source, forbidden ? "moderator" : "connection");
     }
   }
 
-  /** After the answer everything missed has been heard: make the server's state and the own tracks agree again. */
-  #reconcile(): void {
+  /** Everything that was missed has been heard: make the server's state and the own tracks agree. */
+  #synced(): void {
     if (this.#state.phase !== "admitted") return;
     // A new transport knows nothing of what this page shows.
     this.#looks.repeat();
-    this.#settled = true;
     const own = ownLine(this.#state.room);
     for (const source of SOURCES) {
       const sending = this.#local.get(source) !== undefined;
       const state = own?.sources[source];
       if (state === "on" && !sending) this.#quietly({ type: "publish", source, on: false });
-      if (state === "off" && sending) {
-        this.#call({ type: "publish", source, on: true }).catch((failure: unknown) => {
-          if (failure instanceof CallFailed && failure.code !== "unreachable") void this.#stop(source, "connection");
-        });
-      }
+      if (state !== "on" && sending) void this.#stop(source, "connection");
     }
   }
 
@@ -337,6 +331,10 @@ export class Conclave {
     if (this.#local.get(source) === undefined) return;
     await this.#drop(source);
     this.#emitter.emit("stopped", { source, cause });
+  }
+
+  #stopAll(): void {
+    for (const source of SOURCES) void this.#stop(source, "connection");
   }
 
   async #drop(source: Source): Promise<void> {

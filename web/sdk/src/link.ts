@@ -24,6 +24,8 @@ const FIRST_ATTEMPTS = 4;
 const GIVE_UP_MS = 11 * 60_000;
 /** The server holds a silent connection for 15 s; until then it may take a returning knock for a second one. */
 const GHOST_MS = 25_000;
+/** A reloaded page has no view to apply events to. No server holds what comes after this number, so it answers with the view. */
+const WHOLE_VIEW = Number.MAX_SAFE_INTEGER;
 const LEFT = "You left the meeting.";
 
 export interface LinkOptions {
@@ -134,8 +136,7 @@ export class Link {
     const secret = tab.read(room);
     const id = this.#calls.nextId();
     if (secret !== null) {
-      // Without a view of its own a reloaded page has seen nothing, whatever the tab saw before.
-      socket.send(encode(id, { type: "resume", room, secret, seen: this.#holdsView ? this.#seen : 0 }));
+      socket.send(encode(id, { type: "resume", room, secret, seen: this.#holdsView ? this.#seen : WHOLE_VIEW }));
     } else {
       socket.send(encode(id, { type: "join", room, ...(password === undefined ? {} : { password }) }));
     }

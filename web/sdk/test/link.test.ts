@@ -166,11 +166,11 @@ test("a resume that does not hold any more ends, and the secret with it", async 
   expect(world.secrets.has(ROOM)).toBe(false);
 });
 
-test("a reloaded tab resumes instead of joining, having seen nothing", () => {
+test("a reloaded tab resumes instead of joining, and asks for the whole view", () => {
   world.secrets.set(ROOM, "kept");
   expect(Conclave.mayResume(ROOM, world.environment)).toBe(true);
   join("unused");
-  expect(world.socket.sent[0]?.request).toEqual({ type: "resume", room: ROOM, secret: "kept", seen: 0 });
+  expect(world.socket.sent[0]?.request).toEqual({ type: "resume", room: ROOM, secret: "kept", seen: Number.MAX_SAFE_INTEGER });
 });
 
 test("a resume that brings only events is of no use to a tab without a view", () => {

@@ -44,7 +44,9 @@ export class Meeting {
       client.on("event", (event) => this.#tell(event)),
       client.on("stopped", ({ source, cause }) => {
         const text = stoppedSaid(source, cause);
-        if (text !== null) this.notices.say(text, { topic: `stopped.${source}` });
+        if (text === null) return;
+        const again = source !== "screen_audio" && cause === "connection" ? [{ label: "Turn on again", run: () => this.toggle(source) }] : [];
+        this.notices.say(text, { topic: `stopped.${source}`, actions: again });
       }),
       effect(() => {
         const room = this.room.value;

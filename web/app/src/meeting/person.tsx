@@ -27,7 +27,7 @@ export function PersonActions(props: { id: string; participant: ParticipantView;
   const { sources } = participant;
   const screen = sources.screen === "on" || sources.screen_audio === "on";
   const ownRank = rankOf(meeting.own.value?.role ?? "guest");
-  const roles = GIVEN.filter((role) => rankOf(role) <= ownRank);
+  const roles = GIVEN.filter((role) => rankOf(role) < ownRank);
   const nothing = sources.microphone !== "on" && sources.camera !== "on" && !screen;
   return (
     <div class="person-actions" id={props.id} role="group" aria-label={`Options for ${participant.name}`}>

@@ -55,7 +55,7 @@ export function stoppedSaid(source: Source, cause: "moderator" | "device" | "con
     case "device":
       return source === "screen" || source === "screen_audio" ? "Your screen is no longer shared." : `Your ${SOURCE[source]} stopped, so it was turned off.`;
     case "connection":
-      return `Your ${SOURCE[source]} is off now. Turn it on when you want.`;
+      return `Your ${SOURCE[source]} went off with the connection. Turn it on again when you want.`;
   }
 }
 

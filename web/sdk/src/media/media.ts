@@ -1,5 +1,5 @@
-// The life of the media transport of one participant: offered when admitted, offered anew when it fails or the connection was
-// taken up again, and the own tracks carried over. It turns nothing on by itself.
+// The life of the media transport of one participant: offered when admitted, offered anew when it fails. A new transport starts
+// with every own source off, here as on the server; it turns nothing on by itself.
 
 import { Backoff } from "../backoff";
 import { CallFailed } from "../failure";
@@ -11,13 +11,15 @@ import type { MakeTransport, Transport } from "./transport";
 
 const OFFER_TIMEOUT_MS = 12_000;
 /** A transport that lost its path for this long is replaced; shorter gaps heal by themselves. */
-const DISCONNECTED_MS = 6_000;
+const DISCONNECTED_MS = 8_000;
 
 export type MediaStatus = "connecting" | "connected" | "failed";
 
 export interface MediaHandlers {
   call(request: RoomRequest, timeoutMs: number): Promise<Done>;
   status(status: MediaStatus): void;
+  /** A transport is about to be offered: nothing own is sent on it yet. */
+  fresh(): void;
   /** The tracks behind the slots changed. */
   tracks(): void;
   /** An answer arrived: everything the server said before it has been heard. */
@@ -32,7 +34,6 @@ export interface AudioSlot {
 export class Media {
   readonly #make: MakeTransport;
   readonly #handlers: MediaHandlers;
-  readonly #sending = new Map<Source, MediaStreamTrack>();
   readonly #backoff: Backoff;
   #transport: Transport | null = null;
   #slots: SlotView[] = [];
@@ -48,13 +49,13 @@ export class Media {
   /** Offers a new transport in place of any old one. */
   async start(): Promise<void> {
     this.#drop();
+    this.#handlers.fresh();
     this.#handlers.status("connecting");
     const transport = this.#make((state) => {
       if (this.#transport === transport) this.#changed(state);
     });
     this.#transport = transport;
     try {
-      for (const [source, track] of this.#sending) await transport.send(source, track);
       const offer = await transport.offer();
       const done = await this.#handlers.call({ type: "offer", ...offer }, OFFER_TIMEOUT_MS);
       if (this.#transport !== transport || done.type !== "answer") return;
@@ -68,9 +69,12 @@ export class Media {
     this.#handlers.answered();
   }
 
+  /** Whether the transport carries packets, as far as this end can tell. */
+  get healthy(): boolean {
+    return this.#connected && this.#retry === undefined;
+  }
+
   async send(source: Source, track: MediaStreamTrack | null): Promise<void> {
-    if (track === null) this.#sending.delete(source);
-    else this.#sending.set(source, track);
     await this.#transport?.send(source, track);
   }
 
@@ -81,7 +85,7 @@ export class Media {
 
   /** The server says that its end is gone. While an own offer is under way that is news of the old transport. */
   closedByServer(): void {
-    if (this.#transport !== null && this.#retry === undefined && this.#connected) this.#again();
+    if (this.healthy) this.#again();
   }
 
   track(participant: string, source: Source): MediaStreamTrack | null {
@@ -101,7 +105,6 @@ export class Media {
 
   stop(): void {
     this.#drop();
-    this.#sending.clear();
     this.#handlers.tracks();
   }
 
