@@ -2,6 +2,7 @@
 //!
 //! The parts and the direction of their imports are in `docs/architecture.md`.
 
+pub mod api;
 pub mod auth;
 pub mod bounded;
 pub mod clock;
