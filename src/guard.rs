@@ -127,6 +127,21 @@ impl Guard {
         )
     }
 
+    /// Asks whether something may be seen: no row when it may, for it changes nothing and happens often. Refusals count.
+    pub fn look<A: Action>(
+        &self,
+        org: OrgId,
+        actor: ActorId,
+        role: Role,
+        room: RoomId,
+        facts: &Facts,
+        action: A,
+    ) -> Result<Permit<A>, Denied> {
+        let kind = action.kind();
+        let decision = self.snapshot().decide(actor, role, room, facts, action);
+        decision.inspect_err(|denied| self.count_denied(org, actor, kind, room, denied))
+    }
+
     /// Something that happened without a question: a permit that fell with a change of rules, a session that ended.
     pub fn note(
         &self,

@@ -125,7 +125,7 @@ kinds! {
     /// Seeing the packet counts of each participant.
     SeeStats "see_stats" by [Standing];
     /// Reading what a room is set up as.
-    ReadRoom "read_room" by [Standing, Mine];
+    ReadRoom "read_room" by [Standing];
     /// Ending a room for good.
     EndRoom "end_room" by [Standing, Mine];
     /// Making a new room.

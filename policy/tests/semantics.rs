@@ -168,8 +168,9 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
             Some("admin") => role == Owner && case.admin() && (moderates() || owner_outside()),
             _ => false,
         },
-        ActionKind::ReadRoom | ActionKind::ReadPassword | ActionKind::ChangePassword => {
-            moderates() || owner_outside()
+        ActionKind::ReadPassword | ActionKind::ChangePassword => moderates() || owner_outside(),
+        ActionKind::ReadRoom => {
+            moderates() || (matches!(role, Owner | Host) && case.standing("outside"))
         }
         ActionKind::EndRoom => owner_outside(),
         ActionKind::Deny
@@ -242,7 +243,8 @@ fn who_is_outside_can_only_come_to_the_door_or_tend_their_own_room() {
                 | ActionKind::ChangeSetting
         ) && role == Role::Owner
             && facts.value(Dimension::Mine) == Some("yes");
-        assert!(door || own_room, "{kind} by {role}");
+        let hosted_room = kind == ActionKind::ReadRoom && role.is_moderator();
+        assert!(door || own_room || hosted_room, "{kind} by {role}");
     }
 }
 

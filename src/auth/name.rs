@@ -8,8 +8,8 @@ use unicode_normalization::char::is_combining_mark;
 use zeroize::Zeroize;
 
 const MAX_CHARS: usize = 64;
-/// Read before anything is normalised, so that the work is bounded. No name of 64 characters is longer.
-const MAX_BYTES: usize = 1024;
+/// A letter with its marks, before it is composed.
+const MAX_CHAR_BYTES: usize = 16;
 /// Marks upon one letter. Living scripts use up to three.
 const MAX_MARKS: usize = 3;
 
@@ -24,7 +24,7 @@ pub enum NameError {
     #[error("a name has at least one letter or digit")]
     Empty,
     /// It is too long.
-    #[error("a name has at most 64 characters")]
+    #[error("that is too long")]
     TooLong,
     /// It has characters that cannot be seen, or that change how others are shown.
     #[error("a name has no invisible or reordering characters")]
@@ -40,33 +40,7 @@ impl DisplayName {
     /// # Errors
     /// When it breaks a rule.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        if text.len() > MAX_BYTES {
-            return Err(NameError::TooLong);
-        }
-        let composed: String = text.nfc().collect();
-        let name = composed.split_whitespace().collect::<Vec<_>>().join(" ");
-        // Newlines and tabs are white space, but nobody types them into a name by mistake.
-        if composed.chars().any(is_hidden) {
-            return Err(NameError::Hidden);
-        }
-        if name.chars().count() > MAX_CHARS {
-            return Err(NameError::TooLong);
-        }
-        if !name.chars().any(char::is_alphanumeric) {
-            return Err(NameError::Empty);
-        }
-        let mut marks = 0_usize;
-        for (at, c) in name.chars().enumerate() {
-            marks = if is_combining_mark(c) {
-                marks.saturating_add(1)
-            } else {
-                0
-            };
-            if marks > MAX_MARKS || (at == 0 && marks > 0) {
-                return Err(NameError::Marks);
-            }
-        }
-        Ok(Self(name))
+        tidy(text, MAX_CHARS).map(Self)
     }
 
     /// The name as text.
@@ -79,6 +53,38 @@ impl fmt::Debug for DisplayName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
+}
+
+/// A single line that people show each other, with the rules of a name and a length of its own.
+pub(crate) fn tidy(text: &str, max_chars: usize) -> Result<String, NameError> {
+    // Read before anything is normalised, so that the work is bounded. No character of a name takes more.
+    if text.len() > max_chars.saturating_mul(MAX_CHAR_BYTES) {
+        return Err(NameError::TooLong);
+    }
+    let composed: String = text.nfc().collect();
+    let line = composed.split_whitespace().collect::<Vec<_>>().join(" ");
+    // Newlines and tabs are white space, but nobody types them into a name by mistake.
+    if composed.chars().any(is_hidden) {
+        return Err(NameError::Hidden);
+    }
+    if line.chars().count() > max_chars {
+        return Err(NameError::TooLong);
+    }
+    if !line.chars().any(char::is_alphanumeric) {
+        return Err(NameError::Empty);
+    }
+    let mut marks = 0_usize;
+    for (at, c) in line.chars().enumerate() {
+        marks = if is_combining_mark(c) {
+            marks.saturating_add(1)
+        } else {
+            0
+        };
+        if marks > MAX_MARKS || (at == 0 && marks > 0) {
+            return Err(NameError::Marks);
+        }
+    }
+    Ok(line)
 }
 
 /// Characters that take no place, fill a place invisibly, steer direction, or have no agreed look.

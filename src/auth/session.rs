@@ -46,6 +46,8 @@ pub struct AuthSettings {
     pub key: Duration,
     /// How long an invitation can be used.
     pub invitation: Duration,
+    /// How long the first owner's link can be used.
+    pub owner_link: Duration,
     /// Passwords hashed at a time.
     pub hashes_at_once: usize,
     /// Budgets for guessing.
@@ -59,6 +61,7 @@ impl Default for AuthSettings {
             session: DAY,
             key: DAY,
             invitation: DAY.saturating_mul(7),
+            owner_link: DAY,
             hashes_at_once: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             guesses: GuessSettings::default(),
         }
@@ -388,7 +391,7 @@ impl Auth {
             may_create_rooms: true,
             invited_by: None,
             created: now,
-            expires: now.after(self.settings.invitation),
+            expires: now.after(self.settings.owner_link),
         };
         match self.store.invite_owner(self.store.org(), invitation).await {
             Ok(()) => Ok(Some(secret)),
@@ -397,7 +400,7 @@ impl Auth {
         }
     }
 
-    /// Invites someone to have an account; gives the secret of the link.
+    /// Invites someone to have an account; gives the secret of the link, and until when it can be used.
     ///
     /// # Errors
     /// `Busy` when too many invitations are open, or `Unavailable`.
@@ -407,7 +410,7 @@ impl Auth {
         org: OrgId,
         name: Option<DisplayName>,
         may_create_rooms: bool,
-    ) -> Result<Secret<String>, AuthError> {
+    ) -> Result<(Secret<String>, Timestamp), AuthError> {
         let (secret, hash) = self.new_secret();
         let now = self.clock.now();
         let invitation = NewInvitation {
@@ -419,8 +422,9 @@ impl Auth {
             created: now,
             expires: now.after(self.settings.invitation),
         };
+        let expires = invitation.expires;
         self.store.invite(org, invitation).await?;
-        Ok(secret)
+        Ok((secret, expires))
     }
 
     /// Makes the account that an invitation is for, and signs in to it. An address that is in use is refused like a spent
