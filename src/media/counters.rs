@@ -74,6 +74,8 @@ counters! {
     dropped_unknown_stream,
     /// Packets that a receiver cannot use: before a key frame, or older than its beginning.
     dropped_not_usable,
+    /// Repairs of packets that were there already, and padding in their streams.
+    repairs_not_needed,
     /// Key frames asked for.
     key_frames_requested,
     /// Packets asked for again.

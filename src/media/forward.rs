@@ -66,7 +66,7 @@ impl Sfu {
             Refused::UnknownStream => self.counters.dropped_unknown_stream += 1,
             Refused::NotPermitted => self.counters.dropped_not_permitted += 1,
             Refused::Malformed => self.counters.srtp_malformed += 1,
-            Refused::Duplicate => self.counters.srtp_replayed += 1,
+            Refused::Duplicate => self.counters.repairs_not_needed += 1,
         }
     }
 

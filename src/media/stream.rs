@@ -146,10 +146,11 @@ impl Stream {
         .collect()
     }
 
-    /// Forgets payloads and open repairs, as a cut demands.
+    /// Forgets payloads and open repairs, as a cut demands. What is sent until the source stands again is never asked for.
     pub(crate) fn flush(&mut self) {
         self.history.clear();
         self.missing.clear();
+        self.newest = None;
     }
 
     /// The sender reported its clock.
