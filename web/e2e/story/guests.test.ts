@@ -2,8 +2,9 @@
 // a second tab. Also the narrowest width, the dark and the keyboard.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import { Seat } from "../browser.js";
+import { story } from "../chapter.js";
 import { startServer, type Server } from "../server.js";
 import { button, closePanel, enter, isIn, knock, makeAccount, makeRoom, openRoomPanel, PASSWORD, told, tool, turn, waits, type RoomKeys } from "../steps.js";
 
@@ -14,6 +15,8 @@ let server: Server;
 let host: Seat;
 let guest: Seat;
 let room: RoomKeys;
+
+const step = story(() => ({ host, guest }));
 
 before(async () => {
   server = await startServer();
@@ -28,7 +31,7 @@ after(async () => {
   await server?.stop();
 });
 
-test("a guest goes as far as the door, and a strict room does not say why it stays shut", async () => {
+step("a guest goes as far as the door, and a strict room does not say why it stays shut", async () => {
   const { page } = guest;
   await page.goto(room.link);
   await page.getByRole("heading", { name: "Who are you?" }).waitFor();
@@ -41,7 +44,7 @@ test("a guest goes as far as the door, and a strict room does not say why it sta
   await guest.shoot("41-guest-refused");
 });
 
-test("the host opens the room to guests, and is told what was relaxed", async () => {
+step("the host opens the room to guests, and is told what was relaxed", async () => {
   const panel = await openRoomPanel(host);
   await panel.getByLabel("Sign-in", { exact: true }).selectOption({ label: "Guests may knock" });
   await told(host, `${OWNER} changed “Sign-in” to: Guests may knock.`);
@@ -50,7 +53,7 @@ test("the host opens the room to guests, and is told what was relaxed", async ()
   await closePanel(host);
 });
 
-test("a guest knocks, is turned away, and knocks again", async () => {
+step("a guest knocks, is turned away, and knocks again", async () => {
   await knock(guest, room.password);
   await waits(guest);
   await told(host, `${GUEST} (guest, unverified) knocks.`);
@@ -68,7 +71,7 @@ test("a guest knocks, is turned away, and knocks again", async () => {
   await closePanel(host);
 });
 
-test("a guest asks first, and speaks when allowed", async () => {
+step("a guest asks first, and speaks when allowed", async () => {
   await tool(guest, "Microphone: Ask to speak").click();
   await told(guest, "You asked to speak.");
   await guest.shoot("45-guest-asks");
@@ -79,7 +82,7 @@ test("a guest asks first, and speaks when allowed", async () => {
   await host.shoot("46-guest-speaks");
 });
 
-test("a guest's session is good for that room alone, and not for the start page", async () => {
+step("a guest's session is good for that room alone, and not for the start page", async () => {
   const page = await guest.context.newPage();
   await page.goto(server.origin);
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
@@ -88,7 +91,7 @@ test("a guest's session is good for that room alone, and not for the start page"
   await page.close();
 });
 
-test("a second tab of the same person is refused and the first goes on", async () => {
+step("a second tab of the same person is refused and the first goes on", async () => {
   const page = await guest.context.newPage();
   await page.goto(room.link);
   await page.getByLabel("Room password").fill(room.password);
@@ -98,7 +101,7 @@ test("a second tab of the same person is refused and the first goes on", async (
   await isIn(guest);
 });
 
-test("a blocked camera is explained", async () => {
+step("a blocked camera is explained", async () => {
   await host.page.evaluate(() => {
     navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"));
   });
@@ -109,7 +112,7 @@ test("a blocked camera is explained", async () => {
   await host.page.getByRole("dialog").waitFor({ state: "detached" });
 });
 
-test("the meeting goes by keyboard", async () => {
+step("the meeting goes by keyboard", async () => {
   const { page } = host;
   await page.keyboard.press("p");
   await page.getByRole("complementary", { name: "People" }).waitFor();
@@ -124,7 +127,7 @@ test("the meeting goes by keyboard", async () => {
   assert.equal(unnamed, 0);
 });
 
-test("it fits 320 pixels, and the dark", async () => {
+step("it fits 320 pixels, and the dark", async () => {
   const { page } = guest;
   await page.setViewportSize({ width: 320, height: 640 });
   assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 320);
@@ -135,7 +138,7 @@ test("it fits 320 pixels, and the dark", async () => {
   await host.shoot("49-dark");
 });
 
-test("who signs out elsewhere is out here too, and is told what to do", async () => {
+step("who signs out elsewhere is out here too, and is told what to do", async () => {
   const page = await host.context.newPage();
   await page.goto(server.origin);
   await button(page, "Sign out").click();

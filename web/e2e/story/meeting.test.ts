@@ -2,8 +2,9 @@
 // on sending whatever it is told, and the server's own counters say what became of that.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import { Seat, until } from "../browser.js";
+import { story } from "../chapter.js";
 import { counted, figure } from "../figures.js";
 import type { StatsLine } from "../probe.js";
 import { Relay } from "../relay.js";
@@ -40,6 +41,8 @@ let member: Seat;
 let room: RoomKeys;
 let memberId = "";
 
+const step = story(() => ({ host, member }));
+
 before(async () => {
   server = await startServer();
   relay = await Relay.open(Number(new URL(server.origin).port));
@@ -52,7 +55,7 @@ after(async () => {
   await server?.stop();
 });
 
-test("the owner's link makes the first account, and its secret leaves the address bar", async () => {
+step("the owner's link makes the first account, and its secret leaves the address bar", async () => {
   await host.page.goto(server.ownerLink);
   await host.page.getByRole("heading", { name: "Welcome" }).waitFor();
   assert.equal(host.page.url(), `${server.origin}/invitation`);
@@ -61,7 +64,7 @@ test("the owner's link makes the first account, and its secret leaves the addres
   await host.shoot("02-no-rooms");
 });
 
-test("a room comes with a link and, apart from it, a password", async () => {
+step("a room comes with a link and, apart from it, a password", async () => {
   room = await makeRoom(host, TITLE);
   assert.match(room.link, /\/r\/[a-z2-7]{26}$/u);
   assert.match(room.password, /^[a-z]{6}(-[a-z]{6}){3}$/u);
@@ -71,14 +74,14 @@ test("a room comes with a link and, apart from it, a password", async () => {
   await host.shoot("04-rooms");
 });
 
-test("a member is invited and makes an account", async () => {
+step("a member is invited and makes an account", async () => {
   const link = await inviteMember(host);
   await makeAccount(member, link, MEMBER, "jun@example.org");
   await enter(host, room.link);
   await host.shoot("05-alone");
 });
 
-test("the way in says nothing of the room, and a wrong password says no more", async () => {
+step("the way in says nothing of the room, and a wrong password says no more", async () => {
   const { page } = member;
   await page.goto(room.link);
   await page.getByRole("heading", { name: "Before you go in" }).waitFor();
@@ -92,7 +95,7 @@ test("the way in says nothing of the room, and a wrong password says no more", a
   await assertNothingOfTheRoom();
 });
 
-test("who knocks waits, and learns nothing of the room", async () => {
+step("who knocks waits, and learns nothing of the room", async () => {
   await knock(member, room.password);
   await waits(member);
   await member.shoot("08-waiting");
@@ -102,7 +105,7 @@ test("who knocks waits, and learns nothing of the room", async () => {
   assert.equal(await member.page.evaluate(() => window.media.peers.length), 0);
 });
 
-test("the host sees who knocks, and lets them in", async () => {
+step("the host sees who knocks, and lets them in", async () => {
   await told(host, `${MEMBER} (signed in) knocks.`);
   assert.match(await host.page.title(), /^\(1\) /u);
   await host.shoot("09-knock");
@@ -113,7 +116,7 @@ test("the host sees who knocks, and lets them in", async () => {
   await closePanel(host);
 });
 
-test("both see and hear each other", async () => {
+step("both see and hear each other", async () => {
   for (const seat of [host, member]) {
     await turn(seat, "Microphone", true);
     await turn(seat, "Camera", true);
@@ -134,7 +137,7 @@ test("both see and hear each other", async () => {
   assert.ok(counted(lines, memberId, ["camera"]).forwarded > 0);
 });
 
-test("a mute drops what a hostile client goes on sending", async () => {
+step("a mute drops what a hostile client goes on sending", async () => {
   await cut("mute", ["microphone"], async () => {
     await button(await options(host, MEMBER), "Mute").click();
   });
@@ -143,7 +146,7 @@ test("a mute drops what a hostile client goes on sending", async () => {
   await obey();
 });
 
-test("giving the right back starts nothing until the member turns it on", async () => {
+step("giving the right back starts nothing until the member turns it on", async () => {
   await button(member.page.getByRole("status", { name: "Notices" }), "Ask to speak").click();
   await told(host, `${MEMBER} asks to speak.`);
   await host.shoot("14-asked");
@@ -157,7 +160,7 @@ test("giving the right back starts nothing until the member turns it on", async 
   await until("sound after the own unmute", async () => counted(await stats(), memberId, ["microphone"]).forwarded, (count) => count > before.forwarded);
 });
 
-test("a pause drops the video of a hostile client", async () => {
+step("a pause drops the video of a hostile client", async () => {
   await cut("pause", ["camera"], async () => {
     await button(await options(host, MEMBER), "Pause video").click();
   });
@@ -166,7 +169,7 @@ test("a pause drops the video of a hostile client", async () => {
   await obey();
 });
 
-test("an attendee asks for the screen, is allowed, shares, and is stopped", async () => {
+step("an attendee asks for the screen, is allowed, shares, and is stopped", async () => {
   await tool(member, "Share screen: Ask to share").click();
   await told(host, `${MEMBER} asks to share their screen.`);
   await button(host.page.getByRole("status", { name: "Notices" }), "Allow").click();
@@ -186,7 +189,7 @@ test("an attendee asks for the screen, is allowed, shares, and is stopped", asyn
   await obey();
 });
 
-test("roles, hands and the lock are told in words", async () => {
+step("roles, hands and the lock are told in words", async () => {
   const role = (await options(host, MEMBER)).getByLabel("Role");
   await role.selectOption({ label: "Presenter" });
   await told(member, `${OWNER} made you a presenter.`);
@@ -202,7 +205,7 @@ test("roles, hands and the lock are told in words", async () => {
   await told(member, `${OWNER} unlocked the room.`);
 });
 
-test("removal is complete: what is sent is dropped, and no way leads back in", async () => {
+step("removal is complete: what is sent is dropped, and no way leads back in", async () => {
   await (await options(host, MEMBER)).getByLabel("May show video").click();
   await turn(member, "Camera", true);
   const secret = await member.page.evaluate(() => window.wire.secret);
@@ -244,7 +247,7 @@ test("removal is complete: what is sent is dropped, and no way leads back in", a
   await host.page.getByLabel(`${MEMBER},`, { exact: false }).waitFor({ state: "detached" });
 });
 
-test("the end, and nothing that the content policy had to stop", async () => {
+step("the end, and nothing that the content policy had to stop", async () => {
   const panel = await openRoomPanel(host);
   await button(panel, "End for everyone").click();
   await button(host.page.getByRole("dialog"), "End for everyone").click();

@@ -1,8 +1,9 @@
 // Going and coming back: a reload, a broken connection, a crashed tab into a locked room, a host who drops out, leaving for good.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import { Seat, until } from "../browser.js";
+import { story } from "../chapter.js";
 import { startServer, type Server } from "../server.js";
 import { button, enter, inviteMember, isIn, knock, makeAccount, makeRoom, openRoomPanel, told, tool, turn, waits, type RoomKeys } from "../steps.js";
 
@@ -13,6 +14,8 @@ let server: Server;
 let host: Seat;
 let member: Seat;
 let room: RoomKeys;
+
+const step = story(() => ({ host, member }));
 
 before(async () => {
   server = await startServer();
@@ -34,7 +37,7 @@ after(async () => {
   await server?.stop();
 });
 
-test("a broken connection is said, taken up again, and the sound goes on", async () => {
+step("a broken connection is said, taken up again, and the sound goes on", async () => {
   await turn(member, "Microphone", true);
   await until("sound at the host", energy, (value) => value > 0);
   await member.page.evaluate(() => window.wire.drop());
@@ -46,14 +49,14 @@ test("a broken connection is said, taken up again, and the sound goes on", async
   await until("sound at the host after coming back", energy, (value) => value > before);
 });
 
-test("a reload comes straight back, with everything off", async () => {
+step("a reload comes straight back, with everything off", async () => {
   await member.page.reload();
   await isIn(member);
   assert.equal(await tool(member, "Microphone").getAttribute("aria-pressed"), "false");
   await host.page.locator(`li[aria-label^="${MEMBER}, attendee, microphone off"]`).waitFor();
 });
 
-test("a crashed tab comes back into a locked room", async () => {
+step("a crashed tab comes back into a locked room", async () => {
   const panel = await openRoomPanel(host);
   await button(panel, "Lock the room").click();
   await told(member, `${OWNER} locked the room.`);
@@ -67,7 +70,7 @@ test("a crashed tab comes back into a locked room", async () => {
   await until("video at the host after the crash", frames, (value) => value > before + 20);
 });
 
-test("a host who drops out comes back as host", async () => {
+step("a host who drops out comes back as host", async () => {
   await host.crash();
   await isIn(host);
   await openRoomPanel(host);
@@ -75,7 +78,7 @@ test("a host who drops out comes back as host", async () => {
   await told(member, `${OWNER} unlocked the room.`);
 });
 
-test("who leaves is out: the way back is the way in", async () => {
+step("who leaves is out: the way back is the way in", async () => {
   await tool(member, "Leave").click();
   await member.page.getByRole("heading", { name: "You left" }).waitFor();
   await member.shoot("32-left");
@@ -84,7 +87,7 @@ test("who leaves is out: the way back is the way in", async () => {
   await host.page.locator(`li[aria-label^="${MEMBER},"]`).waitFor({ state: "detached" });
 });
 
-test("the last host is told what leaving means", async () => {
+step("the last host is told what leaving means", async () => {
   await knock(member, room.password);
   await waits(member);
   await button(host.page, "Let in").first().click();
