@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
 use crate::api;
+use crate::api::router::ApiState;
 use crate::auth::limits::{Rate, Rates};
 use crate::auth::request::Origins;
 use crate::auth::session::Auth;
@@ -213,16 +214,19 @@ impl Parts<'_> {
             stopping: self.stopping.clone(),
             next: Default::default(),
         };
-        let state = api::ApiState {
+        let means = self.rooms.means();
+        let state = ApiState {
             auth: self.auth.clone(),
             store: self.store.clone(),
             guard: self.guard.clone(),
             rooms: self.rooms.clone(),
             origins,
+            clock: means.clock.clone(),
+            random: means.random.clone(),
         };
         Router::new()
             .merge(upgrade::router(Arc::new(gateway)))
-            .merge(api::router(state))
+            .merge(api::router::router(state))
             .merge(web::router())
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready).with_state(self.store.clone()))
