@@ -210,7 +210,8 @@ async fn settings_roles_and_locks_outlive_nothing_they_should_not() {
         guest.refused(json!({"type": "lock", "locked": true})).await,
         "not_allowed"
     );
-    host.ok(json!({"type": "end"})).await;
+    host.send(json!({"type": "end"})).await;
+    assert_eq!(host.closed().await, "ended");
     assert_eq!(guest.closed().await, "ended");
     let settings = server
         .get(
