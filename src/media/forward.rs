@@ -11,7 +11,7 @@ use crate::media::offer::Kind;
 use crate::media::peer::{Edge, Refused};
 use crate::media::rtcp::{Compound, Report, reports};
 use crate::media::sfu::Sfu;
-use crate::media::slot::Outcome;
+use crate::media::slot::{OutSlot, Outcome};
 use crate::media::srtp::Opened;
 use crate::media::stream::Packet;
 
@@ -43,6 +43,12 @@ impl Sfu {
         let publication = peer.publication_mut(source);
         if Kind::of(source) == Kind::Audio {
             publication.loudness.hear(packet.level, now);
+        }
+        if packet
+            .descriptor
+            .is_some_and(|descriptor| descriptor.key_frame)
+        {
+            publication.key_frame_wanted = false;
         }
         if publication.edges.is_empty() {
             self.counters.dropped_no_edge += 1;
@@ -199,8 +205,19 @@ impl Sfu {
         self.ask_for_key_frame(publisher, source, now);
     }
 
-    /// Asks for a wanted key frame if it is time.
+    /// Asks for a key frame if one is needed and the publisher may be asked.
     pub(crate) fn ask_for_key_frame(&mut self, publisher: PeerKey, source: Source, now: Instant) {
+        let Some(peer) = self.peers.get(publisher) else {
+            return;
+        };
+        let publication = peer.publication(source);
+        let lately = |at: Instant| now.saturating_duration_since(at) < KEY_FRAMES;
+        if publication.permit.is_none() || publication.key_frame_asked.is_some_and(lately) {
+            return;
+        }
+        if !publication.key_frame_wanted && !self.is_awaited(&publication.edges) {
+            return;
+        }
         let Some(peer) = self.peers.get_mut(publisher) else {
             return;
         };
@@ -209,15 +226,23 @@ impl Sfu {
         };
         let own = peer.own_ssrc;
         let publication = peer.publication_mut(source);
-        let lately = |at: Instant| now.saturating_duration_since(at) < KEY_FRAMES;
-        let due = publication.key_frame_wanted && publication.permit.is_some();
-        if !due || publication.key_frame_asked.is_some_and(lately) {
-            return;
-        }
         publication.key_frame_wanted = false;
         publication.key_frame_asked = Some(now);
         self.counters.key_frames_requested += 1;
         self.say(publisher, &Compound::default().key_frame(own, media));
+    }
+
+    /// Whether a receiver that could decode is waiting for something to begin with.
+    fn is_awaited(&self, edges: &[Edge]) -> bool {
+        edges.iter().any(|edge| {
+            let viewer = self
+                .peers
+                .get(edge.viewer)
+                .filter(|viewer| viewer.secured.is_some());
+            viewer
+                .and_then(|viewer| viewer.slots.get(edge.slot))
+                .is_some_and(OutSlot::is_waiting)
+        })
     }
 
     /// A receiver has keys from now on: what its slots wait for must come again.
