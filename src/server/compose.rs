@@ -105,6 +105,10 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
         media.clone(),
         stopping,
     ));
+    let keeper = tokio::spawn({
+        let guard = guard.clone();
+        async move { guard.keep().await }
+    });
     announce(&config, address, &auth, say).await?;
 
     wait_for_signal().await?;
@@ -113,8 +117,11 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
     stop.send_replace(true);
     serving.await.context("the listener failed")?;
     operator.await.context("the metrics listener failed")??;
+    keeper.abort();
     guard.flush().await;
-    media_thread.stop();
+    tokio::task::spawn_blocking(move || media_thread.stop())
+        .await
+        .context("the media thread failed")?;
     store.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -150,8 +157,13 @@ fn media_settings(config: &Config, address: SocketAddr) -> MediaSettings {
     });
     MediaSettings {
         bind: bind.collect(),
-        announce: config.media.announce.clone(),
-        ..MediaSettings::default()
+        announce: config
+            .media
+            .announce
+            .iter()
+            .map(|ip| SocketAddr::new(*ip, 0))
+            .collect(),
+        limits: Default::default(),
     }
 }
 
@@ -241,7 +253,7 @@ async fn serve_metrics(
     let routes = Router::new().route(
         "/metrics",
         get(move || {
-            let text = telemetry::samples(&metrics, &media.counters().samples());
+            let text = telemetry::samples(&metrics, media.counters().iter());
             async move {
                 (
                     [(

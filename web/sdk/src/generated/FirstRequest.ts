@@ -3,4 +3,24 @@
 /**
  * The only message of a new connection.
  */
-export type FirstRequest = { "type": "join", room: string, password?: string, } | { "type": "resume", room: string, secret: string, seen: number, };
+export type FirstRequest = { "type": "join", 
+/**
+ * The room of the invitation.
+ */
+room: string, 
+/**
+ * The room's password, when the participant was given one.
+ */
+password?: string, } | { "type": "resume", 
+/**
+ * The room.
+ */
+room: string, 
+/**
+ * The secret that the admission gave to this tab.
+ */
+secret: string, 
+/**
+ * The number of the last event that was received.
+ */
+seen: number, };

@@ -3,4 +3,12 @@
 /**
  * A request in one phase, with the number that its answer will carry.
  */
-export type Request<R> = { id: number, request: R, };
+export type Request<R> = { 
+/**
+ * Chosen by the client.
+ */
+id: number, 
+/**
+ * What is asked.
+ */
+request: R, };

@@ -3,4 +3,4 @@
 /**
  * What a waiting connection may say.
  */
-export type WaitingRequest = { "type": "leave" };
+export type WaitingRequest = { "type": "leave", };
