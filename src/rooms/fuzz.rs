@@ -38,6 +38,20 @@ const HELD: usize = 4;
 /// How far the clock jumps: to each side of everything that a room waits for.
 const JUMPS: [u64; 8] = [1, 14, 31, 121, 601, 901, 7201, 30_000];
 
+/// Settings that decide who gets in and who may send.
+const KEYS: [SettingKey; 10] = [
+    SettingKey::WaitingRoom,
+    SettingKey::SignIn,
+    SettingKey::Microphone,
+    SettingKey::Camera,
+    SettingKey::ScreenShare,
+    SettingKey::RemovedMayReturn,
+    SettingKey::SessionsPerIdentity,
+    SettingKey::LastHostLeaves,
+    SettingKey::LockAfterStart,
+    SettingKey::Password,
+];
+
 /// The same rules in two versions, so that swapping them shows in the permits only.
 static RULES: LazyLock<[Snapshot; 2]> = LazyLock::new(|| [rules(1), rules(2)]);
 
@@ -56,7 +70,7 @@ fn rules(version: u64) -> Snapshot {
 #[doc(hidden)]
 pub fn fuzz_room_commands(bytes: &[u8]) {
     let mut bytes = Bytes(bytes.iter());
-    let mut life = Life::new();
+    let mut life = Life::new(bytes.next().unwrap_or(0));
     while life.step(&mut bytes).is_some() {
         life.follow();
         life.check();
@@ -91,6 +105,7 @@ struct Life {
     seats: BTreeSet<ParticipantId>,
     waiting: BTreeSet<KnockId>,
     flowing: BTreeSet<(ParticipantId, Source)>,
+    removed: BTreeSet<ActorId>,
     seen: BTreeSet<ParticipantId>,
     may_follow: usize,
     led: bool,
@@ -98,15 +113,24 @@ struct Life {
 }
 
 impl Life {
-    fn new() -> Self {
+    /// The bits of `relaxed` say which of the settings start out relaxed.
+    fn new(relaxed: u8) -> Self {
         let [rules, _] = &*RULES;
+        let mut settings = Settings::strictest();
+        for (bit, key) in KEYS.into_iter().take(8).enumerate() {
+            if relaxed >> bit & 1 == 1
+                && let Some(value) = key.values().last()
+            {
+                let _ = settings.set(key, value);
+            }
+        }
         let charter = Charter {
             org: OrgId::from_bytes([3; 16]),
             room: ROOM,
             session: SessionId::from_bytes([4; 16]),
             title: "Fuzz".to_owned(),
             owner: account(0),
-            settings: Settings::strictest(),
+            settings,
             appointed: BTreeMap::from([(account(1), Role::Host), (account(2), Role::Presenter)]),
             barred: BTreeSet::new(),
         };
@@ -119,6 +143,7 @@ impl Life {
             seats: BTreeSet::new(),
             waiting: BTreeSet::new(),
             flowing: BTreeSet::new(),
+            removed: BTreeSet::new(),
             seen: BTreeSet::new(),
             may_follow: 0,
             led: false,
@@ -159,7 +184,7 @@ impl Life {
                 self.now = self.now.after(Duration::from_secs(bytes.pick(&JUMPS)?));
                 self.room.on_time(self.now);
             }
-            12 => self.relax_from_outside(bytes.pick(SettingKey::ALL)?, bytes.next()?),
+            12 => self.set_from_outside(bytes.pick(&KEYS)?, bytes.next()?),
             13 => {
                 let [first, second] = &*RULES;
                 let swapped = self.rules.version() == first.version();
@@ -251,7 +276,7 @@ impl Life {
         }
     }
 
-    fn relax_from_outside(&mut self, key: SettingKey, value: u8) {
+    fn set_from_outside(&mut self, key: SettingKey, value: u8) {
         let mut settings = self.room.charter().settings;
         let values = key.values();
         let value = usize::from(value)
@@ -488,12 +513,14 @@ impl Life {
                 Effect::Tell { to, .. } => {
                     assert!(self.seats.contains(&to), "someone is told who is not here")
                 }
+                Effect::SaveRemoval { actor, .. } => {
+                    self.removed.insert(actor);
+                }
                 Effect::AskAgain => self.ask_again(),
                 Effect::Ended => self.over = true,
                 Effect::TellAll { .. }
                 | Effect::TellModerators { .. }
                 | Effect::SaveSetting { .. }
-                | Effect::SaveRemoval { .. }
                 | Effect::Changed => {}
             }
         }
@@ -595,7 +622,7 @@ impl Life {
             .iter()
             .filter(|person| !self.seen.contains(&person.id))
         {
-            let barred = self.room.charter().barred.contains(&new.who.actor);
+            let barred = self.removed.contains(&new.who.actor);
             assert!(may_return || !barred, "someone who was removed is back");
             let same = people
                 .iter()
