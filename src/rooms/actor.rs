@@ -268,7 +268,7 @@ impl RoomActor {
             ToRoom::RulesChanged => self
                 .room
                 .rules_changed(self.means.guard.snapshot().version()),
-            ToRoom::Revoked(actor) => self.room.revoked(actor),
+            ToRoom::Revoked(actor) => self.room.revoked(actor, self.means.clock.now()),
             ToRoom::End(code) => self.room.end(code),
         }
         self.follow_up().await;
