@@ -1,4 +1,10 @@
 //! The story of a moderated meeting over the real interfaces, without media: who waits, who comes in, who may do what.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 
 mod common;
 
