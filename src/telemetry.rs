@@ -9,11 +9,8 @@ use tracing_subscriber::EnvFilter;
 /// The mark with which the text format ends.
 const END: &str = "# EOF\n";
 
-/// One counter of the media plane: name, help, value.
-pub type Sample = (&'static str, &'static str, u64);
-
-/// Everything registered, as Prometheus reads it, and further samples.
-pub fn samples(registry: &Registry, more: &[Sample]) -> String {
+/// Everything registered, as Prometheus reads it, and the counters of the media plane by name and value.
+pub fn samples(registry: &Registry, media: impl Iterator<Item = (&'static str, u64)>) -> String {
     let mut text = String::new();
     if encode(&mut text, registry).is_err() {
         tracing::error!("metrics cannot be encoded");
@@ -21,10 +18,13 @@ pub fn samples(registry: &Registry, more: &[Sample]) -> String {
     }
     let body = text.strip_suffix(END).map_or(text.len(), str::len);
     text.truncate(body);
-    for (name, help, value) in more {
-        let lines = format!(
-            "# HELP conclave_{name} {help}.\n# TYPE conclave_{name} counter\nconclave_{name}_total {value}"
-        );
+    for (name, value) in media {
+        let name = format!("conclave_media_{name}");
+        // How many transports stand rises and falls; everything else only rises.
+        let lines = match name.ends_with("_peers") {
+            true => format!("# TYPE {name} gauge\n{name} {value}"),
+            false => format!("# TYPE {name} counter\n{name}_total {value}"),
+        };
         // Writing to a string cannot fail.
         let _infallible = writeln!(text, "{lines}");
     }
@@ -57,12 +57,16 @@ mod tests {
         let (counters, mut registry) = (Counters::default(), Registry::with_prefix("conclave"));
         counters.register(&mut registry);
         counters.closed(ErrorCode::Removed);
-        let text = samples(&registry, &[("media_forwarded", "Forwarded packets", 3)]);
+        let text = samples(
+            &registry,
+            [("forwarded_audio", 3), ("peers", 2)].into_iter(),
+        );
         assert!(
             text.contains("conclave_websockets_closed_total{code=\"removed\"} 1"),
             "{text}"
         );
-        assert!(text.contains("conclave_media_forwarded_total 3"));
+        assert!(text.contains("conclave_media_forwarded_audio_total 3"));
+        assert!(text.contains("conclave_media_peers 2"));
         assert!(text.ends_with(END));
     }
 }

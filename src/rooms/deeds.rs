@@ -12,7 +12,7 @@ use conclave_policy::roles::Role;
 use conclave_policy::source::Source;
 
 use crate::clock::Timestamp;
-use crate::ids::{KnockId, ParticipantId};
+use crate::ids::{ActorId, KnockId, ParticipantId};
 use crate::rooms::effect::Effect;
 use crate::rooms::floor::Floor;
 use crate::rooms::lobby::Knock;
@@ -278,6 +278,10 @@ impl RoomAction for Resume {
 }
 
 impl RoomAction for Admit {
+    fn subject(&self, room: &Room) -> Option<ActorId> {
+        room.lobby.get(self.knock).map(|knock| knock.who.actor)
+    }
+
     fn act(permit: Permit<Self>, room: &mut Room, now: Timestamp) -> Result<(), ErrorCode> {
         let Admit { knock: id, version } = permit.into_action();
         let knock = room.lobby.take(id, version)?;
@@ -297,6 +301,10 @@ impl RoomAction for Admit {
 }
 
 impl RoomAction for Deny {
+    fn subject(&self, room: &Room) -> Option<ActorId> {
+        room.lobby.get(self.knock).map(|knock| knock.who.actor)
+    }
+
     fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
         let knock = room.lobby.deny(permit.into_action().knock)?.id;
         room.timers.stop(Timer::Knock(knock));

@@ -1,6 +1,7 @@
 //! The domain: one live session of a room, who is in it and what they may do. `room.rs` is the pure core, `actor.rs`
 //! the task around it, `registry.rs` finds or starts it. Nothing here knows a socket or a table.
 
+pub mod actor;
 pub mod deeds;
 pub mod effect;
 pub mod floor;
@@ -9,8 +10,10 @@ pub mod outbound;
 pub mod person;
 pub mod projection;
 pub mod refusal;
+pub mod registry;
 pub mod request;
 pub mod room;
+pub mod seat;
 pub mod timer;
 pub mod view;
 

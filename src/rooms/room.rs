@@ -56,6 +56,11 @@ pub trait RoomAction: Action + Sized {
         None
     }
 
+    /// The lasting identity that the action is about, for the audit trail.
+    fn subject(&self, room: &Room) -> Option<ActorId> {
+        room.person(self.target()?).map(|person| person.who.actor)
+    }
+
     /// Facts that only this action needs.
     fn facts(&self, _room: &Room, facts: Facts) -> Result<Facts, ErrorCode> {
         Ok(facts)

@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
 use crate::api;
+use crate::api::router::ApiState;
 use crate::auth::limits::{Rate, Rates};
 use crate::auth::request::Origins;
 use crate::auth::session::Auth;
@@ -105,6 +106,10 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
         media.clone(),
         stopping,
     ));
+    let keeper = tokio::spawn({
+        let guard = guard.clone();
+        async move { guard.keep().await }
+    });
     announce(&config, address, &auth, say).await?;
 
     wait_for_signal().await?;
@@ -113,8 +118,11 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
     stop.send_replace(true);
     serving.await.context("the listener failed")?;
     operator.await.context("the metrics listener failed")??;
+    keeper.abort();
     guard.flush().await;
-    media_thread.stop();
+    tokio::task::spawn_blocking(move || media_thread.stop())
+        .await
+        .context("the media thread failed")?;
     store.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -150,8 +158,13 @@ fn media_settings(config: &Config, address: SocketAddr) -> MediaSettings {
     });
     MediaSettings {
         bind: bind.collect(),
-        announce: config.media.announce.clone(),
-        ..MediaSettings::default()
+        announce: config
+            .media
+            .announce
+            .iter()
+            .map(|ip| SocketAddr::new(*ip, 0))
+            .collect(),
+        limits: Default::default(),
     }
 }
 
@@ -201,16 +214,19 @@ impl Parts<'_> {
             stopping: self.stopping.clone(),
             next: Default::default(),
         };
-        let state = api::ApiState {
+        let means = self.rooms.means();
+        let state = ApiState {
             auth: self.auth.clone(),
             store: self.store.clone(),
             guard: self.guard.clone(),
             rooms: self.rooms.clone(),
             origins,
+            clock: means.clock.clone(),
+            random: means.random.clone(),
         };
         Router::new()
             .merge(upgrade::router(Arc::new(gateway)))
-            .merge(api::router(state))
+            .merge(api::router::router(state))
             .merge(web::router())
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready).with_state(self.store.clone()))
@@ -241,7 +257,7 @@ async fn serve_metrics(
     let routes = Router::new().route(
         "/metrics",
         get(move || {
-            let text = telemetry::samples(&metrics, &media.counters().samples());
+            let text = telemetry::samples(&metrics, media.counters().iter());
             async move {
                 (
                     [(

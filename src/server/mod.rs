@@ -4,4 +4,5 @@ pub mod certificate;
 pub mod compose;
 pub mod listener;
 pub mod proxy;
+mod running;
 pub mod web;

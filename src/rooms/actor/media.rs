@@ -8,12 +8,11 @@ use tokio::sync::mpsc;
 use super::{RoomActor, ToRoom};
 use crate::bounded::Text;
 use crate::ids::ParticipantId;
-use crate::media::event::{PeerEvent, View};
+use crate::media::event::{Offer, PeerEvent, View};
 use crate::rooms::outbound::Done;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::request::{Look, SectionSource};
 use crate::rooms::view::{Event, MediaState, SlotView, SourceStatsView};
-use crate::udp::plane::Offer;
 
 /// How many reports of one transport may wait for the room.
 const REPORTS: usize = 64;

@@ -114,14 +114,26 @@ impl RoomActor {
         let person = self.room.person(by).ok_or(ErrorCode::NotFound)?;
         let facts = self.room.facts_inside(person, &action)?;
         let charter = self.room.charter();
-        let (permit, audit) = self.means.guard.ask(
-            charter.org,
-            person.who.actor,
-            person.role,
-            charter.room,
-            &facts,
-            action,
-        );
+        let (guard, actor) = (&self.means.guard, person.who.actor);
+        let (permit, audit) = match action.subject(&self.room) {
+            Some(subject) => guard.ask_about(
+                charter.org,
+                actor,
+                person.role,
+                charter.room,
+                &facts,
+                action,
+                subject,
+            ),
+            None => guard.ask(
+                charter.org,
+                actor,
+                person.role,
+                charter.room,
+                &facts,
+                action,
+            ),
+        };
         permit
             .map(|permit| (permit, audit))
             .map_err(|_| ErrorCode::NotAllowed)

@@ -1,0 +1,249 @@
+//! Writes the answer to an offer (RFC 8829): one ICE-lite transport, receive-only for sources, send-only with a fixed stream
+//! for each slot. It decides nothing; it says what was decided.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use rtc_sdp::description::common::{Address, Attribute, ConnectionInformation};
+use rtc_sdp::description::media::{MediaDescription, MediaName, RangedPort};
+use rtc_sdp::description::session::SessionDescription;
+
+use crate::media::dtls::Fingerprint;
+use crate::media::event::Answer;
+use crate::media::offer::{Codec, Description, Kind, Line, Purpose, uri};
+
+/// What the answer says of our side.
+#[derive(Clone, Debug)]
+pub struct Local {
+    /// A number for the session description.
+    pub session: u64,
+    /// Our user fragment.
+    pub ufrag: String,
+    /// Our password.
+    pub password: String,
+    /// The digest of our certificate.
+    pub fingerprint: Fingerprint,
+    /// Where we can be reached.
+    pub candidates: Vec<SocketAddr>,
+    /// For each media line, the streams of its slot: the stream and that of its retransmissions.
+    pub slots: Vec<Option<(u32, Option<u32>)>>,
+}
+
+/// The name of the clock behind all slots of one answer.
+pub const CNAME: &str = "conclave";
+
+/// Writes the answer.
+pub fn write(description: &Description, local: &Local) -> Answer {
+    let mut session = SessionDescription::new_jsep_session_description(false);
+    session.origin.session_id = local.session;
+    session.origin.session_version = 1;
+    let bundled = description
+        .lines
+        .iter()
+        .filter(|line| line.purpose != Purpose::Refused);
+    let group = bundled.clone().fold("BUNDLE".to_owned(), |group, line| {
+        format!("{group} {}", line.mid)
+    });
+    session.attributes = vec![
+        pair("group", group),
+        flag("ice-lite"),
+        pair(
+            "fingerprint",
+            format!("sha-256 {}", colons(&local.fingerprint)),
+        ),
+        pair("msid-semantic", "WMS *".to_owned()),
+    ];
+    let first = bundled.map(|line| line.mid.as_str()).next();
+    for (index, line) in description.lines.iter().enumerate() {
+        let streams = local.slots.get(index).copied().flatten();
+        let mut media = answer_line(line, streams);
+        if first == Some(line.mid.as_str()) {
+            transport(&mut media, local);
+        }
+        session.media_descriptions.push(media);
+    }
+    Answer {
+        sdp: session.marshal(),
+    }
+}
+
+/// The transport stands in the first line of the bundle (RFC 9143, section 7.3.3).
+fn transport(media: &mut MediaDescription, local: &Local) {
+    media
+        .attributes
+        .push(pair("ice-ufrag", local.ufrag.clone()));
+    media
+        .attributes
+        .push(pair("ice-pwd", local.password.clone()));
+    media.attributes.push(pair("setup", "passive".to_owned()));
+    for (index, address) in local.candidates.iter().enumerate() {
+        // A host candidate of RTP (RFC 8445, section 5.1.2.1); the earlier in the list, the better.
+        let preference = 65_535_usize.saturating_sub(index);
+        let priority = (126 << 24) + (preference << 8) + 255;
+        let (ip, port) = (address.ip(), address.port());
+        media.attributes.push(pair(
+            "candidate",
+            format!("{index} 1 udp {priority} {ip} {port} typ host"),
+        ));
+    }
+    media.attributes.push(flag("end-of-candidates"));
+}
+
+fn answer_line(line: &Line, streams: Option<(u32, Option<u32>)>) -> MediaDescription {
+    let (codec, direction) = match &line.purpose {
+        Purpose::Send(_, codec) => (Some(codec), "recvonly"),
+        Purpose::Slot(codec) => (Some(codec), "sendonly"),
+        Purpose::Idle(codec) => (Some(codec), "inactive"),
+        Purpose::Refused => (None, "inactive"),
+    };
+    let mut media = MediaDescription {
+        media_name: name(line.kind, codec),
+        connection_information: Some(ConnectionInformation {
+            network_type: "IN".to_owned(),
+            address_type: "IP4".to_owned(),
+            address: Some(Address {
+                address: "0.0.0.0".to_owned(),
+                ttl: None,
+                range: None,
+            }),
+        }),
+        ..MediaDescription::default()
+    };
+    media.attributes.push(pair("mid", line.mid.clone()));
+    media.attributes.push(flag(direction));
+    let Some(codec) = codec else { return media };
+    media.attributes.push(flag("rtcp-mux"));
+    media.attributes.push(flag("rtcp-rsize"));
+    describe_codec(&mut media.attributes, line, codec);
+    describe_extensions(&mut media.attributes, line, codec);
+    if let (Purpose::Slot(_), Some((ssrc, repair))) = (&line.purpose, streams) {
+        media.attributes.push(pair(
+            "msid",
+            format!("slot-{mid} slot-{mid}", mid = line.mid),
+        ));
+        if let Some(repair) = repair {
+            media
+                .attributes
+                .push(pair("ssrc-group", format!("FID {ssrc} {repair}")));
+        }
+        for ssrc in [Some(ssrc), repair].into_iter().flatten() {
+            media
+                .attributes
+                .push(pair("ssrc", format!("{ssrc} cname:{CNAME}")));
+        }
+    }
+    media
+}
+
+fn name(kind: Kind, codec: Option<&Codec>) -> MediaName {
+    let media = match kind {
+        Kind::Audio => "audio",
+        Kind::Video => "video",
+        Kind::Other => "application",
+    };
+    let tokens = |text: &str| text.split('/').map(str::to_owned).collect();
+    match codec {
+        Some(codec) => MediaName {
+            media: media.to_owned(),
+            // The discard port: candidates say the real one (RFC 8839, section 4.3.1).
+            port: RangedPort {
+                value: 9,
+                range: None,
+            },
+            protos: tokens("UDP/TLS/RTP/SAVPF"),
+            formats: [Some(codec.payload_type), codec.repair_type]
+                .into_iter()
+                .flatten()
+                .map(|n| n.to_string())
+                .collect(),
+        },
+        None => MediaName {
+            media: media.to_owned(),
+            port: RangedPort {
+                value: 0,
+                range: None,
+            },
+            protos: tokens(if kind == Kind::Other {
+                "UDP/DTLS/SCTP"
+            } else {
+                "UDP/TLS/RTP/SAVPF"
+            }),
+            formats: vec![
+                if kind == Kind::Other {
+                    "webrtc-datachannel"
+                } else {
+                    "0"
+                }
+                .to_owned(),
+            ],
+        },
+    }
+}
+
+fn describe_codec(attributes: &mut Vec<Attribute>, line: &Line, codec: &Codec) {
+    let number = codec.payload_type;
+    match line.kind {
+        Kind::Audio => {
+            attributes.push(pair("rtpmap", format!("{number} opus/48000/2")));
+            attributes.push(pair("fmtp", format!("{number} minptime=10;useinbandfec=1")));
+        }
+        Kind::Video | Kind::Other => attributes.push(pair("rtpmap", format!("{number} VP8/90000"))),
+    }
+    // Of what is sent to us we report arrivals if the client can use that, else a bandwidth; in a slot the client does.
+    let arrivals = codec.reports_arrivals() && line.sends();
+    let feedback = [
+        (codec.nack, "nack"),
+        (codec.pli, "nack pli"),
+        (arrivals, "transport-cc"),
+        (codec.remb && !arrivals, "goog-remb"),
+    ];
+    for (_, name) in feedback.into_iter().filter(|(offered, _)| *offered) {
+        attributes.push(pair("rtcp-fb", format!("{number} {name}")));
+    }
+    if let Some(repair) = codec.repair_type {
+        attributes.push(pair("rtpmap", format!("{repair} rtx/90000")));
+        attributes.push(pair("fmtp", format!("{repair} apt={number}")));
+    }
+}
+
+/// A line says which extensions packets on it may carry; in a slot those are the ones that we write.
+fn describe_extensions(attributes: &mut Vec<Attribute>, line: &Line, codec: &Codec) {
+    let known = [
+        (codec.extensions.mid.filter(|_| line.sends()), uri::MID),
+        (
+            codec.extensions.level.filter(|_| line.kind == Kind::Audio),
+            uri::LEVEL,
+        ),
+        (
+            codec
+                .extensions
+                .transport_cc
+                .filter(|_| line.sends() && codec.reports_arrivals()),
+            uri::TRANSPORT_CC,
+        ),
+    ];
+    for (id, uri) in known {
+        if let Some(id) = id {
+            attributes.push(pair("extmap", format!("{id} {uri}")));
+        }
+    }
+}
+
+fn colons(digest: &Fingerprint) -> String {
+    let mut text = String::with_capacity(95);
+    for byte in digest {
+        if !text.is_empty() {
+            text.push(':');
+        }
+        let _ = write!(text, "{byte:02X}");
+    }
+    text
+}
+
+fn pair(key: &str, value: String) -> Attribute {
+    Attribute::new(key.to_owned(), Some(value))
+}
+
+fn flag(key: &str) -> Attribute {
+    Attribute::new(key.to_owned(), None)
+}

@@ -1,0 +1,92 @@
+//! Counters of a shard: plain numbers for the metrics page, without any label that names a room or a participant.
+
+use crate::media::srtp::Profile;
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Everything the media plane counts. All of them only rise, but `peers`.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct MediaCounters {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl MediaCounters {
+            /// Names and values, for the metrics page.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name),)*].into_iter()
+            }
+
+            /// The sum of several shards.
+            #[must_use]
+            pub const fn plus(self, other: Self) -> Self {
+                Self { $($name: self.$name.wrapping_add(other.$name),)* }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Transports that stand now.
+    peers,
+    /// Datagrams that came.
+    datagrams_received,
+    /// Datagrams that were sent.
+    datagrams_sent,
+    /// Datagrams that could not be sent: the system's buffer was full, or our own.
+    datagrams_unsent,
+    /// Datagrams that are of none of the protocols.
+    unknown_protocol,
+    /// DTLS, SRTP or SRTCP from an address that no checked STUN request came from.
+    unknown_source,
+    /// STUN that is malformed, addressed to nobody, or fails its integrity check.
+    bad_stun,
+    /// Connectivity checks that were answered.
+    stun_answered,
+    /// DTLS handshakes that were begun.
+    dtls_started,
+    /// DTLS handshakes that failed.
+    dtls_failed,
+    /// Handshakes ended because certificate and fingerprint differ.
+    fingerprint_mismatches,
+    /// First flights not answered because too many handshakes were under way.
+    dtls_refused,
+    /// Sessions that protect media with AEAD_AES_128_GCM.
+    profile_aes_128_gcm,
+    /// Sessions that protect media with AEAD_AES_256_GCM.
+    profile_aes_256_gcm,
+    /// Packets that failed their authentication.
+    srtp_forged,
+    /// Packets that came twice.
+    srtp_replayed,
+    /// Packets that cannot be read, or came before there were keys.
+    srtp_malformed,
+    /// Sound packets sent on, once for each receiver.
+    forwarded_audio,
+    /// Video packets sent on, once for each receiver.
+    forwarded_video,
+    /// Packets sent again to one receiver.
+    repaired,
+    /// Packets of a source without a standing permit.
+    dropped_not_permitted,
+    /// Packets of a permitted source that nobody receives.
+    dropped_no_edge,
+    /// Packets of a stream that belongs to no declared source.
+    dropped_unknown_stream,
+    /// Packets that a receiver cannot use: before a key frame, or older than its beginning.
+    dropped_not_usable,
+    /// Repairs of packets that were there already, and padding in their streams.
+    repairs_not_needed,
+    /// Key frames asked for.
+    key_frames_requested,
+    /// Packets asked for again.
+    nacks_sent,
+}
+
+impl MediaCounters {
+    pub(crate) const fn count_profile(&mut self, profile: Profile) {
+        match profile {
+            Profile::Aes128Gcm => self.profile_aes_128_gcm += 1,
+            Profile::Aes256Gcm => self.profile_aes_256_gcm += 1,
+        }
+    }
+}

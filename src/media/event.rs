@@ -1,0 +1,129 @@
+//! What the media core tells the rest of the server, and what it answers to commands: plain values, no behaviour.
+
+use conclave_policy::ids::ParticipantId;
+use conclave_policy::source::Source;
+
+use crate::media::offer::OfferError;
+
+/// A client's offer of a transport.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// Session description, as the browser wrote it.
+    pub sdp: String,
+    /// Media identifier and source of every line that the client may send on.
+    pub sources: Vec<(String, Source)>,
+}
+
+/// The server's answer to an [`Offer`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Session description.
+    pub sdp: String,
+}
+
+/// What happens to one participant's transport.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerEvent {
+    /// The transport is up: media can flow.
+    Connected,
+    /// The transport is gone, and with it every standing permit of the participant. The last event of a transport.
+    Closed {
+        /// Why.
+        reason: CloseReason,
+    },
+    /// What each receive slot shows now: all of them, in the order of the offer.
+    Slots(Vec<Slot>),
+    /// Who speaks now, the loudest first.
+    Speaking(Vec<ParticipantId>),
+}
+
+/// Why a transport ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    /// The client closed it.
+    Left,
+    /// Nothing valid came from the client for too long, or it never came at all.
+    Timeout,
+    /// The client's certificate is absent or not the one of its offer.
+    Fingerprint,
+    /// The client offers no protection that we accept.
+    Profile,
+    /// The DTLS handshake failed again and again.
+    Handshake,
+    /// The same participant connected anew.
+    Replaced,
+    /// The server ended it.
+    Removed,
+}
+
+/// What a receive slot shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The media line of the slot.
+    pub mid: String,
+    /// Whose media it shows; nobody's if it is free.
+    pub participant: Option<ParticipantId>,
+    /// Which of their sources.
+    pub source: Option<Source>,
+}
+
+/// One thing that a participant wants to see. What is not wanted is not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    /// Whose.
+    pub participant: ParticipantId,
+    /// Their camera or their screen; sound is chosen by the server.
+    pub source: Source,
+    /// How wide it is shown, in pixels.
+    pub width: u16,
+    /// How high it is shown, in pixels.
+    pub height: u16,
+}
+
+/// The packets of one source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceStats {
+    /// Who sends.
+    pub participant: ParticipantId,
+    /// What.
+    pub source: Source,
+    /// Packets that came and were authentic.
+    pub received: u64,
+    /// Packets that were sent on, counted once for each receiver.
+    pub forwarded: u64,
+    /// Packets that came without a standing permit and went nowhere.
+    pub dropped: u64,
+}
+
+/// A source was cut: nothing of it is sent any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cut {
+    /// Packets of the source that were sent on before the cut, counted once for each receiver.
+    pub forwarded: u64,
+}
+
+/// The participant has no transport, or the media plane has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the participant has no media transport")]
+pub struct Gone;
+
+/// Why a transport was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// The offer is at fault.
+    #[error(transparent)]
+    Offer(#[from] OfferError),
+    /// The server has no room for another transport.
+    #[error("too many media transports")]
+    Full,
+    /// The media plane has stopped.
+    #[error("the media plane has stopped")]
+    Gone,
+}
+
+/// One transport of one shard; never used again for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeerKey {
+    pub(crate) place: u32,
+    pub(crate) generation: u32,
+}

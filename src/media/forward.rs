@@ -1,0 +1,251 @@
+//! The way of an authentic packet: from its publisher along the standing edges into the slots, and the reports that go with it.
+//! Without an edge there is no way.
+
+use std::time::{Duration, Instant};
+
+use conclave_policy::source::Source;
+
+use crate::media::answer::CNAME;
+use crate::media::event::PeerKey;
+use crate::media::offer::Kind;
+use crate::media::peer::{Edge, Refused};
+use crate::media::rtcp::{Compound, Report, reports};
+use crate::media::sfu::Sfu;
+use crate::media::slot::Outcome;
+use crate::media::srtp::Opened;
+use crate::media::stream::Packet;
+
+/// A publisher is asked for a key frame at most this often.
+const KEY_FRAMES: Duration = Duration::from_secs(1);
+/// Sequence numbers looked at in one report of losses.
+const MOST_LOST: usize = 128;
+
+impl Sfu {
+    /// An authenticated packet came.
+    pub(crate) fn take_packet(
+        &mut self,
+        key: PeerKey,
+        opened: &Opened,
+        datagram: &[u8],
+        now: Instant,
+    ) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        peer.note_arrival(&opened.header, datagram, now);
+        let (source, packet) = peer.admit(opened, datagram, now);
+        let (Some(source), Ok(packet)) = (source, &packet) else {
+            if let Err(refused) = packet {
+                self.count_dropped(refused);
+            }
+            return;
+        };
+        let publication = peer.publication_mut(source);
+        if Kind::of(source) == Kind::Audio {
+            publication.loudness.hear(packet.level, now);
+        }
+        if publication.edges.is_empty() {
+            self.counters.dropped_no_edge += 1;
+            return;
+        }
+        let edges = std::mem::take(&mut publication.edges);
+        let forwarded = self.forward(&edges, packet, now);
+        if let Some(peer) = self.peers.get_mut(key) {
+            let publication = peer.publication_mut(source);
+            publication.edges = edges;
+            publication.forwarded += forwarded;
+        }
+        match Kind::of(source) {
+            Kind::Audio => self.counters.forwarded_audio += forwarded,
+            _ => self.counters.forwarded_video += forwarded,
+        }
+    }
+
+    const fn count_dropped(&mut self, refused: Refused) {
+        match refused {
+            Refused::UnknownStream => self.counters.dropped_unknown_stream += 1,
+            Refused::NotPermitted => self.counters.dropped_not_permitted += 1,
+            Refused::Malformed => self.counters.srtp_malformed += 1,
+            Refused::Duplicate => self.counters.repairs_not_needed += 1,
+        }
+    }
+
+    /// Sends a packet along the edges of its source; says along how many.
+    fn forward(&mut self, edges: &[Edge], packet: &Packet<'_>, now: Instant) -> u64 {
+        let mut sent = 0;
+        for edge in edges {
+            let Some(viewer) = self.peers.get_mut(edge.viewer) else {
+                continue;
+            };
+            let (Some(path), Some(secured)) = (viewer.agent.selected(), &mut viewer.secured) else {
+                continue;
+            };
+            let Some(slot) = viewer.slots.get_mut(edge.slot) else {
+                continue;
+            };
+            match slot.send(packet, &mut secured.sealer, path, &mut self.outbox, now) {
+                Outcome::Sent => sent += 1,
+                Outcome::NotUsable => self.counters.dropped_not_usable += 1,
+                Outcome::Unsent => self.counters.datagrams_unsent += 1,
+            }
+        }
+        sent
+    }
+
+    /// Authenticated reports came.
+    pub(crate) fn take_reports(&mut self, key: PeerKey, packet: &[u8], now: Instant) {
+        for report in reports(packet) {
+            match report {
+                Report::Sender { ssrc, ntp, rtp } => self.take_clock(key, ssrc, ntp, rtp, now),
+                Report::KeyFrame { media } => self.take_key_frame_wish(key, media, now),
+                Report::Nack { media, lost } => {
+                    for sequence in lost.iter().take(MOST_LOST) {
+                        self.repair(key, media, sequence, now);
+                    }
+                }
+                Report::Bandwidth(bits) => {
+                    if let Some(peer) = self.peers.get_mut(key) {
+                        peer.bandwidth = Some(bits);
+                    }
+                }
+                Report::Goodbye { ssrc } => {
+                    if let Some(peer) = self.peers.get_mut(key) {
+                        peer.streams.retain(|stream| stream.ssrc != ssrc);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A publisher's clock goes to those who receive the source, in the media time of their slots: so lips stay in step.
+    fn take_clock(&mut self, key: PeerKey, ssrc: u32, ntp: u64, rtp: u32, now: Instant) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let Some(stream) = peer
+            .streams
+            .iter_mut()
+            .find(|stream| stream.ssrc == ssrc && !stream.repair)
+        else {
+            return;
+        };
+        stream.sender_report(ntp, now);
+        let source = stream.source;
+        let publication = peer.publication_mut(source);
+        if publication.permit.is_none() {
+            return;
+        }
+        let edges = publication.edges.clone();
+        for edge in edges {
+            let Some(viewer) = self.peers.get(edge.viewer) else {
+                continue;
+            };
+            let Some(slot) = viewer.slots.get(edge.slot) else {
+                continue;
+            };
+            if let Some((rtp, packets, octets)) = slot.report(rtp) {
+                self.say(
+                    edge.viewer,
+                    &Compound::sender(slot.ssrc, CNAME, ntp, rtp, packets, octets),
+                );
+            }
+        }
+    }
+
+    fn take_key_frame_wish(&mut self, viewer: PeerKey, media: u32, now: Instant) {
+        let Some(peer) = self.peers.get(viewer) else {
+            return;
+        };
+        let feed = peer
+            .slots
+            .iter()
+            .find(|slot| slot.ssrc == media)
+            .and_then(|slot| slot.feed())
+            .copied();
+        if let Some(feed) = feed.filter(|feed| Kind::of(feed.source) == Kind::Video) {
+            self.want_key_frame(feed.publisher, feed.source, now);
+        }
+    }
+
+    /// Sends a lost packet again to the one receiver that lost it, from what is kept of the source.
+    fn repair(&mut self, viewer: PeerKey, media: u32, sequence: u16, now: Instant) -> Option<()> {
+        let peer = self.peers.get(viewer)?;
+        let place = peer.slots.iter().position(|slot| slot.ssrc == media)?;
+        let slot = peer.slots.get(place)?;
+        let (feed, index) = (*slot.feed()?, slot.origin(sequence)?);
+        let publisher = self.peers.get_mut(feed.publisher)?;
+        publisher.publication(feed.source).permit.as_ref()?;
+        let kept = publisher.primary(feed.source)?.history.get(index)?;
+        self.scratch.clear();
+        self.scratch.extend_from_slice(kept.payload);
+        let packet = Packet {
+            payload: &self.scratch,
+            ..kept
+        };
+        let peer = self.peers.get_mut(viewer)?;
+        let (path, secured) = (peer.agent.selected()?, peer.secured.as_mut()?);
+        let slot = peer.slots.get_mut(place)?;
+        if slot.resend(&packet, &mut secured.sealer, path, &mut self.outbox, now) {
+            self.counters.repaired += 1;
+        }
+        Some(())
+    }
+
+    /// Someone cannot go on without a key frame: the publisher is asked now, or as soon as it may be asked again.
+    pub(crate) fn want_key_frame(&mut self, publisher: PeerKey, source: Source, now: Instant) {
+        if let Some(peer) = self.peers.get_mut(publisher) {
+            peer.publication_mut(source).key_frame_wanted = true;
+        }
+        self.ask_for_key_frame(publisher, source, now);
+    }
+
+    /// Asks for a wanted key frame if it is time.
+    pub(crate) fn ask_for_key_frame(&mut self, publisher: PeerKey, source: Source, now: Instant) {
+        let Some(peer) = self.peers.get_mut(publisher) else {
+            return;
+        };
+        let Some(media) = peer.primary(source).map(|stream| stream.ssrc) else {
+            return;
+        };
+        let own = peer.own_ssrc;
+        let publication = peer.publication_mut(source);
+        let lately = |at: Instant| now.saturating_duration_since(at) < KEY_FRAMES;
+        let due = publication.key_frame_wanted && publication.permit.is_some();
+        if !due || publication.key_frame_asked.is_some_and(lately) {
+            return;
+        }
+        publication.key_frame_wanted = false;
+        publication.key_frame_asked = Some(now);
+        self.counters.key_frames_requested += 1;
+        self.say(publisher, &Compound::default().key_frame(own, media));
+    }
+
+    /// A receiver has keys from now on: what its slots wait for must come again.
+    pub(crate) fn want_waiting_key_frames(&mut self, viewer: PeerKey, now: Instant) {
+        let Some(peer) = self.peers.get(viewer) else {
+            return;
+        };
+        let waiting: Vec<_> = peer
+            .slots
+            .iter()
+            .filter(|slot| slot.kind == Kind::Video && slot.is_waiting())
+            .filter_map(|slot| slot.feed().copied())
+            .collect();
+        for feed in waiting {
+            self.want_key_frame(feed.publisher, feed.source, now);
+        }
+    }
+
+    /// Sends reports to a peer.
+    pub(crate) fn say(&mut self, key: PeerKey, compound: &Compound) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let (Some(path), Some(secured)) = (peer.agent.selected(), &mut peer.secured) else {
+            return;
+        };
+        self.outbox.write(path, |bytes, start| {
+            compound.write(bytes) && secured.sealer.seal_rtcp(bytes, start).is_ok()
+        });
+    }
+}

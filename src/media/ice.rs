@@ -1,0 +1,178 @@
+//! The lite side of ICE (RFC 8445, section 2.5) for one peer: its credentials, the addresses that proved to know them, and the
+//! one in use. It never sends a check of its own.
+
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::hmac;
+
+use crate::media::outbox::Path;
+use crate::media::stun;
+use crate::secret::{RandomSource, Secret};
+
+/// Our user fragments are of one length, so that the table of them has keys of one size: 48 bits.
+pub(crate) const UFRAG: usize = 8;
+/// Letters of our password: 192 bits.
+const PASSWORD: usize = 32;
+/// Addresses of one peer: a client with several networks tries some pairs of each; the oldest gives way.
+const MOST_PATHS: usize = 8;
+/// Without a checked request for so long the peer has withdrawn its consent (RFC 7675, section 5.1, says 30 s at most). Browsers
+/// check every 2.5 to 5 seconds.
+pub(crate) const CONSENT: Duration = Duration::from_secs(20);
+/// How long an address belongs to the peer that last proved itself there, when another claims it.
+pub(crate) const HELD: Duration = Duration::from_secs(10);
+
+const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// Our user fragment for one peer.
+pub(crate) type Ufrag = [u8; UFRAG];
+
+/// Our credentials for one peer.
+#[derive(Debug)]
+pub(crate) struct Credentials {
+    /// User fragment.
+    pub(crate) ufrag: Ufrag,
+    /// Password, for the answer.
+    pub(crate) password: Secret<String>,
+    key: hmac::Key,
+}
+
+impl Credentials {
+    /// Makes new ones.
+    pub(crate) fn generate(random: &dyn RandomSource) -> Self {
+        let mut ufrag = Ufrag::default();
+        random.fill(&mut ufrag);
+        let mut password = [0; PASSWORD];
+        random.fill(&mut password);
+        let letter = |byte: u8| LETTERS.get(usize::from(byte & 63)).copied().unwrap_or(b'A');
+        let password: String = password
+            .iter()
+            .map(|byte| char::from(letter(*byte)))
+            .collect();
+        Self {
+            ufrag: ufrag.map(letter),
+            key: stun::key(&password),
+            password: Secret::new(password),
+        }
+    }
+
+    /// The key that checks are made with.
+    pub(crate) const fn key(&self) -> &hmac::Key {
+        &self.key
+    }
+}
+
+/// An address that proved to know our password.
+#[derive(Debug)]
+struct Validated {
+    path: Path,
+    last: Instant,
+}
+
+/// The ICE state of one peer.
+#[derive(Debug)]
+pub(crate) struct Agent {
+    /// Ours.
+    pub(crate) credentials: Credentials,
+    /// The client's user fragment.
+    pub(crate) remote: String,
+    paths: Vec<Validated>,
+    selected: Option<Path>,
+    last_check: Instant,
+}
+
+/// What a checked request changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// The address is new to this peer.
+    pub(crate) added: bool,
+    /// An address that had to give way.
+    pub(crate) forgotten: Option<Path>,
+}
+
+impl Agent {
+    /// A peer that has not been heard of yet.
+    pub(crate) const fn new(credentials: Credentials, remote: String, now: Instant) -> Self {
+        Self {
+            credentials,
+            remote,
+            paths: Vec::new(),
+            selected: None,
+            last_check: now,
+        }
+    }
+
+    /// The same peer with new credentials (RFC 8445, section 9): its addresses stay until new ones prove themselves.
+    pub(crate) fn restart(&mut self, credentials: Credentials, remote: String, now: Instant) {
+        self.credentials = credentials;
+        self.remote = remote;
+        self.last_check = now;
+    }
+
+    /// A request from this address was checked.
+    pub(crate) fn validated(&mut self, path: Path, use_candidate: bool, now: Instant) -> Change {
+        self.last_check = now;
+        let mut change = Change {
+            added: false,
+            forgotten: None,
+        };
+        match self.paths.iter_mut().find(|known| known.path == path) {
+            Some(known) => known.last = now,
+            None => {
+                change = Change {
+                    added: true,
+                    forgotten: self.make_room(),
+                };
+                self.paths.push(Validated { path, last: now });
+            }
+        }
+        // Before a nomination the first address will do: browsers begin DTLS then.
+        if use_candidate || self.selected.is_none() {
+            self.selected = Some(path);
+        }
+        change
+    }
+
+    fn make_room(&mut self) -> Option<Path> {
+        if self.paths.len() < MOST_PATHS {
+            return None;
+        }
+        let selected = self.selected;
+        let unused = self
+            .paths
+            .iter()
+            .enumerate()
+            .filter(|(_, known)| Some(known.path) != selected);
+        let (place, _) = unused.min_by_key(|(_, known)| known.last)?;
+        Some(self.paths.swap_remove(place).path)
+    }
+
+    /// Where to send.
+    pub(crate) const fn selected(&self) -> Option<Path> {
+        self.selected
+    }
+
+    /// Every address that proved itself.
+    #[cfg(test)]
+    pub(crate) fn paths(&self) -> impl Iterator<Item = Path> {
+        self.paths.iter().map(|known| known.path)
+    }
+
+    /// Whether the peer proved itself at this address within [`HELD`].
+    pub(crate) fn holds(&self, path: Path, now: Instant) -> bool {
+        let known = self.paths.iter().find(|known| known.path == path);
+        known.is_some_and(|known| now.saturating_duration_since(known.last) < HELD)
+    }
+
+    /// Gives an address up to another peer.
+    pub(crate) fn forget(&mut self, path: Path) {
+        self.paths.retain(|known| known.path != path);
+        if self.selected == Some(path) {
+            self.selected = self.paths.first().map(|known| known.path);
+        }
+    }
+
+    /// Whether the peer has been silent for too long.
+    pub(crate) fn is_expired(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.last_check) >= CONSENT
+    }
+}

@@ -1,0 +1,36 @@
+//! The SFU without input and output: demultiplexing, ICE-lite, DTLS, SRTP, SDP slots, forwarding, repairs. It may not open a
+//! socket, read a clock, touch the store or know a role; `crate::udp` runs it.
+
+#[doc(hidden)]
+pub mod answer;
+pub(crate) mod arrivals;
+pub mod counters;
+pub(crate) mod demux;
+#[doc(hidden)]
+pub mod dtls;
+pub(crate) mod edges;
+pub mod event;
+pub(crate) mod forward;
+pub(crate) mod ice;
+pub(crate) mod loudness;
+pub mod offer;
+#[doc(hidden)]
+pub mod outbox;
+pub(crate) mod peer;
+pub(crate) mod peers;
+pub(crate) mod receive;
+#[doc(hidden)]
+pub mod rtcp;
+#[doc(hidden)]
+pub mod rtp;
+pub mod sfu;
+pub(crate) mod slot;
+#[doc(hidden)]
+pub mod srtp;
+pub(crate) mod stream;
+#[doc(hidden)]
+pub mod stun;
+pub(crate) mod tick;
+pub(crate) mod timer;
+#[doc(hidden)]
+pub mod vp8;

@@ -1,0 +1,508 @@
+//! Reads a browser's offer (RFC 8829): bounded first, then by the syntax of `rtc-sdp`, then what the SFU needs of it, strictly.
+//! What it returns holds no text that the client chose except media identifiers, which are tokens.
+
+use std::collections::HashSet;
+use std::io::Cursor;
+
+use conclave_policy::source::Source;
+use rtc_sdp::description::common::Attribute;
+use rtc_sdp::description::media::MediaDescription;
+use rtc_sdp::description::session::SessionDescription;
+
+use crate::media::dtls::Fingerprint;
+use crate::media::event::Offer;
+
+/// The longest offer. A browser's with 64 slots and every codec has 324 KB; with one codec preferred 83 KB.
+pub const LONGEST_SDP: usize = 256 * 1024;
+/// The longest line; a browser's are below 400 bytes.
+const LONGEST_LINE: usize = 2048;
+/// Media lines at most: browsers leave lines from the 129th on out of the one transport.
+pub const MOST_LINES: usize = 120;
+/// The longest media identifier; browsers count 0, 1, 2….
+const LONGEST_MID: usize = 16;
+/// A user fragment has 4 to 256 characters (RFC 8839, section 5.4).
+const UFRAG: std::ops::RangeInclusive<usize> = 4..=256;
+
+/// Why an offer is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OfferError {
+    /// The text, or a line of it, is too long.
+    #[error("the offer is too long")]
+    TooLong,
+    /// It is no session description.
+    #[error("the offer cannot be read")]
+    Syntax,
+    /// It has no media line, or too many.
+    #[error("the offer has no media line or too many")]
+    Lines,
+    /// A media line has no identifier, a strange one, or one that another has too.
+    #[error("a media line lacks its own identifier")]
+    Mid,
+    /// Not all lines share one transport.
+    #[error("the media lines are not bundled")]
+    Bundle,
+    /// A line would use a second port for RTCP.
+    #[error("a media line does not multiplex RTCP")]
+    RtcpMux,
+    /// There is no user fragment.
+    #[error("the offer has no ICE user fragment")]
+    Ice,
+    /// There is no SHA-256 fingerprint, or more than one.
+    #[error("the offer needs exactly one SHA-256 fingerprint")]
+    Fingerprint,
+    /// The client does not want to begin the DTLS handshake.
+    #[error("the client must be the active side")]
+    Setup,
+    /// A line that could send has no declared source, or a declared source has no such line.
+    #[error("sending lines and declared sources differ")]
+    Sources,
+    /// A source and the kind of its line do not go together.
+    #[error("a source is declared for a line of another kind")]
+    Kind,
+    /// A line offers neither Opus nor VP8.
+    #[error("a media line offers no supported codec")]
+    Codec,
+    /// A restart must keep lines, sources and certificate as they are.
+    #[error("the offer does not continue the one before")]
+    Changed,
+}
+
+/// What an offer says, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// The number that a browser keeps for the life of one peer connection.
+    pub session: u64,
+    /// The client's user fragment.
+    pub ufrag: String,
+    /// The digest of the client's certificate.
+    pub fingerprint: Fingerprint,
+    /// The media lines, in order.
+    pub lines: Vec<Line>,
+}
+
+/// One media line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Media identifier.
+    pub mid: String,
+    /// Audio, video, or what the SFU does not speak.
+    pub kind: Kind,
+    /// What the line is for.
+    pub purpose: Purpose,
+}
+
+impl Line {
+    /// Whether packets of the client may come on it, now or after a change of direction.
+    pub const fn sends(&self) -> bool {
+        matches!(self.purpose, Purpose::Send(..) | Purpose::Idle(_))
+    }
+}
+
+/// The kind of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Opus.
+    Audio,
+    /// VP8.
+    Video,
+    /// Something else, refused.
+    Other,
+}
+
+impl Kind {
+    /// The kind of a source.
+    pub const fn of(source: Source) -> Self {
+        match source {
+            Source::Microphone | Source::ScreenAudio => Self::Audio,
+            Source::Camera | Source::Screen => Self::Video,
+        }
+    }
+
+    /// Ticks of the media clock in a second.
+    pub const fn clock(self) -> u32 {
+        match self {
+            Self::Audio => 48_000,
+            Self::Video | Self::Other => 90_000,
+        }
+    }
+}
+
+/// What a line is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The client sends one source on it.
+    Send(Source, Codec),
+    /// The client receives on it whatever the server puts there.
+    Slot(Codec),
+    /// Nothing flows; it is kept so that the lines keep their order.
+    Idle(Codec),
+    /// It is refused.
+    Refused,
+}
+
+/// A codec as this client numbers it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Codec {
+    /// Payload type of Opus or VP8.
+    pub payload_type: u8,
+    /// Payload type of its retransmissions (RFC 4588).
+    pub repair_type: Option<u8>,
+    /// Lost packets may be asked for.
+    pub nack: bool,
+    /// Key frames may be asked for.
+    pub pli: bool,
+    /// Arrival times may be reported.
+    pub transport_cc: bool,
+    /// A bandwidth may be reported.
+    pub remb: bool,
+    /// The client's identifiers of header extensions.
+    pub extensions: Extensions,
+    /// Streams that the client announces, each with that of its retransmissions.
+    pub streams: Vec<(u32, Option<u32>)>,
+}
+
+impl Codec {
+    /// Whether the client can use reports of arrival times, and marks its packets for them.
+    pub const fn reports_arrivals(&self) -> bool {
+        self.transport_cc && self.extensions.transport_cc.is_some()
+    }
+}
+
+/// Identifiers of header extensions, each chosen by the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extensions {
+    /// Which line a packet belongs to (RFC 9143).
+    pub mid: Option<u8>,
+    /// How loud the packet is (RFC 6464).
+    pub level: Option<u8>,
+    /// A sequence number across the transport.
+    pub transport_cc: Option<u8>,
+}
+
+/// Names of header extensions.
+pub mod uri {
+    /// RFC 9143.
+    pub const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
+    /// RFC 6464.
+    pub const LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+    /// draft-holmer-rmcat-transport-wide-cc-extensions-01.
+    pub const TRANSPORT_CC: &str =
+        "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+}
+
+/// Reads and checks an offer.
+pub fn read(offer: &Offer) -> Result<Description, OfferError> {
+    if offer.sdp.len() > LONGEST_SDP || offer.sdp.lines().any(|line| line.len() > LONGEST_LINE) {
+        return Err(OfferError::TooLong);
+    }
+    if offer
+        .sdp
+        .lines()
+        .filter(|line| line.starts_with("m="))
+        .count()
+        > MOST_LINES
+    {
+        return Err(OfferError::Lines);
+    }
+    let session = SessionDescription::unmarshal(&mut Cursor::new(offer.sdp.as_bytes()))
+        .map_err(|_| OfferError::Syntax)?;
+    if session.media_descriptions.is_empty() {
+        return Err(OfferError::Lines);
+    }
+    let lines = read_lines(&session, &offer.sources)?;
+    check_bundle(&session, &lines)?;
+    check_setup(&session)?;
+    Ok(Description {
+        session: session.origin.session_id,
+        ufrag: read_ufrag(&session)?,
+        fingerprint: read_fingerprint(&session)?,
+        lines,
+    })
+}
+
+fn read_lines(
+    session: &SessionDescription,
+    sources: &[(String, Source)],
+) -> Result<Vec<Line>, OfferError> {
+    let mut mids = HashSet::new();
+    let mut declared: HashSet<Source> = HashSet::new();
+    let mut named = HashSet::new();
+    if !sources
+        .iter()
+        .all(|(mid, source)| declared.insert(*source) && named.insert(mid.as_str()))
+    {
+        return Err(OfferError::Sources);
+    }
+    let mut lines = Vec::new();
+    for media in &session.media_descriptions {
+        let mid = value(&media.attributes, "mid")
+            .filter(|mid| is_token(mid))
+            .ok_or(OfferError::Mid)?;
+        if !mids.insert(mid) {
+            return Err(OfferError::Mid);
+        }
+        let source = sources
+            .iter()
+            .find(|(name, _)| name == mid)
+            .map(|(_, source)| *source);
+        lines.push(read_line(mid, media, source)?);
+    }
+    if named.iter().all(|mid| mids.contains(mid)) {
+        Ok(lines)
+    } else {
+        Err(OfferError::Sources)
+    }
+}
+
+fn read_line(
+    mid: &str,
+    media: &MediaDescription,
+    source: Option<Source>,
+) -> Result<Line, OfferError> {
+    let kind = match media.media_name.media.as_str() {
+        "audio" => Kind::Audio,
+        "video" => Kind::Video,
+        _ => Kind::Other,
+    };
+    if source.is_some_and(|source| Kind::of(source) != kind) {
+        return Err(OfferError::Kind);
+    }
+    let purpose = if kind == Kind::Other || is_refused(media) {
+        if source.is_some() {
+            return Err(OfferError::Sources);
+        }
+        Purpose::Refused
+    } else {
+        if !has(&media.attributes, "rtcp-mux") {
+            return Err(OfferError::RtcpMux);
+        }
+        let codec = read_codec(media, kind).ok_or(OfferError::Codec)?;
+        match (direction(&media.attributes), source) {
+            (Direction::SendOnly | Direction::SendReceive, Some(source)) => {
+                Purpose::Send(source, codec)
+            }
+            // What could send and says not what would never be allowed to: better refused than silent.
+            (Direction::SendOnly | Direction::SendReceive, None) => {
+                return Err(OfferError::Sources);
+            }
+            (Direction::ReceiveOnly, None) => Purpose::Slot(codec),
+            (Direction::ReceiveOnly, Some(_)) => return Err(OfferError::Sources),
+            (Direction::Inactive, _) => Purpose::Idle(codec),
+        }
+    };
+    Ok(Line {
+        mid: mid.to_owned(),
+        kind,
+        purpose,
+    })
+}
+
+/// Port 0 refuses a line, unless it only says that the port is that of the bundle (RFC 9143, section 6).
+fn is_refused(media: &MediaDescription) -> bool {
+    media.media_name.port.value == 0 && !has(&media.attributes, "bundle-only")
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    SendOnly,
+    SendReceive,
+    ReceiveOnly,
+    Inactive,
+}
+
+fn direction(attributes: &[Attribute]) -> Direction {
+    if has(attributes, "inactive") {
+        Direction::Inactive
+    } else if has(attributes, "sendonly") {
+        Direction::SendOnly
+    } else if has(attributes, "recvonly") {
+        Direction::ReceiveOnly
+    } else {
+        Direction::SendReceive
+    }
+}
+
+fn read_codec(media: &MediaDescription, kind: Kind) -> Option<Codec> {
+    let wanted = match kind {
+        Kind::Audio => "opus/48000",
+        Kind::Video => "vp8/90000",
+        Kind::Other => return None,
+    };
+    let maps = || values(&media.attributes, "rtpmap").filter_map(numbered);
+    let named = |name: &str, wanted: &str| {
+        name.get(..wanted.len())
+            .is_some_and(|name| name.eq_ignore_ascii_case(wanted))
+    };
+    let (payload_type, _) = maps().find(|(_, name)| named(name, wanted))?;
+    let own = format!("apt={payload_type}");
+    let repairs = |number: u8| {
+        values(&media.attributes, "fmtp")
+            .filter_map(numbered)
+            .any(|(of, value)| of == number && value.split(';').any(|part| part.trim() == own))
+    };
+    let repair_type = maps()
+        .find(|(number, name)| named(name, "rtx/90000") && repairs(*number))
+        .map(|(number, _)| number);
+    let feedback = |wanted: &str| {
+        values(&media.attributes, "rtcp-fb")
+            .filter_map(|value| value.split_once(' '))
+            .any(|(number, value)| {
+                value.trim() == wanted && (number == "*" || number.parse() == Ok(payload_type))
+            })
+    };
+    Some(Codec {
+        payload_type,
+        repair_type,
+        nack: feedback("nack"),
+        pli: feedback("nack pli"),
+        transport_cc: feedback("transport-cc"),
+        remb: feedback("goog-remb"),
+        extensions: read_extensions(&media.attributes),
+        streams: read_streams(&media.attributes),
+    })
+}
+
+/// `number rest`, where the number is a payload type that RTP may use beside RTCP (RFC 5761, section 4).
+fn numbered(value: &str) -> Option<(u8, &str)> {
+    let (number, rest) = value.split_once(' ')?;
+    let number = number.parse().ok()?;
+    (number < 128 && !(64..96).contains(&number)).then_some((number, rest.trim()))
+}
+
+fn read_extensions(attributes: &[Attribute]) -> Extensions {
+    let mut extensions = Extensions::default();
+    for (id, name) in values(attributes, "extmap").filter_map(|value| value.split_once(' ')) {
+        // A direction may follow the number: `9/sendonly`.
+        let id = id
+            .split('/')
+            .next()
+            .and_then(|id| id.parse().ok())
+            .filter(|id| (1..=14).contains(id));
+        let place = match name.split(' ').next() {
+            Some(uri::MID) => &mut extensions.mid,
+            Some(uri::LEVEL) => &mut extensions.level,
+            Some(uri::TRANSPORT_CC) => &mut extensions.transport_cc,
+            _ => continue,
+        };
+        *place = id;
+    }
+    extensions
+}
+
+/// Streams that a line announces at most: two of each, for a browser that changes them once.
+const MOST_STREAMS: usize = 4;
+
+fn read_streams(attributes: &[Attribute]) -> Vec<(u32, Option<u32>)> {
+    let mut streams: Vec<(u32, Option<u32>)> = Vec::new();
+    for group in values(attributes, "ssrc-group").filter_map(|value| value.strip_prefix("FID ")) {
+        let mut members = group.split(' ').map_while(|ssrc| ssrc.parse().ok());
+        if let Some(primary) = members.next() {
+            streams.push((primary, members.next()));
+        }
+    }
+    for ssrc in values(attributes, "ssrc").filter_map(|value| value.split(' ').next()?.parse().ok())
+    {
+        if !streams
+            .iter()
+            .any(|(primary, repair)| *primary == ssrc || *repair == Some(ssrc))
+            && streams.len() < MOST_STREAMS
+        {
+            streams.push((ssrc, None));
+        }
+    }
+    streams.truncate(MOST_STREAMS);
+    streams
+}
+
+/// Every line that is not refused stands in the one bundle.
+fn check_bundle(session: &SessionDescription, lines: &[Line]) -> Result<(), OfferError> {
+    let group =
+        values(&session.attributes, "group").find_map(|value| value.strip_prefix("BUNDLE "));
+    let bundled: HashSet<&str> = group.ok_or(OfferError::Bundle)?.split(' ').collect();
+    let needed = lines.iter().filter(|line| line.purpose != Purpose::Refused);
+    let complete = needed
+        .clone()
+        .all(|line| bundled.contains(line.mid.as_str()));
+    if complete && needed.count() > 0 {
+        Ok(())
+    } else {
+        Err(OfferError::Bundle)
+    }
+}
+
+fn check_setup(session: &SessionDescription) -> Result<(), OfferError> {
+    let mut setups = everywhere(session, "setup").peekable();
+    if setups.peek().is_some() && setups.all(|setup| matches!(setup, "actpass" | "active")) {
+        Ok(())
+    } else {
+        Err(OfferError::Setup)
+    }
+}
+
+fn read_ufrag(session: &SessionDescription) -> Result<String, OfferError> {
+    let ufrag = everywhere(session, "ice-ufrag")
+        .next()
+        .ok_or(OfferError::Ice)?;
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    if UFRAG.contains(&ufrag.len()) && ufrag.bytes().all(allowed) {
+        Ok(ufrag.to_owned())
+    } else {
+        Err(OfferError::Ice)
+    }
+}
+
+fn read_fingerprint(session: &SessionDescription) -> Result<Fingerprint, OfferError> {
+    let mut found = None;
+    for value in everywhere(session, "fingerprint") {
+        let Some((algorithm, digest)) = value.split_once(' ') else {
+            return Err(OfferError::Fingerprint);
+        };
+        if !algorithm.eq_ignore_ascii_case("sha-256") {
+            continue;
+        }
+        let digest = read_digest(digest.trim()).ok_or(OfferError::Fingerprint)?;
+        if *found.get_or_insert(digest) != digest {
+            return Err(OfferError::Fingerprint);
+        }
+    }
+    found.ok_or(OfferError::Fingerprint)
+}
+
+fn read_digest(text: &str) -> Option<Fingerprint> {
+    let mut digest = [0; 32];
+    let mut parts = text.split(':');
+    for byte in &mut digest {
+        let part = parts.next().filter(|part| part.len() == 2)?;
+        *byte = u8::from_str_radix(part, 16).ok()?;
+    }
+    parts.next().is_none().then_some(digest)
+}
+
+fn is_token(mid: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=LONGEST_MID).contains(&mid.len()) && mid.bytes().all(allowed)
+}
+
+fn has(attributes: &[Attribute], key: &str) -> bool {
+    attributes.iter().any(|attribute| attribute.key == key)
+}
+
+fn value<'a>(attributes: &'a [Attribute], key: &'a str) -> Option<&'a str> {
+    values(attributes, key).next()
+}
+
+fn values<'a>(attributes: &'a [Attribute], key: &'a str) -> impl Iterator<Item = &'a str> {
+    attributes
+        .iter()
+        .filter(move |attribute| attribute.key == key)
+        .filter_map(|attribute| attribute.value.as_deref())
+}
+
+/// The values of an attribute at session level and in every media line.
+fn everywhere<'a>(session: &'a SessionDescription, key: &'a str) -> impl Iterator<Item = &'a str> {
+    let media = session
+        .media_descriptions
+        .iter()
+        .flat_map(move |media| values(&media.attributes, key));
+    values(&session.attributes, key).chain(media)
+}

@@ -1,0 +1,399 @@
+//! One participant's transport and everything that hangs on it: ICE, DTLS, keys, streams, slots, and the standing permits.
+//! When it goes, all of that goes.
+
+use std::time::Instant;
+
+use conclave_policy::actions::{Connect, Publish, Watch};
+use conclave_policy::ids::{ParticipantId, RoomId};
+use conclave_policy::permit::Permit;
+use conclave_policy::source::Source;
+
+use crate::media::answer::Local;
+use crate::media::arrivals::Arrivals;
+use crate::media::dtls::Session;
+use crate::media::event::{PeerKey, Slot, View};
+use crate::media::ice::Agent;
+use crate::media::loudness::Loudness;
+use crate::media::offer::{Codec, Description, Purpose};
+use crate::media::rtp::{Header, unpad};
+use crate::media::slot::OutSlot;
+use crate::media::srtp::{Opened, Opener, Sealer};
+use crate::media::stream::{Packet, Stream};
+use crate::media::vp8::Descriptor;
+
+/// One receiver of a source, and the slot in which it gets it. It stands only while both permits do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Edge {
+    pub(crate) viewer: PeerKey,
+    pub(crate) slot: usize,
+}
+
+/// What stands behind one source of one participant.
+#[derive(Debug, Default)]
+pub(crate) struct Publication {
+    /// Without it no packet of the source is forwarded.
+    pub(crate) permit: Option<Permit<Publish>>,
+    /// Who receives it.
+    pub(crate) edges: Vec<Edge>,
+    pub(crate) loudness: Loudness,
+    /// A receiver waits for a key frame.
+    pub(crate) key_frame_wanted: bool,
+    pub(crate) key_frame_asked: Option<Instant>,
+    pub(crate) received: u64,
+    pub(crate) forwarded: u64,
+    pub(crate) dropped: u64,
+}
+
+/// The DTLS side of a peer.
+#[derive(Debug, Default)]
+pub(crate) struct Handshake {
+    pub(crate) session: Option<Box<dyn Session>>,
+    /// When the session wants to be advanced.
+    pub(crate) wake: Option<Instant>,
+    /// Sessions that failed before there were keys.
+    pub(crate) failures: u8,
+}
+
+/// Keys and what they protect.
+#[derive(Debug)]
+pub(crate) struct Secured {
+    pub(crate) opener: Opener,
+    pub(crate) sealer: Sealer,
+}
+
+/// A transport.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) key: PeerKey,
+    pub(crate) room: RoomId,
+    pub(crate) participant: ParticipantId,
+    /// Behind the transport itself.
+    pub(crate) permit: Permit<Connect>,
+    pub(crate) description: Description,
+    pub(crate) local: Local,
+    pub(crate) agent: Agent,
+    pub(crate) handshake: Handshake,
+    pub(crate) secured: Option<Secured>,
+    pub(crate) streams: Vec<Stream>,
+    pub(crate) arrivals: Arrivals,
+    /// The stream named in reports that we send.
+    pub(crate) own_ssrc: u32,
+    /// Without it nothing is forwarded to the participant.
+    pub(crate) watch: Option<Permit<Watch>>,
+    publications: [Publication; Source::ALL.len()],
+    pub(crate) views: Vec<View>,
+    pub(crate) slots: Vec<OutSlot>,
+    pub(crate) slots_changed: bool,
+    /// What the receiver said that it can receive, in bits per second; for the choice of layers.
+    pub(crate) bandwidth: Option<u64>,
+}
+
+/// Why a packet goes nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    UnknownStream,
+    NotPermitted,
+    Malformed,
+    /// It came before, by the other way.
+    Duplicate,
+}
+
+impl Peer {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of a peer, made by the one place that makes peers"
+    )]
+    pub(crate) fn new(
+        key: PeerKey,
+        permit: Permit<Connect>,
+        description: Description,
+        local: Local,
+        agent: Agent,
+        slots: Vec<OutSlot>,
+        own_ssrc: u32,
+        now: Instant,
+    ) -> Self {
+        Self {
+            key,
+            room: permit.room(),
+            participant: permit.action().participant,
+            permit,
+            description,
+            local,
+            agent,
+            handshake: Handshake::default(),
+            secured: None,
+            streams: Vec::new(),
+            arrivals: Arrivals::new(now),
+            own_ssrc,
+            watch: None,
+            publications: Default::default(),
+            views: Vec::new(),
+            slots,
+            slots_changed: false,
+            bandwidth: None,
+        }
+    }
+
+    pub(crate) const fn publication(&self, source: Source) -> &Publication {
+        let [microphone, camera, screen, screen_audio] = &self.publications;
+        match source {
+            Source::Microphone => microphone,
+            Source::Camera => camera,
+            Source::Screen => screen,
+            Source::ScreenAudio => screen_audio,
+        }
+    }
+
+    pub(crate) const fn publication_mut(&mut self, source: Source) -> &mut Publication {
+        let [microphone, camera, screen, screen_audio] = &mut self.publications;
+        match source {
+            Source::Microphone => microphone,
+            Source::Camera => camera,
+            Source::Screen => screen,
+            Source::ScreenAudio => screen_audio,
+        }
+    }
+
+    /// Takes over what stood behind an older transport of the same participant.
+    pub(crate) fn inherit(&mut self, older: &mut Self) {
+        self.watch = older.watch.take();
+        self.views = std::mem::take(&mut older.views);
+        for source in Source::ALL {
+            let before = older.publication_mut(source);
+            let (permit, counts) = (
+                before.permit.take(),
+                (before.received, before.forwarded, before.dropped),
+            );
+            let publication = self.publication_mut(source);
+            publication.permit = permit;
+            (
+                publication.received,
+                publication.forwarded,
+                publication.dropped,
+            ) = counts;
+        }
+    }
+
+    /// What every slot shows.
+    pub(crate) fn shown(&self) -> Vec<Slot> {
+        let shown = self.slots.iter().map(|slot| Slot {
+            mid: slot.mid.clone(),
+            participant: slot.feed().map(|feed| feed.participant),
+            source: slot.feed().map(|feed| feed.source),
+        });
+        shown.collect()
+    }
+
+    /// The stream of a source (not that of its repairs).
+    pub(crate) fn primary(&mut self, source: Source) -> Option<&mut Stream> {
+        self.streams
+            .iter_mut()
+            .find(|stream| stream.source == source && !stream.repair)
+    }
+
+    /// Forgets what is kept of a source for repairs.
+    pub(crate) fn flush(&mut self, source: Source) {
+        self.streams
+            .iter_mut()
+            .filter(|stream| stream.source == source)
+            .for_each(Stream::flush);
+    }
+
+    /// Judges an authenticated packet: which source it belongs to by declaration, whether that source is permitted, and
+    /// whether it is new. What comes back is to be forwarded.
+    pub(crate) fn admit<'a>(
+        &mut self,
+        opened: &Opened,
+        datagram: &'a [u8],
+        now: Instant,
+    ) -> (Option<Source>, Result<Packet<'a>, Refused>) {
+        let Some(place) = self.stream_of(&opened.header, datagram, now) else {
+            return (None, Err(Refused::UnknownStream));
+        };
+        let Some((source, repair)) = self.streams.get_mut(place).map(|stream| {
+            stream.count(opened.index, opened.header.timestamp, now);
+            (stream.source, stream.repair)
+        }) else {
+            return (None, Err(Refused::UnknownStream));
+        };
+        let publication = self.publication_mut(source);
+        publication.received += 1;
+        if publication.permit.is_none() {
+            publication.dropped += 1;
+            return (Some(source), Err(Refused::NotPermitted));
+        }
+        let packet = self.unwrap(source, repair, opened, datagram, now);
+        if let (Ok(packet), Source::Camera | Source::Screen) = (&packet, source)
+            && let Some(stream) = self.primary(source)
+        {
+            stream.history.keep(packet);
+        }
+        (Some(source), packet)
+    }
+
+    /// The packet as its first sending had it.
+    fn unwrap<'a>(
+        &mut self,
+        source: Source,
+        repair: bool,
+        opened: &Opened,
+        datagram: &'a [u8],
+        now: Instant,
+    ) -> Result<Packet<'a>, Refused> {
+        let level = self.level(source, &opened.header, datagram);
+        let payload = datagram
+            .get(opened.payload.clone())
+            .ok_or(Refused::Malformed)?;
+        let payload = unpad(&opened.header, payload).ok_or(Refused::Malformed)?;
+        let stream = self.primary(source).ok_or(Refused::UnknownStream)?;
+        let (index, payload) = if repair {
+            // RFC 4588, section 4: the first number stands before the payload. Without one it is padding.
+            let (number, payload) = payload.split_first_chunk::<2>().ok_or(Refused::Duplicate)?;
+            (
+                stream
+                    .index_of(u16::from_be_bytes(*number))
+                    .ok_or(Refused::Duplicate)?,
+                payload,
+            )
+        } else {
+            (opened.index, payload)
+        };
+        if !stream.take(index, now) {
+            return Err(Refused::Duplicate);
+        }
+        let video = matches!(source, Source::Camera | Source::Screen);
+        let descriptor = if video {
+            Descriptor::parse(payload)
+        } else {
+            None
+        };
+        // Only padding may have no descriptor; it is forwarded so that the numbers stay without gaps.
+        if video && descriptor.is_none() && !payload.is_empty() {
+            return Err(Refused::Malformed);
+        }
+        Ok(Packet {
+            index,
+            timestamp: opened.header.timestamp,
+            marker: opened.header.marker,
+            level,
+            descriptor,
+            payload,
+        })
+    }
+
+    fn level(&self, source: Source, header: &Header, datagram: &[u8]) -> Option<u8> {
+        let id = self.send_codec(source)?.extensions.level?;
+        let (_, value) = header
+            .extensions(datagram)
+            .find(|(known, _)| *known == id)?;
+        value.first().copied()
+    }
+
+    fn send_codec(&self, source: Source) -> Option<&Codec> {
+        self.description
+            .lines
+            .iter()
+            .find_map(|line| match &line.purpose {
+                Purpose::Send(own, codec) if *own == source => Some(codec),
+                _ => None,
+            })
+    }
+
+    /// The place of a packet's stream. A stream belongs to a source by what signalling declared, never by what it carries: by
+    /// its announced SSRC or by the media identifier in the packet (RFC 9143, section 9.2), which must not contradict.
+    fn stream_of(&mut self, header: &Header, datagram: &[u8], now: Instant) -> Option<usize> {
+        if let Some(place) = self
+            .streams
+            .iter()
+            .position(|stream| stream.ssrc == header.ssrc)
+        {
+            let stream = self.streams.get(place)?;
+            let codec = self.send_codec(stream.source)?;
+            let expected = if stream.repair {
+                codec.repair_type
+            } else {
+                Some(codec.payload_type)
+            };
+            return (expected == Some(header.payload_type)).then_some(place);
+        }
+        let (source, repair) = self.declared(header, datagram)?;
+        let rival = self
+            .streams
+            .iter()
+            .position(|stream| stream.source == source && stream.repair == repair);
+        if let Some(rival) = rival {
+            // One stream for each source: a second one beside it is no part of the source.
+            if !self.streams.get(rival)?.is_silent(now) {
+                return None;
+            }
+            self.streams.remove(rival);
+        }
+        self.streams
+            .push(Stream::new(header.ssrc, source, repair, now));
+        Some(self.streams.len() - 1)
+    }
+
+    /// The source that a new stream was declared for, and whether it carries repairs.
+    fn declared(&self, header: &Header, datagram: &[u8]) -> Option<(Source, bool)> {
+        let sending = || {
+            self.description
+                .lines
+                .iter()
+                .filter_map(|line| match &line.purpose {
+                    Purpose::Send(source, codec) => Some((line, *source, codec)),
+                    _ => None,
+                })
+        };
+        let by_mid = sending().find(|(line, _, codec)| {
+            codec.extensions.mid.is_some_and(|id| {
+                header
+                    .extensions(datagram)
+                    .any(|(known, value)| known == id && value == line.mid.as_bytes())
+            })
+        });
+        let has_mid = sending()
+            .next()
+            .and_then(|(_, _, codec)| codec.extensions.mid)
+            .is_some_and(|id| header.extensions(datagram).any(|(known, _)| known == id));
+        let announces = |codec: &Codec| {
+            codec
+                .streams
+                .iter()
+                .any(|(primary, repair)| *primary == header.ssrc || *repair == Some(header.ssrc))
+        };
+        let by_ssrc = sending().find(|(_, _, codec)| announces(codec));
+        let (_, source, codec) = match (by_mid, by_ssrc) {
+            (Some(by_mid), Some(by_ssrc)) if by_mid.1 != by_ssrc.1 => return None,
+            (Some(by_mid), _) => by_mid,
+            (None, _) if has_mid => return None,
+            (None, by_ssrc) => by_ssrc?,
+        };
+        if header.payload_type == codec.payload_type {
+            Some((source, false))
+        } else if codec.repair_type == Some(header.payload_type) {
+            Some((source, true))
+        } else {
+            None
+        }
+    }
+
+    /// Notes when a packet arrived, for the sender's congestion control.
+    pub(crate) fn note_arrival(&mut self, header: &Header, datagram: &[u8], now: Instant) {
+        let id = self
+            .description
+            .lines
+            .iter()
+            .find_map(|line| match &line.purpose {
+                Purpose::Send(_, codec) if codec.reports_arrivals() => {
+                    codec.extensions.transport_cc
+                }
+                _ => None,
+            });
+        let Some(id) = id else { return };
+        let number = header.extensions(datagram).find(|(known, _)| *known == id);
+        if let Some(number) = number.and_then(|(_, value)| <[u8; 2]>::try_from(value).ok()) {
+            self.arrivals.record(u16::from_be_bytes(number), now);
+        }
+    }
+}

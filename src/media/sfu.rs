@@ -1,0 +1,544 @@
+//! One shard of the SFU: commands, datagrams and time go in; datagrams and events come out. It does no input or output, reads
+//! no clock and knows no roles: who may do what arrives as permits, and room and participant are read from them only.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use conclave_policy::actions::{Connect, Publish, Watch};
+use conclave_policy::ids::{ParticipantId, RoomId};
+use conclave_policy::permit::Permit;
+use conclave_policy::source::Source;
+
+use crate::media::answer::Local;
+use crate::media::counters::MediaCounters;
+use crate::media::dtls::{Identity, Step};
+use crate::media::event::{
+    CloseReason, ConnectError, Cut, Gone, PeerEvent, PeerKey, SourceStats, View,
+};
+use crate::media::ice::{Agent, Credentials, Ufrag};
+use crate::media::loudness::Loudness;
+use crate::media::offer::{Description, OfferError, Purpose};
+use crate::media::outbox::{Outbox, Path};
+use crate::media::peer::Peer;
+use crate::media::peers::Peers;
+use crate::media::slot::OutSlot;
+use crate::media::timer::Timers;
+use crate::secret::RandomSource;
+
+/// Views of one participant; a page has at most as many slots as an offer has lines.
+const MOST_VIEWS: usize = 120;
+/// Tries to draw a number that is not taken; the second would already be a wonder.
+const DRAWS: usize = 16;
+
+/// Bounds of a shard.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Transports at the same time.
+    pub peers: usize,
+    /// DTLS handshakes at the same time: each costs memory and 0.1 ms, and takes some ten milliseconds.
+    pub handshakes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            peers: 4000,
+            handshakes: 256,
+        }
+    }
+}
+
+/// A room as the shard knows it: who has a transport.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    pub(crate) members: HashMap<ParticipantId, PeerKey>,
+    pub(crate) speaking: Vec<ParticipantId>,
+}
+
+/// One shard.
+pub struct Sfu {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) limits: Limits,
+    pub(crate) candidates: Vec<SocketAddr>,
+    pub(crate) random: Arc<dyn RandomSource>,
+    pub(crate) peers: Peers,
+    pub(crate) rooms: HashMap<RoomId, Room>,
+    pub(crate) fragments: HashMap<Ufrag, PeerKey>,
+    pub(crate) paths: HashMap<Path, PeerKey>,
+    pub(crate) outbox: Outbox,
+    pub(crate) events: VecDeque<(PeerKey, PeerEvent)>,
+    /// Peers whose slots show something else than they were told.
+    pub(crate) changed: Vec<PeerKey>,
+    pub(crate) counters: MediaCounters,
+    pub(crate) timers: Timers,
+    /// Handshakes under way.
+    pub(crate) handshakes: usize,
+    /// Where packets are composed before they are sealed.
+    pub(crate) scratch: Vec<u8>,
+}
+
+impl std::fmt::Debug for Sfu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sfu")
+            .field("peers", &self.peers.len())
+            .field("rooms", &self.rooms.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sfu {
+    /// An empty shard. `candidates` are the addresses that answers name.
+    pub fn new(
+        identity: Arc<Identity>,
+        candidates: Vec<SocketAddr>,
+        limits: Limits,
+        random: Arc<dyn RandomSource>,
+    ) -> Self {
+        Self {
+            identity,
+            limits,
+            candidates,
+            random,
+            peers: Peers::default(),
+            rooms: HashMap::new(),
+            fragments: HashMap::new(),
+            paths: HashMap::new(),
+            outbox: Outbox::default(),
+            events: VecDeque::new(),
+            changed: Vec::new(),
+            counters: MediaCounters::default(),
+            timers: Timers::default(),
+            handshakes: 0,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Makes a transport for the participant of the permit, in place of the one that it may have. An offer of the same peer
+    /// connection (an ICE restart) keeps keys, streams and slots; any other begins anew and keeps only the standing permits.
+    pub fn connect(
+        &mut self,
+        permit: Permit<Connect>,
+        description: Description,
+        now: Instant,
+    ) -> Result<(PeerKey, Local), ConnectError> {
+        let (room, participant) = (permit.room(), permit.action().participant);
+        let older = self.find(room, participant);
+        if let Some(older) = older
+            && let Some(peer) = self.peers.get(older)
+            && peer.description.session == description.session
+            && peer.description.fingerprint == description.fingerprint
+        {
+            return self.restart(older, permit, description, now);
+        }
+        let most = if older.is_some() {
+            self.limits.peers.saturating_add(1)
+        } else {
+            self.limits.peers
+        };
+        if self.peers.len() >= most {
+            return Err(ConnectError::Full);
+        }
+        let credentials = self.credentials().ok_or(ConnectError::Full)?;
+        let mut older = older.and_then(|older| self.remove(older, CloseReason::Replaced, now));
+        let key = self.peers.reserve().ok_or(ConnectError::Full)?;
+        let streams = self.draw_streams(&description);
+        let local = self.local(&credentials, &description, streams);
+        let slots = self.slots(&description, &local);
+        let own_ssrc = self.draw_ssrc(&[]);
+        self.fragments.insert(credentials.ufrag, key);
+        let agent = Agent::new(credentials, description.ufrag.clone(), now);
+        let mut peer = Peer::new(
+            key,
+            permit,
+            description,
+            local.clone(),
+            agent,
+            slots,
+            own_ssrc,
+            now,
+        );
+        if let Some(older) = &mut older {
+            peer.inherit(older);
+        }
+        self.peers.insert(peer);
+        self.rooms
+            .entry(room)
+            .or_default()
+            .members
+            .insert(participant, key);
+        self.counters.peers = self.peers.len() as u64;
+        self.timers.start(now);
+        self.enter(key, now);
+        Ok((key, local))
+    }
+
+    /// New ICE credentials for the same connection.
+    fn restart(
+        &mut self,
+        key: PeerKey,
+        permit: Permit<Connect>,
+        description: Description,
+        now: Instant,
+    ) -> Result<(PeerKey, Local), ConnectError> {
+        let credentials = self.credentials().ok_or(ConnectError::Full)?;
+        let peer = self.peers.get_mut(key).ok_or(ConnectError::Gone)?;
+        let same = |(old, new): (&_, &_)| is_continued(old, new);
+        let lines = (&peer.description.lines, &description.lines);
+        if lines.0.len() != lines.1.len() || !lines.0.iter().zip(lines.1).all(same) {
+            return Err(OfferError::Changed.into());
+        }
+        peer.permit = permit;
+        if peer.description.ufrag != description.ufrag {
+            self.fragments.remove(&peer.agent.credentials.ufrag);
+            self.fragments.insert(credentials.ufrag, key);
+            peer.local.ufrag = text(&credentials.ufrag);
+            peer.local.password = credentials.password.expose().clone();
+            peer.agent
+                .restart(credentials, description.ufrag.clone(), now);
+        }
+        peer.description = description;
+        // Whoever asked anew is told anew.
+        let local = peer.local.clone();
+        if peer.secured.is_some() {
+            self.events.push_back((key, PeerEvent::Connected));
+            self.events.push_back((key, PeerEvent::Slots(peer.shown())));
+        }
+        Ok((key, local))
+    }
+
+    /// The participant may receive the room's media from now on.
+    pub fn watch(&mut self, permit: Permit<Watch>, now: Instant) -> Result<(), Gone> {
+        let key = self
+            .find(permit.room(), permit.action().participant)
+            .ok_or(Gone)?;
+        self.peers.get_mut(key).ok_or(Gone)?.watch = Some(permit);
+        self.enter(key, now);
+        Ok(())
+    }
+
+    /// The participant receives nothing from now on.
+    pub fn unwatch(&mut self, room: RoomId, participant: ParticipantId) {
+        let Some(key) = self.find(room, participant) else {
+            return;
+        };
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.watch = None;
+        }
+        self.detach_all(key);
+    }
+
+    /// The participant may send the source of the permit from now on. Video begins with a key frame.
+    pub fn publish(&mut self, permit: Permit<Publish>, now: Instant) -> Result<(), Gone> {
+        let Publish {
+            participant,
+            source,
+        } = *permit.action();
+        let room = permit.room();
+        let key = self.find(room, participant).ok_or(Gone)?;
+        self.peers
+            .get_mut(key)
+            .ok_or(Gone)?
+            .publication_mut(source)
+            .permit = Some(permit);
+        self.offer_source(room, participant, source, now);
+        Ok(())
+    }
+
+    /// Ends one source: its permit, its edges, and what was kept of it for repairs. Nothing of it is sent after this.
+    pub fn cut(
+        &mut self,
+        room: RoomId,
+        participant: ParticipantId,
+        source: Source,
+        now: Instant,
+    ) -> Cut {
+        let Some(key) = self.find(room, participant) else {
+            return Cut::default();
+        };
+        self.withdraw(key, source, now)
+    }
+
+    /// Ends a participant's transport, both directions.
+    pub fn disconnect(&mut self, room: RoomId, participant: ParticipantId, now: Instant) {
+        if let Some(key) = self.find(room, participant) {
+            self.remove(key, CloseReason::Removed, now);
+        }
+    }
+
+    /// Ends every transport of a room.
+    pub fn end(&mut self, room: RoomId, now: Instant) {
+        let members = self
+            .rooms
+            .get(&room)
+            .map(|room| room.members.values().copied().collect::<Vec<_>>());
+        for key in members.unwrap_or_default() {
+            self.remove(key, CloseReason::Removed, now);
+        }
+    }
+
+    /// Ends every transport.
+    pub fn end_all(&mut self, now: Instant) {
+        for key in self.peers.keys() {
+            self.remove(key, CloseReason::Removed, now);
+        }
+    }
+
+    /// Ends a transport that nobody answers for any more.
+    pub fn abandon(&mut self, key: PeerKey, now: Instant) {
+        self.remove(key, CloseReason::Removed, now);
+    }
+
+    /// What the participant looks at, the most wanted first.
+    pub fn view(
+        &mut self,
+        room: RoomId,
+        participant: ParticipantId,
+        mut wants: Vec<View>,
+        now: Instant,
+    ) -> Result<(), Gone> {
+        let key = self.find(room, participant).ok_or(Gone)?;
+        wants.truncate(MOST_VIEWS);
+        self.peers.get_mut(key).ok_or(Gone)?.views = wants;
+        self.assign_video(key, now);
+        Ok(())
+    }
+
+    /// Packets of each source of a room that was ever heard of.
+    pub fn stats(&self, room: RoomId) -> Vec<SourceStats> {
+        let Some(room) = self.rooms.get(&room) else {
+            return Vec::new();
+        };
+        let members = room.members.values().filter_map(|key| self.peers.get(*key));
+        let lines = members.flat_map(|peer| {
+            Source::ALL.into_iter().map(move |source| {
+                let publication = peer.publication(source);
+                SourceStats {
+                    participant: peer.participant,
+                    source,
+                    received: publication.received,
+                    forwarded: publication.forwarded,
+                    dropped: publication.dropped,
+                }
+            })
+        });
+        lines.filter(|line| line.received > 0).collect()
+    }
+
+    /// Everything counted so far.
+    pub const fn counters(&self) -> MediaCounters {
+        self.counters
+    }
+
+    /// What is to be sent now. Whoever sends it clears it.
+    pub const fn outbox(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+
+    /// How many datagrams of the outbox the system took, and how many it did not.
+    pub const fn count_sent(&mut self, sent: u64, unsent: u64) {
+        self.counters.datagrams_sent += sent;
+        self.counters.datagrams_unsent += unsent;
+    }
+
+    /// The next event, and of which transport.
+    pub fn poll_event(&mut self) -> Option<(PeerKey, PeerEvent)> {
+        self.events.pop_front()
+    }
+
+    /// When [`Sfu::advance`] is to be called.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    pub(crate) fn find(&self, room: RoomId, participant: ParticipantId) -> Option<PeerKey> {
+        self.rooms.get(&room)?.members.get(&participant).copied()
+    }
+
+    /// Takes a source's permit and everything that rests on it.
+    fn withdraw(&mut self, key: PeerKey, source: Source, now: Instant) -> Cut {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return Cut::default();
+        };
+        peer.flush(source);
+        let publication = peer.publication_mut(source);
+        publication.permit = None;
+        publication.loudness = Loudness::default();
+        publication.key_frame_wanted = false;
+        let cut = Cut {
+            forwarded: publication.forwarded,
+        };
+        self.detach_source(key, source, now);
+        cut
+    }
+
+    /// Takes a peer out, with its edges in both directions, its keys and its addresses.
+    pub(crate) fn remove(
+        &mut self,
+        key: PeerKey,
+        reason: CloseReason,
+        now: Instant,
+    ) -> Option<Box<Peer>> {
+        // Out of the room first, so that no slot is given to it again.
+        if let Some((room, participant)) = self
+            .peers
+            .get(key)
+            .map(|peer| (peer.room, peer.participant))
+        {
+            self.leave_room(room, participant, key);
+        }
+        for source in Source::ALL {
+            self.detach_source(key, source, now);
+        }
+        self.detach_all(key);
+        self.say_goodbye(key);
+        let mut peer = self.peers.remove(key)?;
+        if peer.handshake.session.take().is_some() && peer.secured.take().is_none() {
+            self.handshakes = self.handshakes.saturating_sub(1);
+        }
+        self.fragments.remove(&peer.agent.credentials.ufrag);
+        self.paths.retain(|_, owner| *owner != key);
+        self.events.push_back((key, PeerEvent::Closed { reason }));
+        self.counters.peers = self.peers.len() as u64;
+        if self.peers.len() == 0 {
+            self.timers.stop();
+        }
+        Some(peer)
+    }
+
+    fn leave_room(&mut self, room: RoomId, participant: ParticipantId, key: PeerKey) {
+        let Some(members) = self.rooms.get_mut(&room).map(|room| &mut room.members) else {
+            return;
+        };
+        if members.get(&participant) == Some(&key) {
+            members.remove(&participant);
+        }
+        if members.is_empty() {
+            self.rooms.remove(&room);
+        }
+    }
+
+    /// Tells the client by DTLS that it is over.
+    fn say_goodbye(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let (Some(session), Some(path)) = (&mut peer.handshake.session, peer.agent.selected())
+        else {
+            return;
+        };
+        if peer.secured.is_none() {
+            return;
+        }
+        session.close();
+        // A goodbye is one record; the bound is for a session that never ends.
+        for _ in 0..4 {
+            let Step::Send(record) = session.poll() else {
+                return;
+            };
+            self.outbox.write(path, |bytes, _| {
+                bytes.extend_from_slice(record);
+                true
+            });
+        }
+    }
+
+    fn credentials(&self) -> Option<Credentials> {
+        let draws = (0..DRAWS).map(|_| Credentials::generate(&*self.random));
+        draws
+            .into_iter()
+            .find(|drawn| !self.fragments.contains_key(&drawn.ufrag))
+    }
+
+    fn local(
+        &self,
+        credentials: &Credentials,
+        description: &Description,
+        slots: Vec<Option<(u32, Option<u32>)>>,
+    ) -> Local {
+        let mut session = [0; 8];
+        self.random.fill(&mut session);
+        Local {
+            // RFC 3264 and JSEP: a positive number of at most 62 bits.
+            session: u64::from_be_bytes(session) >> 2 | u64::from(description.lines.is_empty()),
+            ufrag: text(&credentials.ufrag),
+            password: credentials.password.expose().clone(),
+            fingerprint: *self.identity.fingerprint(),
+            candidates: self.candidates.clone(),
+            slots,
+        }
+    }
+
+    /// Streams for every slot, unlike each other and those of the client.
+    fn draw_streams(&self, description: &Description) -> Vec<Option<(u32, Option<u32>)>> {
+        let codecs = description
+            .lines
+            .iter()
+            .filter_map(|line| match &line.purpose {
+                Purpose::Send(_, codec) => Some(codec),
+                _ => None,
+            });
+        let theirs = codecs.flat_map(|codec| {
+            codec
+                .streams
+                .iter()
+                .flat_map(|(one, two)| [Some(*one), *two])
+        });
+        let mut taken: Vec<u32> = theirs.flatten().collect();
+        let mut draw = || {
+            let drawn = self.draw_ssrc(&taken);
+            taken.push(drawn);
+            drawn
+        };
+        let slots = description.lines.iter().map(|line| match &line.purpose {
+            Purpose::Slot(codec) => Some((draw(), codec.repair_type.map(|_| draw()))),
+            _ => None,
+        });
+        slots.collect()
+    }
+
+    fn draw_ssrc(&self, taken: &[u32]) -> u32 {
+        let draws = (0..DRAWS).map(|_| {
+            let mut bytes = [0; 4];
+            self.random.fill(&mut bytes);
+            u32::from_be_bytes(bytes)
+        });
+        draws
+            .into_iter()
+            .find(|drawn| *drawn != 0 && !taken.contains(drawn))
+            .unwrap_or(1)
+    }
+
+    fn slots(&self, description: &Description, local: &Local) -> Vec<OutSlot> {
+        let lines = description.lines.iter().zip(&local.slots);
+        lines
+            .filter_map(|(line, streams)| match (&line.purpose, streams) {
+                (Purpose::Slot(codec), Some(streams)) => {
+                    let mut start = [0; 2];
+                    self.random.fill(&mut start);
+                    // The lower half, so that the first packets lost cannot hide a rollover (RFC 3711, section 3.3.1).
+                    let start = u64::from(u16::from_be_bytes(start) >> 1).max(1);
+                    Some(OutSlot::new(&line.mid, line.kind, codec, *streams, start))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+/// Whether a line of a later offer goes on with one of an earlier: the same purpose, which only an unused line may change.
+fn is_continued(old: &crate::media::offer::Line, new: &crate::media::offer::Line) -> bool {
+    let same = match (&old.purpose, &new.purpose) {
+        (Purpose::Send(old, _), Purpose::Send(new, _)) => old == new,
+        (Purpose::Slot(_), Purpose::Slot(_)) | (Purpose::Refused, Purpose::Refused) => true,
+        (Purpose::Idle(_), Purpose::Idle(_) | Purpose::Send(..))
+        | (Purpose::Send(..), Purpose::Idle(_)) => true,
+        _ => false,
+    };
+    same && old.mid == new.mid && old.kind == new.kind
+}
+
+fn text(ufrag: &Ufrag) -> String {
+    ufrag.iter().map(|byte| char::from(*byte)).collect()
+}

@@ -1,0 +1,292 @@
+//! One incoming stream, after authentication: what came and what is missing, its sender's clock, and the last packets for
+//! repairs. Everything in it is bounded.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use conclave_policy::source::Source;
+
+use crate::media::offer::Kind;
+use crate::media::rtcp::ReceptionReport;
+use crate::media::vp8::Descriptor;
+
+/// Video packets kept for repairs: about a second at 4 Mbit/s.
+const HISTORY: usize = 512;
+/// Missing packets remembered; with more missing only a key frame helps.
+const MOST_MISSING: usize = 256;
+/// How long a missing packet may be merely late.
+const GRACE: Duration = Duration::from_millis(10);
+/// After this a repair would come too late to be shown.
+const USEFUL: Duration = Duration::from_secs(1);
+/// A stream that was silent for so long may be replaced by another of the same source.
+const SILENT: Duration = Duration::from_secs(2);
+
+/// A packet that is to be forwarded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packet<'a> {
+    /// Rollover counter and sequence number in the publisher's stream.
+    pub(crate) index: u64,
+    /// Media time.
+    pub(crate) timestamp: u32,
+    /// The last packet of a frame, the first of a talkspurt.
+    pub(crate) marker: bool,
+    /// How loud (RFC 6464).
+    pub(crate) level: Option<u8>,
+    /// What of the payload must be read.
+    pub(crate) descriptor: Option<Descriptor>,
+    /// The payload, without padding.
+    pub(crate) payload: &'a [u8],
+}
+
+/// An incoming stream.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) ssrc: u32,
+    pub(crate) source: Source,
+    /// It carries retransmissions of the source's other stream.
+    pub(crate) repair: bool,
+    pub(crate) history: History,
+    reception: Reception,
+    missing: VecDeque<Missing>,
+    newest: Option<u64>,
+    last: Instant,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Missing {
+    index: u64,
+    since: Instant,
+    asked: bool,
+}
+
+impl Stream {
+    pub(crate) fn new(ssrc: u32, source: Source, repair: bool, now: Instant) -> Self {
+        Self {
+            ssrc,
+            source,
+            repair,
+            history: History::default(),
+            reception: Reception::new(Kind::of(source).clock()),
+            missing: VecDeque::new(),
+            newest: None,
+            last: now,
+        }
+    }
+
+    /// Whether another stream may take its place.
+    pub(crate) fn is_silent(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.last) >= SILENT
+    }
+
+    /// Counts an authenticated packet for the reports.
+    pub(crate) fn count(&mut self, index: u64, timestamp: u32, now: Instant) {
+        self.last = now;
+        self.reception.count(index, timestamp, now);
+    }
+
+    /// Takes a packet up unless it is there already, be it by a repair; says whether it was new.
+    pub(crate) fn take(&mut self, index: u64, now: Instant) -> bool {
+        let Some(newest) = self.newest else {
+            self.newest = Some(index);
+            return true;
+        };
+        if index > newest {
+            self.newest = Some(index);
+            self.note_missing(newest + 1..index, now);
+            return true;
+        }
+        let place = self
+            .missing
+            .iter()
+            .position(|missing| missing.index == index);
+        place.and_then(|place| self.missing.remove(place)).is_some()
+    }
+
+    fn note_missing(&mut self, gap: std::ops::Range<u64>, now: Instant) {
+        let length = gap.end.saturating_sub(gap.start);
+        if length > MOST_MISSING as u64 {
+            self.missing.clear();
+            return;
+        }
+        for index in gap {
+            if self.missing.len() >= MOST_MISSING {
+                self.missing.pop_front();
+            }
+            self.missing.push_back(Missing {
+                index,
+                since: now,
+                asked: false,
+            });
+        }
+    }
+
+    /// The full index of a sequence number near the newest.
+    pub(crate) fn index_of(&self, sequence: u16) -> Option<u64> {
+        let newest = self.newest?;
+        let [.., n0, n1] = newest.to_be_bytes();
+        let ahead = sequence
+            .wrapping_sub(u16::from_be_bytes([n0, n1]))
+            .cast_signed();
+        newest.checked_add_signed(i64::from(ahead))
+    }
+
+    /// Which packets to ask for now; each is asked for once.
+    pub(crate) fn ask(&mut self, now: Instant) -> Vec<u16> {
+        let age = |missing: &Missing| now.saturating_duration_since(missing.since);
+        self.missing.retain(|missing| age(missing) < USEFUL);
+        let due = self
+            .missing
+            .iter_mut()
+            .filter(|missing| !missing.asked && age(missing) >= GRACE);
+        due.map(|missing| {
+            missing.asked = true;
+            let [.., n0, n1] = missing.index.to_be_bytes();
+            u16::from_be_bytes([n0, n1])
+        })
+        .collect()
+    }
+
+    /// Forgets payloads and open repairs, as a cut demands. What is sent until the source stands again is never asked for.
+    pub(crate) fn flush(&mut self) {
+        self.history.clear();
+        self.missing.clear();
+        self.newest = None;
+    }
+
+    /// The sender reported its clock.
+    pub(crate) fn sender_report(&mut self, ntp: u64, now: Instant) {
+        self.reception.sender_report = Some((ntp, now));
+    }
+
+    /// What to report to the sender.
+    pub(crate) fn report(&mut self, now: Instant) -> Option<ReceptionReport> {
+        self.reception.report(self.ssrc, now)
+    }
+}
+
+/// The last packets of a stream, for repairs.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    places: Vec<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    index: Option<u64>,
+    timestamp: u32,
+    marker: bool,
+    payload: Vec<u8>,
+}
+
+impl History {
+    /// Keeps a copy; the packet [`HISTORY`] numbers before gives way.
+    pub(crate) fn keep(&mut self, packet: &Packet<'_>) {
+        if self.places.is_empty() {
+            self.places.resize_with(HISTORY, Kept::default);
+        }
+        let place = usize::try_from(packet.index % HISTORY as u64).unwrap_or(0);
+        if let Some(kept) = self.places.get_mut(place) {
+            kept.index = Some(packet.index);
+            kept.timestamp = packet.timestamp;
+            kept.marker = packet.marker;
+            kept.payload.clear();
+            kept.payload.extend_from_slice(packet.payload);
+        }
+    }
+
+    /// The packet with this index, if it is still there.
+    pub(crate) fn get(&self, index: u64) -> Option<Packet<'_>> {
+        let place = usize::try_from(index % HISTORY as u64).ok()?;
+        let kept = self
+            .places
+            .get(place)
+            .filter(|kept| kept.index == Some(index))?;
+        Some(Packet {
+            index,
+            timestamp: kept.timestamp,
+            marker: kept.marker,
+            level: None,
+            descriptor: Descriptor::parse(&kept.payload),
+            payload: &kept.payload,
+        })
+    }
+
+    fn clear(&mut self) {
+        self.places = Vec::new();
+    }
+}
+
+/// Reception as RFC 3550, section 6.4.1, reports it.
+#[derive(Debug)]
+struct Reception {
+    clock: u32,
+    first: Option<u64>,
+    newest: u64,
+    received: u64,
+    reported: (u64, u64),
+    /// Sixteenths of a tick.
+    jitter: u64,
+    transit: Option<(u32, Instant)>,
+    sender_report: Option<(u64, Instant)>,
+}
+
+impl Reception {
+    const fn new(clock: u32) -> Self {
+        Self {
+            clock,
+            first: None,
+            newest: 0,
+            received: 0,
+            reported: (0, 0),
+            jitter: 0,
+            transit: None,
+            sender_report: None,
+        }
+    }
+
+    fn count(&mut self, index: u64, timestamp: u32, now: Instant) {
+        self.received += 1;
+        self.first = Some(self.first.map_or(index, |first| first.min(index)));
+        self.newest = self.newest.max(index);
+        if let Some((before, at)) = self.transit.replace((timestamp, now)) {
+            let elapsed =
+                now.saturating_duration_since(at).as_micros() * u128::from(self.clock) / 1_000_000;
+            let elapsed = i64::try_from(elapsed).unwrap_or(i64::MAX);
+            let media = i64::from(timestamp.wrapping_sub(before).cast_signed());
+            let difference = elapsed.saturating_sub(media).unsigned_abs();
+            // A minute is no jitter but another timeline.
+            if difference < u64::from(self.clock) * 60 {
+                self.jitter = self.jitter + difference - ((self.jitter + 8) >> 4);
+            }
+        }
+    }
+
+    fn report(&mut self, ssrc: u32, now: Instant) -> Option<ReceptionReport> {
+        let expected = self.newest - self.first? + 1;
+        let lost = i64::try_from(expected).ok()? - i64::try_from(self.received).ok()?;
+        let (expected_before, received_before) = self.reported;
+        let expected_now = expected.saturating_sub(expected_before);
+        let lost_now = expected_now.saturating_sub(self.received.saturating_sub(received_before));
+        self.reported = (expected, self.received);
+        let fraction = (lost_now * 256).checked_div(expected_now).unwrap_or(0);
+        let (last, delay) = match self.sender_report {
+            Some((ntp, at)) => {
+                let delay = now.saturating_duration_since(at).as_micros() * 65_536 / 1_000_000;
+                (
+                    u32::try_from(ntp >> 16 & 0xffff_ffff).unwrap_or(0),
+                    u32::try_from(delay).unwrap_or(u32::MAX),
+                )
+            }
+            None => (0, 0),
+        };
+        Some(ReceptionReport {
+            ssrc,
+            fraction_lost: u8::try_from(fraction).unwrap_or(u8::MAX),
+            total_lost: u32::try_from(lost.clamp(0, 0x7f_ffff)).unwrap_or(0),
+            last_sequence_number: u32::try_from(self.newest & 0xffff_ffff).unwrap_or(0),
+            jitter: u32::try_from(self.jitter >> 4).unwrap_or(u32::MAX),
+            last_sender_report: last,
+            delay,
+        })
+    }
+}

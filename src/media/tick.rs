@@ -1,0 +1,177 @@
+//! What time brings: repairs asked for, reports written, speakers found, handshakes driven, the silent ended.
+
+use std::time::Instant;
+
+use conclave_policy::ids::RoomId;
+use conclave_policy::source::Source;
+
+use crate::media::event::{CloseReason, PeerEvent, PeerKey};
+use crate::media::offer::{Kind, Purpose};
+use crate::media::rtcp::Compound;
+use crate::media::sfu::Sfu;
+use crate::media::timer::Timer;
+
+/// What a publisher may send when it cannot use arrival times: enough for the best layer.
+const OPEN_BANDWIDTH: u32 = 3_000_000;
+
+impl Sfu {
+    /// Does what is due.
+    pub fn advance(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.take(now) {
+            match timer {
+                Timer::Repairs => self.ask_publishers(now),
+                Timer::Arrivals => self.report_arrivals(),
+                Timer::Speakers => self.find_speakers(now),
+                Timer::Reports => self.report_reception(now),
+                Timer::Handshakes => self.drive_handshakes(now),
+            }
+        }
+    }
+
+    /// Tells each participant what its slots show, if that changed. To be called when an input is done.
+    pub fn settle(&mut self) {
+        for key in self.changed.drain(..) {
+            if let Some(peer) = self.peers.get_mut(key)
+                && std::mem::take(&mut peer.slots_changed)
+            {
+                self.events.push_back((key, PeerEvent::Slots(peer.shown())));
+            }
+        }
+    }
+
+    fn ask_publishers(&mut self, now: Instant) {
+        for key in self.peers.keys() {
+            for source in [Source::Camera, Source::Screen] {
+                self.ask_for_losses(key, source, now);
+                self.want_waiting_key_frame(key, source, now);
+                self.ask_for_key_frame(key, source, now);
+            }
+        }
+    }
+
+    fn ask_for_losses(&mut self, key: PeerKey, source: Source, now: Instant) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let nack = peer
+            .description
+            .lines
+            .iter()
+            .any(|line| match &line.purpose {
+                Purpose::Send(own, codec) => *own == source && codec.nack,
+                _ => false,
+            });
+        if !nack || peer.publication(source).permit.is_none() {
+            return;
+        }
+        let own = peer.own_ssrc;
+        let Some(stream) = peer.primary(source) else {
+            return;
+        };
+        let (media, lost) = (stream.ssrc, stream.ask(now));
+        if !lost.is_empty() {
+            self.counters.nacks_sent += lost.len() as u64;
+            self.say(key, &Compound::default().nack(own, media, &lost));
+        }
+    }
+
+    /// As long as a receiver with keys waits for a key frame, it is asked for again.
+    fn want_waiting_key_frame(&mut self, key: PeerKey, source: Source, now: Instant) {
+        let Some(peer) = self.peers.get(key) else {
+            return;
+        };
+        let waits = peer.publication(source).edges.iter().any(|edge| {
+            self.peers.get(edge.viewer).is_some_and(|viewer| {
+                viewer.secured.is_some()
+                    && viewer
+                        .slots
+                        .get(edge.slot)
+                        .is_some_and(|slot| slot.is_waiting())
+            })
+        });
+        if waits {
+            self.want_key_frame(key, source, now);
+        }
+    }
+
+    fn report_arrivals(&mut self) {
+        for key in self.peers.keys() {
+            let Some(peer) = self.peers.get_mut(key) else {
+                continue;
+            };
+            let Some(media) = peer.streams.last().map(|stream| stream.ssrc) else {
+                continue;
+            };
+            if let Some(report) = peer.arrivals.report(peer.own_ssrc, media) {
+                self.say(key, &Compound::default().with(report));
+            }
+        }
+    }
+
+    fn find_speakers(&mut self, now: Instant) {
+        let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
+        for room in rooms {
+            self.assign_audio(room, now);
+            self.tell_speakers(room, now);
+        }
+    }
+
+    fn report_reception(&mut self, now: Instant) {
+        for key in self.peers.keys() {
+            let Some(peer) = self.peers.get_mut(key) else {
+                continue;
+            };
+            if peer.agent.is_expired(now) {
+                self.remove(key, CloseReason::Timeout, now);
+                continue;
+            }
+            let own = peer.own_ssrc;
+            let reports: Vec<_> = peer
+                .streams
+                .iter_mut()
+                .filter_map(|stream| stream.report(now))
+                .collect();
+            if reports.is_empty() {
+                continue;
+            }
+            let mut compound = Compound::receiver(own, reports);
+            let (mut limits, mut media) = (false, Vec::new());
+            for stream in peer
+                .streams
+                .iter()
+                .filter(|stream| Kind::of(stream.source) == Kind::Video)
+            {
+                media.push(stream.ssrc);
+            }
+            for line in &peer.description.lines {
+                if let (Kind::Video, Purpose::Send(_, codec)) = (line.kind, &line.purpose) {
+                    limits |= codec.remb && !codec.reports_arrivals();
+                }
+            }
+            if limits && !media.is_empty() {
+                compound = compound.bandwidth(own, OPEN_BANDWIDTH, media);
+            }
+            self.say(key, &compound);
+        }
+    }
+
+    fn drive_handshakes(&mut self, now: Instant) {
+        for key in self.peers.keys() {
+            let Some(peer) = self.peers.get_mut(key) else {
+                continue;
+            };
+            let Some(wake) = peer.handshake.wake else {
+                continue;
+            };
+            if wake > now {
+                self.timers.hasten(Timer::Handshakes, wake);
+                continue;
+            }
+            peer.handshake.wake = None;
+            if let Some(session) = &mut peer.handshake.session {
+                session.advance(now);
+                self.drive(key, None, now);
+            }
+        }
+    }
+}

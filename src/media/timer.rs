@@ -1,0 +1,90 @@
+//! The clockwork of a shard: every timer it has, in one table.
+
+use std::time::{Duration, Instant};
+
+/// What is done again and again while there are peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timer {
+    /// Ask publishers for what is missing, and for key frames.
+    Repairs,
+    /// Tell senders when their packets arrived.
+    Arrivals,
+    /// Let the loudest into the sound slots and say who speaks.
+    Speakers,
+    /// Reception reports; end peers that have gone silent.
+    Reports,
+    /// A DTLS handshake wants to retransmit or to give up.
+    Handshakes,
+}
+
+impl Timer {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Repairs,
+        Self::Arrivals,
+        Self::Speakers,
+        Self::Reports,
+        Self::Handshakes,
+    ];
+
+    /// How often; `None` if it is set for each occasion.
+    pub(crate) const fn period(self) -> Option<Duration> {
+        match self {
+            Self::Repairs => Some(Duration::from_millis(20)),
+            Self::Arrivals => Some(Duration::from_millis(50)),
+            Self::Speakers => Some(Duration::from_millis(200)),
+            Self::Reports => Some(Duration::from_millis(800)),
+            Self::Handshakes => None,
+        }
+    }
+}
+
+/// When each timer is due.
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    due: [Option<Instant>; Timer::ALL.len()],
+}
+
+impl Timers {
+    /// Starts the periodic timers, unless they run.
+    pub(crate) fn start(&mut self, now: Instant) {
+        for timer in Timer::ALL {
+            if let (Some(period), Some(due @ None)) =
+                (timer.period(), self.due.get_mut(timer as usize))
+            {
+                *due = now.checked_add(period);
+            }
+        }
+    }
+
+    /// Stops all timers.
+    pub(crate) fn stop(&mut self) {
+        self.due = Default::default();
+    }
+
+    /// Sets a timer, unless it is due earlier.
+    pub(crate) fn hasten(&mut self, timer: Timer, at: Instant) {
+        if let Some(due) = self.due.get_mut(timer as usize) {
+            *due = Some(due.map_or(at, |due| due.min(at)));
+        }
+    }
+
+    /// A timer that is due; it starts anew.
+    pub(crate) fn take(&mut self, now: Instant) -> Option<Timer> {
+        let timer = Timer::ALL
+            .into_iter()
+            .find(|timer| self.at(*timer).is_some_and(|due| due <= now))?;
+        if let Some(due) = self.due.get_mut(timer as usize) {
+            *due = timer.period().and_then(|period| now.checked_add(period));
+        }
+        Some(timer)
+    }
+
+    /// When the next timer is due.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.due.iter().flatten().min().copied()
+    }
+
+    fn at(&self, timer: Timer) -> Option<Instant> {
+        self.due.get(timer as usize).copied().flatten()
+    }
+}

@@ -1,0 +1,62 @@
+//! What the rest of the server asks of a shard, each with the place for its answer.
+
+use conclave_policy::actions::{Connect, Publish, Watch};
+use conclave_policy::ids::{ParticipantId, RoomId};
+use conclave_policy::permit::Permit;
+use conclave_policy::source::Source;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::media::answer::Local;
+use crate::media::event::{ConnectError, Cut, Gone, PeerEvent, SourceStats, View};
+use crate::media::offer::Description;
+
+/// One command. The answer is given when everything that it changed has been sent.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Connect {
+        permit: Permit<Connect>,
+        description: Box<Description>,
+        events: mpsc::Sender<PeerEvent>,
+        reply: oneshot::Sender<Result<Local, ConnectError>>,
+    },
+    Watch {
+        permit: Permit<Watch>,
+        reply: oneshot::Sender<Result<(), Gone>>,
+    },
+    Publish {
+        permit: Permit<Publish>,
+        reply: oneshot::Sender<Result<(), Gone>>,
+    },
+    Cut {
+        room: RoomId,
+        participant: ParticipantId,
+        source: Source,
+        reply: oneshot::Sender<Cut>,
+    },
+    Unwatch {
+        room: RoomId,
+        participant: ParticipantId,
+        reply: oneshot::Sender<()>,
+    },
+    Disconnect {
+        room: RoomId,
+        participant: ParticipantId,
+        reply: oneshot::Sender<()>,
+    },
+    End {
+        room: RoomId,
+        reply: oneshot::Sender<()>,
+    },
+    View {
+        room: RoomId,
+        participant: ParticipantId,
+        wants: Vec<View>,
+        reply: oneshot::Sender<Result<(), Gone>>,
+    },
+    Stats {
+        room: RoomId,
+        reply: oneshot::Sender<Vec<SourceStats>>,
+    },
+    /// End every transport, and the thread.
+    Stop,
+}

@@ -1,0 +1,8 @@
+//! Runs the media core: sockets, one thread per shard, commands and events. It decides nothing about media and nothing about
+//! rights; it moves bytes and keeps order: a command before the next datagram, an answer after the last send.
+
+pub(crate) mod command;
+pub(crate) mod outlet;
+pub mod plane;
+pub(crate) mod shard;
+pub(crate) mod socket;

@@ -1,0 +1,291 @@
+//! The loop of one shard: commands first, then datagrams, one after the other, then time. It owns its core alone.
+
+use std::net::UdpSocket;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use crate::clock::{Clock, SystemClock};
+use crate::media::counters::MediaCounters;
+use crate::media::outbox::Path;
+use crate::media::sfu::Sfu;
+use crate::udp::command::Command;
+use crate::udp::outlet::Outlets;
+
+/// The largest datagram read. Larger ones are cut short and then fail to authenticate.
+const LARGEST: usize = 2048;
+/// Datagrams read from one socket before the others have their turn.
+const TURN: usize = 64;
+/// How soon a full receiver of events is tried again.
+const RETRY: Duration = Duration::from_millis(20);
+/// The longest wait, for counters to be fresh and a missed wake-up not to matter.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// One socket: read where the runtime waits for it, written directly.
+#[derive(Debug)]
+struct Port {
+    reader: tokio::net::UdpSocket,
+    writer: UdpSocket,
+}
+
+/// One shard and what it runs on.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    pub(crate) sfu: Sfu,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) counters: Arc<Mutex<MediaCounters>>,
+}
+
+struct Running {
+    sfu: Sfu,
+    commands: mpsc::Receiver<Command>,
+    counters: Arc<Mutex<MediaCounters>>,
+    ports: Vec<Port>,
+    outlets: Outlets,
+    waiting: bool,
+    clock: SystemClock,
+    stopped: bool,
+}
+
+impl Shard {
+    /// Runs until it is told to stop or nobody can tell it anything any more.
+    pub(crate) async fn run(self, sockets: Vec<UdpSocket>) -> std::io::Result<()> {
+        let mut ports = Vec::new();
+        for writer in sockets {
+            let reader = tokio::net::UdpSocket::from_std(writer.try_clone()?)?;
+            ports.push(Port { reader, writer });
+        }
+        let mut running = Running {
+            sfu: self.sfu,
+            commands: self.commands,
+            counters: self.counters,
+            ports,
+            outlets: Outlets::default(),
+            waiting: false,
+            clock: SystemClock,
+            stopped: false,
+        };
+        running.run().await;
+        Ok(())
+    }
+}
+
+impl Running {
+    async fn run(&mut self) {
+        let mut buffer = vec![0; LARGEST];
+        while !self.stopped {
+            let busy = self.read(&mut buffer);
+            self.pass_time();
+            self.publish_counters();
+            if busy {
+                // Lets the runtime look at all sockets, without waiting.
+                tokio::task::yield_now().await;
+            } else {
+                self.wait().await;
+            }
+        }
+    }
+
+    /// Waits for a command, a datagram or the next timer, whichever comes first.
+    async fn wait(&mut self) {
+        let now = self.clock.instant();
+        let retry = self.waiting.then(|| now + RETRY);
+        let until = [self.sfu.next_timeout(), retry]
+            .into_iter()
+            .flatten()
+            .fold(now + LONGEST_WAIT, Instant::min);
+        let ports = &self.ports;
+        let readable = std::future::poll_fn(|context| {
+            // Every socket is asked, so that each wakes this task.
+            let ready = ports
+                .iter()
+                .filter(|port| port.reader.poll_recv_ready(context).is_ready())
+                .count();
+            if ready > 0 {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        });
+        tokio::select! {
+            biased;
+            command = self.commands.recv() => self.obey(command.unwrap_or(Command::Stop)),
+            () = readable => {}
+            () = tokio::time::sleep_until(until.into()) => {}
+        }
+    }
+
+    /// Reads from every socket in turn; says whether there may be more. Commands go first, before every single datagram: what a
+    /// room forbids takes effect under any flood.
+    fn read(&mut self, buffer: &mut [u8]) -> bool {
+        let mut more = false;
+        for socket in 0..self.ports.len() {
+            for turn in 0..TURN {
+                while let Ok(command) = self.commands.try_recv() {
+                    self.obey(command);
+                }
+                let Some(port) = self.ports.get(socket) else {
+                    break;
+                };
+                match port.reader.try_recv_from(buffer) {
+                    Ok((length, remote)) => {
+                        let path = Path {
+                            socket: u16::try_from(socket).unwrap_or(u16::MAX),
+                            remote,
+                        };
+                        let now = self.clock.instant();
+                        if let Some(datagram) = buffer.get_mut(..length) {
+                            self.sfu.receive(path, datagram, now);
+                        }
+                        self.settle();
+                    }
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                    // What the network reports about an earlier datagram is no reason to stop.
+                    Err(_) => {}
+                }
+                more |= turn + 1 == TURN;
+            }
+        }
+        more
+    }
+
+    fn pass_time(&mut self) {
+        let now = self.clock.instant();
+        if self.sfu.next_timeout().is_some_and(|at| at <= now) {
+            self.sfu.advance(now);
+            self.settle();
+        } else if self.waiting {
+            self.tell();
+        }
+    }
+
+    /// Sends what is to be sent and tells what is to be told.
+    fn settle(&mut self) {
+        self.sfu.settle();
+        self.send();
+        let mut told = false;
+        while let Some((key, event)) = self.sfu.poll_event() {
+            self.outlets.push(key, event);
+            told = true;
+        }
+        if told {
+            self.tell();
+        }
+    }
+
+    fn tell(&mut self) {
+        let (gone, waiting) = self.outlets.flush();
+        self.waiting = waiting;
+        let now = self.clock.instant();
+        for key in gone {
+            self.sfu.abandon(key, now);
+        }
+    }
+
+    /// Sends the batch. Grouping datagrams of one path into one call belongs here.
+    fn send(&mut self) {
+        let outbox = self.sfu.outbox();
+        if outbox.is_empty() {
+            return;
+        }
+        let (mut sent, mut unsent) = (0, 0);
+        for transmit in outbox.iter() {
+            let port = self.ports.get(usize::from(transmit.path.socket));
+            // Media that cannot leave now is of no use later.
+            match port.map(|port| port.writer.send_to(transmit.bytes, transmit.path.remote)) {
+                Some(Ok(_)) => sent += 1,
+                _ => unsent += 1,
+            }
+        }
+        outbox.clear();
+        self.sfu.count_sent(sent, unsent);
+    }
+
+    fn publish_counters(&self) {
+        *self.counters.lock().unwrap_or_else(PoisonError::into_inner) = self.sfu.counters();
+    }
+
+    /// Does a command, sends what follows from it, and only then answers.
+    fn obey(&mut self, command: Command) {
+        let now = self.clock.instant();
+        match command {
+            Command::Connect {
+                permit,
+                description,
+                events,
+                reply,
+            } => {
+                let connected = self.sfu.connect(permit, *description, now);
+                let answer = connected.map(|(key, local)| {
+                    self.outlets.add(key, events);
+                    local
+                });
+                self.settle();
+                let _ = reply.send(answer);
+            }
+            Command::Watch { permit, reply } => {
+                let answer = self.sfu.watch(permit, now);
+                self.settle();
+                let _ = reply.send(answer);
+            }
+            Command::Publish { permit, reply } => {
+                let answer = self.sfu.publish(permit, now);
+                self.settle();
+                let _ = reply.send(answer);
+            }
+            Command::Cut {
+                room,
+                participant,
+                source,
+                reply,
+            } => {
+                let answer = self.sfu.cut(room, participant, source, now);
+                self.settle();
+                let _ = reply.send(answer);
+            }
+            Command::Unwatch {
+                room,
+                participant,
+                reply,
+            } => {
+                self.sfu.unwatch(room, participant);
+                self.settle();
+                let _ = reply.send(());
+            }
+            Command::Disconnect {
+                room,
+                participant,
+                reply,
+            } => {
+                self.sfu.disconnect(room, participant, now);
+                self.settle();
+                let _ = reply.send(());
+            }
+            Command::End { room, reply } => {
+                self.sfu.end(room, now);
+                self.settle();
+                let _ = reply.send(());
+            }
+            Command::View {
+                room,
+                participant,
+                wants,
+                reply,
+            } => {
+                let answer = self.sfu.view(room, participant, wants, now);
+                self.settle();
+                let _ = reply.send(answer);
+            }
+            Command::Stats { room, reply } => {
+                let _ = reply.send(self.sfu.stats(room));
+            }
+            Command::Stop => {
+                self.sfu.end_all(now);
+                self.settle();
+                self.stopped = true;
+            }
+        }
+    }
+}
