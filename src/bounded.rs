@@ -84,7 +84,9 @@ impl<'de, T: Deserialize<'de>, const N: usize> Deserialize<'de> for Few<T, N> {
             }
         }
 
-        deserializer.deserialize_seq(Entries::<T, N>(PhantomData)).map(Self)
+        deserializer
+            .deserialize_seq(Entries::<T, N>(PhantomData))
+            .map(Self)
     }
 }
 
@@ -106,6 +108,9 @@ mod tests {
 
     #[test]
     fn text_does_not_print_itself() {
-        assert_eq!(format!("{:?}", Text::<8>("secret".into())), "[6 bytes of text]");
+        assert_eq!(
+            format!("{:?}", Text::<8>("secret".into())),
+            "[6 bytes of text]"
+        );
     }
 }

@@ -29,7 +29,10 @@ impl Timestamp {
 
     /// Later by `duration`; saturates.
     pub fn after(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
+        )
     }
 
     /// How long ago `earlier` was; zero if it is in the future.
@@ -56,10 +59,15 @@ pub trait Clock: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
-#[expect(clippy::disallowed_methods, reason = "this is the one place where the clock is read")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place where the clock is read"
+)]
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let elapsed = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Timestamp(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
     }
 
@@ -81,17 +89,26 @@ const MANUAL_EPOCH: i64 = 1_767_225_600_000;
 impl ManualClock {
     /// Starts at a fixed wall-clock time.
     pub fn new() -> Self {
-        Self { start: SystemClock.instant(), offset: Mutex::new(Duration::ZERO) }
+        Self {
+            start: SystemClock.instant(),
+            offset: Mutex::new(Duration::ZERO),
+        }
     }
 
     /// Moves both clocks forward.
     pub fn advance(&self, by: Duration) {
-        let mut offset = self.offset.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut offset = self
+            .offset
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         *offset = offset.saturating_add(by);
     }
 
     fn offset(&self) -> Duration {
-        *self.offset.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        *self
+            .offset
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

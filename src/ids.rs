@@ -1,7 +1,9 @@
 //! Every identifier of the server. The newtypes stand in the policy crate, because permits carry them;
 //! here they are made, 128 random bits each, so that none can be guessed or counted.
 
-pub use conclave_policy::ids::{AccountId, ActorId, GuestId, KnockId, OrgId, ParticipantId, RoomId, SessionId};
+pub use conclave_policy::ids::{
+    AccountId, ActorId, GuestId, KnockId, OrgId, ParticipantId, RoomId, SessionId,
+};
 
 use crate::secret::RandomSource;
 
@@ -19,6 +21,9 @@ mod tests {
 
     #[test]
     fn two_identifiers_differ() {
-        assert_ne!(random::<RoomId>(&SystemRandom), random::<RoomId>(&SystemRandom));
+        assert_ne!(
+            random::<RoomId>(&SystemRandom),
+            random::<RoomId>(&SystemRandom)
+        );
     }
 }

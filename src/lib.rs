@@ -2,11 +2,18 @@
 //!
 //! The parts and the direction of their imports are in `docs/architecture.md`.
 
+pub mod api;
+pub mod auth;
 pub mod bounded;
 pub mod clock;
+pub mod config;
+pub mod gateway;
+pub mod guard;
 pub mod ids;
 pub mod media;
 pub mod rooms;
 pub mod secret;
+pub mod server;
 pub mod store;
+pub mod telemetry;
 pub mod udp;

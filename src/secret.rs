@@ -67,7 +67,9 @@ impl RandomSource for SystemRandom {
     }
 }
 
-const CONSONANTS: [char; 16] = ['b', 'd', 'f', 'g', 'h', 'j', 'k', 'l', 'm', 'n', 'p', 'r', 's', 't', 'v', 'z'];
+const CONSONANTS: [char; 16] = [
+    'b', 'd', 'f', 'g', 'h', 'j', 'k', 'l', 'm', 'n', 'p', 'r', 's', 't', 'v', 'z',
+];
 const VOWELS: [char; 4] = ['a', 'e', 'i', 'o'];
 const SYLLABLES: usize = 12;
 
@@ -103,7 +105,10 @@ mod tests {
     fn a_generated_password_is_four_groups_of_six_letters() {
         let password = readable_password(&SystemRandom);
         let groups: Vec<_> = password.expose().split('-').collect();
-        assert_eq!(groups.iter().map(|g| g.len()).collect::<Vec<_>>(), [6, 6, 6, 6]);
+        assert_eq!(
+            groups.iter().map(|g| g.len()).collect::<Vec<_>>(),
+            [6, 6, 6, 6]
+        );
         assert_ne!(password.expose(), readable_password(&SystemRandom).expose());
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::facts::{Dimension, Facts, NewRole};
 use crate::ids::{KnockId, ParticipantId};
+use crate::roles::Role;
 use crate::settings::SettingKey;
 use crate::source::Source;
 
@@ -16,6 +17,16 @@ pub trait Action: sealed::Sealed {
     /// Sets the facts that follow from the action itself, so that a permit never rests on a caller's word for them.
     fn settle(&self, facts: Facts) -> Facts {
         facts
+    }
+
+    /// The identifier of whom or what it is aimed at, for the audit trail.
+    fn audit_target(&self) -> Option<[u8; 16]> {
+        None
+    }
+
+    /// What exactly it does, for the audit trail: words out of fixed sets, never what someone wrote.
+    fn audit_words(&self) -> Option<String> {
+        None
     }
 }
 
@@ -113,6 +124,10 @@ kinds! {
     EndSession "end_session" by [Standing];
     /// Seeing the packet counts of each participant.
     SeeStats "see_stats" by [Standing];
+    /// Reading what a room is set up as.
+    ReadRoom "read_room" by [Standing];
+    /// Ending a room for good.
+    EndRoom "end_room" by [Standing, Mine];
     /// Making a new room.
     CreateRoom "create_room" by [RoomCreation, CreateRight, OrgAdmin];
     /// Inviting someone to have an account.
@@ -166,14 +181,46 @@ macro_rules! units {
     )*};
 }
 
+/// The actions of one kind, by what the audit trail says of them.
 macro_rules! of_one_kind {
-    ($($name:ident)*) => {$(
-        impl Action for $name {
+    (plain: $($plain:ident)*; aimed: $($aimed:ident)*; aimed at a source: $($sourced:ident)*; at the door: $($door:ident)*) => {
+        $(impl Action for $plain {
             fn kind(&self) -> ActionKind {
-                ActionKind::$name
+                ActionKind::$plain
             }
-        }
-    )*};
+        })*
+        $(impl Action for $aimed {
+            fn kind(&self) -> ActionKind {
+                ActionKind::$aimed
+            }
+
+            fn audit_target(&self) -> Option<[u8; 16]> {
+                Some(*self.participant.as_bytes())
+            }
+        })*
+        $(impl Action for $sourced {
+            fn kind(&self) -> ActionKind {
+                ActionKind::$sourced
+            }
+
+            fn audit_target(&self) -> Option<[u8; 16]> {
+                Some(*self.participant.as_bytes())
+            }
+
+            fn audit_words(&self) -> Option<String> {
+                Some(self.source.as_str().to_owned())
+            }
+        })*
+        $(impl Action for $door {
+            fn kind(&self) -> ActionKind {
+                ActionKind::$door
+            }
+
+            fn audit_target(&self) -> Option<[u8; 16]> {
+                Some(*self.knock.as_bytes())
+            }
+        })*
+    };
 }
 
 units! {
@@ -197,6 +244,10 @@ units! {
     EndSession;
     /// Seeing the packet counts of each participant.
     SeeStats;
+    /// Reading what a room is set up as.
+    ReadRoom;
+    /// Ending a room for good.
+    EndRoom;
     /// Making a new room.
     CreateRoom;
     /// Inviting someone to have an account.
@@ -320,13 +371,20 @@ actions! {
 }
 
 of_one_kind! {
-    Enter Knock Resume Connect Watch SeeParticipant SeeLobby SeeCount Unpublish Ask RaiseHand Leave Admit Deny Mute PauseVideo StopShare
-    Grant Withdraw Remove Lock Unlock ReadPassword ChangePassword EndSession SeeStats CreateRoom InviteAccount
+    plain: Enter Knock SeeLobby SeeCount Lock Unlock ReadPassword ChangePassword EndSession SeeStats ReadRoom EndRoom CreateRoom
+        InviteAccount;
+    aimed: Resume Connect Watch SeeParticipant RaiseHand Leave Mute PauseVideo StopShare Remove;
+    aimed at a source: Unpublish Ask Grant Withdraw;
+    at the door: Admit Deny
 }
 
 impl Action for Publish {
     fn kind(&self) -> ActionKind {
         ActionKind::publish(self.source)
+    }
+
+    fn audit_target(&self) -> Option<[u8; 16]> {
+        Some(*self.participant.as_bytes())
     }
 }
 
@@ -338,6 +396,14 @@ impl Action for SetRole {
     fn settle(&self, facts: Facts) -> Facts {
         facts.with(self.role)
     }
+
+    fn audit_target(&self) -> Option<[u8; 16]> {
+        Some(*self.participant.as_bytes())
+    }
+
+    fn audit_words(&self) -> Option<String> {
+        Some(Role::from(self.role).as_str().to_owned())
+    }
 }
 
 impl Action for ChangeSetting {
@@ -347,5 +413,67 @@ impl Action for ChangeSetting {
 
     fn settle(&self, facts: Facts) -> Facts {
         facts.with(self.key.who_may_relax())
+    }
+
+    fn audit_words(&self) -> Option<String> {
+        Some(format!("{}={}", self.key, self.value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_own_name_and_place() {
+        for (place, kind) in ActionKind::ALL.iter().enumerate() {
+            assert_eq!(*kind as usize, place);
+            assert_eq!(ActionKind::named(kind.as_str()), Some(*kind));
+        }
+    }
+
+    #[test]
+    fn the_audit_trail_says_what_was_done_to_whom() {
+        let participant = ParticipantId::from_bytes([7; 16]);
+        let mute = Mute { participant };
+        assert_eq!(
+            (mute.audit_target(), mute.audit_words()),
+            (Some([7; 16]), None)
+        );
+        let grant = Grant {
+            participant,
+            source: Source::ScreenAudio,
+        };
+        assert_eq!(grant.audit_words().as_deref(), Some("screen_audio"));
+        let change = ChangeSetting {
+            key: SettingKey::WaitingRoom,
+            value: "nobody",
+        };
+        assert_eq!(change.audit_words().as_deref(), Some("waiting_room=nobody"));
+        let role = SetRole {
+            participant,
+            role: NewRole::Host,
+        };
+        assert_eq!(role.audit_words().as_deref(), Some("host"));
+    }
+
+    #[test]
+    fn publishing_is_decided_by_what_is_published() {
+        let kinds = Source::ALL.map(|source| {
+            Publish {
+                participant: ParticipantId::from_bytes([0; 16]),
+                source,
+            }
+            .kind()
+        });
+        assert_eq!(
+            kinds.map(ActionKind::as_str),
+            [
+                "publish_microphone",
+                "publish_camera",
+                "publish_screen",
+                "publish_screen_audio"
+            ]
+        );
     }
 }

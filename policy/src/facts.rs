@@ -294,7 +294,7 @@ impl Facts {
         self.0.get(dimension as usize).copied().flatten()
     }
 
-    fn put(&mut self, dimension: Dimension, value: Option<u8>) {
+    pub(crate) fn put(&mut self, dimension: Dimension, value: Option<u8>) {
         if let Some(place) = self.0.get_mut(dimension as usize) {
             *place = value;
         }
@@ -368,4 +368,129 @@ dimensions! {
     OrgAdmin("org_admin"): OrgAdmin as OrgAdmin = [Yes "yes", No "no"];
     /// [`Mine`].
     Mine("mine"): Mine as Mine = [Yes "yes", No "no"];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actions::ActionKind;
+
+    /// Each value, given as a fact, is read back under its own name.
+    fn named<F: Fact>(values: &[F], name: impl Fn(F) -> String) {
+        let names: Vec<String> = values.iter().map(|value| name(*value)).collect();
+        assert_eq!(names, F::DIMENSION.values());
+        for value in values {
+            assert_eq!(
+                Facts::new().with(*value).value(F::DIMENSION),
+                Some(name(*value).as_str())
+            );
+        }
+    }
+
+    fn snake(word: &str) -> String {
+        let mut text = String::new();
+        for letter in word.chars() {
+            if letter.is_uppercase() && !text.is_empty() {
+                text.push('_');
+            }
+            text.push(letter.to_ascii_lowercase());
+        }
+        text
+    }
+
+    #[test]
+    fn every_fact_is_read_back_under_its_own_name() {
+        macro_rules! all {
+            ($($fact:ident),*) => { $(named::<$fact>($fact::ALL, |value| snake(&format!("{value:?}")));)* };
+        }
+        all!(
+            Standing,
+            Target,
+            Lock,
+            Password,
+            Barred,
+            Hosting,
+            Space,
+            Right,
+            NewRole,
+            Subject,
+            CreateRight,
+            OrgAdmin,
+            Mine
+        );
+        all!(
+            SignIn,
+            WaitingRoom,
+            Microphone,
+            Camera,
+            ScreenShare,
+            GuestRoster,
+            ParticipantCount,
+            RoomCreation
+        );
+        named::<Relax>(&[Relax::Host, Relax::Admin, Relax::Fixed], |value| {
+            snake(&format!("{value:?}"))
+        });
+        named::<TargetRole>(&Role::ALL.map(TargetRole), |value| value.0.to_string());
+    }
+
+    #[test]
+    fn every_dimension_has_its_own_name_and_place() {
+        for (place, dimension) in Dimension::ALL.iter().enumerate() {
+            assert_eq!(*dimension as usize, place);
+            assert_eq!(
+                Dimension::ALL
+                    .iter()
+                    .filter(|other| other.as_str() == dimension.as_str())
+                    .count(),
+                1
+            );
+        }
+    }
+
+    #[test]
+    fn a_fact_that_was_not_given_is_missing() {
+        let facts = Facts::new().with(Standing::Admitted);
+        assert_eq!(facts.value(Dimension::Target), None);
+        assert_eq!(facts.place(&[Dimension::Standing]), Some(2));
+        assert_eq!(facts.place(&[Dimension::Standing, Dimension::Target]), None);
+    }
+
+    #[test]
+    fn every_combination_comes_once_and_at_its_place() {
+        for kind in ActionKind::ALL {
+            let places: Vec<_> = Facts::every(kind.dimensions())
+                .map(|facts| facts.place(kind.dimensions()))
+                .collect();
+            assert_eq!(
+                places,
+                (0..Facts::combinations(kind.dimensions()))
+                    .map(Some)
+                    .collect::<Vec<_>>()
+            );
+        }
+    }
+
+    #[test]
+    fn ranks_are_compared_strictly() {
+        assert_eq!(Target::between(Role::Owner, Role::Host), Target::Below);
+        assert_eq!(Target::between(Role::Host, Role::Host), Target::Same);
+        assert_eq!(Target::between(Role::Host, Role::Owner), Target::Above);
+        assert_eq!(
+            Target::between(Role::Captioner, Role::Observer),
+            Target::Same
+        );
+    }
+
+    #[test]
+    fn only_three_roles_can_be_given() {
+        let givable: Vec<Role> = Role::ALL
+            .into_iter()
+            .filter(|role| NewRole::try_from(*role).is_ok())
+            .collect();
+        assert_eq!(givable, [Role::Host, Role::Presenter, Role::Attendee]);
+        for role in NewRole::ALL {
+            assert_eq!(NewRole::try_from(Role::from(*role)), Ok(*role));
+        }
+    }
 }

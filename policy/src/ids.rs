@@ -165,3 +165,80 @@ impl serde::de::Visitor<'_> for Text {
         read(text).ok_or_else(|| E::custom(InvalidId))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_text_is_26_small_letters_and_digits() {
+        assert_eq!(RoomId::from_bytes([0; 16]).to_string(), "a".repeat(26));
+        assert_eq!(
+            RoomId::from_bytes([255; 16]).to_string(),
+            format!("{}4", "7".repeat(25))
+        );
+    }
+
+    #[test]
+    fn only_the_canonical_text_is_read() {
+        let good = "a".repeat(26);
+        assert!(good.parse::<RoomId>().is_ok());
+        for bad in [
+            String::new(),
+            "a".repeat(25),
+            "a".repeat(27),
+            "A".repeat(26),
+            format!("{}b", "a".repeat(25)),
+            format!("{}1", "a".repeat(25)),
+            format!("{}=", "a".repeat(25)),
+            format!(" {}", "a".repeat(25)),
+            "ä".repeat(13),
+        ] {
+            assert_eq!(bad.parse::<RoomId>(), Err(InvalidId), "{bad}");
+            assert!(serde_json::from_value::<RoomId>(bad.into()).is_err());
+        }
+        assert!(serde_json::from_str::<RoomId>("[0]").is_err());
+    }
+
+    #[test]
+    fn an_actor_is_the_account_or_guest_it_was_made_from() {
+        let bytes = [9; 16];
+        assert_eq!(
+            ActorId::from(AccountId::from_bytes(bytes)).as_bytes(),
+            &bytes
+        );
+        assert_eq!(
+            ActorId::from(GuestId::from_bytes(bytes)).to_string(),
+            GuestId::from_bytes(bytes).to_string()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_identifier_survives_its_text(bytes: [u8; 16]) {
+            let id = ParticipantId::from_bytes(bytes);
+            prop_assert_eq!(id.to_string().parse::<ParticipantId>(), Ok(id));
+            prop_assert_eq!(format!("{id:?}"), id.to_string());
+            let json = serde_json::to_string(&id).unwrap();
+            prop_assert_eq!(serde_json::from_str::<ParticipantId>(&json).unwrap(), id);
+        }
+
+        #[test]
+        fn the_text_is_that_of_the_standard(bytes: [u8; 16]) {
+            let standard = data_encoding::BASE32_NOPAD.encode(&bytes).to_lowercase();
+            prop_assert_eq!(OrgId::from_bytes(bytes).to_string(), standard);
+        }
+
+        #[test]
+        fn a_text_that_is_read_is_the_only_one_of_its_identifier(text in "[a-z2-7]{26}") {
+            if let Ok(id) = text.parse::<KnockId>() {
+                prop_assert_eq!(id.to_string(), text);
+            } else {
+                // The last letter carries three bits; of 32 letters, four of every five do not leave the rest empty.
+                prop_assert!(!"aeimquy4".contains(&text[25..]));
+            }
+        }
+    }
+}

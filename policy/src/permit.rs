@@ -28,6 +28,71 @@ impl fmt::Display for RuleId {
 
 /// Proof that `actor`, as `role`, may do `action` in `room`. It cannot be copied: it is spent where the action happens,
 /// and the target is taken from it.
+///
+/// There is one way to one, the engine's decision:
+/// ```
+/// use conclave_policy::actions::Lock;
+/// use conclave_policy::engine::Snapshot;
+/// use conclave_policy::facts::{Facts, Standing};
+/// use conclave_policy::ids::{AccountId, RoomId};
+/// use conclave_policy::permit::{Permit, PolicyVersion, RuleId};
+/// use conclave_policy::roles::Role;
+///
+/// fn lock(permit: Permit<Lock>) -> RoomId {
+///     permit.room()
+/// }
+///
+/// let (actor, room) = (AccountId::from_bytes([1; 16]).into(), RoomId::from_bytes([2; 16]));
+/// let rules = Snapshot::built_in(PolicyVersion(1))?;
+/// let facts = Facts::new().with(Standing::Admitted);
+/// let permit = rules.decide(actor, Role::Host, room, &facts, Lock).unwrap();
+/// assert_eq!(lock(permit), room);
+/// assert!(rules.decide(actor, Role::Attendee, room, &facts, Lock).is_err());
+/// # Ok::<(), conclave_policy::engine::PolicyError>(())
+/// ```
+/// It cannot be written down:
+/// ```compile_fail,E0451
+/// # use conclave_policy::{actions::Lock, ids::{AccountId, RoomId}, permit::{Permit, PolicyVersion, RuleId}, roles::Role};
+/// # let (actor, room) = (AccountId::from_bytes([1; 16]).into(), RoomId::from_bytes([2; 16]));
+/// let permit = Permit { actor, role: Role::Host, room, action: Lock, version: PolicyVersion(1), rule: RuleId(1) };
+/// ```
+/// nor made by its constructor:
+/// ```compile_fail,E0624
+/// # use conclave_policy::{actions::Lock, ids::{AccountId, RoomId}, permit::{Permit, PolicyVersion, RuleId}, roles::Role};
+/// # let (actor, room) = (AccountId::from_bytes([1; 16]).into(), RoomId::from_bytes([2; 16]));
+/// let permit = Permit::new(actor, Role::Host, room, Lock, PolicyVersion(1), RuleId(1));
+/// ```
+/// nor used twice:
+/// ```compile_fail,E0382
+/// # use conclave_policy::{actions::Lock, permit::Permit};
+/// fn twice(permit: Permit<Lock>) -> (Lock, Lock) {
+///     (permit.into_action(), permit.into_action())
+/// }
+/// ```
+/// nor copied:
+/// ```compile_fail,E0277
+/// # use conclave_policy::{actions::Lock, permit::Permit};
+/// fn copied(permit: &Permit<Lock>) -> Permit<Lock> {
+///     Permit::clone(permit)
+/// }
+/// ```
+/// nor turned to another target:
+/// ```compile_fail,E0594
+/// # use conclave_policy::{actions::Mute, ids::ParticipantId, permit::Permit};
+/// fn turned(permit: Permit<Mute>, other: ParticipantId) {
+///     permit.action().participant = other;
+/// }
+/// ```
+/// and nobody else names an action:
+/// ```compile_fail,E0277
+/// # use conclave_policy::actions::{Action, ActionKind};
+/// struct Mine;
+/// impl Action for Mine {
+///     fn kind(&self) -> ActionKind {
+///         ActionKind::SeeCount
+///     }
+/// }
+/// ```
 #[must_use]
 #[derive(Debug)]
 pub struct Permit<A: Action> {

@@ -102,3 +102,33 @@ impl FromStr for Role {
             .ok_or(UnknownRole)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_role_has_one_name_and_one_place() {
+        for (place, role) in Role::ALL.into_iter().enumerate() {
+            assert_eq!(role as usize, place);
+            assert_eq!(role.as_str().parse(), Ok(role));
+            assert_eq!(serde_json::to_value(role).unwrap(), role.as_str());
+        }
+        assert_eq!("Owner".parse::<Role>(), Err(UnknownRole));
+    }
+
+    #[test]
+    fn moderators_stand_above_all_others() {
+        for role in Role::ALL {
+            assert_eq!(
+                role.is_moderator(),
+                role.rank() >= Role::Host.rank(),
+                "{role}"
+            );
+            assert!(
+                role == Role::Owner || role.rank() < Role::Owner.rank(),
+                "{role}"
+            );
+        }
+    }
+}

@@ -160,11 +160,6 @@ impl Rules {
         Ok(read)
     }
 
-    /// The rules about one kind of action, in the order of the text.
-    pub(crate) fn about(&self, action: ActionKind) -> impl Iterator<Item = &Rule> {
-        self.rules.iter().filter(move |rule| rule.action == action)
-    }
-
     fn take(&mut self, line: u64, record: &csv::StringRecord) -> Result<(), Fault> {
         let fields: Vec<&str> = record.iter().collect();
         match fields.as_slice() {
@@ -379,20 +374,261 @@ fn term_holds(facts: &str, term: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    const BUILT_IN: &str = include_str!("../rules.csv");
+    const GOOD: &str = "p, owner, lock, standing=admitted, allow";
+
+    fn fault(row: &str) -> Fault {
+        match Rules::parse(&format!("# first\n{GOOD}\n\n{row}\n")) {
+            Err(RuleError::Line { line: 4, fault }) => fault,
+            other => panic!("{row}: {other:?}"),
+        }
+    }
+
+    fn when(action: &str, when: &str) -> String {
+        Rules::parse(&format!("p, owner, {action}, {when}, allow"))
+            .unwrap()
+            .rules[0]
+            .when
+            .clone()
+    }
 
     #[test]
     fn a_rule_is_named_by_its_line() {
-        let text = include_str!("../rules.csv");
-        let lines: Vec<&str> = text.lines().collect();
-        for rule in Rules::parse(text).unwrap().rules {
+        let lines: Vec<&str> = BUILT_IN.lines().collect();
+        for rule in Rules::parse(BUILT_IN).unwrap().rules {
             let line = lines[usize::from(rule.id.0) - 1];
+            let names = [&rule.subject, rule.action.as_str(), rule.effect.as_str()];
             assert!(
-                line.starts_with("p, ")
-                    && line.contains(&rule.subject)
-                    && line.contains(rule.action.as_str()),
+                line.starts_with("p, ") && names.iter().all(|name| line.contains(name)),
                 "{line}"
             );
+        }
+    }
+
+    #[test]
+    fn a_row_of_another_width_is_refused() {
+        assert_eq!(
+            fault("p, owner, lock, standing=admitted"),
+            Fault::Width {
+                expected: 5,
+                found: 4
+            }
+        );
+        assert_eq!(
+            fault("p, owner, lock, standing=admitted, allow, x"),
+            Fault::Width {
+                expected: 5,
+                found: 6
+            }
+        );
+        assert_eq!(
+            fault("p"),
+            Fault::Width {
+                expected: 5,
+                found: 1
+            }
+        );
+        assert_eq!(
+            fault("g, owner, moderator, room"),
+            Fault::Width {
+                expected: 3,
+                found: 4
+            }
+        );
+        assert_eq!(
+            fault("p2, owner, lock, standing=admitted, allow"),
+            Fault::Kind
+        );
+        assert_eq!(fault(" # late comment"), Fault::Kind);
+        assert_eq!(fault(","), Fault::Kind);
+    }
+
+    #[test]
+    fn an_unknown_word_is_refused() {
+        assert_eq!(
+            fault("p, boss, lock, standing=admitted, allow"),
+            Fault::Subject("boss".into())
+        );
+        assert_eq!(
+            fault("p, , lock, standing=admitted, allow"),
+            Fault::Subject(String::new())
+        );
+        assert_eq!(
+            fault("p, Owner, lock, standing=admitted, allow"),
+            Fault::Subject("Owner".into())
+        );
+        assert_eq!(
+            fault("p, owner, explode, standing=admitted, allow"),
+            Fault::Action("explode".into())
+        );
+        assert_eq!(
+            fault("p, owner, lock, standing=admitted, maybe"),
+            Fault::Effect("maybe".into())
+        );
+        assert_eq!(fault("g, boss, moderator"), Fault::Role("boss".into()));
+        assert_eq!(fault("g, owner, host"), Fault::Group("host".into()));
+        assert_eq!(fault("g, owner, *"), Fault::Group("*".into()));
+        assert_eq!(fault("g, owner,"), Fault::Group(String::new()));
+    }
+
+    #[test]
+    fn a_condition_that_is_not_understood_is_refused() {
+        let fault = |when: &str| fault(&format!("p, host, lock, {when}, allow"));
+        let unknown = |fact: &str| Fault::Fact {
+            action: ActionKind::Lock,
+            fact: fact.into(),
+        };
+        let no_value = |value: &str| Fault::Value {
+            fact: Dimension::Standing,
+            value: value.into(),
+        };
+        assert_eq!(fault(""), Fault::Term(String::new()));
+        assert_eq!(fault("*"), Fault::Term("*".into()));
+        assert_eq!(fault("standing=admitted &"), Fault::Term(String::new()));
+        assert_eq!(
+            fault("standing=admitted && mine=yes"),
+            Fault::Term(String::new())
+        );
+        assert_eq!(fault("target=own"), unknown("target"));
+        assert_eq!(fault("weather=fair"), unknown("weather"));
+        assert_eq!(fault("standing =admitted"), unknown("standing "));
+        assert_eq!(fault("standing=inside"), no_value("inside"));
+        assert_eq!(fault("standing="), no_value(""));
+        assert_eq!(fault("standing=admitted|"), no_value(""));
+        assert_eq!(fault("standing==admitted"), no_value("=admitted"));
+        assert_eq!(
+            fault("standing=admitted|admitted"),
+            Fault::Twice("admitted".into())
+        );
+        assert_eq!(
+            fault("standing=admitted & standing=waiting"),
+            Fault::Twice("standing".into())
+        );
+    }
+
+    #[test]
+    fn a_row_that_repeats_or_contradicts_an_earlier_one_is_refused() {
+        assert_eq!(fault(GOOD), Fault::Same(2));
+        assert_eq!(
+            fault("p,owner,lock,   standing=admitted,deny"),
+            Fault::Same(2)
+        );
+        let text = "g, owner, a\ng, owner, a\np, a, lock, standing=admitted, allow";
+        assert_eq!(
+            Rules::parse(text),
+            Err(RuleError::Line {
+                line: 2,
+                fault: Fault::Same(1)
+            })
+        );
+    }
+
+    #[test]
+    fn only_printable_text_is_read() {
+        for text in [
+            "p, owner,\tlock",
+            "\u{feff}p",
+            "p, owner, lock\r\n",
+            "p, \u{202e}",
+            "\0",
+        ] {
+            let text = format!("{GOOD}\n{text}");
+            assert_eq!(
+                Rules::parse(&text),
+                Err(RuleError::Line {
+                    line: 2,
+                    fault: Fault::Character
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn a_text_without_a_rule_or_of_great_length_is_refused() {
+        for text in [
+            "",
+            "\n\n",
+            "# p, owner, lock, standing=admitted, allow",
+            "g, owner, moderator",
+        ] {
+            assert_eq!(Rules::parse(text), Err(RuleError::Empty));
+        }
+        assert_eq!(
+            Rules::parse(&"#".repeat(MOST_BYTES + 1)),
+            Err(RuleError::TooLong)
+        );
+        let many: String = (0..=MOST_ROWS)
+            .map(|at| format!("g, owner, {}\n", "x".repeat(1 + at % 40)))
+            .collect();
+        assert!(Rules::parse(&many).is_err());
+    }
+
+    #[test]
+    fn every_rule_of_the_longest_text_has_a_number() {
+        let text = format!("{}{GOOD}", "\n".repeat(MOST_BYTES - GOOD.len()));
+        let rules = Rules::parse(&text).unwrap().rules;
+        assert_eq!(usize::from(rules[0].id.0), MOST_BYTES - GOOD.len() + 1);
+    }
+
+    #[test]
+    fn a_condition_has_one_form() {
+        assert_eq!(
+            when("mute", "target=own & standing=admitted"),
+            "standing=admitted & target=own"
+        );
+        assert_eq!(when("mute", "target=above|own"), "target=own|above");
+        assert_eq!(
+            when("mute", "target=own&standing=admitted"),
+            "standing=admitted & target=own"
+        );
+    }
+
+    #[test]
+    fn a_condition_holds_only_if_every_term_does() {
+        let facts = "standing=admitted & target=own";
+        assert!(satisfies(facts, "standing=admitted & target=own"));
+        assert!(satisfies(facts, "target=below|own"));
+        for when in [
+            "standing=admitted & target=below",
+            "right=granted",
+            "standing=admitted & right=granted",
+            "standing=admit",
+            "standing=",
+            "standing",
+            "",
+            "=",
+        ] {
+            assert!(!satisfies(facts, when), "{when}");
+        }
+        assert!(!satisfies("", "standing=admitted"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text in any::<String>()) {
+            let _ = Rules::parse(&text);
+        }
+
+        #[test]
+        fn no_damage_to_the_rules_makes_the_reader_panic(at in 0..BUILT_IN.len(), cut in 0usize..40, put in "[ -~\n]{0,12}") {
+            let end = (at + cut).min(BUILT_IN.len());
+            let damaged = format!("{}{put}{}", &BUILT_IN[..at], &BUILT_IN[end..]);
+            let _ = Rules::parse(&damaged);
+        }
+
+        #[test]
+        fn what_is_read_is_what_is_written(text in "(p|g|q), ?(owner|host|x), ?(lock|mute|x), ?(standing|target|mine)=(own|admitted|yes)[ &|a-z]{0,9}, ?(allow|deny|no)") {
+            if let Ok(rules) = Rules::parse(&text) {
+                let squeeze = |text: &str| text.replace(' ', "");
+                let rule = &rules.rules[0];
+                let again = format!("p,{},{},{},{}", rule.subject, rule.action, rule.when, rule.effect.as_str());
+                prop_assert_eq!(squeeze(&text).len(), squeeze(&again).len());
+                prop_assert_eq!(Rules::parse(&again), Ok(rules));
+            }
         }
     }
 }

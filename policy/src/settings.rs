@@ -547,3 +547,107 @@ impl<'de> serde::de::Visitor<'de> for Map {
         .map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<Settings, String> {
+        serde_json::from_str(json).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_value_can_be_set_and_read_back() {
+        for key in SettingKey::ALL {
+            for value in key.values() {
+                let mut settings = Settings::strictest();
+                settings.set(*key, value).unwrap();
+                assert_eq!(settings.value(*key), *value);
+                assert_eq!(key.parse_value(value), Ok(*value));
+                let changed: Vec<_> = settings.pairs().collect();
+                let expected = if Some(value) == key.values().first() {
+                    vec![]
+                } else {
+                    vec![(*key, *value)]
+                };
+                assert_eq!(changed, expected);
+                assert_eq!(Settings::from_pairs([(key.as_str(), *value)]), Ok(settings));
+                assert_eq!(
+                    read(&serde_json::to_string(&settings).unwrap()),
+                    Ok(settings)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_the_same_in_storage_and_on_the_wire() {
+        for key in SettingKey::ALL {
+            assert_eq!(serde_json::to_value(key).unwrap(), key.as_str());
+            let settings = serde_json::to_value(Settings::strictest()).unwrap();
+            assert_eq!(settings[key.as_str()], key.values()[0]);
+        }
+        assert_eq!(
+            WaitingRoom::Nobody.to_string(),
+            serde_json::to_value(WaitingRoom::Nobody).unwrap()
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_and_changes_nothing() {
+        let mut settings = Settings::strictest();
+        assert_eq!(
+            settings.set(SettingKey::Start, "whenever"),
+            Err(SettingError::UnknownValue)
+        );
+        assert_eq!(
+            settings.set(SettingKey::Start, "Anytime"),
+            Err(SettingError::UnknownValue)
+        );
+        assert_eq!(
+            settings.set(SettingKey::AuditLog, "off"),
+            Err(SettingError::UnknownValue)
+        );
+        assert_eq!(settings, Settings::strictest());
+        assert_eq!(
+            "colour".parse::<SettingKey>(),
+            Err(SettingError::UnknownKey)
+        );
+        assert_eq!(
+            SettingKey::Start.parse_value("none"),
+            Err(SettingError::UnknownValue)
+        );
+        assert_eq!(
+            Settings::from_pairs([("colour", "red")]),
+            Err(SettingError::UnknownKey)
+        );
+        let twice = [("start", "anytime"), ("start", "host_present")];
+        assert_eq!(Settings::from_pairs(twice), Err(SettingError::Duplicate));
+    }
+
+    #[test]
+    fn a_map_with_anything_wrong_in_it_is_refused() {
+        assert_eq!(read("{}"), Ok(Settings::strictest()));
+        assert_eq!(
+            read(r#"{"start":"anytime"}"#).unwrap().start(),
+            Start::Anytime
+        );
+        assert!(read(r#"{"start":"whenever"}"#).is_err());
+        assert!(read(r#"{"colour":"red"}"#).is_err());
+        assert!(read(r#"{"start":"anytime","start":"anytime"}"#).is_err());
+        assert!(read(r#"{"start":0}"#).is_err());
+        assert!(
+            read(r#"{"sign_in":"guests_may_knock","password":"none","waiting_room":"nobody"}"#)
+                .is_err()
+        );
+        let many = format!("{{{}}}", vec![r#""start":"anytime""#; 10_000].join(","));
+        assert!(read(&many).is_err());
+    }
+
+    #[test]
+    fn strictness_is_the_order_of_the_values() {
+        assert!(WaitingRoom::Everyone < WaitingRoom::GuestsOnly);
+        assert!(WaitingRoom::GuestsOnly < WaitingRoom::Nobody);
+        assert!(ScreenShare::ALL.is_sorted());
+    }
+}

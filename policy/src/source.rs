@@ -69,3 +69,25 @@ impl FromStr for Source {
             .ok_or(UnknownSource)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_source_has_one_name() {
+        for source in Source::ALL {
+            assert_eq!(source.as_str().parse(), Ok(source));
+            assert_eq!(serde_json::to_value(source).unwrap(), source.as_str());
+        }
+        assert_eq!("webcam".parse::<Source>(), Err(UnknownSource));
+    }
+
+    #[test]
+    fn the_sound_of_a_share_is_governed_by_the_right_to_share() {
+        assert_eq!(Source::ScreenAudio.right(), Source::Screen);
+        for source in [Source::Microphone, Source::Camera, Source::Screen] {
+            assert_eq!(source.right(), source);
+        }
+    }
+}

@@ -73,10 +73,19 @@ fn depth(text: &str) -> usize {
 pub fn fuzz_client_message(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         let small = text.len() <= SMALL;
-        assert!(small || first(text).is_err(), "a large first frame was taken");
-        assert!(small || waiting(text).is_err(), "a large waiting frame was taken");
+        assert!(
+            small || first(text).is_err(),
+            "a large first frame was taken"
+        );
+        assert!(
+            small || waiting(text).is_err(),
+            "a large waiting frame was taken"
+        );
         if let Ok(request) = inside(text) {
-            assert!(text.len() <= LARGE || matches!(request.request, RoomRequest::Offer { .. }), "a large frame was taken");
+            assert!(
+                text.len() <= LARGE || matches!(request.request, RoomRequest::Offer { .. }),
+                "a large frame was taken"
+            );
         }
     }
 }
@@ -91,8 +100,15 @@ mod tests {
 
     #[test]
     fn a_join_is_read() {
-        let frame = format!(r#"{{"id":1,"request":{{"type":"join","room":"{ROOM}","password":"x"}}}}"#);
-        assert!(matches!(first(&frame).unwrap().request, FirstRequest::Join { password: Some(_), .. }));
+        let frame =
+            format!(r#"{{"id":1,"request":{{"type":"join","room":"{ROOM}","password":"x"}}}}"#);
+        assert!(matches!(
+            first(&frame).unwrap().request,
+            FirstRequest::Join {
+                password: Some(_),
+                ..
+            }
+        ));
     }
 
     #[test]
@@ -128,9 +144,18 @@ mod tests {
 
     #[test]
     fn deep_nesting_and_large_frames_are_refused() {
-        assert!(matches!(inside(&"[".repeat(100)), Err(ErrorCode::BadMessage)));
-        assert!(matches!(inside(&" ".repeat(LARGEST + 1)), Err(ErrorCode::TooLarge)));
-        let long = format!(r#"{{"id":1,"request":{{"type":"end"}}}}{}"#, " ".repeat(LARGE));
+        assert!(matches!(
+            inside(&"[".repeat(100)),
+            Err(ErrorCode::BadMessage)
+        ));
+        assert!(matches!(
+            inside(&" ".repeat(LARGEST + 1)),
+            Err(ErrorCode::TooLarge)
+        ));
+        let long = format!(
+            r#"{{"id":1,"request":{{"type":"end"}}}}{}"#,
+            " ".repeat(LARGE)
+        );
         assert!(matches!(inside(&long), Err(ErrorCode::TooLarge)));
     }
 

@@ -17,7 +17,8 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
-use crate::auth::limits::{GuessKey, PasswordGuesses};
+use crate::auth::guesses::Guesser;
+use crate::auth::session::Auth;
 use crate::bounded::Text;
 use crate::clock::Clock;
 use crate::guard::{Audit, Guard};
@@ -30,7 +31,7 @@ use crate::rooms::room::Room;
 use crate::rooms::seat::{Connection, ConnectionId, Seat};
 use crate::rooms::view::LeaveReason;
 use crate::secret::{RandomSource, Secret};
-use crate::store::Store;
+use crate::store::database::Store;
 use crate::udp::plane::MediaPlane;
 
 /// How many messages may wait for a room; the gateway waits beyond that, so a flood slows down its senders.
@@ -44,8 +45,8 @@ pub struct Means {
     pub media: MediaPlane,
     /// What must last.
     pub store: Store,
-    /// The common budget for guesses at room passwords.
-    pub guesses: Arc<PasswordGuesses>,
+    /// Sign-in, and the common budget for guesses at room passwords.
+    pub auth: Arc<Auth>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -64,7 +65,7 @@ pub struct Visitor {
     /// Whether they administer the organisation.
     pub org_admin: bool,
     /// Whose guesses at the password count together.
-    pub guesses: GuessKey,
+    pub guesser: Guesser,
 }
 
 /// What reaches a room.
@@ -139,9 +140,16 @@ enum Place {
 /// Something that waits for a durable row.
 enum Waited {
     /// A permitted grant: now it may act.
-    Grant { by: Option<(ParticipantId, u32)>, durable: bool, act: Act },
+    Grant {
+        by: Option<(ParticipantId, u32)>,
+        durable: bool,
+        act: Act,
+    },
     /// A change that acted already: now it may be answered.
-    Answer { by: (ParticipantId, u32), outcome: Result<Done, ErrorCode> },
+    Answer {
+        by: (ParticipantId, u32),
+        outcome: Result<Done, ErrorCode>,
+    },
 }
 
 type Act = Box<dyn FnOnce(&mut RoomActor) -> Result<(), ErrorCode> + Send>;
@@ -160,6 +168,7 @@ pub struct RoomActor {
     gone: BTreeMap<ParticipantId, LeaveReason>,
     waits: FuturesUnordered<BoxFuture<'static, Waited>>,
     saves: Vec<Durable>,
+    acted: Option<(ParticipantId, u32, Durable)>,
     dirty: bool,
 }
 
@@ -184,6 +193,7 @@ impl RoomActor {
             gone: BTreeMap::new(),
             waits: FuturesUnordered::new(),
             saves: Vec::new(),
+            acted: None,
             dirty: false,
         }
     }
@@ -191,7 +201,10 @@ impl RoomActor {
     /// Runs until the session ends.
     pub async fn run(mut self) {
         while !self.room.ended() {
-            let until = self.room.deadline().map(|at| at.since(self.means.clock.now()));
+            let until = self
+                .room
+                .deadline()
+                .map(|at| at.since(self.means.clock.now()));
             let timer = async {
                 match until {
                     Some(wait) => tokio::time::sleep(wait).await,
@@ -220,45 +233,92 @@ impl RoomActor {
 
     async fn on_message(&mut self, message: ToRoom) {
         match message {
-            ToRoom::Join { connection, visitor, password } => self.on_join(connection, visitor, password),
-            ToRoom::Resume { connection, actor, secret, seen } => self.on_resume(connection, actor, &secret, seen),
-            ToRoom::Request { connection, id, request } => {
+            ToRoom::Join {
+                connection,
+                visitor,
+                password,
+            } => self.on_join(connection, visitor, password),
+            ToRoom::Resume {
+                connection,
+                actor,
+                secret,
+                seen,
+            } => self.on_resume(connection, actor, &secret, seen),
+            ToRoom::Request {
+                connection,
+                id,
+                request,
+            } => {
                 if let Some(Place::Seated(by)) = self.places.get(&connection).copied() {
                     self.on_request(by, id, request).await;
                 }
             }
             ToRoom::Misuse { connection } => self.on_misuse(connection),
             ToRoom::Lost { connection } => self.on_lost(connection),
-            ToRoom::Media { participant, transport, event } => self.on_media(participant, transport, event),
+            ToRoom::Media {
+                participant,
+                transport,
+                event,
+            } => self.on_media(participant, transport, event),
             ToRoom::SettingsChanged(settings) => {
                 let now = self.means.clock.now();
                 self.room.settings_changed(settings, now);
             }
             ToRoom::PasswordChanged(password) => self.password = password,
-            ToRoom::RulesChanged => self.room.rules_changed(self.means.guard.snapshot().version()),
-            ToRoom::Revoked(actor) => self.room.revoked(actor),
+            ToRoom::RulesChanged => self
+                .room
+                .rules_changed(self.means.guard.snapshot().version()),
+            ToRoom::Revoked(actor) => self.room.revoked(actor, self.means.clock.now()),
             ToRoom::End(code) => self.room.end(code),
         }
         self.follow_up().await;
+        let mut rows = std::mem::take(&mut self.saves);
+        if let Some((by, id, row)) = self.acted.take() {
+            rows.push(row);
+            self.answer_when(by, id, rows);
+        }
     }
 
     fn hold(&self, by: Option<(ParticipantId, u32)>, audit: Audit, act: Act) {
-        self.waits.push(Box::pin(async move { Waited::Grant { by, durable: durable(audit).await, act } }));
+        self.waits.push(Box::pin(async move {
+            Waited::Grant {
+                by,
+                durable: durable(audit).await,
+                act,
+            }
+        }));
     }
 
     async fn on_durable(&mut self, waited: Waited) {
         match waited {
-            Waited::Answer { by: (by, id), outcome } => self.answer(by, id, outcome),
-            Waited::Grant { by: None, durable: false, act } => drop(act),
-            Waited::Grant { by: Some((by, id)), durable: false, .. } => {
+            Waited::Answer {
+                by: (by, id),
+                outcome,
+            } => self.answer(by, id, outcome),
+            Waited::Grant {
+                by: None,
+                durable: false,
+                act,
+            } => drop(act),
+            Waited::Grant {
+                by: Some((by, id)),
+                durable: false,
+                ..
+            } => {
                 self.answer(by, id, Err(ErrorCode::Unavailable));
             }
-            Waited::Grant { by, durable: true, act } => {
+            Waited::Grant {
+                by,
+                durable: true,
+                act,
+            } => {
                 let outcome = act(self);
                 self.follow_up().await;
                 let saves = std::mem::take(&mut self.saves);
                 match (by, outcome) {
-                    (Some((by, id)), Ok(())) if saves.is_empty() => self.answer(by, id, Ok(Done::Done {})),
+                    (Some((by, id)), Ok(())) if saves.is_empty() => {
+                        self.answer(by, id, Ok(Done::Done {}))
+                    }
                     (Some((by, id)), Ok(())) => self.answer_when(by, id, saves),
                     (Some((by, id)), Err(code)) => self.answer(by, id, Err(code)),
                     (None, _) => {}
@@ -278,9 +338,19 @@ impl RoomActor {
     /// Answers when all rows are durable; what has to be saved for this change joins them.
     fn answer_when(&mut self, by: ParticipantId, id: u32, rows: Vec<Durable>) {
         self.waits.push(Box::pin(async move {
-            let durable = futures_util::future::join_all(rows).await.into_iter().all(|row| row);
-            let outcome = if durable { Ok(Done::Done {}) } else { Err(ErrorCode::Unavailable) };
-            Waited::Answer { by: (by, id), outcome }
+            let durable = futures_util::future::join_all(rows)
+                .await
+                .into_iter()
+                .all(|row| row);
+            let outcome = if durable {
+                Ok(Done::Done {})
+            } else {
+                Err(ErrorCode::Unavailable)
+            };
+            Waited::Answer {
+                by: (by, id),
+                outcome,
+            }
         }));
     }
 }

@@ -1,8 +1,9 @@
 //! What each permitted action does to a room, one short function an action. The target comes from the permit.
 
 use conclave_policy::actions::{
-    Admit, Ask, ChangeSetting, Deny, EndSession, Enter, Grant, Knock as KnockAction, Leave, Lock, Mute, PauseVideo,
-    Publish, RaiseHand, Remove, Resume, SeeStats, SetRole, StopShare, Unlock, Unpublish, Withdraw,
+    Admit, Ask, ChangeSetting, Deny, EndSession, Enter, Grant, Knock as KnockAction, Leave, Lock,
+    Mute, PauseVideo, Publish, RaiseHand, Remove, Resume, SeeStats, SetRole, StopShare, Unlock,
+    Unpublish, Withdraw,
 };
 use conclave_policy::actions::{Connect, Watch};
 use conclave_policy::facts::{Facts, Mine, Right};
@@ -11,7 +12,7 @@ use conclave_policy::roles::Role;
 use conclave_policy::source::Source;
 
 use crate::clock::Timestamp;
-use crate::ids::{KnockId, ParticipantId};
+use crate::ids::{ActorId, KnockId, ParticipantId};
 use crate::rooms::effect::Effect;
 use crate::rooms::floor::Floor;
 use crate::rooms::lobby::Knock;
@@ -48,11 +49,21 @@ impl Room {
     ) -> Result<(), ErrorCode> {
         self.check_door(&permit, &who)?;
         let role = self.role_of(&who);
-        let knock = Knock { id, who, role, becomes, version: 1, since: now, while_locked: self.locked };
+        let knock = Knock {
+            id,
+            who,
+            role,
+            becomes,
+            version: 1,
+            since: now,
+            while_locked: self.locked,
+        };
         let view = self.lobby.view(&knock);
         self.lobby.knock(knock)?;
         self.timers.set(Timer::Knock(id), now.after(WAIT));
-        self.effects.push_back(Effect::TellModerators { event: Event::Knocked { knock: view } });
+        self.effects.push_back(Effect::TellModerators {
+            event: Event::Knocked { knock: view },
+        });
         self.settle(now);
         Ok(())
     }
@@ -61,7 +72,9 @@ impl Room {
     pub fn stop_waiting(&mut self, knock: KnockId) {
         if self.lobby.withdraw(knock).is_some() {
             self.timers.stop(Timer::Knock(knock));
-            self.effects.push_back(Effect::TellModerators { event: Event::KnockGone { knock } });
+            self.effects.push_back(Effect::TellModerators {
+                event: Event::KnockGone { knock },
+            });
         }
     }
 
@@ -75,7 +88,12 @@ impl Room {
     }
 
     /// Withdraws a right from someone, cuts what it governed, and tells them.
-    fn cut_for<A: RoomAction>(&mut self, permit: &Permit<A>, source: Source, what: DoneToYou) -> Result<(), ErrorCode> {
+    fn cut_for<A: RoomAction>(
+        &mut self,
+        permit: &Permit<A>,
+        source: Source,
+        what: DoneToYou,
+    ) -> Result<(), ErrorCode> {
         let target = permit.action().target().ok_or(ErrorCode::NotFound)?;
         self.withdraw(target, source)?;
         let by = self.name_of(permit.actor());
@@ -140,11 +158,23 @@ impl RoomAction for Grant {
 
     fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
         let by = room.name_of(permit.actor());
-        let Grant { participant, source } = permit.into_action();
+        let Grant {
+            participant,
+            source,
+        } = permit.into_action();
         let source = source.right();
-        let person = room.people.get_mut(&participant).ok_or(ErrorCode::NotFound)?;
+        let person = room
+            .people
+            .get_mut(&participant)
+            .ok_or(ErrorCode::NotFound)?;
         person.floor.set_right(source, Right::Granted);
-        room.tell(participant, Event::DoneToYou { what: DoneToYou::Allowed { source }, by });
+        room.tell(
+            participant,
+            Event::DoneToYou {
+                what: DoneToYou::Allowed { source },
+                by,
+            },
+        );
         Ok(())
     }
 }
@@ -153,8 +183,14 @@ impl RoomAction for Publish {
     targets_source!();
 
     fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
-        let Publish { participant, source } = *permit.action();
-        let person = room.people.get_mut(&participant).ok_or(ErrorCode::NotFound)?;
+        let Publish {
+            participant,
+            source,
+        } = *permit.action();
+        let person = room
+            .people
+            .get_mut(&participant)
+            .ok_or(ErrorCode::NotFound)?;
         person.floor.turn_on(source);
         room.effects.push_back(Effect::Publish(permit));
         Ok(())
@@ -165,7 +201,10 @@ impl RoomAction for Unpublish {
     targets_source!();
 
     fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
-        let Unpublish { participant, source } = permit.into_action();
+        let Unpublish {
+            participant,
+            source,
+        } = permit.into_action();
         room.turn_off(participant, source);
         Ok(())
     }
@@ -175,8 +214,16 @@ impl RoomAction for Ask {
     targets_source!();
 
     fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
-        let Ask { participant, source } = permit.into_action();
-        room.effects.push_back(Effect::TellModerators { event: Event::Asked { participant, source: source.right() } });
+        let Ask {
+            participant,
+            source,
+        } = permit.into_action();
+        room.effects.push_back(Effect::TellModerators {
+            event: Event::Asked {
+                participant,
+                source: source.right(),
+            },
+        });
         Ok(())
     }
 }
@@ -186,8 +233,14 @@ impl RoomAction for RaiseHand {
     targets_participant!();
 
     fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
-        let RaiseHand { participant, raised } = permit.into_action();
-        let person = room.people.get_mut(&participant).ok_or(ErrorCode::NotFound)?;
+        let RaiseHand {
+            participant,
+            raised,
+        } = permit.into_action();
+        let person = room
+            .people
+            .get_mut(&participant)
+            .ok_or(ErrorCode::NotFound)?;
         person.hand = raised;
         Ok(())
     }
@@ -213,7 +266,10 @@ impl RoomAction for Resume {
 
     fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
         let Resume { participant } = permit.into_action();
-        let person = room.people.get_mut(&participant).ok_or(ErrorCode::CannotResume)?;
+        let person = room
+            .people
+            .get_mut(&participant)
+            .ok_or(ErrorCode::CannotResume)?;
         person.presence = Presence::Connected;
         room.timers.stop(Timer::Resume(participant));
         room.timers.stop(Timer::HostGone(participant));
@@ -222,25 +278,48 @@ impl RoomAction for Resume {
 }
 
 impl RoomAction for Admit {
+    fn subject(&self, room: &Room) -> Option<ActorId> {
+        room.lobby.get(self.knock).map(|knock| knock.who.actor)
+    }
+
     fn act(permit: Permit<Self>, room: &mut Room, now: Timestamp) -> Result<(), ErrorCode> {
         let Admit { knock: id, version } = permit.into_action();
         let knock = room.lobby.take(id, version)?;
         room.timers.stop(Timer::Knock(id));
+        room.effects.push_back(Effect::TellModerators {
+            event: Event::KnockGone { knock: id },
+        });
+        if let Some(code) = room.kept_out(&knock.who) {
+            room.effects
+                .push_back(Effect::TurnedAway { knock: id, code });
+            return Err(ErrorCode::Stale);
+        }
         // The role may have changed while they waited.
         let role = room.role_of(&knock.who);
         room.seat(knock.becomes, knock.who, role, now);
-        room.effects.push_back(Effect::TellModerators { event: Event::KnockGone { knock: id } });
-        room.effects.push_back(Effect::Admitted { knock: id, participant: knock.becomes });
+        room.effects.push_back(Effect::Admitted {
+            knock: id,
+            participant: knock.becomes,
+        });
         Ok(())
     }
 }
 
 impl RoomAction for Deny {
+    fn subject(&self, room: &Room) -> Option<ActorId> {
+        room.lobby.get(self.knock).map(|knock| knock.who.actor)
+    }
+
     fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
         let knock = room.lobby.deny(permit.into_action().knock)?.id;
         room.timers.stop(Timer::Knock(knock));
-        room.effects.push_back(Effect::TellModerators { event: Event::KnockGone { knock } });
-        room.effects.push_back(Effect::TurnedAway { knock, code: ErrorCode::Denied });
+        room.effects.push_back(Effect::TellModerators {
+            event: Event::KnockGone { knock },
+        });
+        room.effects.push_back(Effect::TurnedAway {
+            knock,
+            code: ErrorCode::Denied,
+        });
         Ok(())
     }
 }
@@ -249,21 +328,40 @@ impl RoomAction for Remove {
     targets_participant!();
 
     fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        let by = permit.actor();
         let Remove { participant } = permit.into_action();
-        let actor = room.people.get(&participant).ok_or(ErrorCode::NotFound)?.who.actor;
+        let actor = room
+            .people
+            .get(&participant)
+            .ok_or(ErrorCode::NotFound)?
+            .who
+            .actor;
         room.charter.barred.insert(actor);
         // Other tabs and devices of the same identity go too, and so does a knock of theirs.
-        let same: Vec<_> = room.people.values().filter(|p| p.who.actor == actor).map(|p| p.id).collect();
+        let same: Vec<_> = room
+            .people
+            .values()
+            .filter(|p| p.who.actor == actor)
+            .map(|p| p.id)
+            .collect();
         for id in same {
             room.let_go(id, ErrorCode::Removed, LeaveReason::Removed);
         }
-        let knocks: Vec<_> =
-            room.lobby.in_order().into_iter().filter(|k| k.who.actor == actor).map(|k| k.id).collect();
+        let knocks: Vec<_> = room
+            .lobby
+            .in_order()
+            .into_iter()
+            .filter(|k| k.who.actor == actor)
+            .map(|k| k.id)
+            .collect();
         for knock in knocks {
             room.stop_waiting(knock);
-            room.effects.push_back(Effect::TurnedAway { knock, code: ErrorCode::Removed });
+            room.effects.push_back(Effect::TurnedAway {
+                knock,
+                code: ErrorCode::Removed,
+            });
         }
-        room.effects.push_back(Effect::SaveRemoval { actor });
+        room.effects.push_back(Effect::SaveRemoval { actor, by });
         Ok(())
     }
 }
@@ -275,12 +373,21 @@ impl RoomAction for SetRole {
         let by = room.name_of(permit.actor());
         let SetRole { participant, role } = permit.into_action();
         let role = Role::from(role);
-        let person = room.people.get_mut(&participant).ok_or(ErrorCode::NotFound)?;
+        let person = room
+            .people
+            .get_mut(&participant)
+            .ok_or(ErrorCode::NotFound)?;
         let account = person.who.account.ok_or(ErrorCode::NotAllowed)?;
         let before = person.role;
         person.role = role;
         room.charter.appointed.insert(account, role);
-        room.tell(participant, Event::DoneToYou { what: DoneToYou::RoleChanged { role }, by });
+        room.tell(
+            participant,
+            Event::DoneToYou {
+                what: DoneToYou::RoleChanged { role },
+                by,
+            },
+        );
         if before.is_moderator() != role.is_moderator() {
             let knocks = role.is_moderator().then(|| room.knock_views());
             room.tell(participant, Event::Lobby { knocks });
@@ -303,7 +410,12 @@ impl RoomAction for Unlock {
         let by = room.name_of(permit.actor());
         if room.locked {
             room.locked = false;
-            room.effects.push_back(Effect::TellAll { event: Event::Locked { locked: false, by: Some(by) } });
+            room.effects.push_back(Effect::TellAll {
+                event: Event::Locked {
+                    locked: false,
+                    by: Some(by),
+                },
+            });
         }
         Ok(())
     }
@@ -314,11 +426,15 @@ impl RoomAction for ChangeSetting {
         let by = room.name_of(permit.actor());
         let ChangeSetting { key, value } = permit.into_action();
         let mut settings = room.charter.settings;
-        settings.set(key, value).map_err(|_| ErrorCode::InvalidValue)?;
+        settings
+            .set(key, value)
+            .map_err(|_| ErrorCode::InvalidValue)?;
         room.charter.settings = settings;
-        room.effects.push_back(Effect::SaveSetting { key, settings });
+        room.effects.push_back(Effect::SaveSetting { key, value });
         let setting = SettingView::of(&settings, key);
-        room.effects.push_back(Effect::TellAll { event: Event::SettingChanged { setting, by } });
+        room.effects.push_back(Effect::TellAll {
+            event: Event::SettingChanged { setting, by },
+        });
         room.effects.push_back(Effect::AskAgain);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use conclave_policy::actions::Publish;
 use conclave_policy::permit::Permit;
-use conclave_policy::settings::{SettingKey, Settings};
+use conclave_policy::settings::SettingKey;
 use conclave_policy::source::Source;
 
 use crate::ids::{ActorId, KnockId, ParticipantId};
@@ -65,13 +65,15 @@ pub enum Effect {
     SaveSetting {
         /// Which.
         key: SettingKey,
-        /// All settings as they are now.
-        settings: Settings,
+        /// To what.
+        value: &'static str,
     },
     /// Keep that this identity was removed.
     SaveRemoval {
         /// Whose.
         actor: ActorId,
+        /// By whom.
+        by: ActorId,
     },
     /// Something that others may see changed.
     Changed,

@@ -16,7 +16,12 @@ pub struct Floor {
 impl Floor {
     /// All rights as the role has them, all sources off.
     pub fn new() -> Self {
-        Self { microphone: Right::Default, camera: Right::Default, screen: Right::Default, live: Vec::new() }
+        Self {
+            microphone: Right::Default,
+            camera: Right::Default,
+            screen: Right::Default,
+            live: Vec::new(),
+        }
     }
 
     /// The right that governs `source`; the sound of a screen goes with the screen.
@@ -79,7 +84,11 @@ mod tests {
 
     #[test]
     fn everyone_enters_with_all_sources_off() {
-        assert!(Source::ALL.iter().all(|source| !Floor::new().is_live(*source)));
+        assert!(
+            Source::ALL
+                .iter()
+                .all(|source| !Floor::new().is_live(*source))
+        );
     }
 
     #[test]

@@ -169,7 +169,11 @@ mod tests {
         for number in [3, 1, 2] {
             lobby.knock(knock(number)).unwrap();
         }
-        let order: Vec<_> = lobby.in_order().into_iter().map(|k| k.since.as_millis()).collect();
+        let order: Vec<_> = lobby
+            .in_order()
+            .into_iter()
+            .map(|k| k.since.as_millis())
+            .collect();
         assert_eq!(order, [1, 2, 3]);
     }
 
@@ -179,7 +183,12 @@ mod tests {
         for number in 0..MAX_WAITING {
             let mut id = [0; 16];
             id[..8].copy_from_slice(&number.to_be_bytes());
-            lobby.knock(Knock { id: KnockId::from_bytes(id), ..knock(1) }).unwrap();
+            lobby
+                .knock(Knock {
+                    id: KnockId::from_bytes(id),
+                    ..knock(1)
+                })
+                .unwrap();
         }
         assert_eq!(lobby.knock(knock(255)), Err(ErrorCode::CannotJoin));
     }

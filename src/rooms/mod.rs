@@ -1,15 +1,22 @@
 //! The domain: one live session of a room, who is in it and what they may do. `room.rs` is the pure core, `actor.rs`
 //! the task around it, `registry.rs` finds or starts it. Nothing here knows a socket or a table.
 
+pub mod actor;
 pub mod deeds;
 pub mod effect;
 pub mod floor;
+pub mod fuzz;
 pub mod lobby;
 pub mod outbound;
 pub mod person;
 pub mod projection;
 pub mod refusal;
+pub mod registry;
 pub mod request;
 pub mod room;
+pub mod seat;
 pub mod timer;
 pub mod view;
+
+#[cfg(test)]
+mod story;

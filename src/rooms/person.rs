@@ -62,7 +62,14 @@ pub struct Person {
 impl Person {
     /// Someone who has just come in: nothing on, hand down.
     pub fn new(id: ParticipantId, who: Applicant, role: Role) -> Self {
-        Self { id, who, role, floor: Floor::new(), hand: false, presence: Presence::Connected }
+        Self {
+            id,
+            who,
+            role,
+            floor: Floor::new(),
+            hand: false,
+            presence: Presence::Connected,
+        }
     }
 
     /// Whether the connection is there.

@@ -12,7 +12,9 @@ use conclave_policy::source::Source;
 use crate::ids::ParticipantId;
 use crate::rooms::person::Person;
 use crate::rooms::room::{Room, RoomAction};
-use crate::rooms::view::{Event, LeaveReason, ParticipantView, RoomView, SettingView, SourceState, SourceStates};
+use crate::rooms::view::{
+    Event, LeaveReason, ParticipantView, RoomView, SettingView, SourceState, SourceStates,
+};
 
 /// What one participant has been shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,12 +52,19 @@ impl Projection {
         let mut events = Vec::new();
         for participant in self.shown.keys().filter(|shown| !now.contains_key(shown)) {
             let reason = gone.get(participant).copied().unwrap_or(LeaveReason::Left);
-            events.push(Event::ParticipantLeft { participant: *participant, reason });
+            events.push(Event::ParticipantLeft {
+                participant: *participant,
+                reason,
+            });
         }
         for (id, view) in &now {
             match self.shown.get(id) {
-                None => events.push(Event::ParticipantJoined { participant: view.clone() }),
-                Some(shown) if shown != view => events.push(Event::ParticipantChanged { participant: view.clone() }),
+                None => events.push(Event::ParticipantJoined {
+                    participant: view.clone(),
+                }),
+                Some(shown) if shown != view => events.push(Event::ParticipantChanged {
+                    participant: view.clone(),
+                }),
                 Some(_) => {}
             }
         }
@@ -74,11 +83,22 @@ impl Projection {
     }
 }
 
-fn visible(room: &Room, rules: &Snapshot, viewer: &Person) -> BTreeMap<ParticipantId, ParticipantView> {
+fn visible(
+    room: &Room,
+    rules: &Snapshot,
+    viewer: &Person,
+) -> BTreeMap<ParticipantId, ParticipantView> {
     room.people()
         .filter(|person| {
-            room.facts_inside(viewer, &SeeParticipant { participant: person.id })
-                .is_ok_and(|facts| rules.allows(ActionKind::SeeParticipant, viewer.role, &seated(facts)))
+            room.facts_inside(
+                viewer,
+                &SeeParticipant {
+                    participant: person.id,
+                },
+            )
+            .is_ok_and(|facts| {
+                rules.allows(ActionKind::SeeParticipant, viewer.role, &seated(facts))
+            })
         })
         .map(|person| (person.id, line(room, rules, person)))
         .collect()
@@ -121,7 +141,10 @@ fn source_state(room: &Room, rules: &Snapshot, person: &Person, source: Source) 
     if person.floor.is_live(source) {
         return SourceState::On;
     }
-    let publish = Publish { participant: person.id, source };
+    let publish = Publish {
+        participant: person.id,
+        source,
+    };
     let may = room
         .facts_inside(person, &publish)
         .is_ok_and(|facts| rules.allows(ActionKind::publish(source), person.role, &seated(facts)));

@@ -61,8 +61,12 @@ impl ErrorCode {
             Self::TooLarge => "That message is too large.",
             Self::RateLimited => "That was too often. Wait a moment and try again.",
             Self::SignedOut => "Sign in again to go on.",
-            Self::CannotJoin => "This link or password does not work, or the room is not open to you.",
-            Self::AlreadyHere => "You are in this room already, in another tab or on another device.",
+            Self::CannotJoin => {
+                "This link or password does not work, or the room is not open to you."
+            }
+            Self::AlreadyHere => {
+                "You are in this room already, in another tab or on another device."
+            }
             Self::CannotResume => "You were away too long to come straight back. Join again.",
             Self::Denied => "A host did not let you in.",
             Self::Removed => "A host removed you from the room.",
@@ -79,6 +83,34 @@ impl ErrorCode {
             Self::InvalidValue => "That value is not allowed.",
             Self::Unavailable => "The server cannot save that right now. Nothing was changed.",
             Self::Internal => "Something went wrong on the server.",
+        }
+    }
+
+    /// Its name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadMessage => "bad_message",
+            Self::TooLarge => "too_large",
+            Self::RateLimited => "rate_limited",
+            Self::SignedOut => "signed_out",
+            Self::CannotJoin => "cannot_join",
+            Self::AlreadyHere => "already_here",
+            Self::CannotResume => "cannot_resume",
+            Self::Denied => "denied",
+            Self::Removed => "removed",
+            Self::Ended => "ended",
+            Self::Left => "left",
+            Self::Replaced => "replaced",
+            Self::Draining => "draining",
+            Self::TooSlow => "too_slow",
+            Self::NotAllowed => "not_allowed",
+            Self::NotFound => "not_found",
+            Self::Stale => "stale",
+            Self::RoomFull => "room_full",
+            Self::InvalidOffer => "invalid_offer",
+            Self::InvalidValue => "invalid_value",
+            Self::Unavailable => "unavailable",
+            Self::Internal => "internal",
         }
     }
 
@@ -116,8 +148,23 @@ mod tests {
     use super::ErrorCode;
 
     #[test]
+    fn the_name_is_the_one_on_the_wire() {
+        for code in [
+            ErrorCode::CannotJoin,
+            ErrorCode::AlreadyHere,
+            ErrorCode::Internal,
+        ] {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+        }
+    }
+
+    #[test]
     fn no_sentence_speaks_of_the_inside() {
-        for code in [ErrorCode::CannotJoin, ErrorCode::Internal, ErrorCode::Unavailable] {
+        for code in [
+            ErrorCode::CannotJoin,
+            ErrorCode::Internal,
+            ErrorCode::Unavailable,
+        ] {
             for word in ["sql", "error", "panic", "casbin"] {
                 assert!(!code.text().to_lowercase().contains(word));
             }

@@ -10,6 +10,8 @@ use crate::ids::{self, ActorId, OrgId, RoomId, SessionId};
 use crate::rooms::actor::{INBOX, Means, RoomActor, ToRoom};
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::room::{Charter, Room};
+use crate::secret::Secret;
+use crate::store::error::StoreError;
 
 /// How many sessions may run at a time.
 const MAX_RUNNING: usize = 10_000;
@@ -30,7 +32,10 @@ struct Running {
 impl Registry {
     /// No session runs yet.
     pub fn new(means: Arc<Means>) -> Self {
-        Self { means, running: Mutex::default() }
+        Self {
+            means,
+            running: Mutex::default(),
+        }
     }
 
     /// What rooms work with.
@@ -44,8 +49,11 @@ impl Registry {
             return Ok(found);
         }
         // Read outside the lock; a second reader of the same room finds the session of the first.
-        let stored = self.means.store.open_room(org, room).await.map_err(|_| ErrorCode::Unavailable)?;
-        let stored = stored.ok_or(ErrorCode::CannotJoin)?;
+        let (charter, password) = self
+            .read(org, room)
+            .await
+            .map_err(|_| ErrorCode::Unavailable)?
+            .ok_or(ErrorCode::CannotJoin)?;
         let mut running = self.running.lock().await;
         if running.draining {
             return Err(ErrorCode::Draining);
@@ -58,33 +66,69 @@ impl Registry {
         if running.rooms.len() >= MAX_RUNNING {
             return Err(ErrorCode::Unavailable);
         }
-        let charter = Charter {
-            org,
-            room,
-            session: ids::random::<SessionId>(self.means.random.as_ref()),
-            title: stored.title,
-            owner: stored.owner,
-            settings: stored.settings,
-            appointed: stored.appointed,
-            barred: stored.removed,
-        };
         let version = self.means.guard.snapshot().version();
         let session = Room::new(charter, version, self.means.clock.now());
         let (sender, inbox) = mpsc::channel(INBOX);
-        let actor = RoomActor::new(session, self.means.clone(), stored.password, inbox, sender.downgrade());
+        let actor = RoomActor::new(
+            session,
+            self.means.clone(),
+            Some(password),
+            inbox,
+            sender.downgrade(),
+        );
         running.tasks.spawn(actor.run());
         running.rooms.insert(room, sender.clone());
         Ok(sender)
     }
 
+    /// What a session is made from, as stored.
+    async fn read(
+        &self,
+        org: OrgId,
+        room: RoomId,
+    ) -> Result<Option<(Charter, Secret<String>)>, StoreError> {
+        let store = &self.means.store;
+        let Some(stored) = store.room(org, room).await? else {
+            return Ok(None);
+        };
+        let roles = store.roles(org, room).await?;
+        let removals = store.removals(org, room, self.means.clock.now()).await?;
+        let charter = Charter {
+            org,
+            room,
+            session: ids::random::<SessionId>(self.means.random.as_ref()),
+            title: stored.title.expose().clone(),
+            owner: stored.owner,
+            settings: stored.settings,
+            appointed: roles
+                .into_iter()
+                .map(|(account, role)| (account, role.into()))
+                .collect(),
+            barred: removals.into_iter().map(|removal| removal.actor).collect(),
+        };
+        Ok(Some((charter, stored.password)))
+    }
+
     /// The running session of a room, if there is one.
     pub async fn find(&self, room: RoomId) -> Option<mpsc::Sender<ToRoom>> {
-        self.running.lock().await.rooms.get(&room).filter(|room| !room.is_closed()).cloned()
+        self.running
+            .lock()
+            .await
+            .rooms
+            .get(&room)
+            .filter(|room| !room.is_closed())
+            .cloned()
     }
 
     /// How many sessions run.
     pub async fn count(&self) -> usize {
-        self.running.lock().await.rooms.values().filter(|room| !room.is_closed()).count()
+        self.running
+            .lock()
+            .await
+            .rooms
+            .values()
+            .filter(|room| !room.is_closed())
+            .count()
     }
 
     /// Ends what an identity has in any room.

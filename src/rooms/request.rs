@@ -21,13 +21,13 @@ pub enum RoomRequest {
         #[cfg_attr(test, ts(type = "string"))]
         sdp: Text<{ 256 * 1024 }>,
         /// Which send section carries which source.
-        #[cfg_attr(test, ts(type = "Array<SectionSource>"))]
+        #[cfg_attr(test, ts(as = "Vec<SectionSource>"))]
         sources: Few<SectionSource, 4>,
     },
     /// Say which pictures are shown, the most important first; what is not named is not sent. Audio needs no view.
     View {
         /// At most as many as there are video slots in the offer; the rest is left out.
-        #[cfg_attr(test, ts(type = "Array<Look>"))]
+        #[cfg_attr(test, ts(as = "Vec<Look>"))]
         looks: Few<Look, 120>,
     },
     /// Turn one of the participant's own sources on or off.

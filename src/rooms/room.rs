@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use conclave_policy::actions::Action;
 use conclave_policy::facts::{
-    Barred, Facts, Hosting, Lock as LockFact, Mine, OrgAdmin, Password, Space, Standing, Subject, Target, TargetRole,
+    Barred, Facts, Hosting, Lock as LockFact, Mine, OrgAdmin, Password, Space, Standing, Subject,
+    Target, TargetRole,
 };
 use conclave_policy::permit::{Permit, PolicyVersion};
 use conclave_policy::roles::Role;
@@ -55,6 +56,11 @@ pub trait RoomAction: Action + Sized {
         None
     }
 
+    /// The lasting identity that the action is about, for the audit trail.
+    fn subject(&self, room: &Room) -> Option<ActorId> {
+        room.person(self.target()?).map(|person| person.who.actor)
+    }
+
     /// Facts that only this action needs.
     fn facts(&self, _room: &Room, facts: Facts) -> Result<Facts, ErrorCode> {
         Ok(facts)
@@ -99,7 +105,11 @@ impl Room {
     }
 
     /// Applies a permitted action. A permit of another room or of older rules is refused.
-    pub fn apply<A: RoomAction>(&mut self, permit: Permit<A>, now: Timestamp) -> Result<(), ErrorCode> {
+    pub fn apply<A: RoomAction>(
+        &mut self,
+        permit: Permit<A>,
+        now: Timestamp,
+    ) -> Result<(), ErrorCode> {
         if self.ended {
             return Err(ErrorCode::Ended);
         }
@@ -145,12 +155,16 @@ impl Room {
     /// A participant's connection was lost.
     pub fn lost(&mut self, participant: ParticipantId, now: Timestamp) {
         let window = self.charter.settings.resume_window().duration();
-        let Some(person) = self.people.get_mut(&participant) else { return };
+        let Some(person) = self.people.get_mut(&participant) else {
+            return;
+        };
         person.presence = Presence::Lost { since: now };
         if person.role.is_moderator() {
-            self.timers.set(Timer::HostGone(participant), now.after(HOST_GONE));
+            self.timers
+                .set(Timer::HostGone(participant), now.after(HOST_GONE));
         }
-        self.timers.set(Timer::Resume(participant), now.after(window));
+        self.timers
+            .set(Timer::Resume(participant), now.after(window));
         self.settle(now);
     }
 
@@ -167,16 +181,31 @@ impl Room {
     }
 
     /// An identity lost its sessions: whatever it has here ends.
-    pub fn revoked(&mut self, actor: ActorId) {
-        let seats: Vec<_> = self.people.values().filter(|p| p.who.actor == actor).map(|p| p.id).collect();
+    pub fn revoked(&mut self, actor: ActorId, now: Timestamp) {
+        let seats: Vec<_> = self
+            .people
+            .values()
+            .filter(|p| p.who.actor == actor)
+            .map(|p| p.id)
+            .collect();
         for participant in seats {
             self.let_go(participant, ErrorCode::SignedOut, LeaveReason::Left);
         }
-        let knocks: Vec<_> = self.lobby.in_order().into_iter().filter(|k| k.who.actor == actor).map(|k| k.id).collect();
+        let knocks: Vec<_> = self
+            .lobby
+            .in_order()
+            .into_iter()
+            .filter(|k| k.who.actor == actor)
+            .map(|k| k.id)
+            .collect();
         for knock in knocks {
             self.stop_waiting(knock);
-            self.effects.push_back(Effect::TurnedAway { knock, code: ErrorCode::SignedOut });
+            self.effects.push_back(Effect::TurnedAway {
+                knock,
+                code: ErrorCode::SignedOut,
+            });
         }
+        self.settle(now);
     }
 
     /// Everyone who was in or waiting is sent away, and the session is over.
@@ -228,31 +257,68 @@ impl Room {
     pub fn role_of(&self, who: &Applicant) -> Role {
         match who.account {
             Some(account) if account == self.charter.owner => Role::Owner,
-            Some(account) => self.charter.appointed.get(&account).copied().unwrap_or(Role::Attendee),
+            Some(account) => self
+                .charter
+                .appointed
+                .get(&account)
+                .copied()
+                .unwrap_or(Role::Attendee),
             None => Role::Guest,
         }
     }
 
     /// Whether this identity has as many live participants or knocks as it may.
     pub fn is_here(&self, actor: ActorId) -> bool {
-        let most = self.charter.settings.sessions_per_identity().count();
-        let live = self.people.values().filter(|person| person.who.actor == actor && person.connected()).count();
-        live >= most || self.lobby.holds(actor)
+        self.live(actor) >= self.charter.settings.sessions_per_identity().count()
+            || self.lobby.holds(actor)
+    }
+
+    fn live(&self, actor: ActorId) -> usize {
+        self.people
+            .values()
+            .filter(|person| person.who.actor == actor && person.connected())
+            .count()
+    }
+
+    /// Why someone who waited may not come in after all: much can happen to them between knock and admission.
+    pub(in crate::rooms) fn kept_out(&self, who: &Applicant) -> Option<ErrorCode> {
+        if self.barred(who.actor) == Barred::Yes {
+            Some(ErrorCode::Removed)
+        } else if self.live(who.actor) >= self.charter.settings.sessions_per_identity().count() {
+            Some(ErrorCode::AlreadyHere)
+        } else {
+            None
+        }
     }
 
     /// What is true of an applicant who stands before the door.
     pub fn facts_outside(&self, who: &Applicant) -> Facts {
-        self.facts_of_room().with(Standing::Outside).with(who.password).with(self.barred(who.actor))
+        self.facts_of_room()
+            .with(Standing::Outside)
+            .with(who.password)
+            .with(self.barred(who.actor))
     }
 
     /// What is true of a participant, whatever they want to do.
     pub fn facts_of(&self, by: &Person) -> Facts {
         self.facts_of_room()
-            .with(if by.connected() { Standing::Admitted } else { Standing::Disconnected })
+            .with(if by.connected() {
+                Standing::Admitted
+            } else {
+                Standing::Disconnected
+            })
             .with(Password::Proved)
             .with(self.barred(by.who.actor))
-            .with(if by.who.org_admin { OrgAdmin::Yes } else { OrgAdmin::No })
-            .with(if by.role == Role::Owner { Mine::Yes } else { Mine::No })
+            .with(if by.who.org_admin {
+                OrgAdmin::Yes
+            } else {
+                OrgAdmin::No
+            })
+            .with(if by.role == Role::Owner {
+                Mine::Yes
+            } else {
+                Mine::No
+            })
     }
 
     /// The same, as if the connection were there: standing permits and views outlive a short loss of it.
@@ -265,7 +331,10 @@ impl Room {
         let mut facts = self.facts_of(by);
         if let Some(target) = action.target() {
             let target = self.people.get(&target).ok_or(ErrorCode::NotFound)?;
-            facts = facts.with(relation(by, target)).with(TargetRole(target.role)).with(self.subject(target));
+            facts = facts
+                .with(relation(by, target))
+                .with(TargetRole(target.role))
+                .with(self.subject(target));
             if let Some(source) = action.source() {
                 facts = facts.with(target.floor.right(source));
             }
@@ -276,9 +345,21 @@ impl Room {
     fn facts_of_room(&self) -> Facts {
         let settings = &self.charter.settings;
         Facts::new()
-            .with(if self.locked { LockFact::Locked } else { LockFact::Open })
-            .with(if self.hosted || settings.start() == Start::Anytime { Hosting::Present } else { Hosting::Absent })
-            .with(if self.people.len() < settings.max_participants().count() { Space::Free } else { Space::Full })
+            .with(if self.locked {
+                LockFact::Locked
+            } else {
+                LockFact::Open
+            })
+            .with(if self.hosted || settings.start() == Start::Anytime {
+                Hosting::Present
+            } else {
+                Hosting::Absent
+            })
+            .with(if self.people.len() < settings.max_participants().count() {
+                Space::Free
+            } else {
+                Space::Full
+            })
             .with(settings.sign_in())
             .with(settings.waiting_room())
             .with(settings.microphone())
@@ -301,11 +382,21 @@ impl Room {
 
     fn barred(&self, actor: ActorId) -> Barred {
         let may_return = self.charter.settings.removed_may_return() == RemovedMayReturn::Yes;
-        if self.charter.barred.contains(&actor) && !may_return { Barred::Yes } else { Barred::No }
+        if self.charter.barred.contains(&actor) && !may_return {
+            Barred::Yes
+        } else {
+            Barred::No
+        }
     }
 
     /// Puts someone into the room. Lost seats of the same identity end, so that nobody is here as their own ghost.
-    pub(in crate::rooms) fn seat(&mut self, id: ParticipantId, who: Applicant, role: Role, now: Timestamp) {
+    pub(in crate::rooms) fn seat(
+        &mut self,
+        id: ParticipantId,
+        who: Applicant,
+        role: Role,
+        now: Timestamp,
+    ) {
         let ghosts: Vec<_> = self
             .people
             .values()
@@ -331,14 +422,23 @@ impl Room {
     }
 
     /// Takes someone out of the room: every source is cut before anything is said.
-    pub(in crate::rooms) fn let_go(&mut self, participant: ParticipantId, code: ErrorCode, reason: LeaveReason) {
+    pub(in crate::rooms) fn let_go(
+        &mut self,
+        participant: ParticipantId,
+        code: ErrorCode,
+        reason: LeaveReason,
+    ) {
         for source in Source::ALL {
             self.turn_off(participant, source);
         }
         if self.people.remove(&participant).is_some() {
             self.timers.stop(Timer::HostGone(participant));
             self.timers.stop(Timer::Resume(participant));
-            self.effects.push_back(Effect::Gone { participant, code, reason });
+            self.effects.push_back(Effect::Gone {
+                participant,
+                code,
+                reason,
+            });
         }
     }
 
@@ -347,34 +447,56 @@ impl Room {
         if let Some(person) = self.people.get_mut(&participant)
             && person.floor.turn_off(source)
         {
-            self.effects.push_back(Effect::Cut { participant, source });
+            self.effects.push_back(Effect::Cut {
+                participant,
+                source,
+            });
         }
     }
 
     pub(in crate::rooms) fn turn_away_all(&mut self, code: ErrorCode) {
         for knock in self.lobby.clear() {
             self.timers.stop(Timer::Knock(knock.id));
-            self.effects.push_back(Effect::TurnedAway { knock: knock.id, code });
+            self.effects.push_back(Effect::TurnedAway {
+                knock: knock.id,
+                code,
+            });
         }
     }
 
     /// Refuses a permit for the door that is not this applicant's, of another room or of older rules.
-    pub(in crate::rooms) fn check_door<A: Action>(&self, permit: &Permit<A>, who: &Applicant) -> Result<(), ErrorCode> {
+    pub(in crate::rooms) fn check_door<A: Action>(
+        &self,
+        permit: &Permit<A>,
+        who: &Applicant,
+    ) -> Result<(), ErrorCode> {
         if self.ended {
             return Err(ErrorCode::Ended);
         }
         let mine = permit.actor() == who.actor && permit.room() == self.charter.room;
-        if mine && permit.version() == self.version { Ok(()) } else { Err(ErrorCode::Stale) }
+        if mine && permit.version() == self.version {
+            Ok(())
+        } else {
+            Err(ErrorCode::Stale)
+        }
     }
 
     /// Everyone who waits, as hosts see them.
     pub fn knock_views(&self) -> Vec<KnockView> {
-        self.lobby.in_order().into_iter().map(|knock| self.lobby.view(knock)).collect()
+        self.lobby
+            .in_order()
+            .into_iter()
+            .map(|knock| self.lobby.view(knock))
+            .collect()
     }
 
     /// The name behind an identity that is in the room.
     pub(in crate::rooms) fn name_of(&self, actor: ActorId) -> String {
-        self.people.values().find(|person| person.who.actor == actor).map(|person| person.who.name.clone()).unwrap_or_default()
+        self.people
+            .values()
+            .find(|person| person.who.actor == actor)
+            .map(|person| person.who.name.clone())
+            .unwrap_or_default()
     }
 
     pub(in crate::rooms) fn tell(&mut self, to: ParticipantId, event: Event) {
@@ -384,7 +506,9 @@ impl Room {
     pub(in crate::rooms) fn lock(&mut self, by: Option<String>) {
         if !self.locked {
             self.locked = true;
-            self.effects.push_back(Effect::TellAll { event: Event::Locked { locked: true, by } });
+            self.effects.push_back(Effect::TellAll {
+                event: Event::Locked { locked: true, by },
+            });
         }
     }
 
@@ -393,11 +517,18 @@ impl Room {
             Timer::LockAfterStart => self.lock(None),
             Timer::SessionEnd | Timer::Empty => self.end(ErrorCode::Ended),
             Timer::HostGone(_) => {}
-            Timer::Resume(participant) => self.let_go(participant, ErrorCode::CannotResume, LeaveReason::TimedOut),
+            Timer::Resume(participant) => {
+                self.let_go(participant, ErrorCode::CannotResume, LeaveReason::TimedOut)
+            }
             Timer::Knock(knock) => {
                 if self.lobby.withdraw(knock).is_some() {
-                    self.effects.push_back(Effect::TellModerators { event: Event::KnockGone { knock } });
-                    self.effects.push_back(Effect::TurnedAway { knock, code: ErrorCode::Denied });
+                    self.effects.push_back(Effect::TellModerators {
+                        event: Event::KnockGone { knock },
+                    });
+                    self.effects.push_back(Effect::TurnedAway {
+                        knock,
+                        code: ErrorCode::Denied,
+                    });
                 }
             }
         }
@@ -416,7 +547,10 @@ impl Room {
                     Presence::Lost { since } => now.since(since) < HOST_GONE,
                 }
         });
-        if self.hosted && !hosted && self.charter.settings.last_host_leaves() == LastHostLeaves::Lock {
+        if self.hosted
+            && !hosted
+            && self.charter.settings.last_host_leaves() == LastHostLeaves::Lock
+        {
             self.lock(None);
         }
         if self.hosted != hosted {

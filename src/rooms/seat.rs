@@ -38,7 +38,10 @@ impl Connection {
 
     /// Says why, and ends the connection.
     pub fn close(self, code: ErrorCode) {
-        self.send(ServerMessage::Closed { code, text: code.text().to_owned() });
+        self.send(ServerMessage::Closed {
+            code,
+            text: code.text().to_owned(),
+        });
     }
 }
 
@@ -97,14 +100,20 @@ impl Seat {
             self.held.pop_front();
         }
         self.held.push_back((self.seq, event.clone()));
-        self.send(ServerMessage::Event { seq: self.seq, event })
+        self.send(ServerMessage::Event {
+            seq: self.seq,
+            event,
+        })
     }
 
     /// Answers a request. False if the client has just been cut off as too slow.
     pub fn reply(&mut self, id: u32, outcome: Result<Done, ErrorCode>) -> bool {
         let outcome = match outcome {
             Ok(done) => Outcome::Ok(done),
-            Err(code) => Outcome::Error(Failure { code, text: code.text().to_owned() }),
+            Err(code) => Outcome::Error(Failure {
+                code,
+                text: code.text().to_owned(),
+            }),
         };
         self.send(ServerMessage::Reply { id, outcome })
     }
@@ -116,7 +125,14 @@ impl Seat {
             return None;
         }
         let missed = self.held.iter().filter(|(seq, _)| *seq > seen);
-        Some(missed.map(|(seq, event)| ServerMessage::Event { seq: *seq, event: event.clone() }).collect())
+        Some(
+            missed
+                .map(|(seq, event)| ServerMessage::Event {
+                    seq: *seq,
+                    event: event.clone(),
+                })
+                .collect(),
+        )
     }
 
     /// Sends a message. False if the client has just been cut off as too slow.
@@ -147,7 +163,13 @@ mod tests {
 
     fn seat(outbox: usize) -> (Seat, String, mpsc::Receiver<ServerMessage>) {
         let (sender, receiver) = mpsc::channel(outbox);
-        let (seat, secret) = Seat::new(Connection { id: 1, outbox: sender }, &SystemRandom);
+        let (seat, secret) = Seat::new(
+            Connection {
+                id: 1,
+                outbox: sender,
+            },
+            &SystemRandom,
+        );
         (seat, secret, receiver)
     }
 

@@ -57,7 +57,11 @@ impl Timers {
 
     /// Takes out one timer that has gone off.
     pub fn take_due(&mut self, now: Timestamp) -> Option<Timer> {
-        let due = self.0.iter().filter(|(_, at)| **at <= now).min_by_key(|(timer, at)| (**at, **timer));
+        let due = self
+            .0
+            .iter()
+            .filter(|(_, at)| **at <= now)
+            .min_by_key(|(timer, at)| (**at, **timer));
         let timer = due.map(|(timer, _)| *timer)?;
         self.0.remove(&timer);
         Some(timer)
@@ -75,8 +79,14 @@ mod tests {
         timers.set(Timer::Empty, Timestamp::from_millis(10));
         assert_eq!(timers.next(), Some(Timestamp::from_millis(10)));
         assert_eq!(timers.take_due(Timestamp::from_millis(5)), None);
-        assert_eq!(timers.take_due(Timestamp::from_millis(30)), Some(Timer::Empty));
-        assert_eq!(timers.take_due(Timestamp::from_millis(30)), Some(Timer::SessionEnd));
+        assert_eq!(
+            timers.take_due(Timestamp::from_millis(30)),
+            Some(Timer::Empty)
+        );
+        assert_eq!(
+            timers.take_due(Timestamp::from_millis(30)),
+            Some(Timer::SessionEnd)
+        );
         assert_eq!(timers.take_due(Timestamp::from_millis(30)), None);
     }
 }

@@ -103,7 +103,11 @@ impl SettingView {
         Self {
             key: key.as_str().to_owned(),
             value: settings.value(key).to_owned(),
-            values: key.values().iter().map(|value| (*value).to_owned()).collect(),
+            values: key
+                .values()
+                .iter()
+                .map(|value| (*value).to_owned())
+                .collect(),
             relax: match key.who_may_relax() {
                 Relax::Host => "host",
                 Relax::Admin => "admin",
@@ -116,7 +120,10 @@ impl SettingView {
 
     /// Every setting as it stands in `settings`.
     pub fn all(settings: &Settings) -> Vec<Self> {
-        SettingKey::ALL.iter().map(|key| Self::of(settings, *key)).collect()
+        SettingKey::ALL
+            .iter()
+            .map(|key| Self::of(settings, *key))
+            .collect()
     }
 }
 

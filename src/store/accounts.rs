@@ -69,11 +69,6 @@ pub struct NewAccount {
 }
 
 impl Store {
-    /// The keyed hash that stands for an e-mail address in look-ups and limits.
-    pub fn email_index(&self, org: OrgId, email: &str) -> [u8; 32] {
-        email_index(self.keys(), org, email)
-    }
-
     /// Finds who signs in with this e-mail address. Ended accounts are not found.
     ///
     /// # Errors

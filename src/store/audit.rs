@@ -365,6 +365,40 @@ impl Chain {
 }
 
 #[cfg(test)]
+impl Store {
+    /// The first rows of the default organisation's trail.
+    pub(crate) async fn audit_for_test(&self) -> Vec<AuditEntry> {
+        let rows = sqlx::query("SELECT * FROM audit ORDER BY seq LIMIT 1000")
+            .fetch_all(self.reads())
+            .await
+            .unwrap();
+        let fixed = |bytes: Option<&[u8]>| bytes.map(|bytes| <[u8; 16]>::try_from(bytes).unwrap());
+        rows.iter()
+            .map(|row| {
+                let stored = Stored::read(row).unwrap();
+                AuditEntry {
+                    org: row::id(row, "org_id").unwrap(),
+                    at: Timestamp::from_millis(stored.at),
+                    action: stored.action.to_owned().leak(),
+                    verdict: match stored.decision {
+                        "permitted" => Verdict::Permitted,
+                        "denied" => Verdict::Denied,
+                        _ => Verdict::Noted,
+                    },
+                    rule: stored.rule.map(|rule| rule as u16),
+                    policy_version: stored.policy_version as u64,
+                    actor: fixed(stored.actor),
+                    subject: fixed(stored.subject),
+                    room: fixed(stored.room).map(RoomId::from),
+                    detail: stored.detail.map(str::to_owned),
+                    count: stored.count as u64,
+                }
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
 pub(crate) mod tests {
     use super::*;
     use crate::store::database::tests::store;

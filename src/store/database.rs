@@ -169,6 +169,14 @@ async fn organisation(
 }
 
 #[cfg(test)]
+impl Store {
+    /// Lets tests of other parts put rows in place.
+    pub(crate) fn write_for_test<C: Change>(&self, change: C) -> Written<C::Out> {
+        self.write(change)
+    }
+}
+
+#[cfg(test)]
 pub(crate) mod tests {
     use super::*;
     use crate::clock::{Clock, ManualClock};

@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod audit;
+mod blind;
 pub mod database;
 pub mod error;
 pub mod invitations;

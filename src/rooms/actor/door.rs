@@ -14,7 +14,12 @@ use crate::rooms::seat::{Connection, ConnectionId, Seat};
 use crate::secret::{self, Secret};
 
 impl RoomActor {
-    pub(super) fn on_join(&mut self, connection: Connection, visitor: Visitor, password: Option<Secret<Text<256>>>) {
+    pub(super) fn on_join(
+        &mut self,
+        connection: Connection,
+        visitor: Visitor,
+        password: Option<Secret<Text<256>>>,
+    ) {
         let who = Applicant {
             password: self.check_password(&visitor, password.as_ref()),
             actor: visitor.actor,
@@ -26,34 +31,52 @@ impl RoomActor {
         let facts = self.room.facts_outside(&who);
         let rules = self.means.guard.snapshot();
         let directly = rules.allows(ActionKind::Enter, role, &facts);
-        if self.room.is_here(who.actor) && (directly || rules.allows(ActionKind::Knock, role, &facts)) {
+        if self.room.is_here(who.actor)
+            && (directly || rules.allows(ActionKind::Knock, role, &facts))
+        {
             return connection.close(ErrorCode::AlreadyHere);
         }
-        if directly { self.on_enter(connection, who, &facts) } else { self.on_knock(connection, who, &facts) }
+        if directly {
+            self.on_enter(connection, who, &facts)
+        } else {
+            self.on_knock(connection, who, &facts)
+        }
     }
 
     fn check_password(&self, visitor: &Visitor, given: Option<&Secret<Text<256>>>) -> Password {
         if self.room.charter().settings.password() == PasswordRule::None {
             return Password::Proved;
         }
-        // Without a budget left the password is not looked at; owner and hosts need none and get in all the same.
-        let (Some(given), Some(password)) = (given, self.password.as_ref()) else { return Password::Missing };
-        let room = self.room.charter().room;
-        if !self.means.guesses.may_try(room, &visitor.guesses) {
+        let (Some(given), Some(password)) = (given, self.password.as_ref()) else {
             return Password::Missing;
+        };
+        let right = || {
+            secret::equal(
+                given.expose().as_str().as_bytes(),
+                password.expose().as_bytes(),
+            )
+        };
+        // Without a budget left the password is not looked at; owner and hosts need none and get in all the same.
+        match self
+            .means
+            .auth
+            .guess_room_password(self.room.charter().room, visitor.guesser, right)
+        {
+            Ok(true) => Password::Proved,
+            Ok(false) | Err(_) => Password::Missing,
         }
-        if secret::equal(given.expose().as_str().as_bytes(), password.expose().as_bytes()) {
-            return Password::Proved;
-        }
-        self.means.guesses.failed(room, &visitor.guesses);
-        Password::Missing
     }
 
     pub(super) fn on_enter(&mut self, connection: Connection, who: Applicant, facts: &Facts) {
         let role = self.room.role_of(&who);
         let charter = self.room.charter();
-        let (permit, audit) = self.means.guard.ask(charter.org, who.actor, role, charter.room, facts, Enter {});
-        let Ok(permit) = permit else { return connection.close(ErrorCode::CannotJoin) };
+        let (permit, audit) =
+            self.means
+                .guard
+                .ask(charter.org, who.actor, role, charter.room, facts, Enter {});
+        let Ok(permit) = permit else {
+            return connection.close(ErrorCode::CannotJoin);
+        };
         let becomes: ParticipantId = ids::random(self.means.random.as_ref());
         let act: Act = Box::new(move |actor: &mut Self| {
             if actor.room.is_here(who.actor) {
@@ -62,7 +85,11 @@ impl RoomActor {
             }
             let now = actor.means.clock.now();
             let facts = actor.room.facts_outside(&who);
-            let stands = actor.means.guard.snapshot().allows(ActionKind::Enter, role, &facts);
+            let stands = actor
+                .means
+                .guard
+                .snapshot()
+                .allows(ActionKind::Enter, role, &facts);
             if stands && actor.room.enter(permit, who, becomes, now).is_ok() {
                 actor.sit_down(becomes, connection);
             } else {
@@ -76,8 +103,13 @@ impl RoomActor {
     pub(super) fn on_knock(&mut self, connection: Connection, who: Applicant, facts: &Facts) {
         let role = self.room.role_of(&who);
         let charter = self.room.charter();
-        let (permit, _audit) = self.means.guard.ask(charter.org, who.actor, role, charter.room, facts, Knock {});
-        let Ok(permit) = permit else { return connection.close(ErrorCode::CannotJoin) };
+        let (permit, _audit) =
+            self.means
+                .guard
+                .ask(charter.org, who.actor, role, charter.room, facts, Knock {});
+        let Ok(permit) = permit else {
+            return connection.close(ErrorCode::CannotJoin);
+        };
         let random = self.means.random.as_ref();
         let (id, becomes): (KnockId, ParticipantId) = (ids::random(random), ids::random(random));
         let now = self.means.clock.now();
@@ -93,29 +125,69 @@ impl RoomActor {
     }
 
     pub(super) fn on_misuse(&mut self, connection: ConnectionId) {
-        let Some(Place::Waiting(knock)) = self.places.get(&connection).copied() else { return };
-        let Some(knock) = self.room.lobby().get(knock) else { return };
+        let Some(Place::Waiting(knock)) = self.places.get(&connection).copied() else {
+            return;
+        };
+        let Some(knock) = self.room.lobby().get(knock) else {
+            return;
+        };
         let facts = Facts::new().with(Standing::Waiting);
         let charter = self.room.charter();
-        let action = Connect { participant: knock.becomes };
+        let action = Connect {
+            participant: knock.becomes,
+        };
         // Denied by every rule set; what counts is the audit row.
-        let _denied = self.means.guard.ask(charter.org, knock.who.actor, knock.role, charter.room, &facts, action);
+        let _denied = self.means.guard.ask(
+            charter.org,
+            knock.who.actor,
+            knock.role,
+            charter.room,
+            &facts,
+            action,
+        );
     }
 
-    pub(super) fn on_resume(&mut self, connection: Connection, actor: ActorId, secret: &Secret<String>, seen: u64) {
-        let found = self.seats.iter().find(|(_, seat)| seat.holds(secret)).map(|(id, _)| *id);
-        let person = found.and_then(|id| self.room.person(id)).filter(|person| person.who.actor == actor);
-        let Some(person) = person else { return connection.close(ErrorCode::CannotResume) };
-        let (participant, action) = (person.id, Resume { participant: person.id });
+    pub(super) fn on_resume(
+        &mut self,
+        connection: Connection,
+        actor: ActorId,
+        secret: &Secret<String>,
+        seen: u64,
+    ) {
+        let found = self
+            .seats
+            .iter()
+            .find(|(_, seat)| seat.holds(secret))
+            .map(|(id, _)| *id);
+        let person = found
+            .and_then(|id| self.room.person(id))
+            .filter(|person| person.who.actor == actor);
+        let Some(person) = person else {
+            return connection.close(ErrorCode::CannotResume);
+        };
+        let (participant, action) = (
+            person.id,
+            Resume {
+                participant: person.id,
+            },
+        );
         let Ok(facts) = self.room.facts_inside(person, &action) else {
             return connection.close(ErrorCode::CannotResume);
         };
         // The old connection may not have been noticed as lost yet; holding the secret, it is the same tab.
         let facts = facts.with(Standing::Disconnected);
         let charter = self.room.charter();
-        let (permit, audit) =
-            self.means.guard.ask(charter.org, actor, person.role, charter.room, &facts, action);
-        let Ok(permit) = permit else { return connection.close(ErrorCode::CannotResume) };
+        let (permit, audit) = self.means.guard.ask(
+            charter.org,
+            actor,
+            person.role,
+            charter.room,
+            &facts,
+            action,
+        );
+        let Ok(permit) = permit else {
+            return connection.close(ErrorCode::CannotResume);
+        };
         let act: Act = Box::new(move |actor: &mut Self| {
             let now = actor.means.clock.now();
             match actor.room.apply(permit, now) {
@@ -135,7 +207,8 @@ impl RoomActor {
             self.places.remove(&old.id);
             old.close(ErrorCode::Replaced);
         }
-        self.places.insert(connection.id, Place::Seated(participant));
+        self.places
+            .insert(connection.id, Place::Seated(participant));
         seat.connection = Some(connection);
         let resume = seat.new_secret(self.means.random.as_ref());
         match seat.missed(seen) {
@@ -150,7 +223,8 @@ impl RoomActor {
     }
 
     pub(super) fn sit_down(&mut self, participant: ParticipantId, connection: Connection) {
-        self.places.insert(connection.id, Place::Seated(participant));
+        self.places
+            .insert(connection.id, Place::Seated(participant));
         let (seat, resume) = Seat::new(connection, self.means.random.as_ref());
         self.seats.insert(participant, seat);
         self.greet(participant, resume);
@@ -158,12 +232,21 @@ impl RoomActor {
 
     /// Shows the whole room to someone who is in.
     fn greet(&mut self, participant: ParticipantId, resume: String) {
-        let (Some(seat), Some(person)) = (self.seats.get_mut(&participant), self.room.person(participant)) else {
+        let (Some(seat), Some(person)) = (
+            self.seats.get_mut(&participant),
+            self.room.person(participant),
+        ) else {
             return;
         };
-        let view = seat.projection.whole(&self.room, &self.means.guard.snapshot(), person);
+        let view = seat
+            .projection
+            .whole(&self.room, &self.means.guard.snapshot(), person);
         let seq = seat.seq();
-        seat.send(ServerMessage::Admitted { room: Box::new(view), resume, seq });
+        seat.send(ServerMessage::Admitted {
+            room: Box::new(view),
+            resume,
+            seq,
+        });
     }
 
     pub(super) fn on_lost(&mut self, connection: ConnectionId) {

@@ -2,11 +2,12 @@
 
 use conclave_policy::actions::{ActionKind, Publish, Watch};
 
-use super::{Place, RoomActor};
+use super::RoomActor;
 use crate::ids::ParticipantId;
 use crate::rooms::effect::Effect;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::view::{Event, LeaveReason};
+use crate::store::removals::Removal;
 
 impl RoomActor {
     /// Does everything that follows from the last change.
@@ -27,16 +28,24 @@ impl RoomActor {
             Effect::Tell { to, event } => self.tell(to, event),
             Effect::TellAll { event } => {
                 let everyone: Vec<_> = self.seats.keys().copied().collect();
-                everyone.into_iter().for_each(|to| self.tell(to, event.clone()));
+                everyone
+                    .into_iter()
+                    .for_each(|to| self.tell(to, event.clone()));
             }
             Effect::TellModerators { event } => self.tell_moderators(&event),
             Effect::Publish(permit) => {
-                let Publish { participant, source } = *permit.action();
+                let Publish {
+                    participant,
+                    source,
+                } = *permit.action();
                 if self.means.media.publish(permit).await.is_err() {
                     self.room.fell(participant, source);
                 }
             }
-            Effect::Cut { participant, source } => {
+            Effect::Cut {
+                participant,
+                source,
+            } => {
                 self.means.media.cut(room, participant, source).await;
             }
             Effect::Admitted { knock, participant } => match self.waiting.remove(&knock) {
@@ -49,16 +58,35 @@ impl RoomActor {
                     connection.close(code);
                 }
             }
-            Effect::Gone { participant, code, reason } => self.send_off(participant, code, reason).await,
-            Effect::SaveSetting { key, settings } => {
-                let store = self.means.store.clone();
-                let org = self.room.charter().org;
-                self.saves.push(Box::pin(async move { store.save_setting(org, room, key, &settings).await.is_ok() }));
+            Effect::Gone {
+                participant,
+                code,
+                reason,
+            } => self.send_off(participant, code, reason).await,
+            Effect::SaveSetting { key, value } => {
+                let saved = self.means.store.change_settings(
+                    self.room.charter().org,
+                    room,
+                    vec![(key, value)],
+                );
+                self.saves
+                    .push(Box::pin(async move { saved.await.is_ok() }));
             }
-            Effect::SaveRemoval { actor } => {
-                let store = self.means.store.clone();
+            Effect::SaveRemoval { actor, by } => {
                 let (org, session) = (self.room.charter().org, self.room.charter().session);
-                self.saves.push(Box::pin(async move { store.save_removal(org, room, session, actor).await.is_ok() }));
+                let at = self.means.clock.now();
+                let until =
+                    Some(at.after(self.room.charter().settings.session_length().duration()));
+                let removal = Removal {
+                    session,
+                    actor,
+                    by,
+                    at,
+                    until,
+                };
+                let saved = self.means.store.record_removal(org, room, removal);
+                self.saves
+                    .push(Box::pin(async move { saved.await.is_ok() }));
             }
             Effect::AskAgain => self.ask_again().await,
             Effect::Ended => self.means.media.end(room).await,
@@ -67,7 +95,10 @@ impl RoomActor {
 
     /// Ends everything that someone had here: media first, then the connection; the resume secret goes with the seat.
     async fn send_off(&mut self, participant: ParticipantId, code: ErrorCode, reason: LeaveReason) {
-        self.means.media.disconnect(self.room.charter().room, participant).await;
+        self.means
+            .media
+            .disconnect(self.room.charter().room, participant)
+            .await;
         self.gone.insert(participant, reason);
         if let Some(seat) = self.seats.remove(&participant)
             && let Some(connection) = seat.connection
@@ -87,7 +118,10 @@ impl RoomActor {
                 facts.with(conclave_policy::facts::Standing::Admitted)
             };
             for source in person.floor.live() {
-                let publish = Publish { participant: person.id, source: *source };
+                let publish = Publish {
+                    participant: person.id,
+                    source: *source,
+                };
                 let facts = self.room.facts_inside(person, &publish);
                 let stands = facts.is_ok_and(|facts| {
                     rules.allows(ActionKind::publish(*source), person.role, &away(facts))
@@ -96,8 +130,14 @@ impl RoomActor {
                     fell.push((person.id, *source));
                 }
             }
-            let facts = self.room.facts_inside(person, &Watch { participant: person.id });
-            if !facts.is_ok_and(|facts| rules.allows(ActionKind::Watch, person.role, &away(facts))) {
+            let facts = self.room.facts_inside(
+                person,
+                &Watch {
+                    participant: person.id,
+                },
+            );
+            if !facts.is_ok_and(|facts| rules.allows(ActionKind::Watch, person.role, &away(facts)))
+            {
                 blind.push(person.id);
             }
         }
@@ -105,7 +145,10 @@ impl RoomActor {
             self.room.fell(participant, source);
         }
         for participant in blind {
-            self.means.media.unwatch(self.room.charter().room, participant).await;
+            self.means
+                .media
+                .unwatch(self.room.charter().room, participant)
+                .await;
         }
     }
 
@@ -122,10 +165,18 @@ impl RoomActor {
         let moderators: Vec<_> = self
             .room
             .people()
-            .filter(|person| rules.allows(ActionKind::SeeLobby, person.role, &self.room.facts_present(person)))
+            .filter(|person| {
+                rules.allows(
+                    ActionKind::SeeLobby,
+                    person.role,
+                    &self.room.facts_present(person),
+                )
+            })
             .map(|person| person.id)
             .collect();
-        moderators.into_iter().for_each(|to| self.tell(to, event.clone()));
+        moderators
+            .into_iter()
+            .for_each(|to| self.tell(to, event.clone()));
     }
 
     /// Tells everyone what changed in what they may see.
@@ -133,8 +184,13 @@ impl RoomActor {
         let rules = self.means.guard.snapshot();
         let mut slow = Vec::new();
         for (id, seat) in &mut self.seats {
-            let Some(person) = self.room.person(*id) else { continue };
-            for event in seat.projection.changes(&self.room, &rules, person, &self.gone) {
+            let Some(person) = self.room.person(*id) else {
+                continue;
+            };
+            for event in seat
+                .projection
+                .changes(&self.room, &rules, person, &self.gone)
+            {
                 if !seat.tell(event) {
                     slow.push(*id);
                     break;

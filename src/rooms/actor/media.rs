@@ -19,22 +19,46 @@ const REPORTS: usize = 64;
 
 impl RoomActor {
     /// Answers an offer. A new transport starts with every source off: what was on before must be turned on again.
-    pub(super) async fn on_offer(&mut self, by: ParticipantId, id: u32, sdp: Text<{ 256 * 1024 }>, sources: Vec<SectionSource>) {
-        let permits = self.ask(by, Connect { participant: by }).and_then(|connect| {
-            let watch = self.ask(by, Watch { participant: by })?;
-            Ok((connect.0, watch.0))
-        });
+    pub(super) async fn on_offer(
+        &mut self,
+        by: ParticipantId,
+        id: u32,
+        sdp: Text<{ 256 * 1024 }>,
+        sources: Vec<SectionSource>,
+    ) {
+        let permits = self
+            .ask(by, Connect { participant: by })
+            .and_then(|connect| {
+                let watch = self.ask(by, Watch { participant: by })?;
+                Ok((connect.0, watch.0))
+            });
         let (connect, watch) = match permits {
             Ok(permits) => permits,
             Err(code) => return self.answer(by, id, Err(code)),
         };
         self.room.media_lost(by);
         self.follow_up().await;
-        let sources = sources.into_iter().map(|section| (section.mid.into_string(), section.source)).collect();
+        let sources = sources
+            .into_iter()
+            .map(|section| (section.mid.into_string(), section.source))
+            .collect();
         let reports = self.reports(by);
-        let answer = self.means.media.connect(connect, Offer { sdp: sdp.into_string(), sources }, reports).await;
+        let answer = self
+            .means
+            .media
+            .connect(
+                connect,
+                Offer {
+                    sdp: sdp.into_string(),
+                    sources,
+                },
+                reports,
+            )
+            .await;
         let outcome = match answer {
-            Ok(answer) if self.means.media.watch(watch).await.is_ok() => Ok(Done::Answer { sdp: answer.sdp }),
+            Ok(answer) if self.means.media.watch(watch).await.is_ok() => {
+                Ok(Done::Answer { sdp: answer.sdp })
+            }
             Ok(_) => Err(ErrorCode::Internal),
             Err(_) => Err(ErrorCode::InvalidOffer),
         };
@@ -55,7 +79,15 @@ impl RoomActor {
         tokio::spawn(async move {
             while let Some(event) = receiver.recv().await {
                 let Some(room) = own.upgrade() else { return };
-                if room.send(ToRoom::Media { participant, transport, event }).await.is_err() {
+                if room
+                    .send(ToRoom::Media {
+                        participant,
+                        transport,
+                        event,
+                    })
+                    .await
+                    .is_err()
+                {
                     return;
                 }
             }
@@ -64,7 +96,9 @@ impl RoomActor {
     }
 
     pub(super) async fn on_view(&mut self, by: ParticipantId, id: u32, looks: Vec<Look>) {
-        let Some(seat) = self.seats.get(&by) else { return };
+        let Some(seat) = self.seats.get(&by) else {
+            return;
+        };
         let wants = looks
             .into_iter()
             .filter(|look| matches!(look.source, Source::Camera | Source::Screen))
@@ -96,30 +130,56 @@ impl RoomActor {
                     forwarded: line.forwarded,
                     dropped: line.dropped,
                 });
-                Ok(Done::Stats { sources: sources.collect() })
+                Ok(Done::Stats {
+                    sources: sources.collect(),
+                })
             }
         };
         self.answer(by, id, outcome);
     }
 
-    pub(super) fn on_media(&mut self, participant: ParticipantId, transport: u64, event: PeerEvent) {
-        let Some(seat) = self.seats.get_mut(&participant).filter(|seat| seat.transport == transport) else { return };
+    pub(super) fn on_media(
+        &mut self,
+        participant: ParticipantId,
+        transport: u64,
+        event: PeerEvent,
+    ) {
+        let Some(seat) = self
+            .seats
+            .get_mut(&participant)
+            .filter(|seat| seat.transport == transport)
+        else {
+            return;
+        };
         let event = match event {
-            PeerEvent::Connected => Event::Media { state: MediaState::Connected },
+            PeerEvent::Connected => Event::Media {
+                state: MediaState::Connected,
+            },
             PeerEvent::Closed { .. } => {
                 self.room.media_lost(participant);
-                Event::Media { state: MediaState::Closed }
+                Event::Media {
+                    state: MediaState::Closed,
+                }
             }
             PeerEvent::Slots(slots) => {
                 let slots = slots.into_iter().filter_map(|slot| {
                     let (owner, source) = (slot.participant?, slot.source?);
                     let shown = seat.projection.shows(owner);
-                    shown.then_some(SlotView { mid: slot.mid, participant: owner, source })
+                    shown.then_some(SlotView {
+                        mid: slot.mid,
+                        participant: owner,
+                        source,
+                    })
                 });
-                Event::Slots { slots: slots.collect() }
+                Event::Slots {
+                    slots: slots.collect(),
+                }
             }
             PeerEvent::Speaking(speakers) => {
-                let participants = speakers.into_iter().filter(|speaker| seat.projection.shows(*speaker)).collect();
+                let participants = speakers
+                    .into_iter()
+                    .filter(|speaker| seat.projection.shows(*speaker))
+                    .collect();
                 Event::Speaking { participants }
             }
         };

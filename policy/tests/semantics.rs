@@ -1,0 +1,420 @@
+//! The rules once more, written by hand as code and from the design rather than from `rules.csv`: every entry of the
+//! decision table must agree with it. Then properties that must hold of any rules this server ever ships.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::sync::LazyLock;
+
+use conclave_policy::actions::ActionKind;
+use conclave_policy::engine::Snapshot;
+use conclave_policy::facts::{Dimension, Facts};
+use conclave_policy::permit::PolicyVersion;
+use conclave_policy::roles::Role;
+
+static RULES: LazyLock<Snapshot> = LazyLock::new(|| Snapshot::built_in(PolicyVersion(1)).unwrap());
+
+/// Facts by the words of the design.
+struct Case(Facts);
+
+impl Case {
+    fn is(&self, dimension: Dimension, value: &str) -> bool {
+        assert!(
+            dimension.values().contains(&value),
+            "{dimension} has no {value}"
+        );
+        self.0.value(dimension) == Some(value)
+    }
+
+    fn standing(&self, value: &str) -> bool {
+        self.is(Dimension::Standing, value)
+    }
+
+    fn own(&self) -> bool {
+        self.is(Dimension::Target, "own")
+    }
+
+    fn below(&self) -> bool {
+        self.is(Dimension::Target, "below")
+    }
+
+    fn mine(&self) -> bool {
+        self.is(Dimension::Mine, "yes")
+    }
+
+    fn barred(&self) -> bool {
+        self.is(Dimension::Barred, "yes")
+    }
+
+    fn admin(&self) -> bool {
+        self.is(Dimension::OrgAdmin, "yes")
+    }
+
+    fn proved(&self) -> bool {
+        self.is(Dimension::Password, "proved")
+    }
+
+    fn free(&self) -> bool {
+        self.is(Dimension::Space, "free")
+    }
+}
+
+/// May send, given whether the settings let attendees and guests send without asking.
+fn may_publish(role: Role, case: &Case, attendees: bool, guests: bool) -> bool {
+    let default = match role {
+        Role::Owner => return case.standing("admitted") && case.own(),
+        Role::Host | Role::Presenter => true,
+        Role::Attendee => attendees,
+        Role::Guest => guests,
+        _ => return false,
+    };
+    let right = match case.0.value(Dimension::Right) {
+        Some("withdrawn") => false,
+        Some("granted") => true,
+        _ => default,
+    };
+    case.standing("admitted") && case.own() && right
+}
+
+fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
+    use Role::{Attendee, Guest, Host, Observer, Owner, Presenter};
+
+    let case = Case(facts);
+    let service = matches!(
+        role,
+        Role::Captioner | Role::Recorder | Role::Ingress | Role::Relay
+    );
+    if service {
+        return false;
+    }
+    let moderator = matches!(role, Owner | Host);
+    let moderates = || moderator && case.standing("admitted");
+    let owner_outside = || role == Owner && case.standing("outside") && case.mine();
+    match kind {
+        ActionKind::Enter => {
+            let direct = match role {
+                Owner => true,
+                Host => case.free(),
+                Presenter | Attendee => {
+                    !case.is(Dimension::WaitingRoom, "everyone")
+                        && case.proved()
+                        && case.is(Dimension::Hosting, "present")
+                        && case.is(Dimension::Lock, "open")
+                        && case.free()
+                }
+                _ => false,
+            };
+            direct && case.standing("outside") && !case.barred()
+        }
+        ActionKind::Knock => {
+            let may = match role {
+                Presenter | Attendee => true,
+                Guest => case.is(Dimension::SignIn, "guests_may_knock"),
+                _ => false,
+            };
+            may && case.standing("outside") && case.proved() && !case.barred()
+        }
+        ActionKind::Resume => case.standing("disconnected") && case.mine() && !case.barred(),
+        ActionKind::Connect | ActionKind::Watch => case.standing("admitted") && case.own(),
+        ActionKind::SeeParticipant => {
+            let shown = role != Guest
+                || case.own()
+                || !case.is(Dimension::Subject, "quiet")
+                || case.is(Dimension::GuestRoster, "everyone");
+            shown && case.standing("admitted")
+        }
+        ActionKind::SeeCount => {
+            case.standing("admitted")
+                && (moderator || case.is(Dimension::ParticipantCount, "everyone"))
+        }
+        ActionKind::PublishMicrophone => {
+            let everyone = case.is(Dimension::MicrophoneRule, "everyone_speaks");
+            may_publish(role, &case, true, everyone)
+        }
+        ActionKind::PublishCamera => {
+            let everyone = case.is(Dimension::CameraRule, "everyone_may");
+            may_publish(role, &case, true, everyone)
+        }
+        ActionKind::PublishScreen | ActionKind::PublishScreenAudio => {
+            let everyone = case.is(Dimension::ScreenRule, "everyone");
+            let attendees = everyone || case.is(Dimension::ScreenRule, "attendees");
+            may_publish(role, &case, attendees, everyone)
+        }
+        ActionKind::Ask => {
+            matches!(role, Presenter | Attendee | Guest) && case.standing("admitted") && case.own()
+        }
+        ActionKind::RaiseHand => role != Observer && case.standing("admitted") && case.own(),
+        ActionKind::Leave | ActionKind::Unpublish => {
+            (case.standing("admitted") || case.standing("disconnected")) && case.own()
+        }
+        ActionKind::Admit => moderates() && case.free(),
+        ActionKind::Mute
+        | ActionKind::PauseVideo
+        | ActionKind::StopShare
+        | ActionKind::Grant
+        | ActionKind::Withdraw
+        | ActionKind::Remove => moderates() && case.below(),
+        ActionKind::SetRole => {
+            let target = case.0.value(Dimension::TargetRole);
+            let lower = matches!(target, Some("presenter" | "attendee"));
+            let may = match role {
+                Owner => lower || target == Some("host"),
+                Host => lower && !case.is(Dimension::NewRole, "host"),
+                _ => false,
+            };
+            may && case.standing("admitted") && case.below()
+        }
+        ActionKind::ChangeSetting => match case.0.value(Dimension::Relax) {
+            Some("host") => moderates() || owner_outside(),
+            Some("admin") => role == Owner && case.admin() && (moderates() || owner_outside()),
+            _ => false,
+        },
+        ActionKind::ReadPassword | ActionKind::ChangePassword => moderates() || owner_outside(),
+        ActionKind::ReadRoom => {
+            moderates() || (matches!(role, Owner | Host) && case.standing("outside"))
+        }
+        ActionKind::EndRoom => owner_outside(),
+        ActionKind::Deny
+        | ActionKind::SeeLobby
+        | ActionKind::Lock
+        | ActionKind::Unlock
+        | ActionKind::EndSession
+        | ActionKind::SeeStats => moderates(),
+        ActionKind::CreateRoom => {
+            role != Guest
+                && (case.is(Dimension::RoomCreation, "any_account")
+                    || case.is(Dimension::CreateRight, "yes")
+                    || case.admin())
+        }
+        ActionKind::InviteAccount => role != Guest && case.admin(),
+    }
+}
+
+/// Every question that can be asked, with its answer.
+fn table() -> impl Iterator<Item = (ActionKind, Role, Facts, bool)> {
+    ActionKind::ALL.iter().flat_map(|kind| {
+        Role::ALL.into_iter().flat_map(move |role| {
+            Facts::every(kind.dimensions())
+                .map(move |facts| (*kind, role, facts, RULES.allows(*kind, role, &facts)))
+        })
+    })
+}
+
+/// What is allowed when the fact has this value.
+fn allowed_when(
+    dimension: Dimension,
+    value: &str,
+) -> impl Iterator<Item = (ActionKind, Role, Facts)> {
+    table().filter_map(move |(kind, role, facts, allowed)| {
+        (allowed && facts.value(dimension) == Some(value)).then_some((kind, role, facts))
+    })
+}
+
+#[test]
+fn every_decision_is_the_designed_one() {
+    for (kind, role, facts, allowed) in table() {
+        let words: Vec<_> = kind
+            .dimensions()
+            .iter()
+            .map(|d| (d.as_str(), facts.value(*d)))
+            .collect();
+        assert_eq!(
+            allowed,
+            expected(kind, role, facts),
+            "{kind} by {role} when {words:?}"
+        );
+    }
+}
+
+#[test]
+fn who_waits_can_do_nothing() {
+    assert_eq!(allowed_when(Dimension::Standing, "waiting").next(), None);
+}
+
+#[test]
+fn who_is_outside_can_only_come_to_the_door_or_tend_their_own_room() {
+    for (kind, role, facts) in allowed_when(Dimension::Standing, "outside") {
+        let door = matches!(kind, ActionKind::Enter | ActionKind::Knock);
+        let own_room = matches!(
+            kind,
+            ActionKind::ReadRoom
+                | ActionKind::EndRoom
+                | ActionKind::ReadPassword
+                | ActionKind::ChangePassword
+                | ActionKind::ChangeSetting
+        ) && role == Role::Owner
+            && facts.value(Dimension::Mine) == Some("yes");
+        let hosted_room = kind == ActionKind::ReadRoom && role.is_moderator();
+        assert!(door || own_room || hosted_room, "{kind} by {role}");
+    }
+}
+
+#[test]
+fn who_lost_the_connection_can_only_come_back_leave_or_stop_sending() {
+    for (kind, role, _) in allowed_when(Dimension::Standing, "disconnected") {
+        assert!(
+            matches!(
+                kind,
+                ActionKind::Resume | ActionKind::Leave | ActionKind::Unpublish
+            ),
+            "{kind} by {role}"
+        );
+    }
+}
+
+#[test]
+fn every_action_within_a_room_asks_how_the_actor_stands_to_it() {
+    for kind in ActionKind::ALL {
+        let organisation = matches!(kind, ActionKind::CreateRoom | ActionKind::InviteAccount);
+        assert_ne!(
+            kind.dimensions().contains(&Dimension::Standing),
+            organisation,
+            "{kind}"
+        );
+    }
+}
+
+#[test]
+fn who_is_barred_cannot_come_in_by_any_way() {
+    assert_eq!(allowed_when(Dimension::Barred, "yes").next(), None);
+    for kind in [ActionKind::Enter, ActionKind::Knock, ActionKind::Resume] {
+        assert!(kind.dimensions().contains(&Dimension::Barred), "{kind}");
+    }
+}
+
+#[test]
+fn nobody_acts_on_someone_of_the_same_or_a_higher_rank() {
+    let above =
+        allowed_when(Dimension::Target, "same").chain(allowed_when(Dimension::Target, "above"));
+    for (kind, role, _) in above {
+        assert_eq!(kind, ActionKind::SeeParticipant, "{kind} by {role}");
+    }
+}
+
+#[test]
+fn only_moderators_act_on_others() {
+    for (kind, role, _) in allowed_when(Dimension::Target, "below") {
+        assert!(
+            role.is_moderator() || kind == ActionKind::SeeParticipant,
+            "{kind} by {role}"
+        );
+    }
+}
+
+#[test]
+fn nobody_moderates_themself() {
+    for (kind, role, _) in allowed_when(Dimension::Target, "own") {
+        let moderation = matches!(
+            kind,
+            ActionKind::Grant
+                | ActionKind::Withdraw
+                | ActionKind::SetRole
+                | ActionKind::Remove
+                | ActionKind::Mute
+                | ActionKind::PauseVideo
+                | ActionKind::StopShare
+        );
+        assert!(!moderation, "{kind} by {role}");
+    }
+}
+
+#[test]
+fn a_right_that_was_taken_stops_everyone_but_the_owner() {
+    for (kind, role, _) in allowed_when(Dimension::Right, "withdrawn") {
+        assert_eq!(role, Role::Owner, "{kind}");
+    }
+}
+
+#[test]
+fn the_owner_may_do_whatever_a_host_may() {
+    for (kind, _, facts, _) in
+        table().filter(|(_, role, _, allowed)| *role == Role::Host && *allowed)
+    {
+        assert!(RULES.allows(kind, Role::Owner, &facts), "{kind}");
+    }
+}
+
+#[test]
+fn a_guest_never_goes_in_without_waiting() {
+    assert!(!table().any(|(kind, role, _, allowed)| allowed
+        && kind == ActionKind::Enter
+        && role == Role::Guest));
+}
+
+#[test]
+fn observers_and_services_send_nothing() {
+    for (kind, role, _, _) in table().filter(|(.., allowed)| *allowed) {
+        let sends = kind.dimensions().contains(&Dimension::Right);
+        assert!(!(sends && role.rank() == 0), "{kind} by {role}");
+    }
+}
+
+#[test]
+fn services_may_do_nothing() {
+    let service = |role| {
+        matches!(
+            role,
+            Role::Captioner | Role::Recorder | Role::Ingress | Role::Relay
+        )
+    };
+    assert!(!table().any(|(_, role, _, allowed)| allowed && service(role)));
+}
+
+#[test]
+fn what_is_fixed_stays_and_what_is_the_administrators_needs_one() {
+    assert_eq!(allowed_when(Dimension::Relax, "fixed").next(), None);
+    for (_, role, facts) in allowed_when(Dimension::Relax, "admin") {
+        assert_eq!(
+            (role, facts.value(Dimension::OrgAdmin)),
+            (Role::Owner, Some("yes"))
+        );
+    }
+}
+
+#[test]
+fn nobody_becomes_a_host_but_by_the_owner() {
+    for (_, role, _) in allowed_when(Dimension::NewRole, "host") {
+        assert_eq!(role, Role::Owner);
+    }
+}
+
+/// Strictness is ordered: a setting moved towards its default never allows more.
+#[test]
+fn a_stricter_setting_never_allows_more() {
+    let settings = [
+        Dimension::SignIn,
+        Dimension::WaitingRoom,
+        Dimension::MicrophoneRule,
+        Dimension::CameraRule,
+        Dimension::ScreenRule,
+        Dimension::GuestRoster,
+        Dimension::ParticipantCount,
+        Dimension::RoomCreation,
+    ];
+    for kind in ActionKind::ALL {
+        for (at, dimension) in kind
+            .dimensions()
+            .iter()
+            .enumerate()
+            .filter(|(_, d)| settings.contains(d))
+        {
+            let values = dimension.values().len();
+            let step: usize = kind.dimensions()[at + 1..]
+                .iter()
+                .map(|d| d.values().len())
+                .product();
+            let cases: Vec<Facts> = Facts::every(kind.dimensions()).collect();
+            for (place, facts) in cases
+                .iter()
+                .enumerate()
+                .filter(|(place, _)| !(place / step).is_multiple_of(values))
+            {
+                let stricter = &cases[place - step];
+                for role in Role::ALL {
+                    let more =
+                        RULES.allows(*kind, role, stricter) && !RULES.allows(*kind, role, facts);
+                    assert!(!more, "{kind} by {role}: {dimension}");
+                }
+            }
+        }
+    }
+}

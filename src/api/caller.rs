@@ -1,0 +1,98 @@
+//! Who makes a request, taken before its body is read: origin first, then the session, then the pace.
+
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError};
+
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+
+use crate::api::problem::Problem;
+use crate::api::router::Api;
+use crate::auth::error::AuthError;
+use crate::auth::principal::Principal;
+use crate::auth::request::{self, Caller, ClientAddr};
+use crate::guard::NO_ROOM;
+use crate::secret::Secret;
+
+/// Someone who only reads.
+pub(super) struct Reader(pub(super) Principal);
+
+/// Someone who changes something: from one of our pages, or a program.
+pub(super) struct Changer(pub(super) Principal);
+
+/// Someone without a session yet: from one of our pages, or a program.
+pub(super) struct Newcomer {
+    pub(super) caller: Caller,
+    pub(super) address: IpAddr,
+    /// What an earlier sign-in left in this browser.
+    pub(super) device: Option<Secret<String>>,
+}
+
+impl FromRequestParts<Arc<Api>> for Reader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
+        let carried = request::token(&parts.headers).ok_or(Problem::SignedOut)?;
+        let principal = api.state.auth.principal(carried.text()).await?;
+        api.paced(&principal)?;
+        Ok(Self(principal))
+    }
+}
+
+impl FromRequestParts<Arc<Api>> for Changer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
+        let carried = request::token(&parts.headers);
+        let from_us = api.state.origins.check(&parts.headers, carried.as_ref());
+        let carried = match (from_us, carried) {
+            (Ok(_), Some(carried)) => carried,
+            (Ok(_), None) => return Err(Problem::SignedOut),
+            // A program without a session: tell it so, rather than speak of origins.
+            (Err(_), None) if !parts.headers.contains_key(header::ORIGIN) => {
+                return Err(Problem::SignedOut);
+            }
+            (Err(_), _) => return Err(Problem::WrongOrigin),
+        };
+        let principal = api.state.auth.principal(carried.text()).await?;
+        api.paced(&principal)?;
+        Ok(Self(principal))
+    }
+}
+
+impl FromRequestParts<Arc<Api>> for Newcomer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
+        let checked = api.state.origins.check_newcomer(&parts.headers);
+        let caller = checked.map_err(|_| Problem::WrongOrigin)?;
+        // Without an address no budget holds: whoever accepts connections always gives one.
+        let ClientAddr(address) = *parts
+            .extensions
+            .get::<ClientAddr>()
+            .ok_or(Problem::Unavailable)?;
+        Ok(Self {
+            caller,
+            address,
+            device: request::device(&parts.headers),
+        })
+    }
+}
+
+impl Api {
+    /// The pace of one identity, whatever its address.
+    fn paced(&self, principal: &Principal) -> Result<(), Problem> {
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        pace.take(principal.actor(), self.state.clock.instant())
+            .map_err(Problem::RateLimited)
+    }
+
+    /// A sign-in or an invitation that was refused, for the trail.
+    pub(super) fn turned_away(&self, address: IpAddr, action: &'static str, error: AuthError) {
+        if matches!(error, AuthError::Refused | AuthError::TooMany { .. }) {
+            let org = self.state.store.org();
+            self.state.guard.turned_away(org, address, action, NO_ROOM);
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The HTTP control plane: sessions, invitations and rooms. One file per group of endpoints.
+//!
+//! Nothing here decides: who someone is comes from `auth`, what they may do from the guard.
+
+mod body;
+mod caller;
+mod invitations;
+pub mod problem;
+mod rooms;
+pub mod router;
+pub mod running;
+mod sessions;
+mod settings;
+
+#[cfg(test)]
+mod tests;
+
+pub use router::{ApiState, router};

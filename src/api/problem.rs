@@ -1,0 +1,184 @@
+//! What the API answers when it does not do what was asked: a stable code, a plain sentence, nothing about the inside.
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Json, Response};
+use serde::Serialize;
+
+use crate::auth::error::AuthError;
+use crate::auth::name::NameError;
+use crate::store::error::StoreError;
+
+/// Why a request was not carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// The body is not what this endpoint takes.
+    BadRequest,
+    /// The body is too large.
+    TooLarge,
+    /// The body is not declared as JSON.
+    NotJson,
+    /// The session is missing, ended or not valid here.
+    SignedOut,
+    /// Wrong e-mail or password, or no such account: one answer.
+    SignInRefused,
+    /// The invitation is unknown, used or over, or cannot be used like this: one answer.
+    InvitationRefused,
+    /// The request comes from a foreign page.
+    WrongOrigin,
+    /// Policy does not permit it.
+    NotAllowed,
+    /// There is no such thing, or it is not open to the caller: one answer.
+    NotFound,
+    /// The path has no such method.
+    BadMethod,
+    /// Too many attempts or requests.
+    RateLimited(Duration),
+    /// Too much at this moment.
+    Busy,
+    /// Storage is away; nothing was changed.
+    Unavailable,
+    /// The name or title breaks a rule.
+    InvalidName(NameError),
+    /// That is not an e-mail address.
+    InvalidEmail,
+    /// The new password is too short or too long.
+    InvalidPassword,
+    /// There is no such setting or value.
+    InvalidValue,
+    /// The room would be left without any protection.
+    Unprotected,
+    /// There are too many already.
+    TooMany,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, rename = "Problem"))]
+struct ProblemView {
+    code: &'static str,
+    text: &'static str,
+}
+
+impl Problem {
+    /// The stable code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad_request",
+            Self::TooLarge => "too_large",
+            Self::NotJson => "not_json",
+            Self::SignedOut => "signed_out",
+            Self::SignInRefused => "sign_in_refused",
+            Self::InvitationRefused => "invitation_refused",
+            Self::WrongOrigin => "wrong_origin",
+            Self::NotAllowed => "not_allowed",
+            Self::NotFound => "not_found",
+            Self::BadMethod => "bad_method",
+            Self::RateLimited(_) => "rate_limited",
+            Self::Busy => "busy",
+            Self::Unavailable => "unavailable",
+            Self::InvalidName(_) => "invalid_name",
+            Self::InvalidEmail => "invalid_email",
+            Self::InvalidPassword => "invalid_password",
+            Self::InvalidValue => "invalid_value",
+            Self::Unprotected => "unprotected",
+            Self::TooMany => "too_many",
+        }
+    }
+
+    /// One plain sentence for people.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::BadRequest => "The server did not understand that request.",
+            Self::TooLarge => "That request is too large.",
+            Self::NotJson => "The request must be JSON.",
+            Self::SignedOut => "Sign in to go on.",
+            Self::SignInRefused => "The e-mail address or the password is not right.",
+            Self::InvitationRefused => "This invitation cannot be used. Ask for a new one.",
+            Self::WrongOrigin => "This page may not do that here.",
+            Self::NotAllowed => "You are not allowed to do that.",
+            Self::NotFound => "There is nothing here for you.",
+            Self::BadMethod => "That cannot be done here.",
+            Self::RateLimited(_) => "That was too often. Wait a moment and try again.",
+            Self::Busy => "Too many people are doing that right now. Try again in a moment.",
+            Self::Unavailable => "The server cannot do that right now. Nothing was changed.",
+            Self::InvalidName(NameError::Empty) => {
+                "A name or title needs at least one letter or digit."
+            }
+            Self::InvalidName(NameError::TooLong) => "That name or title is too long.",
+            Self::InvalidName(NameError::Hidden) => {
+                "That name or title has characters that cannot be seen."
+            }
+            Self::InvalidName(NameError::Marks) => {
+                "That name or title has too many accents on one letter."
+            }
+            Self::InvalidEmail => "That is not an e-mail address.",
+            Self::InvalidPassword => "A password has 12 to 256 characters.",
+            Self::InvalidValue => "There is no such setting or value.",
+            Self::Unprotected => "At least one of sign-in, password and waiting room must stay on.",
+            Self::TooMany => "There are too many of these already.",
+        }
+    }
+
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::SignedOut | Self::SignInRefused => StatusCode::UNAUTHORIZED,
+            Self::InvitationRefused | Self::WrongOrigin | Self::NotAllowed => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::BadMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::InvalidName(_)
+            | Self::InvalidEmail
+            | Self::InvalidPassword
+            | Self::InvalidValue => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Unprotected | Self::TooMany => StatusCode::CONFLICT,
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let view = ProblemView {
+            code: self.code(),
+            text: self.text(),
+        };
+        let mut response = (self.status(), Json(view)).into_response();
+        if let Self::RateLimited(wait) = self {
+            // Rounded up: whoever waits that long is let through.
+            let seconds = wait.as_secs().saturating_add(1);
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Refused => Self::SignedOut,
+            AuthError::TooMany { retry_after } => Self::RateLimited(retry_after),
+            AuthError::Busy => Self::Busy,
+            AuthError::Name(name) => Self::InvalidName(name),
+            AuthError::Email(_) => Self::InvalidEmail,
+            AuthError::Password(_) => Self::InvalidPassword,
+            AuthError::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Missing | StoreError::Conflict => Self::NotFound,
+            StoreError::Full => Self::TooMany,
+            StoreError::Settings => Self::Unprotected,
+            StoreError::Unavailable | StoreError::Corrupt => Self::Unavailable,
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Rooms, as their owners and hosts set them up. A room that does not exist and one that is not the caller's are the same
+//! answer after the same work.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Json;
+use conclave_policy::actions::{
+    Action, ChangePassword, CreateRoom, EndRoom, ReadPassword, ReadRoom,
+};
+use conclave_policy::engine::Denied;
+use conclave_policy::facts::{CreateRight, Facts, Mine, OrgAdmin, Standing};
+use conclave_policy::permit::Permit;
+use conclave_policy::roles::Role;
+use conclave_policy::settings::{Password, RoomCreation};
+use serde::{Deserialize, Serialize};
+
+use crate::api::body::Strict;
+use crate::api::caller::{Changer, Reader};
+use crate::api::problem::Problem;
+use crate::api::router::Api;
+use crate::auth::name::tidy;
+use crate::auth::principal::{Principal, Who};
+use crate::bounded::Text;
+use crate::clock::Timestamp;
+use crate::guard::{Audit, NO_ROOM};
+use crate::ids::{self, RoomId};
+use crate::secret::{Secret, readable_password};
+use crate::store::rooms::{NewRoom, Room};
+
+const MAX_TITLE: usize = 120;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Titled {
+    title: Text<2048>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+/// A room in the caller's list.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+struct RoomEntry {
+    #[cfg_attr(test, ts(type = "string"))]
+    id: RoomId,
+    title: String,
+    #[cfg_attr(test, ts(type = "number"))]
+    created: Timestamp,
+    #[cfg_attr(test, ts(type = "\"owner\" | \"host\""))]
+    role: Role,
+}
+
+/// The caller's rooms.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub(super) struct RoomList {
+    rooms: Vec<RoomEntry>,
+}
+
+/// A room that was just made. The password is not part of the link.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub(super) struct RoomMade {
+    #[cfg_attr(test, ts(type = "string"))]
+    id: RoomId,
+    title: String,
+    path: String,
+    password: String,
+}
+
+/// A room as its owner and hosts see it from outside.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub(super) struct RoomShown {
+    #[cfg_attr(test, ts(type = "string"))]
+    id: RoomId,
+    title: String,
+    #[cfg_attr(test, ts(type = "number"))]
+    created: Timestamp,
+}
+
+/// The password that a room asks for; none if it asks for none.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub(super) struct RoomPassword {
+    password: Option<String>,
+}
+
+/// `GET /api/rooms`: the caller's own, and those they host.
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    Reader(principal): Reader,
+) -> Result<Json<RoomList>, Problem> {
+    let Some(account) = principal.account() else {
+        return Err(Problem::NotAllowed);
+    };
+    let found = api.state.store.rooms_of(principal.org, account).await?;
+    let rooms = found
+        .into_iter()
+        .map(|room| RoomEntry {
+            id: room.id,
+            title: room.title.expose().clone(),
+            created: room.created,
+            role: room.role,
+        })
+        .collect();
+    Ok(Json(RoomList { rooms }))
+}
+
+/// `POST /api/rooms`: a room at the strictest settings, with a generated password.
+pub(super) async fn create(
+    State(api): State<Arc<Api>>,
+    Changer(principal): Changer,
+    Strict(body): Strict<Titled>,
+) -> Result<(StatusCode, Json<RoomMade>), Problem> {
+    let title = tidy(body.title.as_str(), MAX_TITLE).map_err(Problem::InvalidName)?;
+    let right = match principal.who {
+        Who::Account {
+            may_create_rooms: true,
+            ..
+        } => CreateRight::Yes,
+        _ => CreateRight::No,
+    };
+    // The organisation's own settings come later; until then the strictest stands.
+    let facts = Facts::new()
+        .with(RoomCreation::WithRight)
+        .with(right)
+        .with(principal.org_admin());
+    let role = role_outside(&principal, None);
+    let (permit, audit) = api.state.guard.ask(
+        principal.org,
+        principal.actor(),
+        role,
+        NO_ROOM,
+        &facts,
+        CreateRoom,
+    );
+    let permit = durable(&api, permit, audit, Problem::NotAllowed).await?;
+    let random = api.state.random.as_ref();
+    let id: RoomId = ids::random(random);
+    let password = readable_password(random);
+    let room = NewRoom {
+        id,
+        title: Secret::new(title.clone()),
+        password: password.clone(),
+        created: api.state.clock.now(),
+    };
+    api.state
+        .store
+        .create_room(permit, principal.org, room)
+        .await?;
+    let made = RoomMade {
+        id,
+        title,
+        path: format!("/r/{id}"),
+        password: password.expose().clone(),
+    };
+    Ok((StatusCode::CREATED, Json(made)))
+}
+
+/// `GET /api/rooms/{id}`.
+pub(super) async fn show(
+    State(api): State<Arc<Api>>,
+    Reader(principal): Reader,
+    Path(id): Path<String>,
+) -> Result<Json<RoomShown>, Problem> {
+    let room = read(&api, &principal, &id).await?;
+    Ok(Json(RoomShown {
+        id: room.id,
+        title: room.title.expose().clone(),
+        created: room.created,
+    }))
+}
+
+/// `GET /api/rooms/{id}/password`.
+pub(super) async fn password(
+    State(api): State<Arc<Api>>,
+    Reader(principal): Reader,
+    Path(id): Path<String>,
+) -> Result<Json<RoomPassword>, Problem> {
+    let permit = ask(&api, &principal, &id, ReadPassword).await?;
+    let room = api
+        .state
+        .store
+        .room(principal.org, permit.room())
+        .await?
+        .ok_or(Problem::NotFound)?;
+    let asked_for = room.settings.password() == Password::Required;
+    Ok(Json(RoomPassword {
+        password: asked_for.then(|| room.password.expose().clone()),
+    }))
+}
+
+/// `POST /api/rooms/{id}/password`: a newly generated one.
+pub(super) async fn new_password(
+    State(api): State<Arc<Api>>,
+    Changer(principal): Changer,
+    Path(id): Path<String>,
+    Strict(Nothing {}): Strict<Nothing>,
+) -> Result<Json<RoomPassword>, Problem> {
+    let permit = ask(&api, &principal, &id, ChangePassword).await?;
+    let room = permit.room();
+    let password = readable_password(api.state.random.as_ref());
+    api.state
+        .store
+        .change_room_password(principal.org, room, password.clone())
+        .await?;
+    api.state
+        .rooms
+        .password_changed(room, password.clone())
+        .await;
+    Ok(Json(RoomPassword {
+        password: Some(password.expose().clone()),
+    }))
+}
+
+/// `DELETE /api/rooms/{id}`: ends the room for good, and its meeting if there is one.
+pub(super) async fn end(
+    State(api): State<Arc<Api>>,
+    Changer(principal): Changer,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let permit = ask(&api, &principal, &id, EndRoom).await?;
+    api.state
+        .store
+        .end_room(principal.org, permit.room(), api.state.clock.now())
+        .await?;
+    api.state.rooms.ended(permit.room()).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A room that the caller may look at.
+pub(super) async fn read(api: &Api, principal: &Principal, id: &str) -> Result<Room, Problem> {
+    let (id, role, facts) = standing(api, principal, id).await?;
+    let looked = api
+        .state
+        .guard
+        .look(principal.org, principal.actor(), role, id, &facts, ReadRoom);
+    let permit = looked.map_err(|_| Problem::NotFound)?;
+    api.state
+        .store
+        .room(principal.org, permit.room())
+        .await?
+        .ok_or(Problem::NotFound)
+}
+
+/// Asks for a permit at a room, from outside of it.
+pub(super) async fn ask<A: Action>(
+    api: &Api,
+    principal: &Principal,
+    id: &str,
+    action: A,
+) -> Result<Permit<A>, Problem> {
+    let (id, role, facts) = standing(api, principal, id).await?;
+    let (permit, audit) =
+        api.state
+            .guard
+            .ask(principal.org, principal.actor(), role, id, &facts, action);
+    durable(api, permit, audit, Problem::NotFound).await
+}
+
+/// What the caller is to a room that may not exist. For a room that does not, and for one that has nothing to do with
+/// the caller, the answer and the work are the same.
+async fn standing(
+    api: &Api,
+    principal: &Principal,
+    id: &str,
+) -> Result<(RoomId, Role, Facts), Problem> {
+    let id: RoomId = id.parse().map_err(|_| Problem::NotFound)?;
+    let given = match principal.account() {
+        Some(account) => api.state.store.role_in(principal.org, id, account).await?,
+        None => None,
+    };
+    let role = role_outside(principal, given);
+    let mine = if role == Role::Owner {
+        Mine::Yes
+    } else {
+        Mine::No
+    };
+    Ok((
+        id,
+        role,
+        Facts::new()
+            .with(Standing::Outside)
+            .with(mine)
+            .with(principal.org_admin()),
+    ))
+}
+
+/// The role of someone who is not in the room.
+pub(super) fn role_outside(principal: &Principal, given: Option<Role>) -> Role {
+    match principal.who {
+        Who::Account { .. } => given.unwrap_or(Role::Attendee),
+        Who::Guest { .. } => Role::Guest,
+    }
+}
+
+/// A permit that may be acted upon: its row is durable, and the rules are still the ones that gave it.
+pub(super) async fn durable<A: Action>(
+    api: &Api,
+    permit: Result<Permit<A>, Denied>,
+    audit: Audit,
+    refusal: Problem,
+) -> Result<Permit<A>, Problem> {
+    let permit = permit.map_err(|_| refusal)?;
+    audit.await?;
+    if api.state.guard.snapshot().version() == permit.version() {
+        Ok(permit)
+    } else {
+        Err(refusal)
+    }
+}
+
+impl Principal {
+    /// Whether they administer the organisation, as a fact.
+    pub(super) fn org_admin(&self) -> OrgAdmin {
+        match self.who {
+            Who::Account { admin: true, .. } => OrgAdmin::Yes,
+            _ => OrgAdmin::No,
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The routes of the API and what every answer carries. Nothing that changes something is a GET.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware;
+use axum::response::Response;
+use axum::routing::{any, get, post};
+
+use crate::api::problem::Problem;
+use crate::api::running::RunningRooms;
+use crate::api::{invitations, rooms, sessions, settings};
+use crate::auth::limits::{Rate, Rates};
+use crate::auth::request::Origins;
+use crate::auth::session::Auth;
+use crate::clock::Clock;
+use crate::guard::Guard;
+use crate::ids::ActorId;
+use crate::secret::RandomSource;
+use crate::store::database::Store;
+
+/// Requests of one identity: as fast as a person clicks, or a small program loops.
+const PACE: Rate = Rate::new(60, Duration::from_millis(100));
+/// Identities whose pace is remembered.
+const PACED: usize = 16_384;
+
+/// What the API works with.
+#[derive(Clone)]
+pub struct ApiState {
+    /// Who someone is.
+    pub auth: Arc<Auth>,
+    /// What lasts.
+    pub store: Store,
+    /// What they may do.
+    pub guard: Arc<Guard>,
+    /// Rooms to be told of changes.
+    pub rooms: Arc<dyn RunningRooms>,
+    /// Pages that may act.
+    pub origins: Origins,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Identifiers and room passwords.
+    pub random: Arc<dyn RandomSource>,
+}
+
+/// The state together with what the API keeps for itself.
+pub(super) struct Api {
+    pub(super) state: ApiState,
+    pub(super) pace: Mutex<Rates<ActorId>>,
+}
+
+/// The routes, all under `/api/`. Every request needs the extension [`crate::auth::request::ClientAddr`].
+pub fn router(state: ApiState) -> Router {
+    let api = Arc::new(Api {
+        state,
+        pace: Mutex::new(Rates::new(PACE, PACED)),
+    });
+    Router::new()
+        .route(
+            "/api/session",
+            post(sessions::sign_in).delete(sessions::sign_out),
+        )
+        .route("/api/token", post(sessions::token))
+        .route("/api/me", get(sessions::me))
+        .route("/api/guest", post(sessions::guest))
+        .route("/api/invitations", post(invitations::create))
+        .route("/api/invitations/accept", post(invitations::accept))
+        .route("/api/rooms", get(rooms::list).post(rooms::create))
+        .route("/api/rooms/{id}", get(rooms::show).delete(rooms::end))
+        .route(
+            "/api/rooms/{id}/password",
+            get(rooms::password).post(rooms::new_password),
+        )
+        .route(
+            "/api/rooms/{id}/settings",
+            get(settings::show).patch(settings::change),
+        )
+        .route("/api/{*rest}", any(async || Problem::NotFound))
+        .method_not_allowed_fallback(async || Problem::BadMethod)
+        .layer(middleware::map_response(guarded))
+        .with_state(api)
+}
+
+/// No answer is kept, guessed at, framed or read by another site.
+async fn guarded(mut response: Response) -> Response {
+    let fixed = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
+    ];
+    for (name, value) in fixed {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

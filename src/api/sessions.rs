@@ -1,0 +1,249 @@
+//! Signing in and out, guests, and who one is.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Json, Response};
+use serde::{Deserialize, Serialize};
+
+use crate::api::body::Strict;
+use crate::api::caller::{Changer, Newcomer, Reader};
+use crate::api::problem::Problem;
+use crate::api::router::Api;
+use crate::auth::error::AuthError;
+use crate::auth::principal::{Principal, Who};
+use crate::auth::request::{self, Caller};
+use crate::auth::session::{Attempted, SignedIn};
+use crate::bounded::Text;
+use crate::clock::Timestamp;
+use crate::ids::{AccountId, GuestId, RoomId};
+use crate::secret::Secret;
+
+/// Who the caller is.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(super) enum Me {
+    /// Signed in.
+    Account {
+        /// The account.
+        #[cfg_attr(test, ts(type = "string"))]
+        id: AccountId,
+        /// Its name.
+        name: String,
+        /// Whether it administers the organisation.
+        admin: bool,
+        /// Whether it may create rooms.
+        may_create_rooms: bool,
+    },
+    /// A guest of one room.
+    Guest {
+        /// The guest.
+        #[cfg_attr(test, ts(type = "string"))]
+        id: GuestId,
+        /// The name they gave.
+        name: String,
+        /// The room.
+        #[cfg_attr(test, ts(type = "string"))]
+        room: RoomId,
+    },
+}
+
+impl Me {
+    fn of(principal: &Principal) -> Self {
+        let name = principal.name().as_str().to_owned();
+        match principal.who {
+            Who::Account {
+                id,
+                admin,
+                may_create_rooms,
+                ..
+            } => Self::Account {
+                id,
+                name,
+                admin,
+                may_create_rooms,
+            },
+            Who::Guest { id, room, .. } => Self::Guest { id, name, room },
+        }
+    }
+}
+
+/// A session that begins. A page gets its token in a cookie, a program reads it here.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+struct SessionView {
+    me: Me,
+    #[cfg_attr(test, ts(type = "number"))]
+    expires: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    token: Option<String>,
+    /// To be sent along with the next sign-in, so that strangers' wrong guesses do not stand in its way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    device: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SignIn {
+    email: Text<254>,
+    password: Secret<Text<1024>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SignInProgram {
+    email: Text<254>,
+    password: Secret<Text<1024>>,
+    #[serde(default)]
+    device: Option<Secret<Text<128>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GuestName {
+    room: RoomId,
+    name: Text<1024>,
+}
+
+/// `POST /api/session`: a page signs in.
+pub(super) async fn sign_in(
+    State(api): State<Arc<Api>>,
+    newcomer: Newcomer,
+    Strict(body): Strict<SignIn>,
+) -> Result<Response, Problem> {
+    if newcomer.caller == Caller::Program {
+        return Err(Problem::WrongOrigin);
+    }
+    let signed_in = attempt(
+        &api,
+        &newcomer,
+        &body.email,
+        &body.password,
+        newcomer.device.as_ref(),
+    )
+    .await?;
+    Ok(begin(&api, Caller::Page, signed_in))
+}
+
+/// `POST /api/token`: a program signs in.
+pub(super) async fn token(
+    State(api): State<Arc<Api>>,
+    newcomer: Newcomer,
+    Strict(body): Strict<SignInProgram>,
+) -> Result<Response, Problem> {
+    if newcomer.caller == Caller::Page {
+        return Err(Problem::WrongOrigin);
+    }
+    let device = body.device.as_ref().map(owned);
+    let signed_in = attempt(
+        &api,
+        &newcomer,
+        &body.email,
+        &body.password,
+        device.as_ref(),
+    )
+    .await?;
+    Ok(begin(&api, Caller::Program, signed_in))
+}
+
+/// `DELETE /api/session`: ends the session that the request carries.
+pub(super) async fn sign_out(
+    State(api): State<Arc<Api>>,
+    Changer(principal): Changer,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    api.state.auth.sign_out(&principal).await?;
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if request::token(&headers).is_some_and(|carried| !carried.is_bearer()) {
+        set_cookie(&mut response, &request::no_session_cookie());
+    }
+    Ok(response)
+}
+
+/// `GET /api/me`.
+pub(super) async fn me(Reader(principal): Reader) -> Json<Me> {
+    Json(Me::of(&principal))
+}
+
+/// `POST /api/guest`: a session for one room, whether or not there is such a room.
+pub(super) async fn guest(
+    State(api): State<Arc<Api>>,
+    newcomer: Newcomer,
+    Strict(body): Strict<GuestName>,
+) -> Result<Response, Problem> {
+    let signed_in = api
+        .state
+        .auth
+        .guest(body.room, body.name.as_str(), newcomer.address)
+        .await?;
+    Ok(begin(&api, newcomer.caller, signed_in))
+}
+
+async fn attempt(
+    api: &Api,
+    newcomer: &Newcomer,
+    email: &Text<254>,
+    password: &Secret<Text<1024>>,
+    device: Option<&Secret<String>>,
+) -> Result<SignedIn, Problem> {
+    let password = owned(password);
+    let attempted = Attempted {
+        email: email.as_str(),
+        password: &password,
+        device,
+        address: newcomer.address,
+    };
+    api.state.auth.sign_in(attempted).await.map_err(|error| {
+        api.turned_away(newcomer.address, "sign_in", error);
+        match error {
+            AuthError::Refused => Problem::SignInRefused,
+            other => other.into(),
+        }
+    })
+}
+
+/// Hands a session over: to a page in a cookie that no script can read, to a program in the body.
+pub(super) fn begin(api: &Api, caller: Caller, signed_in: SignedIn) -> Response {
+    let SignedIn {
+        token,
+        principal,
+        device,
+    } = signed_in;
+    let view = |token, device| SessionView {
+        me: Me::of(&principal),
+        expires: principal.expires,
+        token,
+        device,
+    };
+    match caller {
+        Caller::Program => {
+            let shown = |secret: &Secret<String>| secret.expose().clone();
+            Json(view(Some(shown(&token)), device.as_ref().map(shown))).into_response()
+        }
+        Caller::Page => {
+            let mut response = Json(view(None, None)).into_response();
+            let lifetime = principal.expires.since(api.state.clock.now());
+            set_cookie(&mut response, &request::session_cookie(&token, lifetime));
+            if let Some(device) = device {
+                set_cookie(&mut response, &request::device_cookie(&device));
+            }
+            response
+        }
+    }
+}
+
+pub(super) fn owned<const N: usize>(text: &Secret<Text<N>>) -> Secret<String> {
+    Secret::new(text.expose().as_str().to_owned())
+}
+
+fn set_cookie(response: &mut Response, cookie: &Secret<String>) {
+    // Ours are made of base64url and fixed words; a value that is none sets no cookie.
+    if let Ok(mut value) = HeaderValue::from_str(cookie.expose()) {
+        value.set_sensitive(true);
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+}

@@ -1,0 +1,66 @@
+//! Bodies of the fuzz targets of this part. Compiled with the library, so that they never rot; of no use to the server.
+
+use crate::auth::token::{Claims, KEY_BYTES, KeyRing, TokenId};
+use crate::clock::Timestamp;
+use crate::ids::{AccountId, OrgId};
+use crate::secret::Secret;
+use crate::store::sessions::SessionKey;
+
+const ORG: OrgId = OrgId::from_bytes([1; 16]);
+const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+/// Whatever the bytes are, no token but the one that was made here opens: neither the bytes themselves, nor a good token
+/// that they alter (pairs of position and value), nor a good token that they are spliced into.
+///
+/// # Panics
+/// When a token opens that must not.
+#[doc(hidden)]
+#[expect(clippy::panic, reason = "a fuzz target reports by panicking")]
+pub fn fuzz_token(data: &[u8]) {
+    let key = SessionKey {
+        id: [1; 16],
+        secret: Secret::new(vec![7; KEY_BYTES]),
+        created: Timestamp::from_millis(0),
+        makes_until: Timestamp::from_millis(2_000_000),
+        opens_until: Timestamp::from_millis(3_000_000),
+    };
+    let claims = Claims::Session {
+        org: ORG,
+        sub: AccountId::from_bytes([2; 16]),
+        epoch: 1,
+        iat: 1000,
+        exp: 2000,
+        jti: TokenId::from([3; 16]),
+    };
+    let Ok(ring) = KeyRing::new(ORG, std::slice::from_ref(&key)) else {
+        panic!("no key ring")
+    };
+    let Ok(good) = ring.make(&claims, NOW) else {
+        panic!("no token")
+    };
+    let good = good.expose();
+    if ring.open(good, NOW) != Ok(claims) {
+        panic!("a good token does not open");
+    }
+
+    let raw = String::from_utf8_lossy(data);
+    let mut altered = good.clone().into_bytes();
+    for pair in data.chunks_exact(2) {
+        if let [at, value] = *pair
+            && let Some(place) = altered.get_mut(usize::from(at) % good.len())
+        {
+            *place = value;
+        }
+    }
+    let altered = String::from_utf8_lossy(&altered);
+    let mut spliced: Vec<&str> = good.split('.').collect();
+    if let Some(part) = spliced.get_mut(data.len() % 5) {
+        *part = &raw;
+    }
+    let spliced = spliced.join(".");
+    for token in [raw.as_ref(), altered.as_ref(), spliced.as_str()] {
+        if token != good && ring.open(token, NOW).is_ok() {
+            panic!("a foreign token opens");
+        }
+    }
+}

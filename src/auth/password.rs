@@ -1,0 +1,275 @@
+//! Passwords of accounts: argon2id, with bounded concurrency and a bounded queue, off the async threads.
+
+use std::sync::Arc;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
+use thiserror::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use unicode_normalization::UnicodeNormalization;
+
+use crate::secret::{RandomSource, Secret};
+
+const MIN_CHARS: usize = 12;
+const MAX_CHARS: usize = 256;
+/// Read before anything is normalised.
+const MAX_BYTES: usize = MAX_CHARS * 4;
+/// 19 MiB, two passes, one lane: 21 ms of one core.
+const MEMORY_KIB: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+const SALT_BYTES: usize = 16;
+/// Attempts that may wait for their turn: a second or two of work. More hear "busy" at once.
+const QUEUE: usize = 64;
+
+/// A password that can be one: 12 to 256 characters, no other rule. Spellings of the same characters are one.
+#[derive(Clone, Debug)]
+pub struct Password(Secret<String>);
+
+/// Why a text cannot be a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum PasswordError {
+    /// Too short.
+    #[error("a password has at least 12 characters")]
+    TooShort,
+    /// Too long.
+    #[error("a password has at most 256 characters")]
+    TooLong,
+}
+
+impl Password {
+    /// Reads a password.
+    ///
+    /// # Errors
+    /// When it is too short or too long.
+    pub fn parse(text: &str) -> Result<Self, PasswordError> {
+        if text.len() > MAX_BYTES {
+            return Err(PasswordError::TooLong);
+        }
+        // NIST SP 800-63B, section 5.1.1.2: the same password from two keyboards is one password.
+        let normal: Secret<String> = Secret::new(text.nfkc().collect());
+        match normal.expose().chars().count() {
+            count if count < MIN_CHARS => Err(PasswordError::TooShort),
+            count if count > MAX_CHARS => Err(PasswordError::TooLong),
+            _ => Ok(Self(normal)),
+        }
+    }
+}
+
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Anyone.
+    Common,
+    /// A device that has signed in to this account before: a flood in the common lane does not hold it up.
+    Known,
+}
+
+/// Why a password was not looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HashError {
+    /// The queue is full.
+    Busy,
+    /// The hash could not be computed or read.
+    Broken,
+}
+
+/// Hashes and checks passwords, a few at a time.
+pub(crate) struct Hasher {
+    random: Arc<dyn RandomSource>,
+    common: Gate,
+    known: Gate,
+    /// Checked in place of the hash of an account that does not exist.
+    decoy: Secret<String>,
+}
+
+struct Gate {
+    turns: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+}
+
+impl Gate {
+    fn new(turns: usize) -> Self {
+        Self {
+            turns: Arc::new(Semaphore::new(turns)),
+            queue: Arc::new(Semaphore::new(turns.saturating_add(QUEUE))),
+        }
+    }
+
+    async fn turn(&self) -> Result<(OwnedSemaphorePermit, OwnedSemaphorePermit), HashError> {
+        let place = self
+            .queue
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| HashError::Busy)?;
+        let turn = self
+            .turns
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| HashError::Broken)?;
+        Ok((place, turn))
+    }
+}
+
+impl Hasher {
+    /// At most `at_once` hashes are computed at a time, and one more for known devices.
+    pub(crate) fn new(at_once: usize, random: Arc<dyn RandomSource>) -> Result<Self, HashError> {
+        let mut unguessable = [0; SALT_BYTES];
+        random.fill(&mut unguessable);
+        let decoy = hash(&unguessable, random.as_ref())?;
+        Ok(Self {
+            random,
+            common: Gate::new(at_once.max(1)),
+            known: Gate::new(1),
+            decoy,
+        })
+    }
+
+    /// The PHC string of a new password.
+    pub(crate) async fn hash(&self, password: Password) -> Result<Secret<String>, HashError> {
+        let turn = self.common.turn().await?;
+        let random = self.random.clone();
+        let work = move || {
+            let hash = hash(password.0.expose().as_bytes(), random.as_ref());
+            // Held to the end of the work even when nobody waits for it any more.
+            drop(turn);
+            hash
+        };
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| HashError::Broken)?
+    }
+
+    /// Whether the password is the one of this hash. Without a hash the same work is done, and the answer is no.
+    pub(crate) async fn verify(
+        &self,
+        password: Password,
+        stored: Option<Secret<String>>,
+        lane: Lane,
+    ) -> Result<bool, HashError> {
+        let turn = match lane {
+            Lane::Common => self.common.turn().await?,
+            Lane::Known => self.known.turn().await?,
+        };
+        let exists = stored.is_some();
+        let stored = stored.unwrap_or_else(|| self.decoy.clone());
+        let work = move || {
+            let right = verify(password.0.expose().as_bytes(), stored.expose());
+            drop(turn);
+            right
+        };
+        let right = tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| HashError::Broken)??;
+        Ok(right & exists)
+    }
+}
+
+fn argon2() -> Result<Argon2<'static>, HashError> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|_| HashError::Broken)?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn hash(password: &[u8], random: &dyn RandomSource) -> Result<Secret<String>, HashError> {
+    let mut salt = [0; SALT_BYTES];
+    random.fill(&mut salt);
+    let hash = argon2()?
+        .hash_password_with_salt(password, &salt)
+        .map_err(|_| HashError::Broken)?;
+    Ok(Secret::new(hash.to_string()))
+}
+
+fn verify(password: &[u8], stored: &str) -> Result<bool, HashError> {
+    let stored = PasswordHash::new(stored).map_err(|_| HashError::Broken)?;
+    Ok(argon2()?.verify_password(password, &stored).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::SystemRandom;
+
+    fn hasher() -> Hasher {
+        Hasher::new(1, Arc::new(SystemRandom)).unwrap()
+    }
+
+    fn password(text: &str) -> Password {
+        Password::parse(text).unwrap()
+    }
+
+    #[test]
+    fn only_the_length_of_a_password_is_ruled() {
+        assert_eq!(
+            Password::parse("elevenchars").err(),
+            Some(PasswordError::TooShort)
+        );
+        assert!(Password::parse("aaaaaaaaaaaa").is_ok());
+        assert!(Password::parse(&"ä".repeat(256)).is_ok());
+        assert_eq!(
+            Password::parse(&"a".repeat(257)).err(),
+            Some(PasswordError::TooLong)
+        );
+        assert_eq!(
+            Password::parse(&"a".repeat(1 << 24)).err(),
+            Some(PasswordError::TooLong)
+        );
+    }
+
+    #[tokio::test]
+    async fn the_hash_has_the_agreed_cost_and_its_own_salt() {
+        let hasher = hasher();
+        let one = hasher.hash(password("correct horse")).await.unwrap();
+        let two = hasher.hash(password("correct horse")).await.unwrap();
+        assert!(one.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert_ne!(one.expose(), two.expose());
+        assert!(
+            hasher
+                .decoy
+                .expose()
+                .starts_with("$argon2id$v=19$m=19456,t=2,p=1$")
+        );
+    }
+
+    #[tokio::test]
+    async fn the_right_password_passes_in_any_spelling_and_others_do_not() {
+        let hasher = hasher();
+        let stored = hasher.hash(password("na\u{ef}ve correct")).await.unwrap();
+        let check = |text: &str| hasher.verify(password(text), Some(stored.clone()), Lane::Common);
+        assert_eq!(check("nai\u{308}ve correct").await, Ok(true));
+        assert_eq!(check("naive correct!").await, Ok(false));
+        assert_eq!(
+            hasher
+                .verify(password("naive correct!"), None, Lane::Common)
+                .await,
+            Ok(false)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_is_busy_and_known_devices_have_their_own() {
+        let hasher = hasher();
+        let stored = hasher.hash(password("correct horse")).await.unwrap();
+        let _turns = hasher.common.turn().await.unwrap();
+        let mut places = Vec::new();
+        while let Ok(place) = hasher.common.queue.clone().try_acquire_owned() {
+            places.push(place);
+        }
+        assert_eq!(places.len(), QUEUE);
+        let common = hasher
+            .verify(
+                password("correct horse"),
+                Some(stored.clone()),
+                Lane::Common,
+            )
+            .await;
+        assert_eq!(common, Err(HashError::Busy));
+        assert_eq!(
+            hasher
+                .verify(password("correct horse"), Some(stored), Lane::Known)
+                .await,
+            Ok(true)
+        );
+    }
+}

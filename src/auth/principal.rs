@@ -1,0 +1,79 @@
+//! Whoever makes a request, as the server knows them. Made from a session token that was checked, never from a payload.
+
+use crate::auth::name::DisplayName;
+use crate::auth::token::TokenId;
+use crate::clock::Timestamp;
+use crate::ids::{AccountId, ActorId, GuestId, OrgId, RoomId};
+
+/// An identity that was proved just now.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    /// The organisation that the session belongs to.
+    pub org: OrgId,
+    /// Who.
+    pub who: Who,
+    /// Which session it is, so that it alone can be ended.
+    pub token_id: TokenId,
+    /// When the session ends by itself.
+    pub expires: Timestamp,
+}
+
+/// An account, or a guest of one room.
+#[derive(Clone, Debug)]
+pub enum Who {
+    /// Signed in.
+    Account {
+        /// The account.
+        id: AccountId,
+        /// Its name.
+        name: DisplayName,
+        /// Whether it administers the organisation.
+        admin: bool,
+        /// Whether it may create rooms.
+        may_create_rooms: bool,
+        /// The account's epoch when this was proved; a later one ends the session.
+        epoch: i64,
+    },
+    /// Without an account: the name is their own word.
+    Guest {
+        /// The guest.
+        id: GuestId,
+        /// The only room this session is good for.
+        room: RoomId,
+        /// The name they gave.
+        name: DisplayName,
+    },
+}
+
+impl Principal {
+    /// The identity that permits and audit rows carry.
+    pub fn actor(&self) -> ActorId {
+        match self.who {
+            Who::Account { id, .. } => id.into(),
+            Who::Guest { id, .. } => id.into(),
+        }
+    }
+
+    /// The account, unless this is a guest.
+    pub fn account(&self) -> Option<AccountId> {
+        match self.who {
+            Who::Account { id, .. } => Some(id),
+            Who::Guest { .. } => None,
+        }
+    }
+
+    /// The name to show.
+    pub fn name(&self) -> &DisplayName {
+        match &self.who {
+            Who::Account { name, .. } | Who::Guest { name, .. } => name,
+        }
+    }
+
+    /// Whether this session may be used at the door of a room: a guest's is good for one room only.
+    pub fn is_good_for(&self, room: RoomId) -> bool {
+        match self.who {
+            Who::Account { .. } => true,
+            Who::Guest { room: only, .. } => only == room,
+        }
+    }
+}

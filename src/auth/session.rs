@@ -1,0 +1,1125 @@
+//! Sign-in, sessions and invitations: the one place that makes a [`Principal`].
+//!
+//! It answers who someone is and nothing else. Every use of a session is checked against the store, so that what was
+//! revoked is over at once.
+
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use conclave_policy::actions::InviteAccount;
+use conclave_policy::permit::Permit;
+use data_encoding::BASE64URL_NOPAD;
+use ring::digest::{SHA256, digest};
+use tokio::sync::Mutex;
+
+use crate::auth::email::Email;
+use crate::auth::error::AuthError;
+use crate::auth::guesses::{GuessSettings, Guesser, Guesses};
+use crate::auth::name::DisplayName;
+use crate::auth::password::{HashError, Hasher, Lane, Password};
+use crate::auth::principal::{Principal, Who};
+use crate::auth::token::{Claims, KEY_BYTES, KeyRing, TokenId};
+use crate::clock::{Clock, Timestamp};
+use crate::ids::{self, AccountId, ActorId, GuestId, OrgId, RoomId};
+use crate::secret::{self, RandomSource, Secret};
+use crate::store::accounts::NewAccount;
+use crate::store::audit::{AuditEntry, Verdict};
+use crate::store::database::Store;
+use crate::store::error::StoreError;
+use crate::store::invitations::{Accepted, InvitationKind, NewInvitation};
+use crate::store::sessions::SessionKey;
+
+/// An invitation's secret: 256 bits.
+const INVITATION_BYTES: usize = 32;
+const DEVICE_BYTES: usize = 16;
+const PROOF_BYTES: usize = 32;
+/// Longer than any invitation or device mark that is made here.
+const MAX_SECRET: usize = 128;
+
+/// Lifetimes and limits.
+#[derive(Clone, Debug)]
+pub struct AuthSettings {
+    /// How long a session lasts: no less than a meeting may.
+    pub session: Duration,
+    /// How long a key makes tokens; it opens them for one more session.
+    pub key: Duration,
+    /// How long an invitation can be used.
+    pub invitation: Duration,
+    /// How long the first owner's link can be used.
+    pub owner_link: Duration,
+    /// Passwords hashed at a time.
+    pub hashes_at_once: usize,
+    /// Budgets for guessing.
+    pub guesses: GuessSettings,
+}
+
+impl Default for AuthSettings {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        Self {
+            session: DAY,
+            key: DAY,
+            invitation: DAY.saturating_mul(7),
+            owner_link: DAY,
+            hashes_at_once: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            guesses: GuessSettings::default(),
+        }
+    }
+}
+
+/// Someone who just proved who they are, and what they show next time.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// The session token.
+    pub token: Secret<String>,
+    /// Who.
+    pub principal: Principal,
+    /// Makes the device known to the account, so that strangers' guesses cannot lock it out. Not for guests.
+    pub device: Option<Secret<String>>,
+}
+
+/// What someone gives to sign in.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempted<'a> {
+    /// The e-mail address, as typed.
+    pub email: &'a str,
+    /// The password, as typed.
+    pub password: &'a Secret<String>,
+    /// The mark that an earlier sign-in left on the device.
+    pub device: Option<&'a Secret<String>>,
+    /// Where it comes from.
+    pub address: IpAddr,
+}
+
+/// Who someone is.
+pub struct Auth {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn RandomSource>,
+    settings: AuthSettings,
+    hasher: Hasher,
+    guesses: Guesses,
+    ring: RwLock<Arc<KeyRing>>,
+    /// Held while a key is made, so that one is made.
+    rotation: Mutex<()>,
+}
+
+impl Auth {
+    /// Starts with the default lifetimes and limits.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn start(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn RandomSource>,
+    ) -> Result<Self, AuthError> {
+        Self::start_with(store, clock, random, AuthSettings::default()).await
+    }
+
+    /// Starts.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn start_with(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn RandomSource>,
+        settings: AuthSettings,
+    ) -> Result<Self, AuthError> {
+        let hasher = Hasher::new(settings.hashes_at_once, random.clone()).map_err(hash_failed)?;
+        let guesses = Guesses::new(&settings.guesses);
+        let ring = RwLock::new(Arc::new(
+            KeyRing::new(store.org(), &[]).map_err(|_| AuthError::Unavailable)?,
+        ));
+        let auth = Self {
+            store,
+            clock,
+            random,
+            settings,
+            hasher,
+            guesses,
+            ring,
+            rotation: Mutex::new(()),
+        };
+        auth.read_keys().await?;
+        auth.usable_ring().await?;
+        Ok(auth)
+    }
+
+    /// Signs in to an account. Wrong password, unknown address, ended account: one answer, after the same work.
+    ///
+    /// # Errors
+    /// `Refused`, `TooMany`, `Busy` or `Unavailable`.
+    pub async fn sign_in(&self, attempted: Attempted<'_>) -> Result<SignedIn, AuthError> {
+        let org = self.store.org();
+        // What cannot be an address or a password has no account; to say so at once tells nothing.
+        let email = Email::parse(attempted.email).map_err(|_| AuthError::Refused)?;
+        let password =
+            Password::parse(attempted.password.expose()).map_err(|_| AuthError::Refused)?;
+        let index = self.store.email_index(org, email.as_str());
+        let device = attempted
+            .device
+            .and_then(|device| self.known_device(&index, device));
+        let lane = if device.is_some() {
+            Lane::Known
+        } else {
+            Lane::Common
+        };
+        let attempt = self
+            .guesses
+            .sign_in(index, device, attempted.address, self.clock.instant())
+            .map_err(|retry_after| AuthError::TooMany { retry_after })?;
+        let found = self.store.credentials(org, email.as_str()).await?;
+        let (account, stored) = found.map(|found| (found.account, found.password)).unzip();
+        let right = self
+            .hasher
+            .verify(password, stored, lane)
+            .await
+            .map_err(hash_failed)?;
+        let Some(account) = account.filter(|_| right) else {
+            return Err(AuthError::Refused);
+        };
+        attempt.succeeded();
+        let signed_in = self
+            .new_session(account.id, account.epoch, Some(&index))
+            .await?;
+        self.note("sign_in", account.id.into(), None);
+        Ok(signed_in)
+    }
+
+    /// A session for someone without an account, good for one room only. Whether there is such a room, and whether it lets
+    /// guests in, is not looked at: the answer is always a session.
+    ///
+    /// # Errors
+    /// `Name`, `TooMany` or `Unavailable`.
+    pub async fn guest(
+        &self,
+        room: RoomId,
+        name: &str,
+        address: IpAddr,
+    ) -> Result<SignedIn, AuthError> {
+        let name = DisplayName::parse(name)?;
+        self.newcomer(address)?;
+        let ring = self.usable_ring().await?;
+        let (org, now) = (self.store.org(), self.clock.now());
+        let (id, token_id): (GuestId, TokenId) = (self.random_id(), self.random_id());
+        let expires = now.after(self.settings.session);
+        let claims = Claims::Guest {
+            org,
+            sub: id,
+            room,
+            name: name.as_str().to_owned(),
+            iat: now.as_secs(),
+            exp: expires.as_secs(),
+            jti: token_id,
+        };
+        let token = ring
+            .make(&claims, now)
+            .map_err(|_| AuthError::Unavailable)?;
+        let principal = Principal {
+            org,
+            who: Who::Guest { id, room, name },
+            token_id,
+            expires: whole(expires),
+        };
+        Ok(SignedIn {
+            token,
+            principal,
+            device: None,
+        })
+    }
+
+    /// Who a session token stands for, if its session is not over.
+    ///
+    /// # Errors
+    /// `Refused`, or `Unavailable` when that cannot be looked up.
+    pub async fn principal(&self, token: &str) -> Result<Principal, AuthError> {
+        let ring = self.ring();
+        let claims = ring
+            .open(token, self.clock.now())
+            .map_err(|_| AuthError::Refused)?;
+        match claims {
+            Claims::Session {
+                org,
+                sub,
+                epoch,
+                exp,
+                jti,
+                ..
+            } => {
+                let found = self
+                    .store
+                    .session_account(org, sub, *jti.as_bytes())
+                    .await?;
+                let account = found
+                    .filter(|account| account.epoch == epoch)
+                    .ok_or(AuthError::Refused)?;
+                let name = DisplayName::parse(account.name.expose())
+                    .map_err(|_| AuthError::Unavailable)?;
+                let who = Who::Account {
+                    id: sub,
+                    name,
+                    admin: account.is_admin,
+                    may_create_rooms: account.may_create_rooms,
+                    epoch,
+                };
+                Ok(Principal {
+                    org,
+                    who,
+                    token_id: jti,
+                    expires: from_secs(exp),
+                })
+            }
+            Claims::Guest {
+                org,
+                sub,
+                room,
+                name,
+                exp,
+                jti,
+                ..
+            } => {
+                if self.store.is_session_revoked(org, *jti.as_bytes()).await? {
+                    return Err(AuthError::Refused);
+                }
+                let name = DisplayName::parse(&name).map_err(|_| AuthError::Refused)?;
+                Ok(Principal {
+                    org,
+                    who: Who::Guest {
+                        id: sub,
+                        room,
+                        name,
+                    },
+                    token_id: jti,
+                    expires: from_secs(exp),
+                })
+            }
+        }
+    }
+
+    /// Whether the session of an open connection still holds: not signed out, not revoked. A meeting in progress goes on
+    /// past the natural end of a session, and while the database is away.
+    pub async fn holds(&self, principal: &Principal) -> bool {
+        let token = *principal.token_id.as_bytes();
+        let held = match principal.who {
+            Who::Account { id, epoch, .. } => self
+                .store
+                .session_account(principal.org, id, token)
+                .await
+                .map(|account| account.is_some_and(|account| account.epoch == epoch)),
+            Who::Guest { .. } => self
+                .store
+                .is_session_revoked(principal.org, token)
+                .await
+                .map(|revoked| !revoked),
+        };
+        held.unwrap_or(true)
+    }
+
+    /// Ends one session.
+    ///
+    /// # Errors
+    /// `Unavailable`; the session then goes on.
+    pub async fn sign_out(&self, principal: &Principal) -> Result<(), AuthError> {
+        let now = self.clock.now();
+        let token = *principal.token_id.as_bytes();
+        Ok(self
+            .store
+            .revoke_session(principal.org, token, principal.expires, now)
+            .await?)
+    }
+
+    /// Ends an account and every session of it.
+    ///
+    /// # Errors
+    /// `Refused` when there is none.
+    pub async fn revoke_account(&self, org: OrgId, account: AccountId) -> Result<(), AuthError> {
+        self.store
+            .end_account(org, account, self.clock.now())
+            .await?;
+        self.note("account_ended", account.into(), Some(*account.as_bytes()));
+        Ok(())
+    }
+
+    /// Ends every session of everyone, at once: for when a key may have been seen.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn revoke_everyone(&self) -> Result<(), AuthError> {
+        self.store
+            .end_session_keys(self.store.org(), self.clock.now())
+            .await?;
+        self.read_keys().await?;
+        self.usable_ring().await.map(|_| ())
+    }
+
+    /// Whether a room's password was given rightly, within the budget that all ways in share. `right` is asked only if
+    /// the budget allows; a right answer costs nothing.
+    ///
+    /// # Errors
+    /// `TooMany`, whether the answer would have been right or wrong.
+    pub fn guess_room_password(
+        &self,
+        room: RoomId,
+        guesser: Guesser,
+        right: impl FnOnce() -> bool,
+    ) -> Result<bool, AuthError> {
+        let attempt = self
+            .guesses
+            .room(room, guesser, self.clock.instant())
+            .map_err(|retry_after| AuthError::TooMany { retry_after })?;
+        let right = right();
+        if right {
+            attempt.succeeded();
+        }
+        Ok(right)
+    }
+
+    /// The secret of the first owner's link, while there is no account yet. Each call ends the link before it.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn first_owner_link(&self) -> Result<Option<Secret<String>>, AuthError> {
+        let (secret, hash) = self.new_secret();
+        let now = self.clock.now();
+        let invitation = NewInvitation {
+            token_hash: hash,
+            kind: InvitationKind::Owner,
+            name: None,
+            may_create_rooms: true,
+            invited_by: None,
+            created: now,
+            expires: now.after(self.settings.owner_link),
+        };
+        match self.store.invite_owner(self.store.org(), invitation).await {
+            Ok(()) => Ok(Some(secret)),
+            Err(StoreError::Conflict) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Invites someone to have an account; gives the secret of the link, and until when it can be used.
+    ///
+    /// # Errors
+    /// `Busy` when too many invitations are open, or `Unavailable`.
+    pub async fn create_invitation(
+        &self,
+        permit: Permit<InviteAccount>,
+        org: OrgId,
+        name: Option<DisplayName>,
+        may_create_rooms: bool,
+    ) -> Result<(Secret<String>, Timestamp), AuthError> {
+        let (secret, hash) = self.new_secret();
+        let now = self.clock.now();
+        let invitation = NewInvitation {
+            token_hash: hash,
+            kind: InvitationKind::Member,
+            name: name.map(|name| Secret::new(name.as_str().to_owned())),
+            may_create_rooms,
+            invited_by: Some(permit.actor()),
+            created: now,
+            expires: now.after(self.settings.invitation),
+        };
+        let expires = invitation.expires;
+        self.store.invite(org, invitation).await?;
+        Ok((secret, expires))
+    }
+
+    /// Makes the account that an invitation is for, and signs in to it. An address that is in use is refused like a spent
+    /// invitation, and spends it.
+    ///
+    /// # Errors
+    /// `Name`, `Email` or `Password` when one breaks its rule; else `Refused`, `TooMany`, `Busy` or `Unavailable`.
+    pub async fn accept_invitation(
+        &self,
+        invitation: &Secret<String>,
+        email: &str,
+        name: &str,
+        password: &Secret<String>,
+        address: IpAddr,
+    ) -> Result<SignedIn, AuthError> {
+        let (name, email) = (DisplayName::parse(name)?, Email::parse(email)?);
+        let password = Password::parse(password.expose())?;
+        self.newcomer(address)?;
+        let hash = secret_hash(invitation).ok_or(AuthError::Refused)?;
+        let (org, now) = (self.store.org(), self.clock.now());
+        // Guessing 256 bits gains nothing from the time of this answer, and costs no password hash.
+        if !self.store.invitation_stands(org, &hash, now).await? {
+            return Err(AuthError::Refused);
+        }
+        let account = NewAccount {
+            id: self.random_id(),
+            email: Secret::new(email.as_str().to_owned()),
+            name: Secret::new(name.as_str().to_owned()),
+            password: self.hasher.hash(password).await.map_err(hash_failed)?,
+            may_create_rooms: false,
+            is_admin: false,
+            created: self.clock.now(),
+        };
+        let id = account.id;
+        match self.store.accept_invitation(org, hash, account).await? {
+            Accepted::Spent => Err(AuthError::Refused),
+            Accepted::Made { .. } => {
+                self.note("account_made", id.into(), Some(*id.as_bytes()));
+                let index = self.store.email_index(org, email.as_str());
+                self.new_session(id, 1, Some(&index)).await
+            }
+        }
+    }
+}
+
+impl Auth {
+    async fn new_session(
+        &self,
+        account: AccountId,
+        epoch: i64,
+        index: Option<&[u8; 32]>,
+    ) -> Result<SignedIn, AuthError> {
+        let ring = self.usable_ring().await?;
+        let (org, now) = (self.store.org(), self.clock.now());
+        let claims = Claims::Session {
+            org,
+            sub: account,
+            epoch,
+            iat: now.as_secs(),
+            exp: now.after(self.settings.session).as_secs(),
+            jti: self.random_id(),
+        };
+        let token = ring
+            .make(&claims, now)
+            .map_err(|_| AuthError::Unavailable)?;
+        // Read back, so that what is handed out is exactly what will be accepted.
+        let principal = self.principal(token.expose()).await?;
+        Ok(SignedIn {
+            token,
+            principal,
+            device: index.map(|index| self.new_device(index)),
+        })
+    }
+
+    fn newcomer(&self, address: IpAddr) -> Result<(), AuthError> {
+        self.guesses
+            .newcomer(address, self.clock.instant())
+            .map_err(|retry_after| AuthError::TooMany { retry_after })
+    }
+
+    /// Something that happened without a question to the policy. Nobody waits for the row.
+    fn note(&self, action: &'static str, actor: ActorId, subject: Option<[u8; 16]>) {
+        let written = self.store.append_audit(AuditEntry {
+            org: self.store.org(),
+            at: self.clock.now(),
+            action,
+            verdict: Verdict::Noted,
+            rule: None,
+            policy_version: 0,
+            actor: Some(*actor.as_bytes()),
+            subject,
+            room: None,
+            detail: None,
+            count: 1,
+        });
+        drop(written);
+    }
+
+    fn random_id<I: From<[u8; 16]>>(&self) -> I {
+        ids::random(self.random.as_ref())
+    }
+
+    fn new_secret(&self) -> (Secret<String>, [u8; 32]) {
+        let mut bytes = [0; INVITATION_BYTES];
+        self.random.fill(&mut bytes);
+        (Secret::new(BASE64URL_NOPAD.encode(&bytes)), sha256(&bytes))
+    }
+
+    fn new_device(&self, index: &[u8; 32]) -> Secret<String> {
+        let mut mark = [0; DEVICE_BYTES];
+        self.random.fill(&mut mark);
+        let proof = self.store.device_proof(self.store.org(), index, &mark);
+        Secret::new(BASE64URL_NOPAD.encode(&[mark.as_slice(), &proof].concat()))
+    }
+
+    /// The mark of a device that this account has signed in from, if that is what it is.
+    fn known_device(
+        &self,
+        index: &[u8; 32],
+        device: &Secret<String>,
+    ) -> Option<[u8; DEVICE_BYTES]> {
+        let bytes = decode(device)?;
+        let (mark, proof) = bytes.split_first_chunk::<DEVICE_BYTES>()?;
+        let expected = self.store.device_proof(self.store.org(), index, mark);
+        (proof.len() == PROOF_BYTES && secret::equal(proof, &expected)).then_some(*mark)
+    }
+}
+
+/// Keys of session tokens.
+impl Auth {
+    fn ring(&self) -> Arc<KeyRing> {
+        self.ring
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The ring, after a rotation if one is due. A key is durable before it makes its first token.
+    async fn usable_ring(&self) -> Result<Arc<KeyRing>, AuthError> {
+        let ring = self.ring();
+        if ring.can_make(self.clock.now()) {
+            return Ok(ring);
+        }
+        let _one_at_a_time = self.rotation.lock().await;
+        let ring = self.ring();
+        let now = self.clock.now();
+        if ring.can_make(now) {
+            return Ok(ring);
+        }
+        let mut secret = vec![0; KEY_BYTES];
+        self.random.fill(&mut secret);
+        let makes_until = now.after(self.settings.key);
+        let key = SessionKey {
+            id: self.random_id(),
+            secret: Secret::new(secret),
+            created: now,
+            makes_until,
+            opens_until: makes_until.after(self.settings.session),
+        };
+        self.store.add_session_key(self.store.org(), key).await?;
+        self.read_keys().await
+    }
+
+    async fn read_keys(&self) -> Result<Arc<KeyRing>, AuthError> {
+        let keys = self
+            .store
+            .session_keys(self.store.org(), self.clock.now())
+            .await?;
+        let ring =
+            Arc::new(KeyRing::new(self.store.org(), &keys).map_err(|_| AuthError::Unavailable)?);
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring.clone();
+        Ok(ring)
+    }
+}
+
+fn hash_failed(error: HashError) -> AuthError {
+    match error {
+        HashError::Busy => AuthError::Busy,
+        HashError::Broken => AuthError::Unavailable,
+    }
+}
+
+/// Tokens carry whole seconds.
+fn whole(time: Timestamp) -> Timestamp {
+    from_secs(time.as_secs())
+}
+
+fn from_secs(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(seconds.saturating_mul(1000))
+}
+
+fn decode(text: &Secret<String>) -> Option<Vec<u8>> {
+    if text.expose().len() > MAX_SECRET {
+        return None;
+    }
+    BASE64URL_NOPAD.decode(text.expose().as_bytes()).ok()
+}
+
+fn secret_hash(text: &Secret<String>) -> Option<[u8; 32]> {
+    let bytes = decode(text)?;
+    (bytes.len() == INVITATION_BYTES).then(|| sha256(&bytes))
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.iter_mut()
+        .zip(digest(&SHA256, bytes).as_ref())
+        .for_each(|(to, from)| *to = *from);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::secret::SystemRandom;
+    use crate::store::accounts::Make;
+    use crate::store::database::tests::store;
+    use std::time::Instant;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+    const PASSWORD: &str = "correct horse battery";
+    const ROOM: RoomId = RoomId::from_bytes([4; 16]);
+
+    struct World {
+        _folder: tempfile::TempDir,
+        store: Store,
+        clock: Arc<ManualClock>,
+        auth: Auth,
+    }
+
+    async fn world() -> World {
+        let (folder, store) = store().await;
+        let clock = Arc::new(ManualClock::new());
+        let auth = Auth::start(store.clone(), clock.clone(), Arc::new(SystemRandom))
+            .await
+            .unwrap();
+        World {
+            _folder: folder,
+            store,
+            clock,
+            auth,
+        }
+    }
+
+    impl World {
+        async fn account(&self, email: &str) -> AccountId {
+            let id: AccountId = ids::random(&SystemRandom);
+            let password = self
+                .auth
+                .hasher
+                .hash(Password::parse(PASSWORD).unwrap())
+                .await
+                .unwrap();
+            let account = NewAccount {
+                id,
+                email: Secret::new(email.to_owned()),
+                name: Secret::new("Grace".to_owned()),
+                password,
+                may_create_rooms: true,
+                is_admin: false,
+                created: self.clock.now(),
+            };
+            self.store
+                .write_for_test(Make(self.store.org(), account, self.store.keys().clone()))
+                .await
+                .unwrap();
+            id
+        }
+
+        async fn sign_in_from(
+            &self,
+            email: &str,
+            password: &str,
+            address: IpAddr,
+        ) -> Result<SignedIn, AuthError> {
+            let password = Secret::new(password.to_owned());
+            self.auth
+                .sign_in(Attempted {
+                    email,
+                    password: &password,
+                    device: None,
+                    address,
+                })
+                .await
+        }
+
+        async fn sign_in(&self, email: &str, password: &str) -> Result<SignedIn, AuthError> {
+            self.sign_in_from(email, password, HERE).await
+        }
+    }
+
+    fn network(at: u32) -> IpAddr {
+        IpAddr::V4(std::net::Ipv4Addr::from(0x0a00_0001 + (at << 8)))
+    }
+
+    #[tokio::test]
+    async fn the_right_password_signs_in_and_nothing_else_does() {
+        let world = world().await;
+        let id = world.account("grace@example.org").await;
+        let signed_in = world.sign_in("Grace@Example.org", PASSWORD).await.unwrap();
+        assert_eq!(signed_in.principal.account(), Some(id));
+        let principal = world
+            .auth
+            .principal(signed_in.token.expose())
+            .await
+            .unwrap();
+        assert_eq!(
+            (principal.actor(), principal.name().as_str()),
+            (id.into(), "Grace")
+        );
+        for (email, password) in [
+            ("grace@example.org", "wrong horse battery"),
+            ("nobody@example.org", PASSWORD),
+            ("not an address", PASSWORD),
+            ("grace@example.org", "short"),
+            ("grace@example.org", ""),
+        ] {
+            assert_eq!(
+                world.sign_in(email, password).await.unwrap_err(),
+                AuthError::Refused
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unknown_address_takes_as_long_as_a_wrong_password() {
+        let world = world().await;
+        world.account("grace@example.org").await;
+        let time = async |email: &str, at: u32| {
+            let before = wall();
+            assert!(
+                world
+                    .sign_in_from(email, "wrong horse battery", network(at))
+                    .await
+                    .is_err()
+            );
+            wall().duration_since(before)
+        };
+        let mut known = Vec::new();
+        let mut unknown = Vec::new();
+        for at in 0..9 {
+            known.push(time("grace@example.org", at).await);
+            unknown.push(time("nobody@example.org", at).await);
+        }
+        // The least of many is what the work takes; the rest is what else the machine was doing.
+        let least = |times: Vec<Duration>| times.into_iter().min().unwrap().as_secs_f64();
+        let (known, unknown) = (least(known), least(unknown));
+        assert!(
+            (0.5..2.0).contains(&(known / unknown)),
+            "{known} against {unknown}"
+        );
+    }
+
+    fn wall() -> Instant {
+        crate::clock::SystemClock.instant()
+    }
+
+    #[tokio::test]
+    async fn signing_out_ends_this_session_only() {
+        let world = world().await;
+        world.account("grace@example.org").await;
+        let one = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
+        let two = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
+        world.auth.sign_out(&one.principal).await.unwrap();
+        assert_eq!(
+            world.auth.principal(one.token.expose()).await.unwrap_err(),
+            AuthError::Refused
+        );
+        assert!(!world.auth.holds(&one.principal).await);
+        assert!(world.auth.principal(two.token.expose()).await.is_ok());
+        assert!(world.auth.holds(&two.principal).await);
+    }
+
+    #[tokio::test]
+    async fn t01_ending_an_account_ends_every_session_at_once() {
+        let world = world().await;
+        let id = world.account("grace@example.org").await;
+        let signed_in = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
+        world
+            .auth
+            .revoke_account(world.store.org(), id)
+            .await
+            .unwrap();
+        assert_eq!(
+            world
+                .auth
+                .principal(signed_in.token.expose())
+                .await
+                .unwrap_err(),
+            AuthError::Refused
+        );
+        assert!(!world.auth.holds(&signed_in.principal).await);
+        assert_eq!(
+            world
+                .sign_in("grace@example.org", PASSWORD)
+                .await
+                .unwrap_err(),
+            AuthError::Refused
+        );
+    }
+
+    #[tokio::test]
+    async fn a_later_epoch_ends_the_sessions_before_it() {
+        let world = world().await;
+        let id = world.account("grace@example.org").await;
+        let before = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
+        world
+            .store
+            .end_sessions_of(world.store.org(), id)
+            .await
+            .unwrap();
+        assert!(world.auth.principal(before.token.expose()).await.is_err());
+        assert!(!world.auth.holds(&before.principal).await);
+        let after = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
+        assert!(world.auth.principal(after.token.expose()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_guest_session_is_good_for_one_room_and_is_no_account() {
+        let world = world().await;
+        let guest = world.auth.guest(ROOM, " Ada  L. ", HERE).await.unwrap();
+        let principal = world.auth.principal(guest.token.expose()).await.unwrap();
+        assert_eq!(
+            (principal.account(), principal.name().as_str()),
+            (None, "Ada L.")
+        );
+        assert!(principal.is_good_for(ROOM));
+        assert!(!principal.is_good_for(RoomId::from_bytes([5; 16])));
+        assert!(guest.device.is_none());
+        world.auth.sign_out(&principal).await.unwrap();
+        assert!(world.auth.principal(guest.token.expose()).await.is_err());
+        assert!(!world.auth.holds(&principal).await);
+    }
+
+    #[tokio::test]
+    async fn sessions_outlive_a_restart_and_a_rotation_but_not_their_time() {
+        let world = world().await;
+        world.account("grace@example.org").await;
+        let old = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
+        let restarted = Auth::start(
+            world.store.clone(),
+            world.clock.clone(),
+            Arc::new(SystemRandom),
+        )
+        .await
+        .unwrap();
+        assert!(restarted.principal(old.token.expose()).await.is_ok());
+
+        world.clock.advance(Duration::from_secs(24 * 60 * 60 - 1));
+        let late = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
+        world.clock.advance(Duration::from_secs(2));
+        let new = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
+        let header = |signed_in: &SignedIn| {
+            signed_in
+                .token
+                .expose()
+                .split('.')
+                .next()
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(header(&old), header(&late));
+        assert_ne!(header(&old), header(&new));
+        assert_eq!(
+            world.auth.principal(old.token.expose()).await.unwrap_err(),
+            AuthError::Refused
+        );
+        assert!(world.auth.principal(late.token.expose()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn of_many_who_need_a_new_key_one_makes_it() {
+        let world = world().await;
+        world.clock.advance(Duration::from_secs(25 * 60 * 60));
+        let rings = futures_util::future::join_all((0..20).map(|_| world.auth.usable_ring())).await;
+        assert!(rings.iter().all(Result::is_ok));
+        let keys = world
+            .store
+            .session_keys(world.store.org(), world.clock.now())
+            .await
+            .unwrap();
+        assert_eq!(keys.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn everyone_can_be_signed_out_at_once() {
+        let world = world().await;
+        world.account("grace@example.org").await;
+        let before = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
+        let guest = world.auth.guest(ROOM, "Ada", HERE).await.unwrap();
+        world.auth.revoke_everyone().await.unwrap();
+        assert!(world.auth.principal(before.token.expose()).await.is_err());
+        assert!(world.auth.principal(guest.token.expose()).await.is_err());
+        assert!(world.sign_in("grace@example.org", PASSWORD).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn t10_a_flood_of_wrong_passwords_does_not_lock_out_a_known_device() {
+        let world = world().await;
+        world.account("grace@example.org").await;
+        let mut signed_in = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
+        let mut limited = false;
+        for at in 0..40 {
+            let wrong = world
+                .sign_in_from("grace@example.org", "wrong horse battery", network(at))
+                .await;
+            limited |= matches!(wrong, Err(AuthError::TooMany { .. }));
+        }
+        assert!(limited);
+        // A stranger with the right password waits too: that is the budget.
+        let stranger = world
+            .sign_in_from("grace@example.org", PASSWORD, network(99))
+            .await;
+        assert!(matches!(stranger, Err(AuthError::TooMany { .. })));
+        let password = Secret::new(PASSWORD.to_owned());
+        for _ in 0..3 {
+            let device = signed_in.device.take();
+            let attempted = Attempted {
+                email: "grace@example.org",
+                password: &password,
+                device: device.as_ref(),
+                address: HERE,
+            };
+            signed_in = world.auth.sign_in(attempted).await.unwrap();
+        }
+        // The mark of one account is worth nothing at another, nor is one that was made up.
+        world.account("ada@example.org").await;
+        for _ in 0..40 {
+            let _any = world
+                .sign_in("ada@example.org", "wrong horse battery")
+                .await;
+        }
+        let made_up = Secret::new(BASE64URL_NOPAD.encode(&[7; DEVICE_BYTES + PROOF_BYTES]));
+        for device in [
+            signed_in.device.as_ref().unwrap(),
+            &made_up,
+            &Secret::new(String::new()),
+        ] {
+            let attempted = Attempted {
+                email: "ada@example.org",
+                password: &password,
+                device: Some(device),
+                address: HERE,
+            };
+            assert!(matches!(
+                world.auth.sign_in(attempted).await,
+                Err(AuthError::TooMany { .. })
+            ));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_budget_does_not_tell_whether_an_account_exists() {
+        let world = world().await;
+        world.account("grace@example.org").await;
+        let mut answers = Vec::new();
+        for email in ["grace@example.org", "nobody@example.org"] {
+            let mut of_one = Vec::new();
+            for at in 0..35 {
+                of_one.push(
+                    world
+                        .sign_in_from(email, "wrong horse battery", network(at))
+                        .await
+                        .unwrap_err(),
+                );
+            }
+            answers.push(of_one);
+            world.clock.advance(Duration::from_secs(3600));
+        }
+        assert_eq!(answers[0], answers[1]);
+    }
+
+    #[tokio::test]
+    async fn the_first_owner_makes_the_only_use_of_the_newest_link() {
+        let world = world().await;
+        let old = world.auth.first_owner_link().await.unwrap().unwrap();
+        let link = world.auth.first_owner_link().await.unwrap().unwrap();
+        let password = Secret::new(PASSWORD.to_owned());
+        let accept = |link: &Secret<String>, email: &'static str| {
+            let link = link.clone();
+            let (auth, password) = (&world.auth, &password);
+            async move {
+                auth.accept_invitation(&link, email, "Grace", password, HERE)
+                    .await
+            }
+        };
+        assert_eq!(
+            accept(&old, "grace@example.org").await.unwrap_err(),
+            AuthError::Refused
+        );
+        let owner = accept(&link, "grace@example.org").await.unwrap();
+        assert!(matches!(
+            owner.principal.who,
+            Who::Account {
+                admin: true,
+                may_create_rooms: true,
+                ..
+            }
+        ));
+        assert_eq!(
+            accept(&link, "eve@example.org").await.unwrap_err(),
+            AuthError::Refused
+        );
+        assert!(world.auth.first_owner_link().await.unwrap().is_none());
+        assert!(world.sign_in("grace@example.org", PASSWORD).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_weak_password_or_a_bad_name_does_not_spend_the_link() {
+        let world = world().await;
+        let link = world.auth.first_owner_link().await.unwrap().unwrap();
+        let accept = async |name: &str, email: &str, password: &str| {
+            let password = Secret::new(password.to_owned());
+            world
+                .auth
+                .accept_invitation(&link, email, name, &password, HERE)
+                .await
+        };
+        assert!(matches!(
+            accept("", "a@b", PASSWORD).await,
+            Err(AuthError::Name(_))
+        ));
+        assert!(matches!(
+            accept("Grace", "a", PASSWORD).await,
+            Err(AuthError::Email(_))
+        ));
+        assert!(matches!(
+            accept("Grace", "a@b", "short").await,
+            Err(AuthError::Password(_))
+        ));
+        assert!(accept("Grace", "a@b", PASSWORD).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn made_up_invitations_are_refused_within_a_budget() {
+        let world = world().await;
+        let password = Secret::new(PASSWORD.to_owned());
+        let mut limited = false;
+        for _ in 0..40 {
+            let made_up = Secret::new(BASE64URL_NOPAD.encode(&[9; INVITATION_BYTES]));
+            let answer = world
+                .auth
+                .accept_invitation(&made_up, "a@b", "Grace", &password, HERE)
+                .await;
+            limited |= matches!(answer, Err(AuthError::TooMany { .. }));
+            assert!(answer.is_err());
+        }
+        assert!(limited);
+    }
+
+    #[tokio::test]
+    async fn a_room_password_is_looked_at_only_within_the_budget() {
+        let world = world().await;
+        let stranger = Guesser::Address(HERE);
+        let wrong = (0..50)
+            .filter(|_| world.auth.guess_room_password(ROOM, stranger, || false) == Ok(false))
+            .count();
+        assert_eq!(wrong, 10);
+        let answer = world
+            .auth
+            .guess_room_password(ROOM, stranger, || unreachable!());
+        assert!(matches!(answer, Err(AuthError::TooMany { .. })));
+        let member = Guesser::Account(AccountId::from_bytes([1; 16]));
+        assert_eq!(
+            world.auth.guess_room_password(ROOM, member, || true),
+            Ok(true)
+        );
+    }
+
+    #[tokio::test]
+    async fn without_a_database_nobody_signs_in_and_meetings_go_on() {
+        let world = world().await;
+        world.account("grace@example.org").await;
+        let signed_in = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
+        world.store.close().await;
+        assert_eq!(
+            world
+                .sign_in("grace@example.org", PASSWORD)
+                .await
+                .unwrap_err(),
+            AuthError::Unavailable
+        );
+        assert_eq!(
+            world
+                .auth
+                .principal(signed_in.token.expose())
+                .await
+                .unwrap_err(),
+            AuthError::Unavailable
+        );
+        assert!(world.auth.holds(&signed_in.principal).await);
+        assert_eq!(
+            world.auth.sign_out(&signed_in.principal).await,
+            Err(AuthError::Unavailable)
+        );
+    }
+}

@@ -1,0 +1,380 @@
+//! The settings file and the environment. Only this file knows them; every part gets the small struct that it needs.
+//! Unknown keys are errors, and every error names its key.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+/// Settings of the server as a whole.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where everything that lasts is kept.
+    pub data: PathBuf,
+    /// Where HTTPS and the WebSocket listen.
+    pub listen: SocketAddr,
+    /// The origins from which pages may act, such as `https://meet.example.org`. Empty: `https://localhost:PORT`.
+    pub origins: Vec<String>,
+    /// Certificate and key in PEM. Both absent: a self-signed certificate is made at the first start.
+    pub tls: Tls,
+    /// Media transports.
+    pub media: Media,
+    /// Where Prometheus may ask; loopback by default.
+    pub metrics: SocketAddr,
+    /// Load balancers whose word on the client's address counts.
+    pub proxies: Proxies,
+    /// Limits against floods.
+    pub limits: Limits,
+    /// Log lines.
+    pub log: Log,
+}
+
+/// Certificate and key.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// PEM file with the certificate chain.
+    pub certificate: Option<PathBuf>,
+    /// PEM file with the private key.
+    pub key: Option<PathBuf>,
+    /// Names in the self-signed certificate, beside `localhost` and the loopback addresses.
+    pub names: Vec<String>,
+}
+
+/// Media transports.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Media {
+    /// UDP sockets, one port for everyone.
+    pub listen: Vec<SocketAddr>,
+    /// Addresses told to clients. Empty: those of all interfaces, loopback too.
+    pub announce: Vec<IpAddr>,
+}
+
+/// Load balancers in front of the server.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Proxies {
+    /// Networks of trusted proxies; from them `X-Forwarded-For` counts.
+    pub trusted: Vec<IpNet>,
+    /// Whether trusted proxies begin each connection with a PROXY protocol header (v1 or v2).
+    pub protocol: bool,
+}
+
+/// Limits against floods; each is a rate per second with a burst of `…_burst`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Open TLS connections in all.
+    pub connections: usize,
+    /// Open TLS connections of one address.
+    pub connections_per_address: usize,
+    /// New WebSockets of one address, a second.
+    pub arrivals_per_second: u32,
+    /// New WebSockets of one address at once.
+    pub arrivals_burst: u32,
+    /// HTTP requests of one address, a second.
+    pub requests_per_second: u32,
+    /// HTTP requests of one address at once.
+    pub requests_burst: u32,
+    /// Messages of one connection, a second.
+    pub messages_per_second: u32,
+    /// Messages of one connection at once.
+    pub messages_burst: u32,
+}
+
+/// How log lines look.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `text` or `json`.
+    pub format: LogFormat,
+    /// What is logged, as `tracing` filters say it.
+    pub filter: String,
+}
+
+/// The two forms of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("data"),
+            listen: SocketAddr::from(([0, 0, 0, 0], 8443)),
+            origins: Vec::new(),
+            tls: Tls::default(),
+            media: Media::default(),
+            metrics: SocketAddr::from(([127, 0, 0, 1], 9464)),
+            proxies: Proxies::default(),
+            limits: Limits::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from(([0, 0, 0, 0], 8443))],
+            announce: Vec::new(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 20_000,
+            connections_per_address: 500,
+            arrivals_per_second: 5,
+            arrivals_burst: 50,
+            requests_per_second: 20,
+            requests_burst: 200,
+            messages_per_second: 20,
+            messages_burst: 100,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Text,
+            filter: "info".to_owned(),
+        }
+    }
+}
+
+/// What is wrong with the settings, each with its key.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("`{0}` cannot be read: {1}")]
+    Unreadable(PathBuf, std::io::Error),
+    /// The file or a variable is not as it should be.
+    #[error("{0}")]
+    Malformed(String),
+    /// Values that do not go together.
+    #[error("{}", .0.join("\n"))]
+    Wrong(Vec<String>),
+}
+
+/// The prefix of environment variables: `CONCLAVE_LISTEN`, `CONCLAVE_MEDIA__ANNOUNCE`, …
+const PREFIX: &str = "CONCLAVE_";
+
+/// Variables that belong to tests and tools, not to the settings.
+const NOT_SETTINGS: &[&str] = &[
+    "CONCLAVE_BIN",
+    "CONCLAVE_KILLS",
+    "CONCLAVE_PROOF",
+    "CONCLAVE_CONFIG",
+];
+
+impl Config {
+    /// Reads the file, if one is named, and lays the environment over it.
+    pub fn read(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut table = match file {
+            None => toml::Table::new(),
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|error| ConfigError::Unreadable(path.to_owned(), error))?
+                .parse()
+                .map_err(|error: toml::de::Error| {
+                    ConfigError::Malformed(format!("`{}`: {error}", path.display()))
+                })?,
+        };
+        let variables: BTreeMap<_, _> = environment
+            .filter(|(name, _)| name.starts_with(PREFIX) && !NOT_SETTINGS.contains(&name.as_str()))
+            .collect();
+        for (name, value) in variables {
+            overlay(&mut table, &name, &value)?;
+        }
+        let config: Self =
+            serde_path_to_error::deserialize(toml::Value::Table(table)).map_err(|error| {
+                ConfigError::Malformed(format!("`{}`: {}", error.path(), error.inner().message()))
+            })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The origins from which pages may act.
+    pub fn origins(&self) -> Vec<String> {
+        if self.origins.is_empty() {
+            vec![format!("https://localhost:{}", self.listen.port())]
+        } else {
+            self.origins.clone()
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let mut wrong = Vec::new();
+        if self.tls.certificate.is_some() != self.tls.key.is_some() {
+            wrong.push(
+                "`tls`: `certificate` and `key` go together; name both or neither".to_owned(),
+            );
+        }
+        for origin in &self.origins {
+            let rest = origin.strip_prefix("https://");
+            if rest.is_none_or(|rest| rest.is_empty() || rest.contains(['/', '?', '#', '@'])) {
+                wrong.push(format!(
+                    "`origins`: `{origin}` is not of the form https://host or https://host:port"
+                ));
+            }
+        }
+        if self.media.listen.is_empty() {
+            wrong.push("`media.listen`: at least one address is needed".to_owned());
+        }
+        if self.proxies.protocol && self.proxies.trusted.is_empty() {
+            wrong.push(
+                "`proxies.protocol`: needs `proxies.trusted`, or anyone could name any address"
+                    .to_owned(),
+            );
+        }
+        let limits = &self.limits;
+        let numbers = [
+            ("connections", limits.connections),
+            ("connections_per_address", limits.connections_per_address),
+            ("arrivals_per_second", limits.arrivals_per_second as usize),
+            ("arrivals_burst", limits.arrivals_burst as usize),
+            ("requests_per_second", limits.requests_per_second as usize),
+            ("requests_burst", limits.requests_burst as usize),
+            ("messages_per_second", limits.messages_per_second as usize),
+            ("messages_burst", limits.messages_burst as usize),
+        ];
+        for (name, number) in numbers {
+            if number == 0 {
+                wrong.push(format!("`limits.{name}`: 0 would let nobody in"));
+            }
+        }
+        if wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigError::Wrong(wrong))
+        }
+    }
+}
+
+/// Lays one environment variable over the table: `CONCLAVE_MEDIA__ANNOUNCE=["192.0.2.1"]` sets `media.announce`.
+fn overlay(table: &mut toml::Table, name: &str, value: &str) -> Result<(), ConfigError> {
+    let path = name.trim_start_matches(PREFIX).to_lowercase();
+    let mut keys: Vec<_> = path.split("__").collect();
+    let last = keys.pop().unwrap_or_default();
+    let mut place = table;
+    for key in keys {
+        let next = place
+            .entry(key)
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        place = next.as_table_mut().ok_or_else(|| {
+            ConfigError::Malformed(format!("`{name}`: `{key}` has no settings below it"))
+        })?;
+    }
+    place.insert(last.to_owned(), scalar(value));
+    Ok(())
+}
+
+/// A value of a variable: TOML where it reads as such (numbers, booleans, lists), plain text otherwise.
+fn scalar(value: &str) -> toml::Value {
+    match format!("value = {value}").parse::<toml::Table>() {
+        Ok(mut table) if table.len() == 1 => table.remove("value"),
+        _ => None,
+    }
+    .unwrap_or_else(|| toml::Value::String(value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("conclave.toml");
+        std::fs::write(&file, text).unwrap();
+        Config::read(
+            Some(&file),
+            variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        )
+    }
+
+    #[test]
+    fn an_empty_file_gives_the_defaults() {
+        let config = read("", &[]).unwrap();
+        assert_eq!(config.listen.port(), 8443);
+        assert!(config.metrics.ip().is_loopback());
+        assert_eq!(config.origins(), ["https://localhost:8443"]);
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_it() {
+        let error = read("[media]\nanounce = []\n", &[])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("media") && error.contains("anounce"),
+            "{error}"
+        );
+        let error = read("", &[("CONCLAVE_LISTN", "x")])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("listn"), "{error}");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_an_error_that_names_its_key() {
+        let error = read("[limits]\nconnections = \"many\"\n", &[])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("limits.connections"), "{error}");
+    }
+
+    #[test]
+    fn the_environment_lies_over_the_file() {
+        let config = read(
+            "listen = \"127.0.0.1:1\"",
+            &[
+                ("CONCLAVE_LISTEN", "127.0.0.1:2"),
+                ("CONCLAVE_MEDIA__ANNOUNCE", "[\"192.0.2.1\"]"),
+                ("CONCLAVE_LIMITS__CONNECTIONS", "7"),
+                ("CONCLAVE_KILLS", "200"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(config.listen.port(), 2);
+        assert_eq!(
+            config.media.announce,
+            ["192.0.2.1".parse::<IpAddr>().unwrap()]
+        );
+        assert_eq!(config.limits.connections, 7);
+    }
+
+    #[test]
+    fn settings_that_do_not_go_together_are_all_named() {
+        let error = read(
+            "origins = [\"http://a\"]\n[tls]\nkey = \"k\"\n[proxies]\nprotocol = true\n[limits]\nmessages_burst = 0\n",
+            &[],
+        )
+        .unwrap_err()
+        .to_string();
+        for key in [
+            "tls",
+            "origins",
+            "proxies.protocol",
+            "limits.messages_burst",
+        ] {
+            assert!(error.contains(key), "{key} in {error}");
+        }
+    }
+}

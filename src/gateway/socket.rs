@@ -1,0 +1,316 @@
+//! One client's WebSocket, from the first frame to the close. It reads only what the phase of the connection allows,
+//! and writes only what the room hands it; a waiting guest's socket carries the same bytes whatever the room does.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::auth::guesses::Guesser;
+use crate::auth::limits::Bucket;
+use crate::auth::principal::{Principal, Who};
+use crate::auth::request::Held;
+use crate::gateway::frame;
+use crate::gateway::message::{FirstRequest, WaitingRequest};
+use crate::gateway::upgrade::{Gateway, PATIENCE};
+use crate::rooms::actor::{ToRoom, Visitor};
+use crate::rooms::outbound::ServerMessage;
+use crate::rooms::refusal::ErrorCode;
+use crate::rooms::seat::{Connection, ConnectionId, OUTBOX};
+use crate::secret::Secret;
+
+/// How long a new connection may take to say what it wants.
+const FIRST_FRAME: Duration = Duration::from_secs(10);
+/// How often the server pings, and looks whether the session still holds.
+const PING: Duration = Duration::from_secs(5);
+/// How long a connection may be silent.
+const SILENCE: Duration = Duration::from_secs(15);
+/// A refusal to join is told this long after the request, so that its time says nothing.
+const REFUSAL: Duration = Duration::from_millis(300);
+
+/// What a connection may say now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Waiting,
+    Inside,
+}
+
+struct Client {
+    socket: WebSocket,
+    gateway: Arc<Gateway>,
+    id: ConnectionId,
+    pace: Bucket,
+    heard: Instant,
+}
+
+/// Serves one connection until it closes.
+///
+/// `held` is the connection's place among all; it is given back at the end.
+pub async fn serve(
+    socket: WebSocket,
+    gateway: Arc<Gateway>,
+    principal: Principal,
+    address: IpAddr,
+    held: Held,
+) {
+    let open = gateway.counters.connections.clone();
+    open.inc();
+    let now = gateway.rooms.means().clock.instant();
+    let pace = Bucket::new(gateway.pace);
+    let id = gateway.name();
+    let mut client = Client {
+        socket,
+        gateway,
+        id,
+        pace,
+        heard: now,
+    };
+    if let Err(code) = client.run(principal, address).await {
+        client.close(code).await;
+    }
+    open.dec();
+    drop(held);
+}
+
+impl Client {
+    async fn run(&mut self, principal: Principal, address: IpAddr) -> Result<(), ErrorCode> {
+        let first = timeout(FIRST_FRAME, self.read_first())
+            .await
+            .map_err(|_| ErrorCode::BadMessage)??;
+        let asked = self.now();
+        let (sender, mut outbox) = mpsc::channel(OUTBOX);
+        let connection = Connection {
+            id: self.id,
+            outbox: sender,
+        };
+        let (room_id, message) = match first {
+            FirstRequest::Join { room, password } => {
+                let visitor = visitor(&principal, address);
+                (
+                    room,
+                    ToRoom::Join {
+                        connection,
+                        visitor,
+                        password,
+                    },
+                )
+            }
+            FirstRequest::Resume { room, secret, seen } => {
+                let secret = Secret::new(secret.expose().as_str().to_owned());
+                (
+                    room,
+                    ToRoom::Resume {
+                        connection,
+                        actor: principal.actor(),
+                        secret,
+                        seen,
+                    },
+                )
+            }
+        };
+        let opened = match principal.is_good_for(room_id) {
+            true => self.gateway.rooms.open(principal.org, room_id).await,
+            false => Err(ErrorCode::CannotJoin),
+        };
+        let room = match opened {
+            Ok(room) => room,
+            Err(code) => {
+                pause(&self.gateway, asked).await;
+                return Err(code);
+            }
+        };
+        if room.send(message).await.is_err() {
+            return Err(ErrorCode::Unavailable);
+        }
+        let outcome = self.converse(&principal, asked, &room, &mut outbox).await;
+        let _ended = room
+            .send(ToRoom::Lost {
+                connection: self.id,
+            })
+            .await;
+        outcome
+    }
+
+    async fn read_first(&mut self) -> Result<FirstRequest, ErrorCode> {
+        loop {
+            match self.socket.recv().await {
+                Some(Ok(Message::Text(text))) => {
+                    return frame::first(text.as_str()).map(|request| request.request);
+                }
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
+                    if self.pace.take(self.now()).is_err() {
+                        return Err(ErrorCode::RateLimited);
+                    }
+                }
+                Some(Ok(Message::Binary(_))) => return Err(ErrorCode::BadMessage),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(ErrorCode::Left),
+            }
+        }
+    }
+
+    async fn converse(
+        &mut self,
+        principal: &Principal,
+        asked: Instant,
+        room: &mpsc::Sender<ToRoom>,
+        outbox: &mut mpsc::Receiver<ServerMessage>,
+    ) -> Result<(), ErrorCode> {
+        let mut phase = Phase::Waiting;
+        let mut answered = false;
+        let mut ticks = interval(PING);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut stopping = self.gateway.stopping.clone();
+        loop {
+            tokio::select! {
+                message = outbox.recv() => {
+                    // The room drops the outbox of a client that does not keep up.
+                    let Some(message) = message else { return Err(ErrorCode::TooSlow) };
+                    match &message {
+                        ServerMessage::Admitted { .. } | ServerMessage::Resumed { .. } => phase = Phase::Inside,
+                        ServerMessage::Closed { code, .. } => {
+                            if !answered {
+                                pause(&self.gateway, asked).await;
+                            }
+                            return Err(*code);
+                        }
+                        _ => {}
+                    }
+                    answered = true;
+                    self.write(&message).await?;
+                }
+                frame = self.socket.recv() => match frame {
+                    Some(Ok(message)) => self.on_frame(message, phase, room).await?,
+                    Some(Err(_)) | None => return Ok(()),
+                },
+                _ = ticks.tick() => {
+                    if self.now().saturating_duration_since(self.heard) >= SILENCE {
+                        return Ok(());
+                    }
+                    if !self.gateway.auth.holds(principal).await {
+                        return Err(ErrorCode::SignedOut);
+                    }
+                    self.send(Message::Ping(Vec::new().into())).await?;
+                }
+                () = stopped(&mut stopping), if phase == Phase::Waiting => return Err(ErrorCode::Draining),
+            }
+        }
+    }
+
+    async fn on_frame(
+        &mut self,
+        message: Message,
+        phase: Phase,
+        room: &mpsc::Sender<ToRoom>,
+    ) -> Result<(), ErrorCode> {
+        self.heard = self.now();
+        if self.pace.take(self.heard).is_err() {
+            self.gateway.counters.rate_limited.inc();
+            return Err(ErrorCode::RateLimited);
+        }
+        let text = match message {
+            Message::Text(text) => text,
+            Message::Binary(_) => return Err(ErrorCode::BadMessage),
+            Message::Ping(_) | Message::Pong(_) => return Ok(()),
+            Message::Close(_) => return Err(ErrorCode::Left),
+        };
+        let sent = match phase {
+            Phase::Waiting => match frame::waiting(text.as_str()) {
+                Ok(request) => match request.request {
+                    WaitingRequest::Leave {} => return Err(ErrorCode::Left),
+                },
+                Err(code) => {
+                    let _ended = room
+                        .send(ToRoom::Misuse {
+                            connection: self.id,
+                        })
+                        .await;
+                    return Err(code);
+                }
+            },
+            Phase::Inside => {
+                let request = frame::inside(text.as_str())?;
+                room.send(ToRoom::Request {
+                    connection: self.id,
+                    id: request.id,
+                    request: request.request,
+                })
+                .await
+            }
+        };
+        sent.map_err(|_| ErrorCode::Ended)
+    }
+
+    async fn write(&mut self, message: &ServerMessage) -> Result<(), ErrorCode> {
+        let text = serde_json::to_string(message).map_err(|_| ErrorCode::Internal)?;
+        self.send(Message::Text(text.into())).await
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), ErrorCode> {
+        match timeout(PATIENCE, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(ErrorCode::Left),
+            Err(_) => Err(ErrorCode::TooSlow),
+        }
+    }
+
+    async fn close(&mut self, code: ErrorCode) {
+        self.gateway.counters.closed(code);
+        let message = ServerMessage::Closed {
+            code,
+            text: code.text().to_owned(),
+        };
+        if self.write(&message).await.is_ok() {
+            let frame = CloseFrame {
+                code: code.close_code(),
+                reason: "".into(),
+            };
+            let _gone = self.send(Message::Close(Some(frame))).await;
+        }
+    }
+
+    fn now(&self) -> Instant {
+        self.gateway.rooms.means().clock.instant()
+    }
+}
+
+/// Waits until a refusal may be told.
+async fn pause(gateway: &Gateway, asked: Instant) {
+    let passed = gateway
+        .rooms
+        .means()
+        .clock
+        .instant()
+        .saturating_duration_since(asked);
+    tokio::time::sleep(REFUSAL.saturating_sub(passed)).await;
+}
+
+/// Waits until the server stops.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error means that the server is gone already.
+    let _gone = stopping.wait_for(|stop| *stop).await;
+}
+
+fn visitor(principal: &Principal, address: IpAddr) -> Visitor {
+    let actor = principal.actor();
+    match &principal.who {
+        Who::Account {
+            id, name, admin, ..
+        } => Visitor {
+            actor,
+            account: Some(*id),
+            name: name.as_str().to_owned(),
+            org_admin: *admin,
+            guesser: Guesser::Account(*id),
+        },
+        Who::Guest { name, .. } => Visitor {
+            actor,
+            account: None,
+            name: name.as_str().to_owned(),
+            org_admin: false,
+            guesser: Guesser::Address(address),
+        },
+    }
+}

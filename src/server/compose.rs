@@ -1,0 +1,317 @@
+//! Starts everything in order, and stops it in order: no new connections, rooms told and ended, answers finished,
+//! audit rows written, media stopped, database closed.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry as Metrics;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, watch};
+
+use crate::api;
+use crate::api::router::ApiState;
+use crate::auth::limits::{Rate, Rates};
+use crate::auth::request::Origins;
+use crate::auth::session::Auth;
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::gateway::counters::Counters;
+use crate::gateway::upgrade::{self, Gateway};
+use crate::guard::Guard;
+use crate::rooms::actor::Means;
+use crate::rooms::registry::Registry;
+use crate::secret::{RandomSource, SystemRandom};
+use crate::server::listener::{self, Crowd, Door};
+use crate::server::{certificate, web};
+use crate::store::audit::AuditReport;
+use crate::store::database::Store;
+use crate::store::seal::SealingKeys;
+use crate::telemetry;
+use crate::udp::plane::{MediaPlane, MediaSettings};
+
+/// How many addresses the limits remember at a time.
+const REMEMBERED: usize = 65_536;
+
+/// Runs the server until it is told to stop.
+pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let random: Arc<dyn RandomSource> = Arc::new(SystemRandom);
+    let store = open(&config, clock.as_ref(), random.clone()).await?;
+    let tls = certificate::server_config(&config.tls, &config.data)?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("`listen`: {} cannot be used", config.listen))?;
+    let address = listener.local_addr()?;
+    let media = media_settings(&config, address);
+    let (media, media_thread) =
+        MediaPlane::start(media, random.clone()).context("`media.listen` cannot be used")?;
+
+    let guard = Arc::new(Guard::new(store.clone(), clock.clone())?);
+    let auth = Arc::new(Auth::start(store.clone(), clock.clone(), random.clone()).await?);
+    let means = Means {
+        guard: guard.clone(),
+        media: media.clone(),
+        store: store.clone(),
+        auth: auth.clone(),
+        clock: clock.clone(),
+        random,
+    };
+    let rooms = Arc::new(Registry::new(Arc::new(means)));
+    let (stop, stopping) = watch::channel(false);
+    let counters = Arc::new(Counters::default());
+    let failed = Counter::default();
+    let mut metrics = Metrics::with_prefix("conclave");
+    counters.register(&mut metrics);
+    metrics.register(
+        "handshakes_failed",
+        "Connections that came to nothing",
+        failed.clone(),
+    );
+    let parts = Parts {
+        config: &config,
+        address,
+        auth: &auth,
+        guard: &guard,
+        store: &store,
+        rooms: &rooms,
+        stopping: &stopping,
+    };
+    let limits = &config.limits;
+    let door = Door {
+        tls,
+        routes: parts.routes(counters),
+        proxies: config.proxies.clone(),
+        places: Arc::new(Semaphore::new(limits.connections)),
+        crowd: Crowd::new(limits.connections_per_address),
+        requests: Mutex::new(Rates::new(
+            rate(limits.requests_per_second, limits.requests_burst),
+            REMEMBERED,
+        )),
+        clock,
+        failed,
+    };
+
+    let serving = tokio::spawn(listener::serve(listener, Arc::new(door), stopping.clone()));
+    let operator = tokio::spawn(serve_metrics(
+        config.metrics,
+        metrics,
+        media.clone(),
+        stopping,
+    ));
+    let keeper = tokio::spawn({
+        let guard = guard.clone();
+        async move { guard.keep().await }
+    });
+    announce(&config, address, &auth, say).await?;
+
+    wait_for_signal().await?;
+    tracing::info!("stopping");
+    rooms.drain().await;
+    stop.send_replace(true);
+    serving.await.context("the listener failed")?;
+    operator.await.context("the metrics listener failed")??;
+    keeper.abort();
+    guard.flush().await;
+    tokio::task::spawn_blocking(move || media_thread.stop())
+        .await
+        .context("the media thread failed")?;
+    store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Reads the whole audit trail of a data folder.
+pub async fn verify_audit(config: &Config) -> anyhow::Result<AuditReport> {
+    let store = open(config, &SystemClock, Arc::new(SystemRandom)).await?;
+    let report = store.verify_audit(store.org()).await?;
+    store.close().await;
+    Ok(report)
+}
+
+async fn open(
+    config: &Config,
+    clock: &dyn Clock,
+    random: Arc<dyn RandomSource>,
+) -> anyhow::Result<Store> {
+    std::fs::create_dir_all(&config.data)
+        .with_context(|| format!("`data`: `{}` cannot be made", config.data.display()))?;
+    let keys = SealingKeys::load_or_create(&config.data, random)
+        .context("the sealing keys cannot be used")?;
+    Store::open(&config.data, keys, clock.now())
+        .await
+        .context("the database cannot be opened")
+}
+
+fn media_settings(config: &Config, address: SocketAddr) -> MediaSettings {
+    // With port 0 the operator (or a test) wants any port: then media takes the one that HTTPS got.
+    let bind = config.media.listen.iter().map(|bind| match bind.port() {
+        0 => SocketAddr::new(bind.ip(), address.port()),
+        _ => *bind,
+    });
+    MediaSettings {
+        bind: bind.collect(),
+        announce: config
+            .media
+            .announce
+            .iter()
+            .map(|ip| SocketAddr::new(*ip, 0))
+            .collect(),
+        limits: Default::default(),
+    }
+}
+
+fn rate(per_second: u32, burst: u32) -> Rate {
+    Rate::new(
+        burst,
+        Duration::from_secs(1)
+            .checked_div(per_second)
+            .unwrap_or(Duration::from_secs(1)),
+    )
+}
+
+/// What the parts share while they are put together.
+struct Parts<'a> {
+    config: &'a Config,
+    address: SocketAddr,
+    auth: &'a Arc<Auth>,
+    guard: &'a Arc<Guard>,
+    store: &'a Store,
+    rooms: &'a Arc<Registry>,
+    stopping: &'a watch::Receiver<bool>,
+}
+
+impl Parts<'_> {
+    fn routes(&self, counters: Arc<Counters>) -> Router {
+        let limits = &self.config.limits;
+        let mut origins = self.config.origins();
+        if self.config.origins.is_empty() {
+            // Names under which a person at this machine may open the page.
+            let port = self.address.port();
+            origins = ["localhost", "127.0.0.1", "[::1]"]
+                .iter()
+                .map(|host| format!("https://{host}:{port}"))
+                .collect();
+        }
+        let origins = Origins::new(origins);
+        let gateway = Gateway {
+            auth: self.auth.clone(),
+            rooms: self.rooms.clone(),
+            origins: origins.clone(),
+            arrivals: Mutex::new(Rates::new(
+                rate(limits.arrivals_per_second, limits.arrivals_burst),
+                REMEMBERED,
+            )),
+            pace: rate(limits.messages_per_second, limits.messages_burst),
+            counters,
+            stopping: self.stopping.clone(),
+            next: Default::default(),
+        };
+        let means = self.rooms.means();
+        let state = ApiState {
+            auth: self.auth.clone(),
+            store: self.store.clone(),
+            guard: self.guard.clone(),
+            rooms: self.rooms.clone(),
+            origins,
+            clock: means.clock.clone(),
+            random: means.random.clone(),
+        };
+        Router::new()
+            .merge(upgrade::router(Arc::new(gateway)))
+            .merge(api::router::router(state))
+            .merge(web::router())
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(ready).with_state(self.store.clone()))
+    }
+}
+
+async fn ready(State(store): State<Store>) -> (StatusCode, &'static str) {
+    if store.ready().await {
+        (StatusCode::OK, "ready\n")
+    } else {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the database does not answer\n",
+        )
+    }
+}
+
+async fn serve_metrics(
+    address: SocketAddr,
+    metrics: Metrics,
+    media: MediaPlane,
+    mut stopping: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("`metrics`: {address} cannot be used"))?;
+    let metrics = Arc::new(metrics);
+    let routes = Router::new().route(
+        "/metrics",
+        get(move || {
+            let text = telemetry::samples(&metrics, media.counters().iter());
+            async move {
+                (
+                    [(
+                        "content-type",
+                        "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                    )],
+                    text,
+                )
+            }
+        }),
+    );
+    let stopped = async move {
+        // An error means that the server is gone, which is a reason to stop too.
+        let _gone = stopping.wait_for(|stop| *stop).await;
+    };
+    axum::serve(listener, routes)
+        .with_graceful_shutdown(stopped)
+        .await
+        .context("the metrics listener failed")
+}
+
+/// Says where the server is, and how the first owner gets in.
+async fn announce(
+    config: &Config,
+    address: SocketAddr,
+    auth: &Auth,
+    say: fn(&str),
+) -> anyhow::Result<()> {
+    let origin = config
+        .origins
+        .first()
+        .cloned()
+        .unwrap_or_else(|| format!("https://localhost:{}", address.port()));
+    say(&format!("listening: {origin}"));
+    if let Some(secret) = auth.first_owner_link().await? {
+        say(&format!(
+            "owner link: {origin}/invitation#{}",
+            secret.expose()
+        ));
+        say(
+            "Open the link once to make the first owner's account. It works for one day and one account.",
+        );
+    }
+    Ok(())
+}
+
+async fn wait_for_signal() -> anyhow::Result<()> {
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

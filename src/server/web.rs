@@ -1,0 +1,83 @@
+//! The pages, from inside the binary. Every page answer carries the policy that lets it run nothing but itself.
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use rust_embed::RustEmbed;
+
+/// Scripts, styles and connections only from here; no inline code, no frames, nothing injected as markup.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; \
+                      connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
+                      require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// What the page may use of the device, and nobody it might embed.
+const PERMISSIONS: &str =
+    "camera=(self), microphone=(self), display-capture=(self), geolocation=(), usb=(), payment=()";
+
+#[derive(RustEmbed)]
+#[folder = "web/dist"]
+#[allow_missing = true]
+struct Pages;
+
+/// The routes of the pages. Paths of the app itself all get its one page.
+pub fn router() -> Router {
+    Router::new()
+        .route("/", get(page))
+        .route("/invitation", get(page))
+        .route("/r/{room}", get(page))
+        .route("/assets/{*path}", get(asset))
+        .route("/favicon.svg", get(root_file))
+}
+
+async fn page() -> Response {
+    serve("index.html", "no-cache")
+}
+
+async fn asset(Path(path): Path<String>) -> Response {
+    // Names carry a digest of their content.
+    serve(
+        &format!("assets/{path}"),
+        "public, max-age=31536000, immutable",
+    )
+}
+
+async fn root_file(uri: Uri) -> Response {
+    serve(uri.path().trim_start_matches('/'), "public, max-age=86400")
+}
+
+fn serve(path: &str, cache: &'static str) -> Response {
+    let Some(file) = Pages::get(path) else {
+        return (StatusCode::NOT_FOUND, "not found").into_response();
+    };
+    let kind = HeaderValue::from_str(file.metadata.mimetype())
+        .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, HeaderValue::from_static(cache)),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(POLICY),
+        ),
+        (
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ),
+        (
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        ),
+        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+        (
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000"),
+        ),
+    ];
+    let more = [
+        ("permissions-policy", PERMISSIONS),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+    ];
+    (headers, more, file.data).into_response()
+}

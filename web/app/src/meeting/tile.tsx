@@ -1,0 +1,91 @@
+// One person or one shared screen on the stage: picture or niche, name, role, microphone, and who speaks.
+
+import type { ParticipantView } from "@conclave/sdk";
+import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
+import { Picture } from "../devices/picture";
+import { Badge } from "../ui/badge";
+import { Dots, Hand, MicrophoneOff, Screen } from "../ui/icons";
+import { initials, ROLE } from "../words/people";
+import type { Meeting } from "./model";
+import { useSize } from "./size";
+
+export interface TileProps {
+  meeting: Meeting;
+  participant: ParticipantView;
+  source: "camera" | "screen";
+  speaking: boolean;
+  /** In CSS pixels; without it the tile fills what it is given. */
+  size?: { width: number; height: number };
+}
+
+export function Tile(props: TileProps): JSX.Element {
+  const { meeting, participant, source } = props;
+  const own = participant.participant === meeting.room.value?.you;
+  const [frame, space] = useSize<HTMLLIElement>();
+  const on = participant.sources[source] === "on";
+  // Read for the sake of being drawn again when slots move.
+  void meeting.tracks.value;
+  const state = meeting.state.value;
+  const local = state.phase === "admitted" ? state.local[source] : undefined;
+  const track = own ? (local ?? null) : on ? meeting.client.track(participant.participant, source) : null;
+
+  useEffect(() => {
+    if (own || !on) return undefined;
+    const scale = devicePixelRatio;
+    meeting.client.look(participant.participant, source, { width: space.width * scale, height: space.height * scale });
+    return undefined;
+  }, [own, on, space.width, space.height, participant.participant, source]);
+  useEffect(() => () => meeting.client.look(participant.participant, source, null), [participant.participant, source, on]);
+
+  const name = own ? `${participant.name} (you)` : participant.name;
+  const quiet = participant.sources.microphone !== "on";
+  const classes = ["tile", `tile-${source}`];
+  if (props.speaking && source === "camera") classes.push("tile-speaking");
+  if (!participant.connected) classes.push("tile-away");
+  return (
+    <li
+      ref={frame}
+      class={classes.join(" ")}
+      style={props.size === undefined ? {} : { width: `${props.size.width}px`, height: `${props.size.height}px` }}
+      aria-label={describe(participant, name, source, quiet, props.speaking)}
+      data-participant={participant.participant}
+      data-source={source}
+    >
+      {track !== null ? (
+        <Picture track={track} mirrored={own && source === "camera"} whole={source === "screen"} label={source === "screen" ? `Screen of ${name}` : `Video of ${name}`} />
+      ) : (
+        <div class="niche" aria-hidden="true">
+          {source === "screen" ? <Screen size={40} /> : <span>{initials(participant.name)}</span>}
+        </div>
+      )}
+      {!participant.connected && <p class="tile-note">Connection lost</p>}
+      <div class="tile-foot" aria-hidden="true">
+        <span class="tile-name">
+          {quiet && source === "camera" && <MicrophoneOff size={16} />}
+          <span>{source === "screen" ? `${name}: screen` : name}</span>
+        </span>
+        {source === "camera" && (participant.role !== "attendee" || !participant.signed_in) && <Badge>{ROLE[participant.role]}</Badge>}
+      </div>
+      {participant.hand && source === "camera" && (
+        <span class="tile-hand">
+          <Hand size={18} />
+        </span>
+      )}
+      {meeting.moderates.value && !own && (
+        <button type="button" class="tile-more" aria-label={`Options for ${participant.name}`} onClick={() => meeting.showPerson(participant.participant)}>
+          <Dots size={18} />
+        </button>
+      )}
+    </li>
+  );
+}
+
+function describe(participant: ParticipantView, name: string, source: "camera" | "screen", quiet: boolean, speaking: boolean): string {
+  if (source === "screen") return `Shared screen of ${name}`;
+  const parts = [name, ROLE[participant.role].toLowerCase(), quiet ? "microphone off" : speaking ? "speaking" : "microphone on"];
+  parts.push(participant.sources.camera === "on" ? "camera on" : "camera off");
+  if (participant.hand) parts.push("hand raised");
+  if (!participant.connected) parts.push("connection lost");
+  return parts.join(", ");
+}

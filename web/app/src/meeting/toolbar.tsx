@@ -1,0 +1,105 @@
+// The bottom bar: one's own sources, hand, panels and the way out. Each button says in words what it is and how it stands.
+
+import type { SourceState } from "@conclave/sdk";
+import type { ComponentChildren, JSX } from "preact";
+import { Camera, CameraOff, Hand, Key, Leave, Microphone, MicrophoneOff, People, Screen } from "../ui/icons";
+import { askButton } from "../words/notices";
+import { KEYS } from "./keys";
+import type { Meeting } from "./model";
+
+export function Toolbar(props: { meeting: Meeting; onLeave: () => void }): JSX.Element {
+  const { meeting } = props;
+  const own = meeting.own.value;
+  const waiting = meeting.knocks.value.length;
+  const panel = (name: "people" | "room") => (meeting.panel.value = meeting.panel.value === name ? null : name);
+  return (
+    <div class="toolbar" role="toolbar" aria-label="Meeting">
+      <SourceButton meeting={meeting} source="microphone" label="Mic" name="Microphone" on={<Microphone />} off={<MicrophoneOff />} shortcut={KEYS.microphone} />
+      <SourceButton meeting={meeting} source="camera" label="Camera" name="Camera" on={<Camera />} off={<CameraOff />} shortcut={KEYS.camera} />
+      <SourceButton meeting={meeting} source="screen" label="Share" name="Share screen" on={<Screen />} off={<Screen />} shortcut={KEYS.screen} />
+      <Tool name="Raise hand" label="Hand" pressed={own?.hand ?? false} shortcut={KEYS.hand} onPress={() => void meeting.raiseHand()}>
+        <Hand />
+      </Tool>
+      <span class="toolbar-gap" />
+      <Tool
+        name={waiting > 0 ? `People, ${waiting} waiting` : "People"}
+        label="People"
+        pressed={meeting.panel.value === "people"}
+        shortcut={KEYS.people}
+        onPress={() => panel("people")}
+        count={waiting}
+      >
+        <People />
+      </Tool>
+      <Tool name="Room" label="Room" pressed={meeting.panel.value === "room"} shortcut={KEYS.room} onPress={() => panel("room")}>
+        <Key />
+      </Tool>
+      <Tool name="Leave" label="Leave" kind="leave" onPress={props.onLeave}>
+        <Leave />
+      </Tool>
+    </div>
+  );
+}
+
+interface SourceButtonProps {
+  meeting: Meeting;
+  source: "microphone" | "camera" | "screen";
+  label: string;
+  name: string;
+  on: JSX.Element;
+  off: JSX.Element;
+  shortcut: string;
+}
+
+function SourceButton(props: SourceButtonProps): JSX.Element {
+  const { meeting, source } = props;
+  const sends = meeting.sends(source);
+  const state: SourceState = meeting.own.value?.sources[source] ?? "off";
+  const asks = !sends && (state === "not_allowed" || state === "withdrawn");
+  return (
+    <Tool
+      name={asks ? `${props.name}: ${askButton(source)}` : props.name}
+      label={asks ? "Ask" : props.label}
+      pressed={asks ? undefined : sends}
+      kind={asks ? "asks" : sends ? "on" : "off"}
+      busy={meeting.busy.value.has(source)}
+      shortcut={props.shortcut}
+      onPress={() => void meeting.toggle(source)}
+    >
+      {sends ? props.on : props.off}
+    </Tool>
+  );
+}
+
+interface ToolProps {
+  name: string;
+  label: string;
+  children: ComponentChildren;
+  onPress: () => void;
+  pressed?: boolean | undefined;
+  kind?: "on" | "off" | "asks" | "leave";
+  busy?: boolean;
+  shortcut?: string;
+  count?: number;
+}
+
+function Tool(props: ToolProps): JSX.Element {
+  return (
+    <button
+      type="button"
+      class={`tool${props.kind === undefined ? "" : ` tool-${props.kind}`}`}
+      aria-label={props.name}
+      aria-pressed={props.pressed}
+      aria-busy={props.busy === true}
+      aria-keyshortcuts={props.shortcut}
+      title={props.shortcut === undefined ? props.name : `${props.name} (${props.shortcut})`}
+      onClick={props.onPress}
+    >
+      <span class="tool-sign">
+        {props.children}
+        {props.count !== undefined && props.count > 0 && <span class="tool-count">{props.count}</span>}
+      </span>
+      <span class="tool-label">{props.label}</span>
+    </button>
+  );
+}

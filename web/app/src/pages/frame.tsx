@@ -1,0 +1,38 @@
+// The frame of every page outside a meeting: mark, name, who is here, and one column of content.
+
+import type { ComponentChildren, JSX } from "preact";
+import { account, signOut } from "../account";
+import { go } from "../route";
+import { Button } from "../ui/button";
+import { Mark } from "../ui/icons";
+
+export function Frame(props: { narrow?: boolean; children: ComponentChildren }): JSX.Element {
+  const me = account.value;
+  return (
+    <div class="frame">
+      <header class="frame-head">
+        <a
+          class="brand"
+          href="/"
+          onClick={(event) => {
+            event.preventDefault();
+            go("/");
+          }}
+        >
+          <Mark size={30} />
+          <span>Conclave</span>
+        </a>
+        {me?.kind === "account" && (
+          <div class="frame-me">
+            <span class="frame-name">{me.name}</span>
+            <Button small kind="quiet" onPress={signOut}>
+              Sign out
+            </Button>
+          </div>
+        )}
+      </header>
+      <main class={props.narrow === true ? "frame-main frame-narrow" : "frame-main"}>{props.children}</main>
+      <footer class="frame-foot">Nobody is heard, seen or let in without permission. The server enforces it.</footer>
+    </div>
+  );
+}

@@ -1,0 +1,134 @@
+// One own room on the start page: open it, hand on its link, show its password, set it up, delete it.
+
+import { api, type NewRoom, type RoomLine, type SettingView } from "@conclave/sdk";
+import { useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
+import { go } from "../route";
+import { SettingsList } from "../settings/list";
+import { Button } from "../ui/button";
+import { CopyLine, PasswordLine } from "../ui/copy";
+import { Confirm, Dialog } from "../ui/dialog";
+import { textOf } from "../ui/failure";
+
+export interface RoomCardProps {
+  room: RoomLine;
+  /** The room as it was just made, with its password. */
+  fresh: NewRoom | null;
+  onGone: () => void;
+}
+
+export function RoomCard(props: RoomCardProps): JSX.Element {
+  const { room } = props;
+  const path = `/r/${room.id}`;
+  const open = useSignal<"none" | "invite" | "settings" | "delete">("none");
+  const close = () => (open.value = "none");
+  return (
+    <li class="card room-card">
+      <div class="room-card-head">
+        <h2>{room.title}</h2>
+        <p class="hint">Created {new Date(room.created).toLocaleDateString(undefined, { dateStyle: "medium" })}</p>
+      </div>
+      <div class="room-card-actions">
+        <Button kind="primary" onPress={() => go(path)} label={`Open ${room.title}`}>
+          Open
+        </Button>
+        <Button onPress={() => (open.value = "invite")} label={`Link and password of ${room.title}`}>
+          Link and password
+        </Button>
+        <Button onPress={() => (open.value = "settings")} label={`Settings of ${room.title}`}>
+          Settings
+        </Button>
+        <Button kind="quiet" onPress={() => (open.value = "delete")} label={`Delete ${room.title}`}>
+          Delete
+        </Button>
+      </div>
+      {open.value === "invite" && (
+        <Dialog title="Link and password" onClose={close}>
+          <RoomInvitation room={room.id} password={props.fresh?.password ?? null} />
+        </Dialog>
+      )}
+      {open.value === "settings" && (
+        <Dialog title={`Settings of ${room.title}`} onClose={close}>
+          <StoredSettings room={room.id} />
+        </Dialog>
+      )}
+      {open.value === "delete" && (
+        <Confirm
+          title={`Delete ${room.title}?`}
+          text="Its link stops working and a running meeting in it ends. This cannot be undone."
+          confirm="Delete the room"
+          onConfirm={async () => {
+            await api.deleteRoom(room.id);
+            props.onGone();
+          }}
+          onClose={close}
+        />
+      )}
+    </li>
+  );
+}
+
+/** The link of a room, and its password on demand: it is fetched only when someone wants to see it. */
+export function RoomInvitation(props: { room: string; password?: string | null }): JSX.Element {
+  const password = useSignal<string | null | undefined>(props.password ?? undefined);
+  const trouble = useSignal<string | null>(null);
+  const attempt = async (work: () => Promise<string | null>) => {
+    trouble.value = null;
+    try {
+      password.value = await work();
+    } catch (failure) {
+      trouble.value = textOf(failure);
+    }
+  };
+  return (
+    <div class="stack">
+      <CopyLine label="Invitation link" value={new URL(`/r/${props.room}`, location.origin).href} hint="The password is never part of the link. Send it another way." />
+      {password.value === undefined && <Button onPress={() => attempt(() => api.roomPassword(props.room))}>Show the password</Button>}
+      {password.value === null && <p class="hint">This room has no password.</p>}
+      {typeof password.value === "string" && (
+        <>
+          <PasswordLine label="Room password" value={password.value} />
+          <Button small onPress={() => attempt(() => api.newRoomPassword(props.room))}>
+            Make a new password
+          </Button>
+        </>
+      )}
+      {trouble.value !== null && (
+        <p class="alert" role="alert">
+          {trouble.value}
+        </p>
+      )}
+    </div>
+  );
+}
+
+function StoredSettings(props: { room: string }): JSX.Element {
+  const settings = useSignal<SettingView[] | null>(null);
+  const trouble = useSignal<string | null>(null);
+  useEffect(() => {
+    api.roomSettings(props.room).then(
+      (list) => (settings.value = list),
+      (failure: unknown) => (trouble.value = textOf(failure)),
+    );
+  }, [props.room]);
+  const change = async (key: string, value: string) => {
+    trouble.value = null;
+    try {
+      const changed = await api.changeRoomSetting(props.room, key, value);
+      settings.value = settings.value?.map((s) => (s.key === changed.key ? changed : s)) ?? null;
+    } catch (failure) {
+      trouble.value = textOf(failure);
+    }
+  };
+  return (
+    <div class="stack">
+      {trouble.value !== null && (
+        <p class="alert" role="alert">
+          {trouble.value}
+        </p>
+      )}
+      {settings.value === null ? <p class="hint">One moment.</p> : <SettingsList settings={settings.value} mayChange onChange={change} />}
+    </div>
+  );
+}

@@ -1,0 +1,63 @@
+// The browser's own modal dialog: it keeps the focus inside, closes on Escape and gives the focus back.
+
+import type { ComponentChildren, JSX } from "preact";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
+import { Button } from "./button";
+import { Cross } from "./icons";
+
+export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren }): JSX.Element {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useLayoutEffect(() => {
+    const element = dialog.current;
+    element?.showModal();
+    return () => element?.close();
+  }, []);
+  return (
+    <dialog
+      ref={dialog}
+      class="dialog"
+      aria-labelledby={id}
+      onCancel={(event) => {
+        event.preventDefault();
+        props.onClose();
+      }}
+    >
+      <header class="dialog-head">
+        <h2 id={id}>{props.title}</h2>
+        <Button kind="quiet" small label="Close" onPress={props.onClose}>
+          <Cross size={18} />
+        </Button>
+      </header>
+      {props.children}
+    </dialog>
+  );
+}
+
+export interface ConfirmProps {
+  title: string;
+  text: string;
+  confirm: string;
+  onConfirm: () => unknown;
+  onClose: () => void;
+}
+
+export function Confirm(props: ConfirmProps): JSX.Element {
+  return (
+    <Dialog title={props.title} onClose={props.onClose}>
+      <p>{props.text}</p>
+      <div class="dialog-actions">
+        <Button onPress={props.onClose}>Cancel</Button>
+        <Button
+          kind="danger"
+          onPress={async () => {
+            await props.onConfirm();
+            props.onClose();
+          }}
+        >
+          {props.confirm}
+        </Button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,88 @@
+// The sentences for what is done to a person and for what changes in the room.
+
+import type { DoneToYou, Role, SettingView, Source } from "@conclave/sdk";
+import { ROLE, SOURCE } from "./people";
+import { settingTitle, valueWords } from "./settings";
+
+export interface Said {
+  text: string;
+  /** The source that the person can now ask for. */
+  askFor?: Source;
+}
+
+export function saidOf(what: DoneToYou, by: string): Said {
+  switch (what.act) {
+    case "muted":
+      return { text: `${by} muted you. You can ask to speak.`, askFor: "microphone" };
+    case "video_paused":
+      return { text: `${by} paused your video. You can ask to show it again.`, askFor: "camera" };
+    case "share_stopped":
+      return { text: `${by} stopped your screen share. You can ask to share again.`, askFor: "screen" };
+    case "allowed":
+      return { text: `${by} allows you ${allowedWords(what.source)}. Nothing starts by itself: you turn it on when you want.` };
+    case "disallowed":
+      return { text: `${by} does not allow you ${allowedWords(what.source)} for now. You can ask.`, askFor: what.source };
+    case "role_changed":
+      return { text: `${by} made you ${withArticle(what.role)}. ${roleMeans(what.role)}` };
+  }
+}
+
+export function lockSaid(locked: boolean, by: string | undefined): string {
+  if (by === undefined) return locked ? "The room locked itself. Whoever knocks now waits." : "The room is open again.";
+  return locked ? `${by} locked the room. Whoever knocks now waits.` : `${by} unlocked the room.`;
+}
+
+export function settingSaid(setting: SettingView, by: string): string {
+  return `${by} changed “${settingTitle(setting.key)}” to: ${valueWords(setting.key, setting.value)}.`;
+}
+
+export function askButton(source: Source): string {
+  switch (source) {
+    case "microphone":
+      return "Ask to speak";
+    case "camera":
+      return "Ask to show video";
+    case "screen":
+    case "screen_audio":
+      return "Ask to share";
+  }
+}
+
+export function stoppedSaid(source: Source, cause: "moderator" | "device" | "connection"): string | null {
+  switch (cause) {
+    case "moderator":
+      return null;
+    case "device":
+      return source === "screen" || source === "screen_audio" ? "Your screen is no longer shared." : `Your ${SOURCE[source]} stopped, so it was turned off.`;
+    case "connection":
+      return `Your ${SOURCE[source]} went off with the connection. Turn it on again when you want.`;
+  }
+}
+
+function allowedWords(source: Source): string {
+  switch (source) {
+    case "microphone":
+      return "to speak";
+    case "camera":
+      return "to show your camera";
+    case "screen":
+    case "screen_audio":
+      return "to share your screen";
+  }
+}
+
+function withArticle(role: Role): string {
+  const word = ROLE[role].toLowerCase();
+  return /^[aeiou]/u.test(word) ? `an ${word}` : `a ${word}`;
+}
+
+function roleMeans(role: Role): string {
+  switch (role) {
+    case "host":
+      return "You can let people in, mute and remove, and change the settings.";
+    case "presenter":
+      return "You may share your screen.";
+    default:
+      return "";
+  }
+}

@@ -1,0 +1,77 @@
+// The words and the arithmetic of the page: nothing here needs a browser.
+
+import { expect, test } from "vitest";
+import { capacityOf, gridOf } from "../src/meeting/layout";
+import { mayActOn } from "../src/meeting/rank";
+import { saidOf, settingSaid } from "../src/words/notices";
+import { initials, since, standing } from "../src/words/people";
+import { grouped, GROUPS, isRelaxed, valueWords } from "../src/words/settings";
+import type { ParticipantView, Role, SettingView } from "@conclave/sdk";
+
+function setting(key: string, value = "a", values = ["a", "b"]): SettingView {
+  return { key, value, values, relax: "host", built: true };
+}
+
+function person(role: Role): ParticipantView {
+  const sources = { microphone: "off", camera: "off", screen: "off", screen_audio: "off" } as const;
+  return { participant: role, name: role, signed_in: true, role, sources, hand: false, connected: true };
+}
+
+test("what a host did is said with who did it and what can be done", () => {
+  expect(saidOf({ act: "muted" }, "Ada")).toEqual({ text: "Ada muted you. You can ask to speak.", askFor: "microphone" });
+  expect(saidOf({ act: "allowed", source: "screen" }, "Ada").askFor).toBeUndefined();
+  expect(saidOf({ act: "role_changed", role: "attendee" }, "Ada").text).toMatch(/^Ada made you an attendee\./);
+  expect(saidOf({ act: "role_changed", role: "host" }, "Ada").text).toMatch(/^Ada made you a host\./);
+});
+
+test("a changed setting is told in words, not in keys", () => {
+  expect(settingSaid(setting("sign_in", "guests_may_knock"), "Ada")).toBe("Ada changed “Sign-in” to: Guests may knock.");
+});
+
+test("every setting of the server has a place, and an unknown one is still shown", () => {
+  const list = [...GROUPS.flatMap((group) => group.keys), "brand_new"].map((key) => setting(key));
+  const shown = grouped(list).flatMap((group) => group.settings);
+  expect(shown.length).toBe(list.length);
+  expect(grouped(list).at(-1)).toMatchObject({ title: "Other", settings: [{ key: "brand_new" }] });
+  expect(valueWords("brand_new", "some_value")).toBe("Some value");
+});
+
+test("only the first value is the strictest", () => {
+  expect([isRelaxed(setting("x", "a")), isRelaxed(setting("x", "b"))]).toEqual([false, true]);
+});
+
+test("a name that nobody vouches for is called so", () => {
+  expect([standing(true), standing(false)]).toEqual(["signed in", "guest, unverified"]);
+});
+
+test("initials come from any script and from odd names", () => {
+  expect([initials("Ada Nwosu"), initials("jun"), initials("  "), initials("Ōta von Élan")]).toEqual(["AN", "J", "?", "ŌÉ"]);
+});
+
+test("waiting times are short words", () => {
+  expect([since(0, 20_000), since(0, 61_000), since(0, 3_600_000), since(0, 3_900_000), since(5, 0)]).toEqual(["just now", "1 min", "1 h", "1 h 5 min", "just now"]);
+});
+
+test("tiles fill a wide space with wide ones and a tall space with square ones", () => {
+  expect(gridOf(4, 1600, 900, 0)).toMatchObject({ columns: 2, rows: 2, width: 800, height: 450 });
+  expect(gridOf(6, 400, 600, 0)).toMatchObject({ columns: 2, rows: 3, width: 200, height: 200 });
+  expect(gridOf(1, 0, 0, 10)).toMatchObject({ width: 0, height: 0 });
+});
+
+test("no more tiles are shown than are large enough", () => {
+  expect(capacityOf(400, 600, 0, 150, 16)).toBeLessThan(16);
+  expect(capacityOf(400, 600, 0, 150, 16)).toBeGreaterThanOrEqual(6);
+  expect(capacityOf(1, 1, 0, 150, 16)).toBe(1);
+});
+
+test("hosts are offered acts on those below them only", () => {
+  const may = (actor: Role, target: Role) => mayActOn(person(actor), person(target));
+  expect([may("owner", "host"), may("host", "attendee"), may("host", "host"), may("host", "owner"), may("presenter", "guest"), may("host", "guest")]).toEqual([
+    true,
+    true,
+    false,
+    false,
+    true,
+    true,
+  ]);
+});

@@ -1,0 +1,166 @@
+// What a story puts into a page before the page's own code: a look at every frame of its WebSockets, a voice of its own on
+// them, a look at its peer connections, and ears that can be stopped up, so that the page goes on sending whatever it is told.
+// `installProbe` is run inside the page and may use nothing from outside itself.
+
+export interface StatsLine {
+  participant: string;
+  source: string;
+  received: number;
+  forwarded: number;
+  dropped: number;
+}
+
+export interface Received {
+  framesDecoded: number;
+  audioEnergy: number;
+  packets: number;
+}
+
+export interface Wire {
+  /** Every text frame that came, in order. */
+  readonly frames: string[];
+  /** The newest resume secret of this tab. */
+  secret: string | null;
+  /** Sends a request of the story's own and gives its answer. */
+  request(request: object): Promise<unknown>;
+  /** The media counters at the moment when the page's next request of this type is acknowledged. */
+  statsWhenDone(type: string): Promise<StatsLine[]>;
+  /** Breaks the newest connection as a network would. */
+  drop(): void;
+  /** Opens a connection beside the page's own and gives the first message that comes back. */
+  first(room: string, request: object): Promise<{ type: string; code?: string }>;
+}
+
+export interface Media {
+  readonly peers: RTCPeerConnection[];
+  /** Do not obey: no track is taken out or stopped, no connection is closed. */
+  deaf: boolean;
+  received(): Promise<Received>;
+}
+
+declare global {
+  interface Window {
+    wire: Wire;
+    media: Media;
+  }
+}
+
+export function installProbe(options: { relay: number | null }): void {
+  const own = new Map<number, (reply: { ok?: unknown; error?: { code: string } }) => void>();
+  const awaited = new Map<string, (lines: StatsLine[]) => void>();
+  const asked = new Map<number, string>();
+  const RealSocket = window.WebSocket;
+  let current: WebSocket | null = null;
+  let last = 3_000_000_000;
+
+  function ask(request: object): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const id = (last += 1);
+      own.set(id, (reply) => (reply.error === undefined ? resolve(reply.ok) : reject(new Error(reply.error.code))));
+      RealSocket.prototype.send.call(current, JSON.stringify({ id, request }));
+    });
+  }
+
+  function heard(text: string): void {
+    wire.frames.push(text);
+    const message = JSON.parse(text) as { type: string; id?: number; resume?: string; ok?: unknown; error?: { code: string } };
+    if (message.resume !== undefined) wire.secret = message.resume;
+    if (message.type !== "reply" || message.id === undefined) return;
+    const type = asked.get(message.id);
+    asked.delete(message.id);
+    const waiting = type === undefined ? undefined : awaited.get(type);
+    if (type !== undefined && waiting !== undefined && message.ok !== undefined) {
+      awaited.delete(type);
+      void ask({ type: "stats" }).then((done) => waiting((done as { sources: StatsLine[] }).sources));
+    }
+    own.get(message.id)?.(message);
+    own.delete(message.id);
+  }
+
+  class ProbedSocket extends RealSocket {
+    constructor(url: string | URL, protocols?: string | string[]) {
+      super(url, protocols);
+      current = this;
+      // Before any listener of the page, so that the counters are asked for before the page reacts.
+      this.addEventListener("message", (event: MessageEvent<string>) => heard(event.data));
+    }
+
+    override send(data: string): void {
+      const frame = JSON.parse(data) as { id: number; request: { type: string } };
+      asked.set(frame.id, frame.request.type);
+      super.send(data);
+    }
+  }
+  window.WebSocket = ProbedSocket;
+
+  const wire: Wire = {
+    frames: [],
+    secret: null,
+    request: ask,
+    statsWhenDone: (type) => new Promise((resolve) => awaited.set(type, resolve)),
+    drop: () => current?.close(4999),
+    first: (room, request) =>
+      new Promise((resolve, reject) => {
+        const socket = new RealSocket(`wss://${location.host}/ws`, "conclave.v1");
+        socket.onopen = () => socket.send(JSON.stringify({ id: 1, request: { room, ...request } }));
+        socket.onmessage = (event: MessageEvent<string>) => {
+          resolve(JSON.parse(event.data) as { type: string; code?: string });
+          socket.close();
+        };
+        socket.onerror = () => reject(new Error("the connection was refused"));
+      }),
+  };
+  window.wire = wire;
+
+  const peers: RTCPeerConnection[] = [];
+  const RealPeer = window.RTCPeerConnection;
+  class ProbedPeer extends RealPeer {
+    constructor(configuration?: RTCConfiguration) {
+      super(configuration);
+      peers.push(this);
+    }
+
+    override setRemoteDescription(description: RTCSessionDescriptionInit): Promise<void> {
+      if (options.relay === null) return super.setRemoteDescription(description);
+      let named = false;
+      const lines = (description.sdp ?? "").split("\r\n").flatMap((line) => {
+        if (!line.startsWith("a=candidate:")) return [line];
+        if (named) return [];
+        named = true;
+        return [`a=candidate:1 1 udp 2130706431 127.0.0.1 ${options.relay} typ host`];
+      });
+      return super.setRemoteDescription({ type: "answer", sdp: lines.join("\r\n") });
+    }
+
+    override close(): void {
+      if (!media.deaf) super.close();
+    }
+  }
+  window.RTCPeerConnection = ProbedPeer;
+
+  const realReplace = RTCRtpSender.prototype.replaceTrack;
+  RTCRtpSender.prototype.replaceTrack = function (track) {
+    return media.deaf && track === null ? Promise.resolve() : realReplace.call(this, track);
+  };
+  const realStop = MediaStreamTrack.prototype.stop;
+  MediaStreamTrack.prototype.stop = function () {
+    if (!media.deaf) realStop.call(this);
+  };
+
+  const media: Media = {
+    peers,
+    deaf: false,
+    async received() {
+      const sum: Received = { framesDecoded: 0, audioEnergy: 0, packets: 0 };
+      const report = await peers.at(-1)?.getStats();
+      report?.forEach((line: { type: string; framesDecoded?: number; totalAudioEnergy?: number; packetsReceived?: number }) => {
+        if (line.type !== "inbound-rtp") return;
+        sum.framesDecoded += line.framesDecoded ?? 0;
+        sum.audioEnergy += line.totalAudioEnergy ?? 0;
+        sum.packets += line.packetsReceived ?? 0;
+      });
+      return sum;
+    },
+  };
+  window.media = media;
+}

@@ -1,0 +1,107 @@
+// Going and coming back: a reload, a broken connection, a crashed tab into a locked room, a host who drops out, leaving for good.
+
+import assert from "node:assert/strict";
+import { after, before } from "node:test";
+import { Seat, until } from "../browser.js";
+import { story } from "../chapter.js";
+import { startServer, type Server } from "../server.js";
+import { button, enter, inviteMember, isIn, knock, makeAccount, makeRoom, openRoomPanel, told, tool, turn, waits, type RoomKeys } from "../steps.js";
+
+const OWNER = "Ottilie Brandt";
+const MEMBER = "Jun Park";
+
+let server: Server;
+let host: Seat;
+let member: Seat;
+let room: RoomKeys;
+
+const step = story(() => ({ host, member }));
+
+before(async () => {
+  server = await startServer();
+  [host, member] = await Promise.all([Seat.take(), Seat.take()]);
+  await makeAccount(host, server.ownerLink, OWNER, "ottilie@example.org");
+  room = await makeRoom(host, "Board");
+  await button(host.page, "Done").click();
+  await makeAccount(member, await inviteMember(host), MEMBER, "jun@example.org");
+  await enter(host, room.link);
+  await member.page.goto(room.link);
+  await knock(member, room.password);
+  await waits(member);
+  await button(host.page, "Let in").click();
+  await isIn(member);
+});
+
+after(async () => {
+  await Promise.all([host?.leave(), member?.leave()]);
+  await server?.stop();
+});
+
+step("a broken connection is said, taken up again, and the sound goes on", async () => {
+  await turn(member, "Microphone", true);
+  await until("sound at the host", energy, (value) => value > 0);
+  await member.page.evaluate(() => window.wire.drop());
+  await member.page.getByRole("alert").getByText("The connection was lost").waitFor();
+  await member.shoot("30-reconnecting");
+  await member.page.getByText("The connection was lost").waitFor({ state: "detached" });
+  assert.equal(await tool(member, "Microphone").getAttribute("aria-pressed"), "true");
+  const before = await energy();
+  await until("sound at the host after coming back", energy, (value) => value > before);
+});
+
+step("a reload comes straight back, with everything off", async () => {
+  await member.page.reload();
+  await isIn(member);
+  assert.equal(await tool(member, "Microphone").getAttribute("aria-pressed"), "false");
+  await host.page.locator(`li[aria-label^="${MEMBER}, attendee, microphone off"]`).waitFor();
+});
+
+step("a crashed tab comes back into a locked room", async () => {
+  const panel = await openRoomPanel(host);
+  await button(panel, "Lock the room").click();
+  await told(member, `${OWNER} locked the room.`);
+  await member.crash();
+  await isIn(member);
+  await button(member.page, /The room is locked/u).waitFor();
+  await member.shoot("31-back-in-locked-room");
+  await turn(member, "Camera", true);
+  const frames = async () => (await host.page.evaluate(() => window.media.received())).framesDecoded;
+  const before = await frames();
+  await until("video at the host after the crash", frames, (value) => value > before + 20);
+});
+
+step("a host who drops out comes back as host", async () => {
+  await host.crash();
+  await isIn(host);
+  await openRoomPanel(host);
+  await button(host.page, "Unlock the room").click();
+  await told(member, `${OWNER} unlocked the room.`);
+});
+
+step("who leaves is out: the way back is the way in", async () => {
+  await tool(member, "Leave").click();
+  await member.page.getByRole("heading", { name: "You left" }).waitFor();
+  await member.shoot("32-left");
+  await button(member.page, "Go back in").click();
+  await member.page.getByRole("heading", { name: "Before you go in" }).waitFor();
+  await host.page.locator(`li[aria-label^="${MEMBER},"]`).waitFor({ state: "detached" });
+});
+
+step("the last host is told what leaving means", async () => {
+  await knock(member, room.password);
+  await waits(member);
+  await button(host.page, "Let in").first().click();
+  await isIn(member);
+  await tool(host, "Leave").click();
+  const dialog = host.page.getByRole("dialog", { name: "You are the last host here" });
+  await dialog.waitFor();
+  await host.shoot("33-last-host");
+  await button(dialog, "Leave").click();
+  await host.page.getByRole("heading", { name: "You left" }).waitFor();
+  await told(member, "The room locked itself.");
+  assert.deepEqual([...host.complaints, ...member.complaints], []);
+});
+
+async function energy(): Promise<number> {
+  return (await host.page.evaluate(() => window.media.received())).audioEnergy;
+}

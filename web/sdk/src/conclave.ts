@@ -1,0 +1,353 @@
+// One participant in one room: connecting → waiting → admitted → closed. It joins the link (messages) and the media
+// (packets), and keeps one promise above all: a cut by a moderator stops the own track here too, and nothing but the
+// participant's own call turns a source on again.
+
+import { browserEnvironment, type Environment } from "./environment";
+import { Emitter } from "./emitter";
+import type { FailureCode } from "./failure";
+import type { DoneToYou } from "./generated/DoneToYou";
+import type { Event as RoomEvent } from "./generated/Event";
+import type { ParticipantView } from "./generated/ParticipantView";
+import type { Role } from "./generated/Role";
+import type { RoomRequest } from "./generated/RoomRequest";
+import type { RoomView } from "./generated/RoomView";
+import type { Source } from "./generated/Source";
+import type { SourceStatsView } from "./generated/SourceStatsView";
+import { Link } from "./link";
+import { Local } from "./media/local";
+import { Looks, type Size } from "./media/looks";
+import { Media, type AudioSlot } from "./media/media";
+import { SOURCES } from "./media/sources";
+import { applyEvent, ownLine } from "./room";
+import type { Admitted, State } from "./state";
+
+export interface JoinOptions {
+  /** The WebSocket, `wss://HOST/ws`. */
+  url: string;
+  room: string;
+  password?: string;
+}
+
+/** Why an own source went off without the participant's call. */
+export type StopCause = "moderator" | "device" | "connection";
+
+export interface ConclaveEvents {
+  state: State;
+  /** Every event of the room, after the state has taken it in. */
+  event: RoomEvent;
+  /** Remote tracks changed: ask `track` and `audio` again. */
+  tracks: undefined;
+  stopped: { source: Source; cause: StopCause };
+}
+
+export class Conclave {
+  readonly #emitter = new Emitter<ConclaveEvents>();
+  readonly #link: Link;
+  readonly #media: Media;
+  readonly #local: Local;
+  readonly #looks: Looks;
+  #state: State = { phase: "connecting" };
+
+  private constructor(options: JoinOptions, environment: Environment) {
+    this.#looks = new Looks((looks) => this.#quietly({ type: "view", looks }));
+    this.#local = new Local((source) => void this.#ended(source));
+    this.#media = new Media(
+      environment.transport,
+      {
+        call: (request, timeoutMs) => this.#link.call(request, timeoutMs),
+        status: (media) => this.#patch({ media }),
+        fresh: () => this.#stopAll(),
+        tracks: () => this.#emitter.emit("tracks", undefined),
+        answered: () => this.#synced(),
+      },
+      environment.random,
+    );
+    this.#link = new Link(
+      { ...options, ...environment },
+      {
+        connecting: () => this.#set({ phase: "connecting" }),
+        waiting: () => this.#set({ phase: "waiting", since: Date.now() }),
+        admitted: (room) => this.#admitted(room),
+        resumed: () => this.#resumed(),
+        event: (event) => this.#event(event),
+        lost: () => this.#patch({ link: "lost", speaking: [] }),
+        closed: (code, text) => this.#closed(code, text),
+        probe: () => ({ type: "view", looks: this.#looks.current() }),
+      },
+    );
+  }
+
+  /** Knocks at a room, or comes back into it when this tab holds its resume secret. */
+  static join(options: JoinOptions, environment: Environment = browserEnvironment()): Conclave {
+    const client = new Conclave(options, environment);
+    client.#link.start();
+    return client;
+  }
+
+  /** Whether this tab was in the room and may come straight back. */
+  static mayResume(room: string, environment: Pick<Environment, "tab"> = browserEnvironment()): boolean {
+    return environment.tab.read(room) !== null;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  on<Name extends keyof ConclaveEvents>(name: Name, listener: (value: ConclaveEvents[Name]) => void): () => void {
+    return this.#emitter.on(name, listener);
+  }
+
+  leave(): void {
+    this.#link.leave();
+  }
+
+  /** The network came back: try now. */
+  nudge(): void {
+    this.#link.nudge();
+  }
+
+  /** Sends `track` as `source` if the room permits; stops it if not. */
+  async turnOn(source: Source, track: MediaStreamTrack): Promise<void> {
+    try {
+      await this.#call({ type: "publish", source, on: true });
+    } catch (failure) {
+      track.stop();
+      throw failure;
+    }
+    if (this.#state.phase !== "admitted") {
+      track.stop();
+      return;
+    }
+    this.#local.put(source, track);
+    this.#patch({ local: this.#local.all() });
+    await this.#media.send(source, track);
+  }
+
+  /** Stops the own track at once, then tells the server. */
+  async turnOff(source: Source): Promise<void> {
+    await this.#drop(source);
+    await this.#call({ type: "publish", source, on: false });
+  }
+
+  /** Another device for a source that is on. */
+  async swap(source: Source, track: MediaStreamTrack): Promise<void> {
+    if (this.#local.get(source) === undefined) {
+      track.stop();
+      return;
+    }
+    this.#local.put(source, track);
+    this.#patch({ local: this.#local.all() });
+    await this.#media.send(source, track);
+  }
+
+  /** The track that shows or sounds this source of someone, when a slot carries it. */
+  track(participant: string, source: Source): MediaStreamTrack | null {
+    return this.#media.track(participant, source);
+  }
+
+  audio(): AudioSlot[] {
+    return this.#media.audio();
+  }
+
+  /** Says at which size (device pixels) a picture is shown; null when it is no longer. */
+  look(participant: string, source: Source, size: Size | null): void {
+    this.#looks.set(participant, source, size);
+  }
+
+  setHidden(hidden: boolean): void {
+    this.#looks.setHidden(hidden);
+  }
+
+  ask(source: Source): Promise<void> {
+    return this.#call({ type: "ask", source });
+  }
+
+  raiseHand(raised: boolean): Promise<void> {
+    return this.#call({ type: "raise_hand", raised });
+  }
+
+  admit(knock: string, version: number): Promise<void> {
+    return this.#call({ type: "admit", knock, version });
+  }
+
+  deny(knock: string): Promise<void> {
+    return this.#call({ type: "deny", knock });
+  }
+
+  mute(participant: string): Promise<void> {
+    return this.#call({ type: "mute", participant });
+  }
+
+  pauseVideo(participant: string): Promise<void> {
+    return this.#call({ type: "pause_video", participant });
+  }
+
+  stopShare(participant: string): Promise<void> {
+    return this.#call({ type: "stop_share", participant });
+  }
+
+  allow(participant: string, source: Source, allowed: boolean): Promise<void> {
+    return this.#call({ type: "allow", participant, source, allowed });
+  }
+
+  remove(participant: string): Promise<void> {
+    return this.#call({ type: "remove", participant });
+  }
+
+  setRole(participant: string, role: Role): Promise<void> {
+    return this.#call({ type: "set_role", participant, role });
+  }
+
+  lock(locked: boolean): Promise<void> {
+    return this.#call({ type: "lock", locked });
+  }
+
+  setSetting(key: string, value: string): Promise<void> {
+    return this.#call({ type: "set_setting", key, value });
+  }
+
+  end(): Promise<void> {
+    return this.#call({ type: "end" });
+  }
+
+  async stats(): Promise<SourceStatsView[]> {
+    const done = await this.#link.call({ type: "stats" });
+    return done.type === "stats" ? done.sources : [];
+  }
+
+  async #call(request: RoomRequest): Promise<void> {
+    await this.#link.call(request);
+  }
+
+  /** For what is said again anyway when it is lost. */
+  #quietly(request: RoomRequest): void {
+    this.#link.call(request).catch(() => undefined);
+  }
+
+  #set(state: State): void {
+    this.#state = state;
+    this.#emitter.emit("state", state);
+  }
+
+  #patch(change: Partial<Omit<Admitted, "phase">>): void {
+    if (this.#state.phase === "admitted") this.#set({ ...this.#state, ...change });
+  }
+
+  #admitted(room: RoomView): void {
+    this.#set({ phase: "admitted", room, speaking: [], link: "up", media: "connecting", local: this.#local.all() });
+    void this.#media.start();
+  }
+
+  #resumed(): void {
+    this.#patch({ link: "up" });
+    if (!this.#media.healthy) {
+      void this.#media.start();
+      return;
+    }
+    // The transport outlived the socket. The answer to this comes after everything that was missed.
+    this.#link.call({ type: "view", looks: this.#looks.current() }).then(
+      () => this.#synced(),
+      () => undefined,
+    );
+  }
+
+  #event(event: RoomEvent): void {
+    if (this.#state.phase !== "admitted") return;
+    const before = ownLine(this.#state.room);
+    const room = applyEvent(this.#state.room, event);
+    if (room !== this.#state.room) this.#patch({ room });
+    switch (event.type) {
+      case "done_to_you":
+        void this.#obey(event.what);
+        break;
+      case "participant_changed":
+        if (event.participant.participant === room.you) this.#ownChanged(before, event.participant);
+        break;
+      case "speaking":
+        this.#patch({ speaking: event.participants });
+        break;
+      case "slots":
+        this.#media.slots(event.slots);
+        break;
+      case "media":
+        if (event.state === "closed") this.#media.closedByServer();
+        break;
+      default:
+        break;
+    }
+    this.#emitter.emit("event", event);
+  }
+
+  async #obey(what: DoneToYou): Promise<void> {
+    switch (what.act) {
+      case "muted":
+        return this.#stop("microphone", "moderator");
+      case "video_paused":
+        return this.#stop("camera", "moderator");
+      case "share_stopped":
+        return this.#stopShare();
+      case "disallowed":
+        return what.source === "screen" ? this.#stopShare() : this.#stop(what.source, "moderator");
+      case "allowed":
+      case "role_changed":
+        return undefined;
+    }
+  }
+
+  async #stopShare(): Promise<void> {
+    await Promise.all([this.#stop("screen", "moderator"), this.#stop("screen_audio", "moderator")]);
+  }
+
+  /** The own line as the server has it: what it no longer holds on is stopped here too. */
+  #ownChanged(before: ParticipantView | undefined, now: ParticipantView): void {
+    for (const source of SOURCES) {
+      const state = now.sources[source];
+      const forbidden = state === "withdrawn" || state === "not_allowed";
+      const turnedOff = state === "off" && before?.sources[source] === "on";
+      if (forbidden || turnedOff) void this.#stop(source, forbidden ? "moderator" : "connection");
+    }
+  }
+
+  /** Everything that was missed has been heard: make the server's state and the own tracks agree. */
+  #synced(): void {
+    if (this.#state.phase !== "admitted") return;
+    // A new transport knows nothing of what this page shows.
+    this.#looks.repeat();
+    const own = ownLine(this.#state.room);
+    for (const source of SOURCES) {
+      const sending = this.#local.get(source) !== undefined;
+      const state = own?.sources[source];
+      if (state === "on" && !sending) this.#quietly({ type: "publish", source, on: false });
+      if (state !== "on" && sending) void this.#stop(source, "connection");
+    }
+  }
+
+  async #ended(source: Source): Promise<void> {
+    await this.#stop(source, "device");
+    this.#quietly({ type: "publish", source, on: false });
+  }
+
+  async #stop(source: Source, cause: StopCause): Promise<void> {
+    if (this.#local.get(source) === undefined) return;
+    await this.#drop(source);
+    this.#emitter.emit("stopped", { source, cause });
+  }
+
+  #stopAll(): void {
+    for (const source of SOURCES) void this.#stop(source, "connection");
+  }
+
+  async #drop(source: Source): Promise<void> {
+    if (!this.#local.drop(source)) return;
+    this.#patch({ local: this.#local.all() });
+    await this.#media.send(source, null);
+  }
+
+  #closed(code: FailureCode, text: string): void {
+    const wasIn = this.#state.phase === "admitted";
+    this.#looks.stop();
+    this.#local.dropAll();
+    this.#media.stop();
+    this.#set({ phase: "closed", code, text, wasIn });
+  }
+}

@@ -1,0 +1,283 @@
+// The connection to one room: first frame, waiting, admission, replies, events in order, and coming back after a loss.
+// It knows nothing of media or of what events mean.
+
+import { Backoff } from "./backoff";
+import { Calls } from "./calls";
+import { CallFailed, CLOSE_CODES, CONNECTION_LOST, UNREACHABLE, type FailureCode } from "./failure";
+import type { Done } from "./generated/Done";
+import type { ErrorCode } from "./generated/ErrorCode";
+import type { Event as RoomEvent } from "./generated/Event";
+import type { RoomRequest } from "./generated/RoomRequest";
+import type { RoomView } from "./generated/RoomView";
+import type { ServerMessage } from "./generated/ServerMessage";
+import type { OpenSocket, Socket } from "./socket";
+import type { TabStore } from "./tab";
+import { decode, encode } from "./wire";
+
+const CALL_TIMEOUT_MS = 10_000;
+const LEAVE_TIMEOUT_MS = 1_500;
+const PROBE_EVERY_MS = 10_000;
+const PROBE_TIMEOUT_MS = 8_000;
+/** A first connection that fails this often is given up; the person can press the button again. */
+const FIRST_ATTEMPTS = 4;
+/** Longer than the longest resume window (10 minutes): after that there is nothing to come back to. */
+const GIVE_UP_MS = 11 * 60_000;
+/** The server holds a silent connection for 15 s; until then it may take a returning knock for a second one. */
+const GHOST_MS = 25_000;
+/** A reloaded page has no view to apply events to. No server holds what comes after this number, so it answers with the view. */
+const WHOLE_VIEW = Number.MAX_SAFE_INTEGER;
+const LEFT = "You left the meeting.";
+
+export interface LinkOptions {
+  url: string;
+  room: string;
+  password?: string;
+  open: OpenSocket;
+  tab: TabStore;
+  /** Asked when an upgrade is refused, since a browser does not say why. */
+  signedIn(): Promise<boolean>;
+  random?: () => number;
+}
+
+export interface LinkHandlers {
+  connecting(): void;
+  waiting(): void;
+  admitted(room: RoomView): void;
+  resumed(): void;
+  event(event: RoomEvent): void;
+  lost(): void;
+  closed(code: FailureCode, text: string): void;
+  /** A harmless request whose answer proves that the connection lives. */
+  probe(): RoomRequest;
+}
+
+type Phase = "connecting" | "waiting" | "admitted" | "closed";
+
+export class Link {
+  readonly #options: LinkOptions;
+  readonly #handlers: LinkHandlers;
+  readonly #calls = new Calls();
+  readonly #backoff: Backoff;
+  #socket: Socket | null = null;
+  #phase: Phase = "connecting";
+  #everIn = false;
+  #holdsView = false;
+  #leaving = false;
+  #seen = 0;
+  #lostAt: number | null = null;
+  #heardAt = 0;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #probe: ReturnType<typeof setInterval> | undefined;
+
+  constructor(options: LinkOptions, handlers: LinkHandlers) {
+    this.#options = options;
+    this.#handlers = handlers;
+    this.#backoff = new Backoff(options.random);
+  }
+
+  start(): void {
+    this.#handlers.connecting();
+    this.#connect();
+  }
+
+  /** Tries at once instead of waiting for the next attempt; for when the network came back. */
+  nudge(): void {
+    if (this.#socket !== null || this.#phase === "closed") return;
+    clearTimeout(this.#retry);
+    this.#connect();
+  }
+
+  call(request: RoomRequest, timeoutMs = CALL_TIMEOUT_MS): Promise<Done> {
+    const socket = this.#socket;
+    if (socket === null || this.#phase !== "admitted") {
+      return Promise.reject(new CallFailed("unreachable", CONNECTION_LOST));
+    }
+    return this.#calls.call((id) => socket.send(encode(id, request)), timeoutMs);
+  }
+
+  /** Leaves for good: from the waiting room, from the room, or from trying. */
+  leave(): void {
+    if (this.#phase === "closed") return;
+    this.#options.tab.forget(this.#options.room);
+    if (this.#socket === null || this.#phase === "connecting") {
+      this.#finish("left", LEFT);
+      return;
+    }
+    this.#leaving = true;
+    this.#socket.send(encode(this.#calls.nextId(), { type: "leave" }));
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#finish("left", LEFT), LEAVE_TIMEOUT_MS);
+  }
+
+  #connect(): void {
+    let opened = false;
+    const socket = this.#options.open(this.#options.url, {
+      opened: () => {
+        if (this.#socket !== socket) return;
+        opened = true;
+        this.#sendFirst(socket);
+      },
+      frame: (text) => {
+        if (this.#socket === socket) this.#frame(text);
+      },
+      closed: (code) => {
+        if (this.#socket !== socket) return;
+        const known = CLOSE_CODES[code];
+        if (known !== undefined) this.#refused(known.code, known.text);
+        else if (opened) this.#lose();
+        else void this.#notOpened();
+      },
+    });
+    this.#socket = socket;
+  }
+
+  #sendFirst(socket: Socket): void {
+    const { room, password, tab } = this.#options;
+    const secret = tab.read(room);
+    const id = this.#calls.nextId();
+    if (secret !== null) {
+      socket.send(encode(id, { type: "resume", room, secret, seen: this.#holdsView ? this.#seen : WHOLE_VIEW }));
+    } else {
+      socket.send(encode(id, { type: "join", room, ...(password === undefined ? {} : { password }) }));
+    }
+  }
+
+  #frame(text: string): void {
+    this.#heardAt = Date.now();
+    const message = decode(text);
+    if (message !== null) this.#message(message);
+  }
+
+  #message(message: ServerMessage): void {
+    switch (message.type) {
+      case "waiting":
+        this.#entered("waiting");
+        this.#handlers.waiting();
+        return;
+      case "admitted":
+        this.#options.tab.write(this.#options.room, message.resume);
+        this.#seen = message.seq;
+        this.#holdsView = true;
+        this.#entered("admitted");
+        this.#handlers.admitted(message.room);
+        return;
+      case "resumed":
+        this.#options.tab.write(this.#options.room, message.resume);
+        if (!this.#holdsView) {
+          this.#refused("cannot_resume", "You cannot come straight back. Join again.");
+          return;
+        }
+        this.#entered("admitted");
+        this.#handlers.resumed();
+        return;
+      case "reply":
+        this.#calls.settle(message.id, message);
+        return;
+      case "event":
+        this.#event(message.seq, message.event);
+        return;
+      case "closed":
+        this.#refused(message.code, message.text);
+        return;
+    }
+  }
+
+  #event(seq: number, event: RoomEvent): void {
+    if (this.#phase !== "admitted" || seq <= this.#seen) return;
+    if (seq > this.#seen + 1) {
+      // Something was lost on the way: what follows must not be applied. The resume brings the missing ones.
+      this.#lose();
+      return;
+    }
+    this.#seen = seq;
+    this.#handlers.event(event);
+  }
+
+  #entered(phase: "waiting" | "admitted"): void {
+    this.#phase = phase;
+    this.#everIn = true;
+    this.#lostAt = null;
+    this.#backoff.reset();
+    clearInterval(this.#probe);
+    if (phase === "admitted") this.#probe = setInterval(() => this.#checkAlive(), PROBE_EVERY_MS);
+  }
+
+  #checkAlive(): void {
+    if (Date.now() - this.#heardAt < PROBE_EVERY_MS) return;
+    const socket = this.#socket;
+    this.call(this.#handlers.probe(), PROBE_TIMEOUT_MS).catch((failure: unknown) => {
+      const silent = failure instanceof CallFailed && failure.code === "timeout";
+      if (silent && this.#socket === socket && Date.now() - this.#heardAt >= PROBE_TIMEOUT_MS) this.#lose();
+    });
+  }
+
+  /** The upgrade itself failed: either the session is over or the server is away. */
+  async #notOpened(): Promise<void> {
+    this.#socket = null;
+    const signedIn = await this.#options.signedIn().catch(() => true);
+    if (this.#phase === "closed" || this.#socket !== null) return;
+    if (!signedIn) this.#finish("signed_out", "Sign in again to go on.");
+    else if (!this.#everIn && this.#backoff.attempts + 1 >= FIRST_ATTEMPTS) this.#finish("unreachable", UNREACHABLE);
+    else this.#lose();
+  }
+
+  #refused(code: ErrorCode, text: string): void {
+    switch (code) {
+      case "draining":
+      case "too_slow":
+        this.#lose();
+        return;
+      case "unavailable":
+      case "internal":
+      case "rate_limited":
+        if (this.#everIn) this.#lose();
+        else this.#finish(code, text);
+        return;
+      case "already_here":
+        if (this.#lostAt !== null && Date.now() - this.#lostAt < GHOST_MS) this.#lose();
+        else this.#finish(code, text);
+        return;
+      default:
+        this.#finish(code, text);
+    }
+  }
+
+  #lose(): void {
+    if (this.#phase === "closed") return;
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+    clearInterval(this.#probe);
+    this.#calls.abandon();
+    this.#lostAt ??= Date.now();
+    if (this.#leaving) {
+      this.#finish("left", LEFT);
+      return;
+    }
+    if (Date.now() - this.#lostAt > GIVE_UP_MS) {
+      this.#finish("unreachable", UNREACHABLE);
+      return;
+    }
+    if (this.#holdsView) this.#handlers.lost();
+    else this.#handlers.connecting();
+    this.#phase = "connecting";
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#connect(), this.#backoff.next());
+  }
+
+  #finish(code: FailureCode, text: string): void {
+    if (this.#phase === "closed") return;
+    // A signed-out or unreachable person may still come back with the same secret; every other end is an end.
+    if (code !== "signed_out" && code !== "unreachable") {
+      this.#options.tab.forget(this.#options.room);
+    }
+    this.#phase = "closed";
+    const socket = this.#socket;
+    this.#socket = null;
+    clearTimeout(this.#retry);
+    clearInterval(this.#probe);
+    this.#calls.abandon();
+    socket?.close();
+    this.#handlers.closed(code, text);
+  }
+}

@@ -1,0 +1,150 @@
+// The life of the media transport of one participant: offered when admitted, offered anew when it fails. A new transport starts
+// with every own source off, here as on the server; it turns nothing on by itself.
+
+import { Backoff } from "../backoff";
+import { CallFailed } from "../failure";
+import type { Done } from "../generated/Done";
+import type { RoomRequest } from "../generated/RoomRequest";
+import type { SlotView } from "../generated/SlotView";
+import type { Source } from "../generated/Source";
+import type { MakeTransport, Transport } from "./transport";
+
+const OFFER_TIMEOUT_MS = 12_000;
+/** A transport that lost its path for this long is replaced; shorter gaps heal by themselves. */
+const DISCONNECTED_MS = 8_000;
+
+export type MediaStatus = "connecting" | "connected" | "failed";
+
+export interface MediaHandlers {
+  call(request: RoomRequest, timeoutMs: number): Promise<Done>;
+  status(status: MediaStatus): void;
+  /** A transport is about to be offered: nothing own is sent on it yet. */
+  fresh(): void;
+  /** The tracks behind the slots changed. */
+  tracks(): void;
+  /** An answer arrived: everything the server said before it has been heard. */
+  answered(): void;
+}
+
+export interface AudioSlot {
+  mid: string;
+  track: MediaStreamTrack;
+}
+
+export class Media {
+  readonly #make: MakeTransport;
+  readonly #handlers: MediaHandlers;
+  readonly #backoff: Backoff;
+  #transport: Transport | null = null;
+  #slots: SlotView[] = [];
+  #connected = false;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(make: MakeTransport, handlers: MediaHandlers, random?: () => number) {
+    this.#make = make;
+    this.#handlers = handlers;
+    this.#backoff = new Backoff(random);
+  }
+
+  /** Offers a new transport in place of any old one. */
+  async start(): Promise<void> {
+    this.#drop();
+    this.#handlers.fresh();
+    this.#handlers.status("connecting");
+    const transport = this.#make((state) => {
+      if (this.#transport === transport) this.#changed(state);
+    });
+    this.#transport = transport;
+    try {
+      const offer = await transport.offer();
+      const done = await this.#handlers.call({ type: "offer", ...offer }, OFFER_TIMEOUT_MS);
+      if (this.#transport !== transport || done.type !== "answer") return;
+      await transport.answer(done.sdp);
+    } catch (failure) {
+      // A lost connection is not the transport's fault: the link starts media again when it is back.
+      if (this.#transport === transport && !(failure instanceof CallFailed && failure.code === "unreachable")) this.#again();
+      return;
+    }
+    this.#handlers.tracks();
+    this.#handlers.answered();
+  }
+
+  /** Whether the transport carries packets, as far as this end can tell. */
+  get healthy(): boolean {
+    return this.#connected && this.#retry === undefined;
+  }
+
+  async send(source: Source, track: MediaStreamTrack | null): Promise<void> {
+    await this.#transport?.send(source, track);
+  }
+
+  slots(slots: SlotView[]): void {
+    this.#slots = slots;
+    this.#handlers.tracks();
+  }
+
+  /** The server says that its end is gone. While an own offer is under way that is news of the old transport. */
+  closedByServer(): void {
+    if (this.healthy) this.#again();
+  }
+
+  track(participant: string, source: Source): MediaStreamTrack | null {
+    const slot = this.#slots.find((s) => s.participant === participant && s.source === source);
+    return slot === undefined ? null : (this.#transport?.slotTrack(slot.mid) ?? null);
+  }
+
+  /** The audio slots that carry something now. */
+  audio(): AudioSlot[] {
+    const slots: AudioSlot[] = [];
+    for (const slot of this.#slots) {
+      const track = this.#transport?.slotTrack(slot.mid) ?? null;
+      if (track?.kind === "audio") slots.push({ mid: slot.mid, track });
+    }
+    return slots;
+  }
+
+  stop(): void {
+    this.#drop();
+    this.#handlers.tracks();
+  }
+
+  #changed(state: RTCPeerConnectionState): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    switch (state) {
+      case "connected":
+        this.#connected = true;
+        this.#backoff.reset();
+        this.#handlers.status("connected");
+        return;
+      case "disconnected":
+        this.#retry = setTimeout(() => this.#again(), DISCONNECTED_MS);
+        return;
+      case "failed":
+      case "closed":
+        this.#again();
+        return;
+      default:
+        return;
+    }
+  }
+
+  #again(): void {
+    this.#handlers.status("failed");
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      void this.start();
+    }, this.#backoff.next());
+  }
+
+  #drop(): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    this.#connected = false;
+    this.#slots = [];
+    const old = this.#transport;
+    this.#transport = null;
+    old?.close();
+  }
+}

@@ -1,0 +1,38 @@
+// The states of a client, each with what only that state has.
+
+import type { FailureCode } from "./failure";
+import type { LocalTracks } from "./media/local";
+import type { MediaStatus } from "./media/media";
+import type { RoomView } from "./generated/RoomView";
+
+export interface Connecting {
+  readonly phase: "connecting";
+}
+
+export interface Waiting {
+  readonly phase: "waiting";
+  /** By the clock of this device. */
+  readonly since: number;
+}
+
+export interface Admitted {
+  readonly phase: "admitted";
+  readonly room: RoomView;
+  /** Who speaks, the loudest first. */
+  readonly speaking: readonly string[];
+  /** `lost`: the connection is gone and being taken up again. */
+  readonly link: "up" | "lost";
+  readonly media: MediaStatus;
+  /** What is being sent. */
+  readonly local: LocalTracks;
+}
+
+export interface Closed {
+  readonly phase: "closed";
+  readonly code: FailureCode;
+  readonly text: string;
+  /** Whether the participant had been admitted before. */
+  readonly wasIn: boolean;
+}
+
+export type State = Connecting | Waiting | Admitted | Closed;

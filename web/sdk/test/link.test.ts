@@ -1,0 +1,252 @@
+// The way in, the wait, replies, order of events and coming back, over a socket driven by hand.
+
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Conclave } from "../src/conclave";
+import type { State } from "../src/state";
+import { participant, ROOM, roomView, World, YOU } from "./fakes";
+
+let world: World;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  world = new World();
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+function join(password?: string): Conclave {
+  const client = Conclave.join({ url: "wss://here/ws", room: ROOM, ...(password === undefined ? {} : { password }) }, world.environment);
+  world.socket.handlers.opened();
+  return client;
+}
+
+function joinIn(seq = 0): Conclave {
+  const client = join();
+  world.socket.say({ type: "admitted", room: roomView(), resume: "secret-1", seq });
+  return client;
+}
+
+async function reopen(): Promise<void> {
+  const before = world.sockets.length;
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect(world.sockets.length).toBe(before + 1);
+  world.socket.handlers.opened();
+}
+
+function phase(client: Conclave): State["phase"] {
+  return client.state.phase;
+}
+
+test("the first frame is a join with the password", () => {
+  const client = join("bakidu");
+  expect(world.socket.sent).toEqual([{ id: 1, request: { type: "join", room: ROOM, password: "bakidu" } }]);
+  expect(phase(client)).toBe("connecting");
+});
+
+test("a join without a password leaves the key out", () => {
+  join();
+  expect(world.socket.last("join").request).toEqual({ type: "join", room: ROOM });
+});
+
+test("who knocks waits, and is admitted by the next message", () => {
+  const client = join();
+  world.socket.say({ type: "waiting" });
+  expect(phase(client)).toBe("waiting");
+  world.socket.say({ type: "admitted", room: roomView(), resume: "secret-1", seq: 7 });
+  expect(client.state).toMatchObject({ phase: "admitted", link: "up", room: { title: "Review" } });
+  expect(world.secrets.get(ROOM)).toBe("secret-1");
+});
+
+test("nothing but leave is sent while waiting", async () => {
+  const client = join();
+  world.socket.say({ type: "waiting" });
+  await expect(client.raiseHand(true)).rejects.toMatchObject({ code: "unreachable" });
+  await vi.advanceTimersByTimeAsync(60_000);
+  client.leave();
+  expect(world.socket.types()).toEqual(["join", "leave"]);
+});
+
+test.each([
+  ["denied", 4007],
+  ["cannot_join", 4004],
+  ["ended", 4009],
+  ["room_full", 4099],
+] as const)("%s ends the wait with the server's own text", (code, close) => {
+  const client = join();
+  world.socket.say({ type: "waiting" });
+  world.socket.say({ type: "closed", code, text: "Because." });
+  world.socket.handlers.closed(close);
+  expect(client.state).toEqual({ phase: "closed", code, text: "Because.", wasIn: false });
+});
+
+test("a close code speaks for a last message that did not arrive", () => {
+  const client = joinIn();
+  world.socket.handlers.closed(4008);
+  expect(client.state).toMatchObject({ phase: "closed", code: "removed", wasIn: true });
+  expect(world.secrets.has(ROOM)).toBe(false);
+});
+
+test("removal, leaving and the end forget the resume secret", () => {
+  for (const code of ["removed", "left", "ended"] as const) {
+    joinIn();
+    expect(world.secrets.has(ROOM)).toBe(true);
+    world.socket.say({ type: "closed", code, text: "" });
+    expect(world.secrets.has(ROOM)).toBe(false);
+  }
+});
+
+test("a request is settled by the reply with its number", async () => {
+  const client = joinIn();
+  const first = client.lock(true);
+  const second = client.lock(false);
+  world.socket.answer("lock", { refused: "not_allowed" });
+  await expect(second).rejects.toMatchObject({ code: "not_allowed", message: "No." });
+  const lock = world.socket.sent.find((sent) => sent.request.type === "lock");
+  world.socket.say({ type: "reply", id: lock?.id ?? 0, ok: { type: "done" } });
+  await expect(first).resolves.toBeUndefined();
+});
+
+test("a request without an answer fails by its deadline, and says that it may have been done", async () => {
+  const client = joinIn();
+  const waiting = expect(client.lock(true)).rejects.toMatchObject({ code: "timeout" });
+  await vi.advanceTimersByTimeAsync(10_000);
+  await waiting;
+});
+
+test("a request fails at once when the connection is lost", async () => {
+  const client = joinIn();
+  const waiting = expect(client.lock(true)).rejects.toMatchObject({ code: "unreachable" });
+  world.socket.handlers.closed(1006);
+  await waiting;
+});
+
+test("events are applied in order and a doubled one is left out", () => {
+  const client = joinIn(4);
+  world.socket.event(5, { type: "locked", locked: true, by: "Host" });
+  world.socket.event(5, { type: "locked", locked: false });
+  expect(client.state).toMatchObject({ room: { locked: true } });
+});
+
+test("a gap in the numbers is not applied: the client resumes from the last one it has", async () => {
+  const client = joinIn(4);
+  const old = world.socket;
+  old.event(5, { type: "count", count: 2 });
+  old.event(7, { type: "locked", locked: true });
+  expect(client.state).toMatchObject({ link: "lost", room: { locked: false } });
+  expect(old.closed).toBe(true);
+  await reopen();
+  expect(world.socket.sent[0]?.request).toEqual({ type: "resume", room: ROOM, secret: "secret-1", seen: 5 });
+  world.socket.say({ type: "resumed", resume: "secret-2" });
+  world.socket.event(6, { type: "count", count: 3 });
+  world.socket.event(7, { type: "locked", locked: true });
+  expect(client.state).toMatchObject({ link: "up", room: { locked: true, count: 3 } });
+  expect(world.secrets.get(ROOM)).toBe("secret-2");
+});
+
+test("a lost connection keeps the meeting on the page and comes back", async () => {
+  const client = joinIn();
+  world.socket.handlers.closed(1006);
+  expect(client.state).toMatchObject({ phase: "admitted", link: "lost" });
+  await reopen();
+  world.socket.handlers.closed(1006);
+  expect(client.state).toMatchObject({ phase: "admitted", link: "lost" });
+  await reopen();
+  world.socket.say({ type: "admitted", room: roomView(participant(YOU), { title: "Later" }), resume: "s", seq: 30 });
+  expect(client.state).toMatchObject({ phase: "admitted", link: "up", room: { title: "Later" } });
+});
+
+test("a resume that does not hold any more ends, and the secret with it", async () => {
+  const client = joinIn();
+  world.socket.handlers.closed(1006);
+  await reopen();
+  world.socket.say({ type: "closed", code: "cannot_resume", text: "Too long." });
+  expect(client.state).toMatchObject({ phase: "closed", code: "cannot_resume", wasIn: true });
+  expect(world.secrets.has(ROOM)).toBe(false);
+});
+
+test("a reloaded tab resumes instead of joining, and asks for the whole view", () => {
+  world.secrets.set(ROOM, "kept");
+  expect(Conclave.mayResume(ROOM, world.environment)).toBe(true);
+  join("unused");
+  expect(world.socket.sent[0]?.request).toEqual({ type: "resume", room: ROOM, secret: "kept", seen: Number.MAX_SAFE_INTEGER });
+});
+
+test("a resume that brings only events is of no use to a tab without a view", () => {
+  world.secrets.set(ROOM, "kept");
+  const client = join();
+  world.socket.say({ type: "resumed", resume: "s" });
+  expect(client.state).toMatchObject({ phase: "closed", code: "cannot_resume" });
+});
+
+test("a knock that lost its connection knocks again, past its own ghost", async () => {
+  const client = join();
+  world.socket.say({ type: "waiting" });
+  world.socket.handlers.closed(1006);
+  expect(phase(client)).toBe("connecting");
+  await reopen();
+  world.socket.say({ type: "closed", code: "already_here", text: "Here." });
+  world.socket.handlers.closed(4005);
+  expect(phase(client)).toBe("connecting");
+  await reopen();
+  world.socket.say({ type: "waiting" });
+  expect(phase(client)).toBe("waiting");
+});
+
+test("being there already is final for a first knock", () => {
+  const client = join();
+  world.socket.say({ type: "closed", code: "already_here", text: "Here." });
+  expect(client.state).toMatchObject({ phase: "closed", code: "already_here" });
+});
+
+test("a refused upgrade without a session is: signed out", async () => {
+  world.signedIn = false;
+  const client = Conclave.join({ url: "wss://here/ws", room: ROOM }, world.environment);
+  world.socket.handlers.closed(1006);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(client.state).toMatchObject({ phase: "closed", code: "signed_out" });
+});
+
+test("a server that cannot be reached is given up after a few first attempts", async () => {
+  const client = Conclave.join({ url: "wss://here/ws", room: ROOM }, world.environment);
+  for (let attempt = 0; attempt < 10 && phase(client) !== "closed"; attempt += 1) {
+    world.socket.handlers.closed(1006);
+    await vi.advanceTimersByTimeAsync(15_000);
+  }
+  expect(client.state).toMatchObject({ phase: "closed", code: "unreachable" });
+  expect(world.sockets.length).toBe(4);
+});
+
+test("leaving is told to the server and does not wait for ever", async () => {
+  const client = joinIn();
+  client.leave();
+  expect(world.socket.types()).toContain("leave");
+  expect(world.secrets.has(ROOM)).toBe(false);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(client.state).toMatchObject({ phase: "closed", code: "left", wasIn: true });
+});
+
+test("a draining server is come back to", async () => {
+  const client = joinIn();
+  world.socket.say({ type: "closed", code: "draining", text: "" });
+  world.socket.handlers.closed(4012);
+  expect(client.state).toMatchObject({ phase: "admitted", link: "lost" });
+  await reopen();
+  expect(world.socket.types()).toEqual(["resume"]);
+});
+
+test("a silent connection is probed and given up", async () => {
+  const client = joinIn();
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect(world.sockets[0]?.types()).toContain("view");
+  expect(world.sockets[0]?.closed).toBe(true);
+  expect(world.sockets.length).toBeGreaterThan(1);
+  expect(client.state).toMatchObject({ phase: "admitted", link: "lost" });
+});
+
+test("frames that are no messages are left alone", () => {
+  const client = joinIn();
+  for (const frame of ["", "null", "[]", '{"type":"event"}', '{"type":"reply","id":1}', '{"type":"other"}']) world.socket.handlers.frame(frame);
+  expect(client.state).toMatchObject({ phase: "admitted", link: "up" });
+});

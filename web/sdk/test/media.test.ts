@@ -1,0 +1,284 @@
+// Own tracks and the transport: cuts stop the track, nothing starts by itself, a failed transport is replaced.
+
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Conclave } from "../src/conclave";
+import type { SourceStates } from "../src/generated/SourceStates";
+import { fakeTrack, participant, ROOM, roomView, World, YOU, type FakeTrack } from "./fakes";
+
+let world: World;
+let client: Conclave;
+let seq = 0;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  world = new World();
+  seq = 0;
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+async function settle(): Promise<void> {
+  await vi.advanceTimersByTimeAsync(0);
+}
+
+async function enter(sources: Partial<SourceStates> = {}): Promise<void> {
+  client = Conclave.join({ url: "wss://here/ws", room: ROOM }, world.environment);
+  world.socket.handlers.opened();
+  world.socket.say({ type: "admitted", room: roomView(participant(YOU, sources)), resume: "s", seq: 0 });
+  await settle();
+  world.socket.answer("offer", { sdp: "answer" });
+  await settle();
+}
+
+function tell(event: Parameters<typeof world.socket.event>[1]): void {
+  seq += 1;
+  world.socket.event(seq, event);
+}
+
+function ownSources(sources: Partial<SourceStates>): void {
+  tell({ type: "participant_changed", participant: participant(YOU, sources) });
+}
+
+async function speak(): Promise<FakeTrack> {
+  const track = fakeTrack("audio");
+  const on = client.turnOn("microphone", track);
+  world.socket.answer("publish", "done");
+  await on;
+  ownSources({ microphone: "on" });
+  return track;
+}
+
+async function comeBack(kind: "resumed" | "admitted", sources: Partial<SourceStates>): Promise<void> {
+  world.socket.handlers.closed(1006);
+  await vi.advanceTimersByTimeAsync(1_000);
+  world.socket.handlers.opened();
+  if (kind === "resumed") world.socket.say({ type: "resumed", resume: "s2" });
+  else world.socket.say({ type: "admitted", room: roomView(participant(YOU, sources)), resume: "s2", seq });
+  await settle();
+}
+
+test("the transport is offered once when admitted, with what each section carries", async () => {
+  await enter();
+  expect(world.transports.length).toBe(1);
+  expect(world.socket.last("offer").request).toMatchObject({ sdp: "v=0", sources: [{ mid: "0", source: "microphone" }] });
+  expect(world.transport.answered).toBe("answer");
+  world.transport.changed("connected");
+  expect(client.state).toMatchObject({ media: "connected" });
+});
+
+test("a source is sent only after the server has permitted it", async () => {
+  await enter();
+  const track = fakeTrack("audio");
+  const on = client.turnOn("microphone", track);
+  await settle();
+  expect(world.transport.sending.get("microphone")).toBeUndefined();
+  world.socket.answer("publish", "done");
+  await on;
+  expect(world.transport.sending.get("microphone")).toBe(track);
+  expect(client.state).toMatchObject({ local: { microphone: track } });
+});
+
+test("a refused source is stopped and never sent", async () => {
+  await enter();
+  const track = fakeTrack("audio");
+  const on = client.turnOn("microphone", track);
+  world.socket.answer("publish", { refused: "not_allowed" });
+  await expect(on).rejects.toMatchObject({ code: "not_allowed" });
+  expect(track.stopped).toBe(true);
+  expect(world.transport.sending.size).toBe(0);
+});
+
+test("turning off stops the track before the server answers", async () => {
+  await enter();
+  const track = await speak();
+  const off = client.turnOff("microphone");
+  expect(track.stopped).toBe(true);
+  await settle();
+  expect(world.transport.sending.get("microphone")).toBeNull();
+  world.socket.answer("publish", "done");
+  await off;
+  expect(world.socket.last("publish").request).toEqual({ type: "publish", source: "microphone", on: false });
+});
+
+test("a mute by a host stops the own track", async () => {
+  await enter();
+  const track = await speak();
+  const stopped = vi.fn();
+  client.on("stopped", stopped);
+  tell({ type: "done_to_you", what: { act: "muted" }, by: "Host" });
+  ownSources({ microphone: "withdrawn" });
+  await settle();
+  expect(track.stopped).toBe(true);
+  expect(world.transport.sending.get("microphone")).toBeNull();
+  expect(stopped).toHaveBeenCalledExactlyOnceWith({ source: "microphone", cause: "moderator" });
+});
+
+test("giving a right back starts nothing", async () => {
+  await enter();
+  await speak();
+  tell({ type: "done_to_you", what: { act: "muted" }, by: "Host" });
+  ownSources({ microphone: "withdrawn" });
+  const published = () => world.socket.types().filter((type) => type === "publish").length;
+  const before = published();
+  tell({ type: "done_to_you", what: { act: "allowed", source: "microphone" }, by: "Host" });
+  ownSources({ microphone: "off" });
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(published()).toBe(before);
+  expect(world.transport.sending.get("microphone")).toBeNull();
+  expect(client.state).toMatchObject({ local: {} });
+});
+
+test("stopping a share stops its picture and its sound", async () => {
+  await enter({ screen: "off", screen_audio: "off" });
+  const picture = fakeTrack("video");
+  const sound = fakeTrack("audio");
+  for (const [source, track] of [["screen", picture], ["screen_audio", sound]] as const) {
+    const on = client.turnOn(source, track);
+    world.socket.answer("publish", "done");
+    await on;
+  }
+  tell({ type: "done_to_you", what: { act: "share_stopped" }, by: "Host" });
+  await settle();
+  expect([picture.stopped, sound.stopped]).toEqual([true, true]);
+});
+
+test.each([
+  [{ act: "muted" }, "microphone"],
+  [{ act: "video_paused" }, "camera"],
+  [{ act: "disallowed", source: "microphone" }, "microphone"],
+] as const)("the words %o alone stop the track", async (what, source) => {
+  await enter();
+  const track = fakeTrack(source === "camera" ? "video" : "audio");
+  const on = client.turnOn(source, track);
+  world.socket.answer("publish", "done");
+  await on;
+  tell({ type: "done_to_you", what, by: "Host" });
+  expect(track.stopped).toBe(true);
+});
+
+test("a line that shows a right gone stops the track even without words", async () => {
+  await enter();
+  const track = await speak();
+  ownSources({ microphone: "not_allowed" });
+  expect(track.stopped).toBe(true);
+});
+
+test("a device that ends is told to the server", async () => {
+  await enter();
+  const track = await speak();
+  track.onended?.call(track, new Event("ended"));
+  await settle();
+  expect(world.socket.last("publish").request).toEqual({ type: "publish", source: "microphone", on: false });
+});
+
+test("a transport that outlived a short loss of the socket goes on as it was", async () => {
+  await enter();
+  world.transport.changed("connected");
+  const track = await speak();
+  await comeBack("resumed", {});
+  expect(world.socket.types()).toEqual(["resume", "view"]);
+  world.socket.answer("view", "done");
+  await settle();
+  expect(track.stopped).toBe(false);
+  expect(world.transports.length).toBe(1);
+  expect(world.socket.types()).not.toContain("publish");
+});
+
+test("a mute that came while away stops the track, and giving the right back starts nothing", async () => {
+  await enter();
+  world.transport.changed("connected");
+  const track = await speak();
+  await comeBack("resumed", {});
+  tell({ type: "done_to_you", what: { act: "muted" }, by: "Host" });
+  ownSources({ microphone: "withdrawn" });
+  tell({ type: "done_to_you", what: { act: "allowed", source: "microphone" }, by: "Host" });
+  ownSources({ microphone: "off" });
+  world.socket.answer("view", "done");
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(track.stopped).toBe(true);
+  expect(world.socket.types()).not.toContain("publish");
+});
+
+test("a transport that went with the socket is offered anew, with nothing on", async () => {
+  await enter();
+  const track = await speak();
+  const stopped = vi.fn();
+  client.on("stopped", stopped);
+  await comeBack("resumed", {});
+  expect(world.transports.length).toBe(2);
+  expect(world.transports[0]?.closed).toBe(true);
+  expect(track.stopped).toBe(true);
+  world.socket.answer("offer", { sdp: "again" });
+  ownSources({ microphone: "off" });
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(stopped).toHaveBeenCalledExactlyOnceWith({ source: "microphone", cause: "connection" });
+  expect(world.transport.sending.size).toBe(0);
+});
+
+test("a view that replaces lost events starts with nothing on", async () => {
+  await enter();
+  world.transport.changed("connected");
+  const track = await speak();
+  await comeBack("admitted", { microphone: "off" });
+  world.socket.answer("offer", { sdp: "again" });
+  await settle();
+  expect(track.stopped).toBe(true);
+  expect(world.socket.types()).not.toContain("publish");
+});
+
+test("a reloaded page takes back what the server still holds on", async () => {
+  await enter({ camera: "on" });
+  expect(world.socket.last("publish").request).toEqual({ type: "publish", source: "camera", on: false });
+});
+
+test("a failed transport is replaced, and nothing is sent on the new one by itself", async () => {
+  await enter();
+  const track = await speak();
+  world.transport.changed("failed");
+  expect(client.state).toMatchObject({ media: "failed" });
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(world.transports.length).toBe(2);
+  expect(track.stopped).toBe(true);
+  expect(world.transport.sending.size).toBe(0);
+});
+
+test("a short gap of the path heals by itself, a long one is replaced", async () => {
+  await enter();
+  world.transport.changed("disconnected");
+  await vi.advanceTimersByTimeAsync(3_000);
+  world.transport.changed("connected");
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(world.transports.length).toBe(1);
+  world.transport.changed("disconnected");
+  await vi.advanceTimersByTimeAsync(9_000);
+  expect(world.transports.length).toBe(2);
+});
+
+test("slots give the tracks of others, by participant and source", async () => {
+  await enter();
+  const changed = vi.fn();
+  client.on("tracks", changed);
+  tell({
+    type: "slots",
+    slots: [
+      { mid: "a4", participant: "ada", source: "microphone" },
+      { mid: "v12", participant: "ada", source: "camera" },
+    ],
+  });
+  expect(changed).toHaveBeenCalled();
+  expect(client.track("ada", "camera")?.id).toBe("v12");
+  expect(client.track("ada", "screen")).toBeNull();
+  expect(client.audio().map((slot) => slot.mid)).toEqual(["a4"]);
+});
+
+test("the end stops every own track and the transport", async () => {
+  await enter();
+  const track = await speak();
+  world.socket.say({ type: "closed", code: "removed", text: "" });
+  expect(track.stopped).toBe(true);
+  expect(world.transport.closed).toBe(true);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(world.sockets.length).toBe(1);
+});
