@@ -3,7 +3,7 @@
 import type { Admitted } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { DevicePickers } from "../devices/pickers";
 import { Badge } from "../ui/badge";
 import { Button } from "../ui/button";
@@ -104,7 +104,7 @@ function Side(props: { meeting: Meeting; state: Admitted }): JSX.Element | null 
   const { meeting, state } = props;
   const panel = meeting.panel.value;
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => heading.current?.focus(), [panel]);
+  useLayoutEffect(() => heading.current?.focus(), [panel]);
   if (panel === null) return null;
   return (
     <aside class="side" aria-label={panel === "people" ? "People" : "Room"}>
