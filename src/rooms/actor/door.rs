@@ -260,6 +260,20 @@ impl RoomActor {
         }
     }
 
+    /// A session that ended takes everything of its identity here with it; nothing may be resumed.
+    pub(super) fn on_signed_out(&mut self, connection: ConnectionId) {
+        let who = match self.places.get(&connection) {
+            Some(Place::Seated(participant)) => {
+                self.room.person(*participant).map(|person| &person.who)
+            }
+            Some(Place::Waiting(knock)) => self.room.lobby().get(*knock).map(|knock| &knock.who),
+            None => None,
+        };
+        if let Some(actor) = who.map(|who| who.actor) {
+            self.room.revoked(actor, self.means.clock.now());
+        }
+    }
+
     pub(super) fn lose(&mut self, participant: ParticipantId) {
         if let Some(seat) = self.seats.get_mut(&participant) {
             if let Some(old) = seat.connection.take() {
