@@ -15,7 +15,6 @@ pub(crate) struct Line {
     pub(crate) action: String,
     pub(crate) decision: String,
     pub(crate) actor: Option<String>,
-    pub(crate) room: Option<String>,
     pub(crate) count: u64,
 }
 
@@ -42,7 +41,11 @@ impl Trail {
 
     /// How many times this action was denied to this identity.
     pub(crate) fn denied(&self, actor: &str, action: &str) -> u64 {
-        self.sum(|line| line.decision == "denied" && line.actor.as_deref() == Some(actor) && line.action == action)
+        self.sum(|line| {
+            line.decision == "denied"
+                && line.actor.as_deref() == Some(actor)
+                && line.action == action
+        })
     }
 
     /// How many times anything was denied to this identity.
@@ -52,18 +55,28 @@ impl Trail {
 
     /// How many rows permit this action to this identity.
     pub(crate) fn permitted(&self, actor: &str, action: &str) -> u64 {
-        self.sum(|line| line.decision == "permitted" && line.actor.as_deref() == Some(actor) && line.action == action)
+        self.sum(|line| {
+            line.decision == "permitted"
+                && line.actor.as_deref() == Some(actor)
+                && line.action == action
+        })
     }
 
     fn sum(&self, of: impl Fn(&Line) -> bool) -> u64 {
-        self.0.iter().filter(|line| of(line)).map(|line| line.count).sum()
+        self.0
+            .iter()
+            .filter(|line| of(line))
+            .map(|line| line.count)
+            .sum()
     }
 }
 
 async fn read(data: &Path) -> Vec<Line> {
-    let options = SqliteConnectOptions::new().filename(data.join("conclave.db")).read_only(true);
+    let options = SqliteConnectOptions::new()
+        .filename(data.join("conclave.db"))
+        .read_only(true);
     let mut database: SqliteConnection = options.connect().await.unwrap();
-    let rows = sqlx::query("SELECT action, decision, actor, room, count FROM audit ORDER BY seq")
+    let rows = sqlx::query("SELECT action, decision, actor, count FROM audit ORDER BY seq")
         .fetch_all(&mut database)
         .await
         .unwrap();
@@ -74,7 +87,6 @@ async fn read(data: &Path) -> Vec<Line> {
             action: row.get("action"),
             decision: row.get("decision"),
             actor: row.get::<Option<Vec<u8>>, _>("actor").map(id),
-            room: row.get::<Option<Vec<u8>>, _>("room").map(id),
             count: u64::try_from(row.get::<i64, _>("count")).unwrap(),
         })
         .collect()
