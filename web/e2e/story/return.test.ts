@@ -7,8 +7,8 @@ import { story } from "../chapter.js";
 import { startServer, type Server } from "../server.js";
 import { button, closePanel, enter, inviteMember, isIn, knock, makeAccount, makeRoom, openRoomPanel, options, told, tool, turn, waits, type RoomKeys } from "../steps.js";
 
-const OWNER = "Ottilie Brandt";
-const MEMBER = "Jun Park";
+const OWNER = "Room Owner";
+const MEMBER = "Second Member";
 
 let server: Server;
 let host: Seat;
