@@ -181,7 +181,7 @@ impl Server {
         self.accept(
             link.split('#').nth(1).unwrap(),
             "owner@example.org",
-            "Olivia Owner",
+            "The Owner",
         )
         .await
     }
