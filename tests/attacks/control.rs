@@ -23,7 +23,11 @@ struct Seated {
 
 async fn seat(server: &Server, host: &mut Socket, person: &Person, room: &Room) -> Seated {
     let (socket, view) = server.admit(host, person, room).await;
-    Seated { person: person.clone(), socket, id: text(&view["room"], "you") }
+    Seated {
+        person: person.clone(),
+        socket,
+        id: text(&view["room"], "you"),
+    }
 }
 
 /// Every command of a moderator against a participant, and the name of the action behind it.
@@ -52,9 +56,18 @@ fn room_commands(knock: &str) -> Vec<(Value, &'static str)> {
         (json!({"type": "lock", "locked": false}), "unlock"),
         (json!({"type": "end"}), "end_session"),
         (json!({"type": "stats"}), "see_stats"),
-        (json!({"type": "set_setting", "key": "waiting_room", "value": "nobody"}), "change_setting"),
-        (json!({"type": "set_setting", "key": "screen_share", "value": "everyone"}), "change_setting"),
-        (json!({"type": "admit", "knock": knock, "version": 1}), "admit"),
+        (
+            json!({"type": "set_setting", "key": "waiting_room", "value": "nobody"}),
+            "change_setting",
+        ),
+        (
+            json!({"type": "set_setting", "key": "screen_share", "value": "everyone"}),
+            "change_setting",
+        ),
+        (
+            json!({"type": "admit", "knock": knock, "version": 1}),
+            "admit",
+        ),
         (json!({"type": "deny", "knock": knock}), "deny"),
     ]
 }
@@ -70,7 +83,9 @@ async fn h03_who_is_no_moderator_moderates_nobody() {
         server.member(&owner, "zoe@example.org", "Zoe").await,
     );
     let room = server.room(&owner, "Board").await;
-    server.set(&owner, &room, "sign_in", "guests_may_knock").await;
+    server
+        .set(&owner, &room, "sign_in", "guests_may_knock")
+        .await;
     let (mut host, view) = server.enter(&owner, &room).await;
     let owner_id = text(&view["room"], "you");
     let grace = server.guest(&room.id, "Grace").await;
@@ -78,7 +93,8 @@ async fn h03_who_is_no_moderator_moderates_nobody() {
     let mut presenter = seat(&server, &mut host, &bob, &room).await;
     let mut guest = seat(&server, &mut host, &grace, &room).await;
     let victim = seat(&server, &mut host, &eve, &room).await;
-    host.ok(json!({"type": "set_role", "participant": presenter.id, "role": "presenter"})).await;
+    host.ok(json!({"type": "set_role", "participant": presenter.id, "role": "presenter"}))
+        .await;
     let mut waiting = server.join(&zoe, &room).await;
     waiting.next("waiting").await;
     let knock = text(&host.event("knocked").await["knock"], "knock");
@@ -100,12 +116,16 @@ async fn h03_who_is_no_moderator_moderates_nobody() {
     }
     // Nobody's line changed, nobody went, nothing was locked; the one who waits waits.
     assert!(host.silent(QUIET).await, "something changed");
-    host.ok(json!({"type": "admit", "knock": knock, "version": 1})).await;
+    host.ok(json!({"type": "admit", "knock": knock, "version": 1}))
+        .await;
     waiting.next("admitted").await;
 
     let trail = Trail::of(server).await;
     for (person, action) in &asked {
-        let wanted = asked.iter().filter(|one| *one == &(person.clone(), *action)).count() as u64;
+        let wanted = asked
+            .iter()
+            .filter(|one| *one == &(person.clone(), *action))
+            .count() as u64;
         assert_eq!(trail.denied(person, action), wanted, "{action}");
     }
     println!("figure h03.commands_refused {} commands", asked.len());
@@ -125,28 +145,58 @@ async fn h03_a_host_touches_neither_owner_nor_hosts_nor_themselves() {
     let mut first = seat(&server, &mut owner_socket, &ada, &room).await;
     let second = seat(&server, &mut owner_socket, &bob, &room).await;
     for host in [&first.id, &second.id] {
-        owner_socket.ok(json!({"type": "set_role", "participant": host, "role": "host"})).await;
+        owner_socket
+            .ok(json!({"type": "set_role", "participant": host, "role": "host"}))
+            .await;
     }
     while !owner_socket.silent(QUIET).await {
         owner_socket.read().await;
     }
     for target in [owner_id.clone(), second.id.clone(), first.id.clone()] {
         for (request, _) in commands(&target) {
-            assert_eq!(first.socket.refused(request.clone()).await, "not_allowed", "{request}");
+            assert_eq!(
+                first.socket.refused(request.clone()).await,
+                "not_allowed",
+                "{request}"
+            );
         }
     }
-    for (key, value) in [("max_participants", "thousand"), ("sessions_per_identity", "five"), ("audit_log", "off")] {
-        let code = first.socket.refused(json!({"type": "set_setting", "key": key, "value": value})).await;
-        assert!(["not_allowed", "invalid_value"].contains(&code.as_str()), "{key}: {code}");
+    for (key, value) in [
+        ("max_participants", "thousand"),
+        ("sessions_per_identity", "five"),
+        ("audit_log", "off"),
+    ] {
+        let code = first
+            .socket
+            .refused(json!({"type": "set_setting", "key": key, "value": value}))
+            .await;
+        assert!(
+            ["not_allowed", "invalid_value"].contains(&code.as_str()),
+            "{key}: {code}"
+        );
     }
     // A service's role is nobody's to give, not even the owner's; nor is the owner's.
-    for role in ["owner", "captioner", "recorder", "relay", "ingress", "observer", "guest"] {
-        let code = owner_socket.refused(json!({"type": "set_role", "participant": second.id, "role": role})).await;
+    for role in [
+        "owner",
+        "captioner",
+        "recorder",
+        "relay",
+        "ingress",
+        "observer",
+        "guest",
+    ] {
+        let code = owner_socket
+            .refused(json!({"type": "set_role", "participant": second.id, "role": role}))
+            .await;
         assert_eq!(code, "invalid_value", "{role}");
     }
     // The owner cannot be made to act upon themselves.
     for (request, _) in commands(&owner_id) {
-        assert_eq!(owner_socket.refused(request.clone()).await, "not_allowed", "{request}");
+        assert_eq!(
+            owner_socket.refused(request.clone()).await,
+            "not_allowed",
+            "{request}"
+        );
     }
     assert!(owner_socket.silent(QUIET).await, "something changed");
     let trail = Trail::of(server).await;
@@ -162,7 +212,10 @@ async fn h03_identifiers_of_another_room_are_not_found() {
         server.member(&owner, "ada@example.org", "Ada").await,
         server.member(&owner, "zoe@example.org", "Zoe").await,
     );
-    let (here, there) = (server.room(&owner, "Here").await, server.room(&owner, "There").await);
+    let (here, there) = (
+        server.room(&owner, "Here").await,
+        server.room(&owner, "There").await,
+    );
     let (mut host_here, _) = server.enter(&owner, &here).await;
     let (mut host_there, _) = server.enter(&owner, &there).await;
     let target = seat(&server, &mut host_there, &ada, &there).await;
@@ -175,25 +228,48 @@ async fn h03_identifiers_of_another_room_are_not_found() {
     let nowhere = "a".repeat(26);
     for id in [&target.id, &nowhere] {
         for (request, _) in commands(id) {
-            assert_eq!(host_here.refused(request.clone()).await, "not_found", "{request}");
+            assert_eq!(
+                host_here.refused(request.clone()).await,
+                "not_found",
+                "{request}"
+            );
         }
     }
     for id in [&knock, &nowhere] {
-        for request in [json!({"type": "admit", "knock": id, "version": 1}), json!({"type": "deny", "knock": id})] {
-            assert_eq!(host_here.refused(request.clone()).await, "not_found", "{request}");
+        for request in [
+            json!({"type": "admit", "knock": id, "version": 1}),
+            json!({"type": "deny", "knock": id}),
+        ] {
+            assert_eq!(
+                host_here.refused(request.clone()).await,
+                "not_found",
+                "{request}"
+            );
         }
     }
     // Looking at someone elsewhere shows nothing, and says no more than for someone who is not.
     for id in [&target.id, &nowhere] {
         let look = json!({"type": "view", "looks": [{"participant": id, "source": "camera", "width": 1, "height": 1}]});
         let answer = host_here.ask(look).await;
-        assert!(answer.get("error").is_some() || answer["ok"]["type"] == "done", "{answer}");
+        assert!(
+            answer.get("error").is_some() || answer["ok"]["type"] == "done",
+            "{answer}"
+        );
     }
-    assert!(host_there.silent(QUIET).await, "something changed in the other room");
-    host_there.ok(json!({"type": "admit", "knock": knock, "version": 1})).await;
+    assert!(
+        host_there.silent(QUIET).await,
+        "something changed in the other room"
+    );
+    host_there
+        .ok(json!({"type": "admit", "knock": knock, "version": 1}))
+        .await;
     waiting.next("admitted").await;
     let trail = Trail::of(server).await;
-    assert_eq!(trail.denied(&owner.id, "remove"), 2, "an id of another meeting leaves a denial");
+    assert_eq!(
+        trail.denied(&owner.id, "remove"),
+        2,
+        "an id of another meeting leaves a denial"
+    );
 }
 
 /// Text that is no message of this phase; each is its own connection's last.
@@ -201,10 +277,18 @@ fn malformed(id: &str) -> Vec<String> {
     let request = |request: &str| format!(r#"{{"id":7,"request":{request}}}"#);
     let mut all = vec![
         // Sender and other stamps in the payload.
-        request(&format!(r#"{{"type":"raise_hand","raised":true,"from":"{id}"}}"#)),
-        request(&format!(r#"{{"type":"raise_hand","raised":true,"participant":"{id}"}}"#)),
-        request(&format!(r#"{{"type":"mute","participant":"{id}","role":"host"}}"#)),
-        request(&format!(r#"{{"type":"mute","participant":"{id}","sender":"{id}"}}"#)),
+        request(&format!(
+            r#"{{"type":"raise_hand","raised":true,"from":"{id}"}}"#
+        )),
+        request(&format!(
+            r#"{{"type":"raise_hand","raised":true,"participant":"{id}"}}"#
+        )),
+        request(&format!(
+            r#"{{"type":"mute","participant":"{id}","role":"host"}}"#
+        )),
+        request(&format!(
+            r#"{{"type":"mute","participant":"{id}","sender":"{id}"}}"#
+        )),
         request(r#"{"type":"publish","source":"screen","on":true,"role":"owner"}"#),
         format!(r#"{{"id":7,"from":"{id}","request":{{"type":"raise_hand","raised":true}}}}"#),
         format!(r#"{{"id":7,"seq":1,"request":{{"type":"raise_hand","raised":true}}}}"#),
@@ -229,10 +313,16 @@ fn malformed(id: &str) -> Vec<String> {
         request(r#"{"type":"mute","participant":"all"}"#),
         request(r#"{"type":"mute","participant":"*"}"#),
         request(r#"{"type":"mute","participant":""}"#),
-        request(&format!(r#"{{"type":"mute","participant":"{}"}}"#, id.to_uppercase())),
+        request(&format!(
+            r#"{{"type":"mute","participant":"{}"}}"#,
+            id.to_uppercase()
+        )),
         request(&format!(r#"{{"type":"mute","participant":" {id}"}}"#)),
         request(&format!(r#"{{"type":"mute","participant":"{id}a"}}"#)),
-        request(&format!(r#"{{"type":"mute","participant":"{}"}}"#, "9".repeat(26))),
+        request(&format!(
+            r#"{{"type":"mute","participant":"{}"}}"#,
+            "9".repeat(26)
+        )),
         // Numbers that are none, too large, negative.
         r#"{"id":-1,"request":{"type":"raise_hand","raised":true}}"#.to_owned(),
         r#"{"id":4294967296,"request":{"type":"raise_hand","raised":true}}"#.to_owned(),
@@ -251,7 +341,10 @@ fn malformed(id: &str) -> Vec<String> {
         r#"{"id":7,"request":{"type":"__proto__"}}"#.to_owned(),
         request(r#"{"type":"set_setting","key":"waiting_room","value":["nobody"]}"#),
     ];
-    all.push(request(&format!(r#"{{"type":"set_setting","key":"{}","value":"nobody"}}"#, "k".repeat(65))));
+    all.push(request(&format!(
+        r#"{{"type":"set_setting","key":"{}","value":"nobody"}}"#,
+        "k".repeat(65)
+    )));
     all.push(format!("{}1{}", "[".repeat(1000), "]".repeat(1000)));
     all
 }
@@ -276,11 +369,22 @@ async fn c05_only_messages_of_the_protocol_are_read_and_who_sends_is_never_in_th
         (inside, secret) = (back, fresh);
         for connected in [false, true] {
             let line = host.event("participant_changed").await["participant"].clone();
-            assert_eq!((&line["hand"], &line["connected"]), (&json!(false), &json!(connected)), "{frame}");
+            assert_eq!(
+                (&line["hand"], &line["connected"]),
+                (&json!(false), &json!(connected)),
+                "{frame}"
+            );
             assert_eq!(line["role"], "attendee", "{frame}");
         }
     }
-    inside.frame(Message::Binary(br#"{"id":7,"request":{"type":"raise_hand","raised":true}}"#.to_vec().into())).await.unwrap();
+    inside
+        .frame(Message::Binary(
+            br#"{"id":7,"request":{"type":"raise_hand","raised":true}}"#
+                .to_vec()
+                .into(),
+        ))
+        .await
+        .unwrap();
     assert_eq!(inside.closed().await, "bad_message");
     println!("figure c05.malformed_refused {} messages", all.len() + 1);
     // As the first message of a connection they are refused alike.
@@ -291,11 +395,21 @@ async fn c05_only_messages_of_the_protocol_are_read_and_who_sends_is_never_in_th
     }
 }
 
-async fn come_back(server: &Server, person: &Person, room: &Room, secret: &Value) -> (Socket, Value) {
+async fn come_back(
+    server: &Server,
+    person: &Person,
+    room: &Room,
+    secret: &Value,
+) -> (Socket, Value) {
     let mut socket = server.socket(person).await;
-    socket.send(json!({"type": "resume", "room": room.id, "secret": secret, "seen": 0})).await;
+    socket
+        .send(json!({"type": "resume", "room": room.id, "secret": secret, "seen": 0}))
+        .await;
     let answer = socket.read().await.unwrap();
-    assert!(["resumed", "admitted"].contains(&answer["type"].as_str().unwrap()), "{answer}");
+    assert!(
+        ["resumed", "admitted"].contains(&answer["type"].as_str().unwrap()),
+        "{answer}"
+    );
     (socket, answer["resume"].clone())
 }
 
@@ -305,10 +419,15 @@ async fn h04_after_a_lock_nobody_enters_not_even_who_was_on_the_way() {
     let owner = server.owner().await;
     let room = server.room(&owner, "Board").await;
     let (mut host, _) = server.enter(&owner, &room).await;
-    host.ok(json!({"type": "set_setting", "key": "waiting_room", "value": "nobody"})).await;
+    host.ok(json!({"type": "set_setting", "key": "waiting_room", "value": "nobody"}))
+        .await;
     let mut members = Vec::new();
     for number in 0..6 {
-        members.push(server.member(&owner, &format!("m{number}@example.org"), "Member").await);
+        members.push(
+            server
+                .member(&owner, &format!("m{number}@example.org"), "Member")
+                .await,
+        );
     }
     let (mut entered, mut stopped) = (0, 0);
     for round in 0..12 {
@@ -334,7 +453,9 @@ async fn h04_after_a_lock_nobody_enters_not_even_who_was_on_the_way() {
         for socket in &mut sockets {
             match socket.read().await.unwrap() {
                 answer if answer["type"] == "admitted" => entered += 1,
-                answer if answer["type"] == "waiting" || answer["code"] == "cannot_join" => stopped += 1,
+                answer if answer["type"] == "waiting" || answer["code"] == "cannot_join" => {
+                    stopped += 1
+                }
                 answer => panic!("{answer}"),
             }
         }
@@ -377,35 +498,59 @@ async fn h04_a_withdrawn_right_is_gone_with_the_answer() {
     let publish = |source: &str| json!({"type": "publish", "source": source, "on": true});
     let allow = |source: &str| json!({"type": "allow", "participant": inside.id, "source": source, "allowed": true});
     for round in 0..10 {
-        for (source, cut) in [("microphone", "mute"), ("camera", "pause_video"), ("screen", "stop_share")] {
+        for (source, cut) in [
+            ("microphone", "mute"),
+            ("camera", "pause_video"),
+            ("screen", "stop_share"),
+        ] {
             host.ok(allow(source)).await;
             inside.socket.ok(publish(source)).await;
-            host.ok(json!({"type": cut, "participant": inside.id})).await;
+            host.ok(json!({"type": cut, "participant": inside.id}))
+                .await;
             if round % 2 == 1 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            assert_eq!(inside.socket.refused(publish(source)).await, "not_allowed", "{source}");
+            assert_eq!(
+                inside.socket.refused(publish(source)).await,
+                "not_allowed",
+                "{source}"
+            );
             if source == "screen" {
-                assert_eq!(inside.socket.refused(publish("screen_audio")).await, "not_allowed");
+                assert_eq!(
+                    inside.socket.refused(publish("screen_audio")).await,
+                    "not_allowed"
+                );
             }
         }
     }
     // A role that was taken back, likewise.
     for _ in 0..10 {
-        host.ok(json!({"type": "set_role", "participant": inside.id, "role": "host"})).await;
-        inside.socket.ok(json!({"type": "lock", "locked": true})).await;
-        host.ok(json!({"type": "set_role", "participant": inside.id, "role": "attendee"})).await;
+        host.ok(json!({"type": "set_role", "participant": inside.id, "role": "host"}))
+            .await;
+        inside
+            .socket
+            .ok(json!({"type": "lock", "locked": true}))
+            .await;
+        host.ok(json!({"type": "set_role", "participant": inside.id, "role": "attendee"}))
+            .await;
         let unlock = json!({"type": "lock", "locked": false});
         assert_eq!(inside.socket.refused(unlock).await, "not_allowed");
     }
     // And a guest's door that was shut over HTTP.
-    server.set(&owner, &room, "sign_in", "guests_may_knock").await;
+    server
+        .set(&owner, &room, "sign_in", "guests_may_knock")
+        .await;
     server.set(&owner, &room, "sign_in", "required").await;
     let guest = server.guest(&room.id, "Grace").await;
-    assert_eq!(server.join(&guest, &room).await.closed().await, "cannot_join");
+    assert_eq!(
+        server.join(&guest, &room).await.closed().await,
+        "cannot_join"
+    );
     // The password that was replaced opens nothing any more.
     let path = format!("/api/rooms/{}/password", room.id);
-    server.get(Method::POST, &path, Some(&owner.token), Some(json!({}))).await;
+    server
+        .get(Method::POST, &path, Some(&owner.token), Some(json!({})))
+        .await;
     let bob = server.member(&owner, "bob@example.org", "Bob").await;
     assert_eq!(server.join(&bob, &room).await.closed().await, "cannot_join");
 }
@@ -416,7 +561,9 @@ async fn h07_a_removed_person_hears_and_says_nothing_more() {
     let owner = server.owner().await;
     let ada = server.member(&owner, "ada@example.org", "Ada").await;
     let room = server.room(&owner, "Board").await;
-    server.set(&owner, &room, "sessions_per_identity", "five").await;
+    server
+        .set(&owner, &room, "sessions_per_identity", "five")
+        .await;
     let (mut host, _) = server.enter(&owner, &room).await;
     // Four tabs: three inside, one of them with its connection lost, and one that knocks.
     let mut one = seat(&server, &mut host, &ada, &room).await;
@@ -427,9 +574,12 @@ async fn h07_a_removed_person_hears_and_says_nothing_more() {
     host.event("knocked").await;
     three.socket.vanish();
     // Requests that are on the way when the removal comes do not get through after it.
-    host.send(json!({"type": "remove", "participant": one.id})).await;
+    host.send(json!({"type": "remove", "participant": one.id}))
+        .await;
     for _ in 0..20 {
-        two.socket.send(json!({"type": "raise_hand", "raised": true})).await;
+        two.socket
+            .send(json!({"type": "raise_hand", "raised": true}))
+            .await;
     }
     for socket in [&mut one.socket, &mut two.socket, &mut four] {
         assert_eq!(socket.closed().await, "removed");
@@ -464,25 +614,37 @@ async fn h03_one_person_has_one_seat_also_by_way_of_a_lost_connection_and_a_knoc
     let (first, view) = server.admit(&mut host, &ada, &room).await;
     host.event("participant_joined").await;
     first.vanish();
-    assert_eq!(host.event("participant_changed").await["participant"]["connected"], false);
+    assert_eq!(
+        host.event("participant_changed").await["participant"]["connected"],
+        false
+    );
     // While the seat is empty the same person knocks, then takes the seat up again, then is let in.
     let mut second = server.join(&ada, &room).await;
     second.next("waiting").await;
     let knock = host.event("knocked").await["knock"].clone();
     let (mut back, _) = come_back(&server, &ada, &room, &view["resume"]).await;
-    let admitted = host.ask(json!({"type": "admit", "knock": knock["knock"], "version": knock["version"]})).await;
+    let admitted = host
+        .ask(json!({"type": "admit", "knock": knock["knock"], "version": knock["version"]}))
+        .await;
     // Whichever of the two goes, only one stays.
     let mut alive = 0;
     for socket in [&mut back, &mut second] {
-        socket.send(json!({"type": "raise_hand", "raised": true})).await;
+        socket
+            .send(json!({"type": "raise_hand", "raised": true}))
+            .await;
     }
     for socket in [&mut back, &mut second] {
-        while let Ok(Some(message)) = tokio::time::timeout(Duration::from_secs(1), socket.read()).await {
+        while let Ok(Some(message)) =
+            tokio::time::timeout(Duration::from_secs(1), socket.read()).await
+        {
             if message["type"] == "reply" && message.get("ok").is_some() {
                 alive += 1;
                 break;
             }
         }
     }
-    assert_eq!(alive, 1, "one person in two seats; the admission was answered {admitted}");
+    assert_eq!(
+        alive, 1,
+        "one person in two seats; the admission was answered {admitted}"
+    );
 }

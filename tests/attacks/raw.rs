@@ -56,7 +56,10 @@ impl Frame {
 
     /// The number of a close frame.
     pub(crate) fn close_code(&self) -> Option<u16> {
-        let code = self.payload.get(..2).filter(|_| self.first == FIN | CLOSE)?;
+        let code = self
+            .payload
+            .get(..2)
+            .filter(|_| self.first == FIN | CLOSE)?;
         Some(u16::from_be_bytes(code.try_into().unwrap()))
     }
 }
@@ -79,15 +82,23 @@ impl Trace {
 
     /// The code of the last message, and the number of the close frame after it.
     pub(crate) fn closed(&self) -> (String, u16) {
-        let last: Value = serde_json::from_str(self.texts().last().expect("nothing was said")).unwrap();
+        let last: Value =
+            serde_json::from_str(self.texts().last().expect("nothing was said")).unwrap();
         assert_eq!(last["type"], "closed", "{last}");
         let number = self.frames.last().unwrap().1.close_code();
-        (last["code"].as_str().unwrap().to_owned(), number.expect("no close frame"))
+        (
+            last["code"].as_str().unwrap().to_owned(),
+            number.expect("no close frame"),
+        )
     }
 
     /// When the last text came.
     pub(crate) fn told(&self) -> Duration {
-        self.frames.iter().rfind(|(_, frame)| frame.is_text()).expect("nothing was said").0
+        self.frames
+            .iter()
+            .rfind(|(_, frame)| frame.is_text())
+            .expect("nothing was said")
+            .0
     }
 }
 
@@ -109,7 +120,10 @@ pub(crate) struct Raw {
 pub(crate) async fn tcp(server: &Server, from: Ipv4Addr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((from, 0).into()).unwrap();
-    socket.connect((Ipv4Addr::LOCALHOST, server.port).into()).await.unwrap()
+    socket
+        .connect((Ipv4Addr::LOCALHOST, server.port).into())
+        .await
+        .unwrap()
 }
 
 impl Raw {
@@ -122,20 +136,33 @@ impl Raw {
     pub(crate) async fn dial_from(server: &Server, from: Ipv4Addr) -> Self {
         let mut roots = RootCertStore::empty();
         let pem = server.data.path().join("tls-certificate.pem");
-        roots.add(CertificateDer::from_pem_file(pem).unwrap()).unwrap();
-        let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        roots
+            .add(CertificateDer::from_pem_file(pem).unwrap())
+            .unwrap();
+        let config = ClientConfig::builder()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
         let received = Arc::new(AtomicU64::new(0));
-        let counted = Counted { stream: tcp(server, from).await, received: received.clone() };
+        let counted = Counted {
+            stream: tcp(server, from).await,
+            received: received.clone(),
+        };
         let stream = TlsConnector::from(Arc::new(config))
             .connect("localhost".try_into().unwrap(), counted)
             .await
             .unwrap();
-        Self { stream, received, left: Vec::new() }
+        Self {
+            stream,
+            received,
+            left: Vec::new(),
+        }
     }
 
     /// Asks for a WebSocket with these header fields; the head of the answer.
     pub(crate) async fn upgrade(&mut self, fields: &[(&str, &str)]) -> String {
-        let mut head = String::from("GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n");
+        let mut head = String::from(
+            "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n",
+        );
         head += "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
         for (name, value) in fields {
             head += &format!("{name}: {value}\r\n");
@@ -149,7 +176,10 @@ impl Raw {
         let mut raw = Self::dial(server).await;
         let bearer = format!("Bearer {token}");
         let head = raw
-            .upgrade(&[("Authorization", &bearer), ("Sec-WebSocket-Protocol", "conclave.v1")])
+            .upgrade(&[
+                ("Authorization", &bearer),
+                ("Sec-WebSocket-Protocol", "conclave.v1"),
+            ])
             .await;
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         raw
@@ -283,8 +313,14 @@ fn parse(bytes: &[u8]) -> Option<(Frame, usize)> {
     let (first, second) = (*bytes.first()?, *bytes.get(1)?);
     assert!(second & 0x80 == 0, "the server masks its frames");
     let (length, start) = match second {
-        126 => (u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().unwrap())), 4),
-        127 => (u64::from_be_bytes(bytes.get(2..10)?.try_into().unwrap()), 10),
+        126 => (
+            u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().unwrap())),
+            4,
+        ),
+        127 => (
+            u64::from_be_bytes(bytes.get(2..10)?.try_into().unwrap()),
+            10,
+        ),
         short => (u64::from(short), 2),
     };
     let end = start + usize::try_from(length).unwrap();
@@ -293,7 +329,11 @@ fn parse(bytes: &[u8]) -> Option<(Frame, usize)> {
 }
 
 impl AsyncRead for Counted {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(context, buffer);
@@ -304,7 +344,11 @@ impl AsyncRead for Counted {
 }
 
 impl AsyncWrite for Counted {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
     }
 

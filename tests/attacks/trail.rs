@@ -42,7 +42,11 @@ impl Trail {
 
     /// How many times this action was denied to this identity.
     pub(crate) fn denied(&self, actor: &str, action: &str) -> u64 {
-        self.sum(|line| line.decision == "denied" && line.actor.as_deref() == Some(actor) && line.action == action)
+        self.sum(|line| {
+            line.decision == "denied"
+                && line.actor.as_deref() == Some(actor)
+                && line.action == action
+        })
     }
 
     /// How many times anything was denied to this identity.
@@ -52,16 +56,26 @@ impl Trail {
 
     /// How many rows permit this action to this identity.
     pub(crate) fn permitted(&self, actor: &str, action: &str) -> u64 {
-        self.sum(|line| line.decision == "permitted" && line.actor.as_deref() == Some(actor) && line.action == action)
+        self.sum(|line| {
+            line.decision == "permitted"
+                && line.actor.as_deref() == Some(actor)
+                && line.action == action
+        })
     }
 
     fn sum(&self, of: impl Fn(&Line) -> bool) -> u64 {
-        self.0.iter().filter(|line| of(line)).map(|line| line.count).sum()
+        self.0
+            .iter()
+            .filter(|line| of(line))
+            .map(|line| line.count)
+            .sum()
     }
 }
 
 async fn read(data: &Path) -> Vec<Line> {
-    let options = SqliteConnectOptions::new().filename(data.join("conclave.db")).read_only(true);
+    let options = SqliteConnectOptions::new()
+        .filename(data.join("conclave.db"))
+        .read_only(true);
     let mut database: SqliteConnection = options.connect().await.unwrap();
     let rows = sqlx::query("SELECT action, decision, actor, room, count FROM audit ORDER BY seq")
         .fetch_all(&mut database)
