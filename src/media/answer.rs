@@ -8,9 +8,11 @@ use rtc_sdp::description::common::{Address, Attribute, ConnectionInformation};
 use rtc_sdp::description::media::{MediaDescription, MediaName, RangedPort};
 use rtc_sdp::description::session::SessionDescription;
 
+use crate::media::codec::{Codec, uri};
 use crate::media::dtls::Fingerprint;
 use crate::media::event::Answer;
-use crate::media::offer::{Codec, Description, Kind, Line, Purpose, uri};
+use crate::media::offer::{Description, Kind, Line, Purpose};
+use crate::secret::Secret;
 
 /// What the answer says of our side.
 #[derive(Clone, Debug)]
@@ -20,7 +22,7 @@ pub struct Local {
     /// Our user fragment.
     pub ufrag: String,
     /// Our password.
-    pub password: String,
+    pub password: Secret<String>,
     /// The digest of our certificate.
     pub fingerprint: Fingerprint,
     /// Where we can be reached.
@@ -74,7 +76,7 @@ fn transport(media: &mut MediaDescription, local: &Local) {
         .push(pair("ice-ufrag", local.ufrag.clone()));
     media
         .attributes
-        .push(pair("ice-pwd", local.password.clone()));
+        .push(pair("ice-pwd", local.password.expose().clone()));
     media.attributes.push(pair("setup", "passive".to_owned()));
     for (index, address) in local.candidates.iter().enumerate() {
         // A host candidate of RTP (RFC 8445, section 5.1.2.1); the earlier in the list, the better.
@@ -246,4 +248,74 @@ fn pair(key: &str, value: String) -> Attribute {
 
 fn flag(key: &str) -> Attribute {
     Attribute::new(key.to_owned(), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::event::Offer;
+    use crate::media::fuzz::OFFER;
+    use crate::media::offer;
+    use conclave_policy::source::Source;
+
+    fn answer() -> String {
+        let channel =
+            "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:3\r\n";
+        let sources = vec![("0".to_owned(), Source::Microphone)];
+        let description = offer::read(&Offer {
+            sdp: OFFER.to_owned() + channel,
+            sources,
+        })
+        .unwrap();
+        let local = Local {
+            session: 9,
+            ufrag: "ours".to_owned(),
+            password: Secret::new("secret".to_owned()),
+            fingerprint: [0xab; 32],
+            candidates: vec![
+                "192.0.2.1:5".parse().unwrap(),
+                "[2001:db8::1]:5".parse().unwrap(),
+            ],
+            slots: vec![None, Some((7, None)), Some((8, Some(9))), None],
+        };
+        write(&description, &local).sdp
+    }
+
+    #[test]
+    fn each_line_is_answered_in_its_place() {
+        let answer = answer();
+        let lines: Vec<&str> = answer.split("m=").collect();
+        assert_eq!(lines.len(), 5);
+        assert!(
+            lines[0].contains("a=group:BUNDLE 0 1 2\r\n") && lines[0].contains("a=ice-lite\r\n")
+        );
+        assert!(lines[1].starts_with("audio 9 ") && lines[1].contains("a=recvonly\r\n"));
+        assert!(
+            lines[2].contains("a=sendonly\r\n") && lines[2].contains("a=ssrc:7 cname:conclave\r\n")
+        );
+        assert!(
+            lines[3].contains("a=ssrc-group:FID 8 9\r\n")
+                && lines[3].contains("a=fmtp:97 apt=96\r\n")
+        );
+        assert!(lines[4].starts_with("application 0 "));
+    }
+
+    #[test]
+    fn the_transport_is_lite_passive_and_named_once() {
+        let answer = answer();
+        for (text, times) in [
+            ("a=ice-ufrag:ours\r\n", 1),
+            ("a=ice-pwd:secret\r\n", 1),
+            ("a=setup:passive\r\n", 1),
+            ("a=end-of-candidates\r\n", 1),
+            ("a=candidate:0 1 udp 2130706431 192.0.2.1 5 typ host\r\n", 1),
+            (
+                "a=candidate:1 1 udp 2130706175 2001:db8::1 5 typ host\r\n",
+                1,
+            ),
+            ("a=fingerprint:sha-256 AB:AB:", 1),
+        ] {
+            assert_eq!(answer.matches(text).count(), times, "{text}");
+        }
+    }
 }

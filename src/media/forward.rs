@@ -11,14 +11,16 @@ use crate::media::offer::Kind;
 use crate::media::peer::{Edge, Refused};
 use crate::media::rtcp::{Compound, Report, reports};
 use crate::media::sfu::Sfu;
-use crate::media::slot::Outcome;
+use crate::media::slot::{OutSlot, Outcome};
 use crate::media::srtp::Opened;
 use crate::media::stream::Packet;
 
 /// A publisher is asked for a key frame at most this often.
 const KEY_FRAMES: Duration = Duration::from_secs(1);
-/// Sequence numbers looked at in one report of losses.
+/// Sequence numbers looked at in one datagram of reports; an honest receiver asks for a few.
 const MOST_LOST: usize = 128;
+/// Parts looked at in one datagram of reports.
+const MOST_REPORTS: usize = 32;
 
 impl Sfu {
     /// An authenticated packet came.
@@ -34,15 +36,27 @@ impl Sfu {
         };
         peer.note_arrival(&opened.header, datagram, now);
         let (source, packet) = peer.admit(opened, datagram, now);
+        if let Some(begun) = peer.begun.take() {
+            self.begin_again(key, begun);
+        }
         let (Some(source), Ok(packet)) = (source, &packet) else {
             if let Err(refused) = packet {
                 self.count_dropped(refused);
             }
             return;
         };
-        let publication = peer.publication_mut(source);
         if Kind::of(source) == Kind::Audio {
-            publication.loudness.hear(packet.level, now);
+            self.hear(key, source, packet.level, now);
+        }
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let publication = peer.publication_mut(source);
+        if packet
+            .descriptor
+            .is_some_and(|descriptor| descriptor.key_frame)
+        {
+            publication.key_frame_wanted = false;
         }
         if publication.edges.is_empty() {
             self.counters.dropped_no_edge += 1;
@@ -61,10 +75,36 @@ impl Sfu {
         }
     }
 
+    /// A source goes on in another stream, whose numbers have nothing to do with those before.
+    fn begin_again(&mut self, key: PeerKey, source: Source) {
+        let edges = self
+            .peers
+            .get(key)
+            .map(|peer| peer.publication(source).edges.clone());
+        for edge in edges.unwrap_or_default() {
+            let viewer = self.peers.get_mut(edge.viewer);
+            if let Some(slot) = viewer.and_then(|viewer| viewer.slots.get_mut(edge.slot)) {
+                slot.begin_again();
+            }
+        }
+    }
+
+    /// Sound came; who begins to speak gets a slot at once.
+    fn hear(&mut self, key: PeerKey, source: Source, level: Option<u8>, now: Instant) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let room = peer.room;
+        if peer.publication_mut(source).loudness.hear(level, now) {
+            self.assign_audio(room, now);
+        }
+    }
+
     const fn count_dropped(&mut self, refused: Refused) {
         match refused {
             Refused::UnknownStream => self.counters.dropped_unknown_stream += 1,
             Refused::NotPermitted => self.counters.dropped_not_permitted += 1,
+            Refused::OverRate => self.counters.dropped_over_rate += 1,
             Refused::Malformed => self.counters.srtp_malformed += 1,
             Refused::Duplicate => self.counters.repairs_not_needed += 1,
         }
@@ -94,12 +134,14 @@ impl Sfu {
 
     /// Authenticated reports came.
     pub(crate) fn take_reports(&mut self, key: PeerKey, packet: &[u8], now: Instant) {
-        for report in reports(packet) {
+        let mut left = MOST_LOST;
+        for report in reports(packet).take(MOST_REPORTS) {
             match report {
                 Report::Sender { ssrc, ntp, rtp } => self.take_clock(key, ssrc, ntp, rtp, now),
                 Report::KeyFrame { media } => self.take_key_frame_wish(key, media, now),
                 Report::Nack { media, lost } => {
-                    for sequence in lost.iter().take(MOST_LOST) {
+                    for sequence in lost.iter().take(left) {
+                        left -= 1;
                         self.repair(key, media, sequence, now);
                     }
                 }
@@ -129,7 +171,9 @@ impl Sfu {
         else {
             return;
         };
-        stream.sender_report(ntp, now);
+        if !stream.sender_report(ntp, now) {
+            return;
+        }
         let source = stream.source;
         let publication = peer.publication_mut(source);
         if publication.permit.is_none() {
@@ -199,8 +243,19 @@ impl Sfu {
         self.ask_for_key_frame(publisher, source, now);
     }
 
-    /// Asks for a wanted key frame if it is time.
+    /// Asks for a key frame if one is needed and the publisher may be asked.
     pub(crate) fn ask_for_key_frame(&mut self, publisher: PeerKey, source: Source, now: Instant) {
+        let Some(peer) = self.peers.get(publisher) else {
+            return;
+        };
+        let publication = peer.publication(source);
+        let lately = |at: Instant| now.saturating_duration_since(at) < KEY_FRAMES;
+        if publication.permit.is_none() || publication.key_frame_asked.is_some_and(lately) {
+            return;
+        }
+        if !publication.key_frame_wanted && !self.is_awaited(&publication.edges) {
+            return;
+        }
         let Some(peer) = self.peers.get_mut(publisher) else {
             return;
         };
@@ -209,15 +264,23 @@ impl Sfu {
         };
         let own = peer.own_ssrc;
         let publication = peer.publication_mut(source);
-        let lately = |at: Instant| now.saturating_duration_since(at) < KEY_FRAMES;
-        let due = publication.key_frame_wanted && publication.permit.is_some();
-        if !due || publication.key_frame_asked.is_some_and(lately) {
-            return;
-        }
         publication.key_frame_wanted = false;
         publication.key_frame_asked = Some(now);
         self.counters.key_frames_requested += 1;
         self.say(publisher, &Compound::default().key_frame(own, media));
+    }
+
+    /// Whether a receiver that could decode is waiting for something to begin with.
+    fn is_awaited(&self, edges: &[Edge]) -> bool {
+        edges.iter().any(|edge| {
+            let viewer = self
+                .peers
+                .get(edge.viewer)
+                .filter(|viewer| viewer.secured.is_some());
+            viewer
+                .and_then(|viewer| viewer.slots.get(edge.slot))
+                .is_some_and(OutSlot::is_waiting)
+        })
     }
 
     /// A receiver has keys from now on: what its slots wait for must come again.

@@ -4,6 +4,9 @@
 #[doc(hidden)]
 pub mod answer;
 pub(crate) mod arrivals;
+#[doc(hidden)]
+pub mod codec;
+pub(crate) mod connect;
 pub mod counters;
 pub(crate) mod demux;
 #[doc(hidden)]
@@ -11,6 +14,8 @@ pub mod dtls;
 pub(crate) mod edges;
 pub mod event;
 pub(crate) mod forward;
+#[doc(hidden)]
+pub mod fuzz;
 pub(crate) mod ice;
 pub(crate) mod loudness;
 pub mod offer;
@@ -18,6 +23,7 @@ pub mod offer;
 pub mod outbox;
 pub(crate) mod peer;
 pub(crate) mod peers;
+pub(crate) mod rate;
 pub(crate) mod receive;
 #[doc(hidden)]
 pub mod rtcp;
@@ -34,3 +40,4 @@ pub(crate) mod tick;
 pub(crate) mod timer;
 #[doc(hidden)]
 pub mod vp8;
+pub(crate) mod window;

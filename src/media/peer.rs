@@ -10,11 +10,13 @@ use conclave_policy::source::Source;
 
 use crate::media::answer::Local;
 use crate::media::arrivals::Arrivals;
+use crate::media::codec::Codec;
 use crate::media::dtls::Session;
 use crate::media::event::{PeerKey, Slot, View};
 use crate::media::ice::Agent;
 use crate::media::loudness::Loudness;
-use crate::media::offer::{Codec, Description, Purpose};
+use crate::media::offer::{Description, Kind, Purpose};
+use crate::media::rate::Bucket;
 use crate::media::rtp::{Header, unpad};
 use crate::media::slot::OutSlot;
 use crate::media::srtp::{Opened, Opener, Sealer};
@@ -36,6 +38,7 @@ pub(crate) struct Publication {
     /// Who receives it.
     pub(crate) edges: Vec<Edge>,
     pub(crate) loudness: Loudness,
+    pub(crate) bucket: Bucket,
     /// A receiver waits for a key frame.
     pub(crate) key_frame_wanted: bool,
     pub(crate) key_frame_asked: Option<Instant>,
@@ -75,6 +78,8 @@ pub(crate) struct Peer {
     pub(crate) handshake: Handshake,
     pub(crate) secured: Option<Secured>,
     pub(crate) streams: Vec<Stream>,
+    /// A source that just began in a new stream.
+    pub(crate) begun: Option<Source>,
     pub(crate) arrivals: Arrivals,
     /// The stream named in reports that we send.
     pub(crate) own_ssrc: u32,
@@ -93,6 +98,7 @@ pub(crate) struct Peer {
 pub(crate) enum Refused {
     UnknownStream,
     NotPermitted,
+    OverRate,
     Malformed,
     /// It came before, by the other way.
     Duplicate,
@@ -124,6 +130,7 @@ impl Peer {
             handshake: Handshake::default(),
             secured: None,
             streams: Vec::new(),
+            begun: None,
             arrivals: Arrivals::new(now),
             own_ssrc,
             watch: None,
@@ -222,6 +229,9 @@ impl Peer {
         if publication.permit.is_none() {
             publication.dropped += 1;
             return (Some(source), Err(Refused::NotPermitted));
+        }
+        if !publication.bucket.take(Kind::of(source), now) {
+            return (Some(source), Err(Refused::OverRate));
         }
         let packet = self.unwrap(source, repair, opened, datagram, now);
         if let (Ok(packet), Source::Camera | Source::Screen) = (&packet, source)
@@ -331,6 +341,9 @@ impl Peer {
         }
         self.streams
             .push(Stream::new(header.ssrc, source, repair, now));
+        if !repair {
+            self.begun = Some(source);
+        }
         Some(self.streams.len() - 1)
     }
 

@@ -43,7 +43,6 @@ impl Sfu {
         for key in self.peers.keys() {
             for source in [Source::Camera, Source::Screen] {
                 self.ask_for_losses(key, source, now);
-                self.want_waiting_key_frame(key, source, now);
                 self.ask_for_key_frame(key, source, now);
             }
         }
@@ -72,25 +71,6 @@ impl Sfu {
         if !lost.is_empty() {
             self.counters.nacks_sent += lost.len() as u64;
             self.say(key, &Compound::default().nack(own, media, &lost));
-        }
-    }
-
-    /// As long as a receiver with keys waits for a key frame, it is asked for again.
-    fn want_waiting_key_frame(&mut self, key: PeerKey, source: Source, now: Instant) {
-        let Some(peer) = self.peers.get(key) else {
-            return;
-        };
-        let waits = peer.publication(source).edges.iter().any(|edge| {
-            self.peers.get(edge.viewer).is_some_and(|viewer| {
-                viewer.secured.is_some()
-                    && viewer
-                        .slots
-                        .get(edge.slot)
-                        .is_some_and(|slot| slot.is_waiting())
-            })
-        });
-        if waits {
-            self.want_key_frame(key, source, now);
         }
     }
 

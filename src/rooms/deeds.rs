@@ -286,12 +286,17 @@ impl RoomAction for Admit {
         let Admit { knock: id, version } = permit.into_action();
         let knock = room.lobby.take(id, version)?;
         room.timers.stop(Timer::Knock(id));
-        // The role may have changed while they waited.
-        let role = room.role_of(&knock.who);
-        room.seat(knock.becomes, knock.who, role, now);
         room.effects.push_back(Effect::TellModerators {
             event: Event::KnockGone { knock: id },
         });
+        if let Some(code) = room.kept_out(&knock.who) {
+            room.effects
+                .push_back(Effect::TurnedAway { knock: id, code });
+            return Err(ErrorCode::Stale);
+        }
+        // The role may have changed while they waited.
+        let role = room.role_of(&knock.who);
+        room.seat(knock.becomes, knock.who, role, now);
         room.effects.push_back(Effect::Admitted {
             knock: id,
             participant: knock.becomes,

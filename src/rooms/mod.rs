@@ -5,6 +5,7 @@ pub mod actor;
 pub mod deeds;
 pub mod effect;
 pub mod floor;
+pub mod fuzz;
 pub mod lobby;
 pub mod outbound;
 pub mod person;

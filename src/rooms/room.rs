@@ -181,7 +181,7 @@ impl Room {
     }
 
     /// An identity lost its sessions: whatever it has here ends.
-    pub fn revoked(&mut self, actor: ActorId) {
+    pub fn revoked(&mut self, actor: ActorId, now: Timestamp) {
         let seats: Vec<_> = self
             .people
             .values()
@@ -205,6 +205,7 @@ impl Room {
                 code: ErrorCode::SignedOut,
             });
         }
+        self.settle(now);
     }
 
     /// Everyone who was in or waiting is sent away, and the session is over.
@@ -213,7 +214,11 @@ impl Room {
             return;
         }
         self.ended = true;
-        self.turn_away_all(ErrorCode::Denied);
+        // Those who wait learn nothing of the room, and so not that its session ended.
+        self.turn_away_all(match code {
+            ErrorCode::Draining => code,
+            _ => ErrorCode::Denied,
+        });
         let everyone: Vec<_> = self.people.keys().copied().collect();
         for participant in everyone {
             self.let_go(participant, code, LeaveReason::Left);
@@ -268,13 +273,26 @@ impl Room {
 
     /// Whether this identity has as many live participants or knocks as it may.
     pub fn is_here(&self, actor: ActorId) -> bool {
-        let most = self.charter.settings.sessions_per_identity().count();
-        let live = self
-            .people
+        self.live(actor) >= self.charter.settings.sessions_per_identity().count()
+            || self.lobby.holds(actor)
+    }
+
+    fn live(&self, actor: ActorId) -> usize {
+        self.people
             .values()
             .filter(|person| person.who.actor == actor && person.connected())
-            .count();
-        live >= most || self.lobby.holds(actor)
+            .count()
+    }
+
+    /// Why someone who waited may not come in after all: much can happen to them between knock and admission.
+    pub(in crate::rooms) fn kept_out(&self, who: &Applicant) -> Option<ErrorCode> {
+        if self.barred(who.actor) == Barred::Yes {
+            Some(ErrorCode::Removed)
+        } else if self.live(who.actor) >= self.charter.settings.sessions_per_identity().count() {
+            Some(ErrorCode::AlreadyHere)
+        } else {
+            None
+        }
     }
 
     /// What is true of an applicant who stands before the door.

@@ -144,6 +144,20 @@ test("stopping a share stops its picture and its sound", async () => {
   expect([picture.stopped, sound.stopped]).toEqual([true, true]);
 });
 
+test.each([
+  [{ act: "muted" }, "microphone"],
+  [{ act: "video_paused" }, "camera"],
+  [{ act: "disallowed", source: "microphone" }, "microphone"],
+] as const)("the words %o alone stop the track", async (what, source) => {
+  await enter();
+  const track = fakeTrack(source === "camera" ? "video" : "audio");
+  const on = client.turnOn(source, track);
+  world.socket.answer("publish", "done");
+  await on;
+  tell({ type: "done_to_you", what, by: "Host" });
+  expect(track.stopped).toBe(true);
+});
+
 test("a line that shows a right gone stops the track even without words", async () => {
   await enter();
   const track = await speak();

@@ -1,0 +1,24 @@
+//! The media plane against clients honest and hostile: the core in a simulated network, the whole over real sockets.
+
+#[cfg(test)]
+#[path = "common/media_client.rs"]
+mod media_client;
+#[cfg(test)]
+#[path = "common/permits.rs"]
+mod permits;
+
+#[cfg(test)]
+#[path = "media/attacks.rs"]
+mod attacks;
+#[cfg(test)]
+#[path = "media/forwarding.rs"]
+mod forwarding;
+#[cfg(test)]
+#[path = "media/plane.rs"]
+mod plane;
+#[cfg(test)]
+#[path = "media/transport.rs"]
+mod transport;
+#[cfg(test)]
+#[path = "media/world.rs"]
+mod world;
