@@ -213,7 +213,9 @@ impl RoomActor {
             .insert(connection.id, Place::Seated(participant));
         seat.connection = Some(connection);
         let resume = seat.new_secret(self.means.random.as_ref());
-        match seat.missed(seen) {
+        // A tab that has seen nothing holds no view that events could be applied to.
+        let missed = if seen == 0 { None } else { seat.missed(seen) };
+        match missed {
             Some(missed) => {
                 seat.send(ServerMessage::Resumed { resume });
                 for message in missed {

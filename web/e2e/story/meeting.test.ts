@@ -29,8 +29,8 @@ import {
 } from "../steps.js";
 
 const TITLE = "Quarterly review";
-const OWNER = "Ottilie Brandt";
-const MEMBER = "Jun Park";
+const OWNER = "Room Owner";
+const MEMBER = "Second Member";
 /** How long a hostile sender is watched after a cut. */
 const WATCH_MS = 2_000;
 

@@ -7,8 +7,8 @@ import { story } from "../chapter.js";
 import { startServer, type Server } from "../server.js";
 import { button, closePanel, enter, inviteMember, isIn, knock, makeAccount, makeRoom, openRoomPanel, options, told, tool, turn, waits, type RoomKeys } from "../steps.js";
 
-const OWNER = "Ottilie Brandt";
-const MEMBER = "Jun Park";
+const OWNER = "Room Owner";
+const MEMBER = "Second Member";
 
 let server: Server;
 let host: Seat;
@@ -87,7 +87,7 @@ step("a member is made host, decides who comes in, and is made attendee again", 
   await member.shoot("32-made-host");
   await (await options(host, MEMBER)).getByLabel("Role").selectOption({ label: "Attendee" });
   await waiting.waitFor({ state: "detached" });
-  await closePanel(member);
+  await Promise.all([closePanel(member), closePanel(host)]);
 });
 
 step("who leaves is out: the way back is the way in", async () => {
