@@ -119,6 +119,8 @@ pub(crate) struct Raw {
 /// A TCP connection from an address of one's own choice within 127.0.0.0/8.
 pub(crate) async fn tcp(server: &Server, from: Ipv4Addr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
+    // Little room, so that it soon shows who does not read.
+    socket.set_recv_buffer_size(16 * 1024).unwrap();
     socket.bind((from, 0).into()).unwrap();
     socket
         .connect((Ipv4Addr::LOCALHOST, server.port).into())
