@@ -1,0 +1,218 @@
+//! No acknowledged row is lost when the server is killed. A child process of this very test writes rows and says which were
+//! acknowledged; it is killed at a random moment, and every row that it named must be there.
+//!
+//! `CONCLAVE_KILLS` sets the number of rounds.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use conclave::clock::{Clock, SystemClock, Timestamp};
+use conclave::secret::{RandomSource, SystemRandom};
+use conclave::store::audit::{AuditEntry, Verdict};
+use conclave::store::database::Store;
+use conclave::store::invitations::{InvitationKind, NewInvitation};
+use conclave::store::seal::SealingKeys;
+
+const CHILD: &str = "CONCLAVE_KILL_CHILD";
+const ROUNDS: &str = "CONCLAVE_KILLS";
+/// Rounds on one database, so that later ones start from one that was killed before.
+const ROUNDS_PER_FOLDER: usize = 10;
+const WRITERS: u64 = 12;
+const FAR: Timestamp = Timestamp::from_millis(i64::MAX);
+
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).unwrap();
+}
+
+async fn open(folder: &Path) -> Store {
+    let keys = SealingKeys::load_or_create(folder, Arc::new(SystemRandom)).unwrap();
+    Store::open(folder, keys, SystemClock.now()).await.unwrap()
+}
+
+fn entry(store: &Store) -> AuditEntry {
+    AuditEntry {
+        org: store.org(),
+        at: SystemClock.now(),
+        action: "lock",
+        verdict: Verdict::Permitted,
+        rule: Some(1),
+        policy_version: 1,
+        actor: None,
+        subject: None,
+        room: None,
+        detail: None,
+        count: 1,
+    }
+}
+
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    SystemRandom.fill(&mut bytes);
+    bytes
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex<const N: usize>(text: &str) -> [u8; N] {
+    let bytes: Vec<u8> = (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+        .collect();
+    bytes.try_into().unwrap()
+}
+
+/// Writes until it is killed, and says each row only after its acknowledgement.
+async fn write_forever(store: Store, kind: u64) {
+    loop {
+        match kind % 3 {
+            0 => {
+                if let Ok(seq) = store.append_audit(entry(&store)).await {
+                    say(&format!("audit {seq}"));
+                }
+            }
+            1 => {
+                let token_hash = random();
+                let invitation = NewInvitation {
+                    token_hash,
+                    kind: InvitationKind::Member,
+                    name: None,
+                    may_create_rooms: false,
+                    invited_by: None,
+                    created: Timestamp::from_millis(0),
+                    expires: FAR,
+                };
+                if store.invite(store.org(), invitation).await.is_ok() {
+                    say(&format!("invitation {}", hex(&token_hash)));
+                }
+            }
+            _ => {
+                let token = random();
+                let now = Timestamp::from_millis(0);
+                if store
+                    .revoke_session(store.org(), token, FAR, now)
+                    .await
+                    .is_ok()
+                {
+                    say(&format!("revoked {}", hex(&token)));
+                }
+            }
+        }
+    }
+}
+
+/// Not a test of its own: the process that is killed.
+#[test]
+fn the_child_that_writes() {
+    let Some(folder) = std::env::var_os(CHILD) else {
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let store = open(Path::new(&folder)).await;
+        let writers = (0..WRITERS).map(|kind| write_forever(store.clone(), kind));
+        futures_util::future::join_all(writers).await;
+    });
+}
+
+/// Runs the child until its time is over, and gives what it said.
+fn killed(folder: &Path) -> Vec<String> {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "the_child_that_writes",
+            "--nocapture",
+            "--test-threads",
+            "1",
+        ])
+        .env(CHILD, folder)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut said = Vec::new();
+    // The clock starts with the first acknowledgement.
+    while said.is_empty() {
+        let line = lines.next().unwrap().unwrap();
+        if is_acknowledgement(&line) {
+            said.push(line);
+        }
+    }
+    let reader = thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>());
+    thread::sleep(Duration::from_micros(u64::from(u16::from_be_bytes(
+        random(),
+    ))));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    said.extend(reader.join().unwrap());
+    said
+}
+
+fn is_acknowledgement(line: &str) -> bool {
+    ["audit ", "invitation ", "revoked "]
+        .iter()
+        .any(|kind| line.starts_with(kind))
+}
+
+async fn is_there(store: &Store, line: &str, rows: u64) -> bool {
+    let (kind, row) = line.split_once(' ').unwrap();
+    match kind {
+        "audit" => row.parse::<u64>().unwrap() <= rows,
+        // A line that was cut off by the kill named nothing.
+        "invitation" if row.len() < 64 => true,
+        "invitation" => store
+            .invitation_stands(store.org(), &unhex(row), SystemClock.now())
+            .await
+            .unwrap(),
+        "revoked" if row.len() < 32 => true,
+        "revoked" => store
+            .is_session_revoked(store.org(), unhex(row))
+            .await
+            .unwrap(),
+        other => panic!("`{other}` was never said"),
+    }
+}
+
+#[test]
+fn no_acknowledged_row_is_lost_by_a_kill() {
+    let rounds: usize = std::env::var(ROUNDS).map_or(10, |rounds| rounds.parse().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut folder = tempfile::tempdir().unwrap();
+    let (mut lost, mut named) = (0, 0);
+    for round in 0..rounds {
+        if round % ROUNDS_PER_FOLDER == 0 {
+            folder = tempfile::tempdir().unwrap();
+        }
+        let said = killed(folder.path());
+        runtime.block_on(async {
+            let store = open(folder.path()).await;
+            let trail = store.verify_audit(store.org()).await.unwrap();
+            assert_eq!(
+                trail.first_bad, None,
+                "the audit chain broke in round {round}"
+            );
+            for line in said.iter().filter(|line| is_acknowledgement(line)) {
+                named += 1;
+                lost += u32::from(!is_there(&store, line, trail.rows).await);
+            }
+            store.close().await;
+        });
+    }
+    say(&format!("figure kill.rounds {rounds} kills"));
+    say(&format!("figure kill.acknowledged_rows {named} rows"));
+    say(&format!("figure kill.lost_rows {lost} rows"));
+    assert_eq!(lost, 0);
+    assert!(named > rounds, "too little was written to mean anything");
+}

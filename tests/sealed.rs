@@ -1,0 +1,178 @@
+//! What is personal is not readable in the data folder: names, addresses, titles and secrets are planted through the server's
+//! own parts, and then looked for in every byte of every file.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+
+use conclave::auth::name::DisplayName;
+use conclave::auth::session::{Attempted, Auth};
+use conclave::clock::{Clock, SystemClock};
+use conclave::guard::{Guard, NO_ROOM};
+use conclave::ids::{self, RoomId};
+use conclave::secret::{Secret, SystemRandom};
+use conclave::store::database::Store;
+use conclave::store::rooms::NewRoom;
+use conclave::store::seal::{KEY_FILE, SealingKeys};
+use conclave_policy::actions::{CreateRoom, InviteAccount};
+use conclave_policy::facts::{CreateRight, Facts, OrgAdmin};
+use conclave_policy::roles::Role;
+use conclave_policy::settings::RoomCreation;
+
+const NAME: &str = "Wilhelmina Quastenflosser";
+const OTHER_NAME: &str = "Zacharias Plantedname";
+const EMAIL: &str = "wilhelmina.planted@quasten.example";
+const TITLE: &str = "Zebra acquisition talks";
+const PASSWORD: &str = "marmalade-volcano-planted";
+const ROOM_PASSWORD: &str = "bakozi-dulame-planted-xyz";
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 77));
+
+/// Every place where a needle occurs in a file of the folder, in UTF-8 or UTF-16, whatever the case.
+fn found(folder: &Path, needles: &[String]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut bytes_read = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap().to_ascii_lowercase();
+        bytes_read += bytes.len();
+        for needle in needles {
+            let plain = needle.to_lowercase();
+            let wide: Vec<u8> = plain.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            for spelling in [plain.as_bytes(), &wide] {
+                if bytes
+                    .windows(spelling.len())
+                    .any(|window| window == spelling)
+                {
+                    found.push(format!("`{needle}` in {}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(bytes_read > 100_000, "nothing was written");
+    found
+}
+
+#[tokio::test]
+async fn planted_names_addresses_titles_and_secrets_are_not_in_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let keys = SealingKeys::load_or_create(folder.path(), random.clone()).unwrap();
+    let store = Store::open(folder.path(), keys, clock.now()).await.unwrap();
+    let auth = Auth::start(store.clone(), clock.clone(), random.clone())
+        .await
+        .unwrap();
+    let guard = Guard::new(store.clone(), clock.clone()).unwrap();
+    let org = store.org();
+
+    let link = auth.first_owner_link().await.unwrap().unwrap();
+    let password = Secret::new(PASSWORD.to_owned());
+    let owner = auth
+        .accept_invitation(&link, EMAIL, NAME, &password, HERE)
+        .await
+        .unwrap();
+    let actor = owner.principal.actor();
+
+    let facts = Facts::new()
+        .with(OrgAdmin::Yes)
+        .with(CreateRight::Yes)
+        .with(RoomCreation::WithRight);
+    let (permit, audit) = guard.ask(org, actor, Role::Attendee, NO_ROOM, &facts, InviteAccount);
+    audit.await.unwrap();
+    let meant_for = Some(DisplayName::parse(OTHER_NAME).unwrap());
+    let (invitation, _) = auth
+        .create_invitation(permit.unwrap(), org, meant_for, true)
+        .await
+        .unwrap();
+
+    let (permit, audit) = guard.ask(org, actor, Role::Attendee, NO_ROOM, &facts, CreateRoom);
+    audit.await.unwrap();
+    let id: RoomId = ids::random(random.as_ref());
+    let room = NewRoom {
+        id,
+        title: Secret::new(TITLE.to_owned()),
+        password: Secret::new(ROOM_PASSWORD.to_owned()),
+        created: clock.now(),
+    };
+    store.create_room(permit.unwrap(), org, room).await.unwrap();
+    store
+        .change_room_password(org, id, Secret::new(format!("{ROOM_PASSWORD}-two")))
+        .await
+        .unwrap();
+    let guest = auth.guest(id, OTHER_NAME, HERE).await.unwrap();
+    let wrong = Secret::new("marmalade-volcano-planted-wrong".to_owned());
+    let attempted = Attempted {
+        email: EMAIL,
+        password: &wrong,
+        device: None,
+        address: HERE,
+    };
+    assert!(auth.sign_in(attempted).await.is_err());
+    guard.turned_away(org, HERE, "sign_in", NO_ROOM);
+    auth.sign_out(&guest.principal).await.unwrap();
+    guard.flush().await;
+
+    let mut needles: Vec<String> = [
+        "Wilhelmina",
+        "Quastenflosser",
+        "Zacharias",
+        "Plantedname",
+        EMAIL,
+        "quasten.example",
+        "Zebra",
+        "acquisition",
+        PASSWORD,
+        "marmalade",
+        ROOM_PASSWORD,
+        "bakozi",
+        "203.0.113",
+        "$argon2id$",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    for secret in [
+        &link,
+        &invitation,
+        &owner.token,
+        &guest.token,
+        owner.device.as_ref().unwrap(),
+    ] {
+        needles.push(secret.expose().clone());
+    }
+    let wal = std::fs::metadata(folder.path().join("conclave.db-wal"))
+        .unwrap()
+        .len();
+    assert!(wal > 0, "the log is where fresh rows are");
+    assert_eq!(found(folder.path(), &needles), Vec::<String>::new());
+    store.close().await;
+    assert_eq!(found(folder.path(), &needles), Vec::<String>::new());
+
+    // The search itself finds what is there.
+    std::fs::write(
+        folder.path().join("planted"),
+        NAME.encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect::<Vec<_>>(),
+    )
+    .unwrap();
+    assert_eq!(found(folder.path(), &needles).len(), 2);
+
+    // With the key file the rows read as before.
+    assert!(folder.path().join(KEY_FILE).exists());
+    let keys = SealingKeys::load_or_create(folder.path(), random.clone()).unwrap();
+    let store = Store::open(folder.path(), keys, clock.now()).await.unwrap();
+    assert_eq!(
+        store.room(org, id).await.unwrap().unwrap().title.expose(),
+        TITLE
+    );
+    assert_eq!(
+        store
+            .credentials(org, EMAIL)
+            .await
+            .unwrap()
+            .unwrap()
+            .account
+            .name
+            .expose(),
+        NAME
+    );
+}
