@@ -247,3 +247,73 @@ fn pair(key: &str, value: String) -> Attribute {
 fn flag(key: &str) -> Attribute {
     Attribute::new(key.to_owned(), None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::event::Offer;
+    use crate::media::fuzz::OFFER;
+    use crate::media::offer;
+    use conclave_policy::source::Source;
+
+    fn answer() -> String {
+        let channel =
+            "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:3\r\n";
+        let sources = vec![("0".to_owned(), Source::Microphone)];
+        let description = offer::read(&Offer {
+            sdp: OFFER.to_owned() + channel,
+            sources,
+        })
+        .unwrap();
+        let local = Local {
+            session: 9,
+            ufrag: "ours".to_owned(),
+            password: "secret".to_owned(),
+            fingerprint: [0xab; 32],
+            candidates: vec![
+                "192.0.2.1:5".parse().unwrap(),
+                "[2001:db8::1]:5".parse().unwrap(),
+            ],
+            slots: vec![None, Some((7, None)), Some((8, Some(9))), None],
+        };
+        write(&description, &local).sdp
+    }
+
+    #[test]
+    fn each_line_is_answered_in_its_place() {
+        let answer = answer();
+        let lines: Vec<&str> = answer.split("m=").collect();
+        assert_eq!(lines.len(), 5);
+        assert!(
+            lines[0].contains("a=group:BUNDLE 0 1 2\r\n") && lines[0].contains("a=ice-lite\r\n")
+        );
+        assert!(lines[1].starts_with("audio 9 ") && lines[1].contains("a=recvonly\r\n"));
+        assert!(
+            lines[2].contains("a=sendonly\r\n") && lines[2].contains("a=ssrc:7 cname:conclave\r\n")
+        );
+        assert!(
+            lines[3].contains("a=ssrc-group:FID 8 9\r\n")
+                && lines[3].contains("a=fmtp:97 apt=96\r\n")
+        );
+        assert!(lines[4].starts_with("application 0 "));
+    }
+
+    #[test]
+    fn the_transport_is_lite_passive_and_named_once() {
+        let answer = answer();
+        for (text, times) in [
+            ("a=ice-ufrag:ours\r\n", 1),
+            ("a=ice-pwd:secret\r\n", 1),
+            ("a=setup:passive\r\n", 1),
+            ("a=end-of-candidates\r\n", 1),
+            ("a=candidate:0 1 udp 2130706431 192.0.2.1 5 typ host\r\n", 1),
+            (
+                "a=candidate:1 1 udp 2130706175 2001:db8::1 5 typ host\r\n",
+                1,
+            ),
+            ("a=fingerprint:sha-256 AB:AB:", 1),
+        ] {
+            assert_eq!(answer.matches(text).count(), times, "{text}");
+        }
+    }
+}

@@ -68,6 +68,8 @@ counters! {
     repaired,
     /// Packets of a source without a standing permit.
     dropped_not_permitted,
+    /// Packets of a permitted source that came faster than any honest sender's.
+    dropped_over_rate,
     /// Packets of a permitted source that nobody receives.
     dropped_no_edge,
     /// Packets of a stream that belongs to no declared source.

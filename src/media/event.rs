@@ -102,7 +102,7 @@ pub struct Cut {
     pub forwarded: u64,
 }
 
-/// The participant has no transport, or the media plane has stopped.
+/// The participant has no transport, the permit was given by rules that have been replaced since, or the media plane has stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the participant has no media transport")]
 pub struct Gone;
@@ -113,6 +113,9 @@ pub enum ConnectError {
     /// The offer is at fault.
     #[error(transparent)]
     Offer(#[from] OfferError),
+    /// The permit was given by rules that have been replaced since.
+    #[error("the permit is out of date")]
+    Stale,
     /// The server has no room for another transport.
     #[error("too many media transports")]
     Full,

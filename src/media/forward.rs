@@ -17,8 +17,10 @@ use crate::media::stream::Packet;
 
 /// A publisher is asked for a key frame at most this often.
 const KEY_FRAMES: Duration = Duration::from_secs(1);
-/// Sequence numbers looked at in one report of losses.
+/// Sequence numbers looked at in one datagram of reports; an honest receiver asks for a few.
 const MOST_LOST: usize = 128;
+/// Parts looked at in one datagram of reports.
+const MOST_REPORTS: usize = 32;
 
 impl Sfu {
     /// An authenticated packet came.
@@ -71,6 +73,7 @@ impl Sfu {
         match refused {
             Refused::UnknownStream => self.counters.dropped_unknown_stream += 1,
             Refused::NotPermitted => self.counters.dropped_not_permitted += 1,
+            Refused::OverRate => self.counters.dropped_over_rate += 1,
             Refused::Malformed => self.counters.srtp_malformed += 1,
             Refused::Duplicate => self.counters.repairs_not_needed += 1,
         }
@@ -100,12 +103,14 @@ impl Sfu {
 
     /// Authenticated reports came.
     pub(crate) fn take_reports(&mut self, key: PeerKey, packet: &[u8], now: Instant) {
-        for report in reports(packet) {
+        let mut left = MOST_LOST;
+        for report in reports(packet).take(MOST_REPORTS) {
             match report {
                 Report::Sender { ssrc, ntp, rtp } => self.take_clock(key, ssrc, ntp, rtp, now),
                 Report::KeyFrame { media } => self.take_key_frame_wish(key, media, now),
                 Report::Nack { media, lost } => {
-                    for sequence in lost.iter().take(MOST_LOST) {
+                    for sequence in lost.iter().take(left) {
+                        left -= 1;
                         self.repair(key, media, sequence, now);
                     }
                 }
@@ -135,7 +140,9 @@ impl Sfu {
         else {
             return;
         };
-        stream.sender_report(ntp, now);
+        if !stream.sender_report(ntp, now) {
+            return;
+        }
         let source = stream.source;
         let publication = peer.publication_mut(source);
         if publication.permit.is_none() {

@@ -152,7 +152,6 @@ impl Agent {
     }
 
     /// Every address that proved itself.
-    #[cfg(test)]
     pub(crate) fn paths(&self) -> impl Iterator<Item = Path> {
         self.paths.iter().map(|known| known.path)
     }

@@ -11,6 +11,8 @@ pub mod dtls;
 pub(crate) mod edges;
 pub mod event;
 pub(crate) mod forward;
+#[doc(hidden)]
+pub mod fuzz;
 pub(crate) mod ice;
 pub(crate) mod loudness;
 pub mod offer;
@@ -18,6 +20,7 @@ pub mod offer;
 pub mod outbox;
 pub(crate) mod peer;
 pub(crate) mod peers;
+pub(crate) mod rate;
 pub(crate) mod receive;
 #[doc(hidden)]
 pub mod rtcp;

@@ -506,3 +506,177 @@ fn everywhere<'a>(session: &'a SessionDescription, key: &'a str) -> impl Iterato
         .flat_map(move |media| values(&media.attributes, key));
     values(&session.attributes, key).chain(media)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::fuzz::OFFER;
+
+    fn offer(sdp: &str) -> Offer {
+        Offer {
+            sdp: sdp.to_owned(),
+            sources: vec![("0".to_owned(), Source::Microphone)],
+        }
+    }
+
+    fn without(line: &str) -> String {
+        OFFER.replace(&format!("{line}\r\n"), "")
+    }
+
+    #[test]
+    fn an_offer_says_what_is_needed() {
+        let read = read(&offer(OFFER)).unwrap();
+        assert_eq!(
+            (
+                read.session,
+                read.ufrag.as_str(),
+                read.fingerprint[..2].to_vec()
+            ),
+            (1, "clnt", vec![0x36, 0xb9])
+        );
+        let [microphone, sound, picture] = &read.lines[..] else {
+            panic!()
+        };
+        let Purpose::Send(Source::Microphone, codec) = &microphone.purpose else {
+            panic!()
+        };
+        assert_eq!(
+            (
+                codec.payload_type,
+                codec.extensions.level,
+                codec.extensions.mid
+            ),
+            (111, Some(1), Some(4))
+        );
+        assert_eq!(codec.streams, [(4_057_683_629, None)]);
+        assert!(matches!(sound.purpose, Purpose::Slot(_)));
+        let Purpose::Slot(codec) = &picture.purpose else {
+            panic!()
+        };
+        assert_eq!(
+            (codec.payload_type, codec.repair_type, codec.nack, codec.pli),
+            (96, Some(97), true, true)
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        for (line, error) in [
+            ("a=group:BUNDLE 0 1 2", OfferError::Bundle),
+            ("a=mid:0", OfferError::Mid),
+            ("a=rtcp-mux", OfferError::RtcpMux),
+            ("a=ice-ufrag:clnt", OfferError::Ice),
+            ("a=setup:actpass", OfferError::Setup),
+            ("a=rtpmap:111 opus/48000/2", OfferError::Codec),
+            ("a=rtpmap:96 VP8/90000", OfferError::Codec),
+            // Without a direction a line could send.
+            ("a=recvonly", OfferError::Sources),
+        ] {
+            assert_eq!(read(&offer(&without(line))), Err(error), "{line}");
+        }
+        let fingerprint = OFFER
+            .lines()
+            .find(|line| line.starts_with("a=fingerprint"))
+            .unwrap();
+        assert_eq!(
+            read(&offer(&without(fingerprint))),
+            Err(OfferError::Fingerprint)
+        );
+    }
+
+    #[test]
+    fn the_client_begins_the_handshake() {
+        for (setup, accepted) in [
+            ("active", true),
+            ("actpass", true),
+            ("passive", false),
+            ("holdconn", false),
+        ] {
+            let sdp = OFFER.replace("setup:actpass", &format!("setup:{setup}"));
+            assert_eq!(read(&offer(&sdp)).is_ok(), accepted, "{setup}");
+        }
+    }
+
+    #[test]
+    fn two_certificates_are_one_too_many() {
+        let other = OFFER.replace(
+            "a=mid:2",
+            &format!("a=mid:2\r\na=fingerprint:sha-256 {}", ["AB"; 32].join(":")),
+        );
+        assert_eq!(read(&offer(&other)), Err(OfferError::Fingerprint));
+        let weak = OFFER.replace("sha-256 36", "sha-1 36");
+        assert_eq!(read(&offer(&weak)), Err(OfferError::Fingerprint));
+    }
+
+    #[test]
+    fn every_line_that_could_send_has_its_own_source() {
+        let declare = |sources: &[(&str, Source)]| {
+            let sources = sources
+                .iter()
+                .map(|(mid, source)| ((*mid).to_owned(), *source))
+                .collect();
+            read(&Offer {
+                sdp: OFFER.to_owned(),
+                sources,
+            })
+            .map(|_| ())
+        };
+        assert_eq!(declare(&[]), Err(OfferError::Sources));
+        assert_eq!(declare(&[("0", Source::Camera)]), Err(OfferError::Kind));
+        assert_eq!(
+            declare(&[("0", Source::Microphone), ("1", Source::ScreenAudio)]),
+            Err(OfferError::Sources)
+        );
+        assert_eq!(
+            declare(&[("0", Source::Microphone), ("0", Source::ScreenAudio)]),
+            Err(OfferError::Sources)
+        );
+        assert_eq!(
+            declare(&[("0", Source::Microphone), ("7", Source::Camera)]),
+            Err(OfferError::Sources)
+        );
+        assert_eq!(declare(&[("0", Source::ScreenAudio)]), Ok(()));
+    }
+
+    #[test]
+    fn too_much_is_refused_before_it_is_read() {
+        let long = format!("{OFFER}a={}\r\n", "x".repeat(LONGEST_LINE));
+        assert_eq!(read(&offer(&long)), Err(OfferError::TooLong));
+        let large = format!("{OFFER}{}", "a=x\r\n".repeat(LONGEST_SDP / 5));
+        assert_eq!(read(&offer(&large)), Err(OfferError::TooLong));
+        let slot = &OFFER[OFFER.rfind("m=video").unwrap()..];
+        let many = format!("{OFFER}{}", slot.repeat(MOST_LINES));
+        assert_eq!(read(&offer(&many)), Err(OfferError::Lines));
+    }
+
+    #[test]
+    fn a_data_channel_is_refused_and_the_rest_goes_on() {
+        let channel = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:3\r\na=sctp-port:5000\r\n";
+        let read = read(&offer(&(OFFER.to_owned() + channel))).unwrap();
+        assert_eq!(read.lines[3].purpose, Purpose::Refused);
+    }
+
+    #[test]
+    fn a_line_on_the_port_of_the_bundle_is_not_refused() {
+        let sdp = OFFER.replace("m=video 9", "m=video 0");
+        assert_eq!(
+            read(&offer(&sdp)).unwrap().lines[2].purpose,
+            Purpose::Refused
+        );
+        let sdp = sdp.replace("a=mid:2", "a=mid:2\r\na=bundle-only");
+        assert!(matches!(
+            read(&offer(&sdp)).unwrap().lines[2].purpose,
+            Purpose::Slot(_)
+        ));
+    }
+
+    #[test]
+    fn an_extension_may_carry_a_direction() {
+        let sdp = OFFER.replace("extmap:1 ", "extmap:1/sendonly ");
+        let read = read(&offer(&sdp)).unwrap();
+        let Purpose::Send(_, codec) = &read.lines[0].purpose else {
+            panic!()
+        };
+        assert_eq!(codec.extensions.level, Some(1));
+    }
+}

@@ -14,7 +14,8 @@ use crate::media::dtls::Session;
 use crate::media::event::{PeerKey, Slot, View};
 use crate::media::ice::Agent;
 use crate::media::loudness::Loudness;
-use crate::media::offer::{Codec, Description, Purpose};
+use crate::media::offer::{Codec, Description, Kind, Purpose};
+use crate::media::rate::Bucket;
 use crate::media::rtp::{Header, unpad};
 use crate::media::slot::OutSlot;
 use crate::media::srtp::{Opened, Opener, Sealer};
@@ -36,6 +37,7 @@ pub(crate) struct Publication {
     /// Who receives it.
     pub(crate) edges: Vec<Edge>,
     pub(crate) loudness: Loudness,
+    pub(crate) bucket: Bucket,
     /// A receiver waits for a key frame.
     pub(crate) key_frame_wanted: bool,
     pub(crate) key_frame_asked: Option<Instant>,
@@ -93,6 +95,7 @@ pub(crate) struct Peer {
 pub(crate) enum Refused {
     UnknownStream,
     NotPermitted,
+    OverRate,
     Malformed,
     /// It came before, by the other way.
     Duplicate,
@@ -222,6 +225,9 @@ impl Peer {
         if publication.permit.is_none() {
             publication.dropped += 1;
             return (Some(source), Err(Refused::NotPermitted));
+        }
+        if !publication.bucket.take(Kind::of(source), now) {
+            return (Some(source), Err(Refused::OverRate));
         }
         let packet = self.unwrap(source, repair, opened, datagram, now);
         if let (Ok(packet), Source::Camera | Source::Screen) = (&packet, source)

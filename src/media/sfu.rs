@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use conclave_policy::actions::{Connect, Publish, Watch};
 use conclave_policy::ids::{ParticipantId, RoomId};
-use conclave_policy::permit::Permit;
+use conclave_policy::permit::{Permit, PolicyVersion};
 use conclave_policy::source::Source;
 
 use crate::media::answer::Local;
@@ -73,6 +73,8 @@ pub struct Sfu {
     pub(crate) changed: Vec<PeerKey>,
     pub(crate) counters: MediaCounters,
     pub(crate) timers: Timers,
+    /// The newest rule set that a permit was given by; older permits are worthless.
+    version: PolicyVersion,
     /// Handshakes under way.
     pub(crate) handshakes: usize,
     /// Where packets are composed before they are sealed.
@@ -110,6 +112,7 @@ impl Sfu {
             changed: Vec::new(),
             counters: MediaCounters::default(),
             timers: Timers::default(),
+            version: PolicyVersion(0),
             handshakes: 0,
             scratch: Vec::new(),
         }
@@ -123,6 +126,9 @@ impl Sfu {
         description: Description,
         now: Instant,
     ) -> Result<(PeerKey, Local), ConnectError> {
+        if !self.is_current(permit.version()) {
+            return Err(ConnectError::Stale);
+        }
         let (room, participant) = (permit.room(), permit.action().participant);
         let older = self.find(room, participant);
         if let Some(older) = older
@@ -210,6 +216,9 @@ impl Sfu {
 
     /// The participant may receive the room's media from now on.
     pub fn watch(&mut self, permit: Permit<Watch>, now: Instant) -> Result<(), Gone> {
+        if !self.is_current(permit.version()) {
+            return Err(Gone);
+        }
         let key = self
             .find(permit.room(), permit.action().participant)
             .ok_or(Gone)?;
@@ -231,6 +240,9 @@ impl Sfu {
 
     /// The participant may send the source of the permit from now on. Video begins with a key frame.
     pub fn publish(&mut self, permit: Permit<Publish>, now: Instant) -> Result<(), Gone> {
+        if !self.is_current(permit.version()) {
+            return Err(Gone);
+        }
         let Publish {
             participant,
             source,
@@ -352,6 +364,13 @@ impl Sfu {
         self.timers.next()
     }
 
+    /// Whether a permit may still be used: a rule set that was replaced permits nothing any more.
+    fn is_current(&mut self, version: PolicyVersion) -> bool {
+        let current = version >= self.version;
+        self.version = self.version.max(version);
+        current
+    }
+
     pub(crate) fn find(&self, room: RoomId, participant: ParticipantId) -> Option<PeerKey> {
         self.rooms.get(&room)?.members.get(&participant).copied()
     }
@@ -398,7 +417,11 @@ impl Sfu {
             self.handshakes = self.handshakes.saturating_sub(1);
         }
         self.fragments.remove(&peer.agent.credentials.ufrag);
-        self.paths.retain(|_, owner| *owner != key);
+        for path in peer.agent.paths() {
+            if self.paths.get(&path) == Some(&key) {
+                self.paths.remove(&path);
+            }
+        }
         self.events.push_back((key, PeerEvent::Closed { reason }));
         self.counters.peers = self.peers.len() as u64;
         if self.peers.len() == 0 {

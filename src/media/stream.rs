@@ -18,6 +18,8 @@ const MOST_MISSING: usize = 256;
 const GRACE: Duration = Duration::from_millis(10);
 /// After this a repair would come too late to be shown.
 const USEFUL: Duration = Duration::from_secs(1);
+/// A sender's clock is told on at most this often; browsers report it every second or so.
+const CLOCKS: Duration = Duration::from_millis(200);
 /// A stream that was silent for so long may be replaced by another of the same source.
 const SILENT: Duration = Duration::from_secs(2);
 
@@ -50,6 +52,8 @@ pub(crate) struct Stream {
     missing: VecDeque<Missing>,
     newest: Option<u64>,
     last: Instant,
+    /// When its clock was last told to the receivers.
+    told: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +74,7 @@ impl Stream {
             missing: VecDeque::new(),
             newest: None,
             last: now,
+            told: None,
         }
     }
 
@@ -153,9 +158,16 @@ impl Stream {
         self.newest = None;
     }
 
-    /// The sender reported its clock.
-    pub(crate) fn sender_report(&mut self, ntp: u64, now: Instant) {
+    /// The sender reported its clock; says whether the receivers are to be told, which goes to many and therefore not often.
+    pub(crate) fn sender_report(&mut self, ntp: u64, now: Instant) -> bool {
         self.reception.sender_report = Some((ntp, now));
+        let due = self
+            .told
+            .is_none_or(|at| now.saturating_duration_since(at) >= CLOCKS);
+        if due {
+            self.told = Some(now);
+        }
+        due
     }
 
     /// What to report to the sender.

@@ -131,6 +131,11 @@ impl MediaPlane {
         &self.addresses
     }
 
+    /// Whether the thread of packets still runs; for health checks.
+    pub fn is_running(&self) -> bool {
+        !self.commands.is_closed()
+    }
+
     /// Makes a transport for the participant of the permit. What happens to it is told to `events`; when that is dropped
     /// the transport ends. A second offer replaces the first, or restarts its ICE if it is of the same connection.
     pub async fn connect(

@@ -26,8 +26,13 @@ pub(crate) fn participant(number: u8) -> ParticipantId {
 
 impl Permits {
     pub(crate) fn new() -> Self {
+        Self::of_version(1)
+    }
+
+    /// Permits of the rule set with this number.
+    pub(crate) fn of_version(version: u64) -> Self {
         Self {
-            rules: Snapshot::built_in(PolicyVersion(1)).unwrap(),
+            rules: Snapshot::built_in(PolicyVersion(version)).unwrap(),
         }
     }
 

@@ -1,11 +1,12 @@
 //! Clients and strangers who try to be heard, to disturb, or to use up what is bounded.
 
 use conclave::media::event::{CloseReason, ConnectError, PeerEvent};
+use conclave::media::rtcp::Compound;
 use conclave::media::sfu::Limits;
 use conclave_policy::source::Source::{Camera, Microphone, Screen, ScreenAudio};
 
 use crate::media_client::{Client, OPUS, Script, VP8, vp8};
-use crate::permits::{participant, room};
+use crate::permits::{Permits, participant, room};
 use crate::world::World;
 
 fn two() -> (World, usize, usize) {
@@ -414,4 +415,64 @@ fn who_is_disconnected_is_out_in_both_directions() {
         world.sfu.publish(permit, now).is_err(),
         "no permit stands on nothing"
     );
+}
+
+/// H09: a permit of rules that were replaced is worthless.
+#[test]
+fn a_permit_of_older_rules_opens_nothing() {
+    let (mut world, speaker, viewer) = two();
+    let now = world.now();
+    let newer = Permits::of_version(2);
+    world.sfu.watch(newer.watch(1, 2), now).unwrap();
+    assert!(
+        world
+            .sfu
+            .publish(world.permits.publish(1, 1, Microphone), now)
+            .is_err()
+    );
+    assert!(world.sfu.watch(world.permits.watch(1, 2), now).is_err());
+    let late = world.add(3, Script::default());
+    assert_eq!(world.connect(late), Err(ConnectError::Stale));
+    world.members[speaker].client.sound(Microphone, 20);
+    world.run(20);
+    assert_eq!(world.got(viewer), 0);
+}
+
+#[test]
+fn a_flood_of_permitted_sound_is_thinned() {
+    let (mut world, speaker, viewer) = two();
+    world.publish(speaker, Microphone);
+    for _ in 0..1000 {
+        for _ in 0..10 {
+            world.members[speaker].client.sound(Microphone, 20);
+        }
+        world.run(1);
+    }
+    world.calm();
+    assert!(world.got(viewer) <= 100 + 250 + 1, "{}", world.got(viewer));
+    assert!(world.sfu.counters().dropped_over_rate > 9000);
+}
+
+#[test]
+fn floods_of_reports_cost_their_receivers_nothing() {
+    let (mut world, speaker, viewer) = two();
+    world.publish(speaker, Microphone);
+    world.publish(speaker, Camera);
+    world.view(viewer, &[(1, Camera)]);
+    world.members[speaker].client.frame(Camera, true);
+    let last = world.members[speaker].client.sound(Microphone, 20);
+    world.run(20);
+    let before = world.members[viewer].client.reports.len();
+    let slot = world.slot_of(viewer, 1, Camera).unwrap();
+    let lost: Vec<u16> = (0..250).map(|step| step * 17).collect();
+    for _ in 0..1000 {
+        let clock = Compound::sender(last.ssrc, "c", 1, 1, 1, 1);
+        world.members[speaker].client.report(&clock);
+        let client = &mut world.members[viewer].client;
+        let ssrc = client.slot_ssrc(&slot);
+        client.report(&Compound::default().nack(1, ssrc, &lost));
+        world.run(1);
+    }
+    let told = world.members[viewer].client.reports.len() - before;
+    assert!(told <= 8, "{told} reports in a second");
 }
