@@ -58,6 +58,7 @@ pub struct SystemRandom;
 impl RandomSource for SystemRandom {
     #[expect(
         clippy::panic,
+        clippy::disallowed_methods,
         reason = "INVARIANT: a server without randomness must stop: every identifier, key and password would be guessable"
     )]
     fn fill(&self, bytes: &mut [u8]) {

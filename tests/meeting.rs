@@ -1,4 +1,10 @@
 //! The story of a moderated meeting over the real interfaces, without media: who waits, who comes in, who may do what.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 
 mod common;
 
@@ -20,18 +26,18 @@ fn line<'a>(admitted: &'a Value, name: &str) -> &'a Value {
 async fn a_member_waits_is_admitted_and_both_see_each_other() {
     let server = Server::start().await;
     let owner = server.owner().await;
-    let member = server.member(&owner, "ada@example.org", "Ada").await;
+    let member = server.member(&owner, "member@example.org", "Member").await;
     let room = server.room(&owner, "Board").await;
 
     let (mut host, view) = server.enter(&owner, &room).await;
     assert_eq!(view["room"]["title"], "Board");
     assert_eq!(view["room"]["count"], 1);
     let (mut guest, view) = server.admit(&mut host, &member, &room).await;
-    assert_eq!(line(&view, "Olivia Owner")["role"], "owner");
-    assert_eq!(line(&view, "Ada")["role"], "attendee");
+    assert_eq!(line(&view, "The Owner")["role"], "owner");
+    assert_eq!(line(&view, "Member")["role"], "attendee");
     assert!(view["room"].get("count").is_none() && view["room"].get("knocks").is_none());
     let joined = host.event("participant_joined").await;
-    assert_eq!(joined["participant"]["name"], "Ada");
+    assert_eq!(joined["participant"]["name"], "Member");
     assert_eq!(joined["participant"]["signed_in"], true);
 
     guest
@@ -48,7 +54,7 @@ async fn a_member_waits_is_admitted_and_both_see_each_other() {
 async fn the_host_mutes_and_gives_the_right_back_and_nothing_starts_by_itself() {
     let server = Server::start().await;
     let owner = server.owner().await;
-    let member = server.member(&owner, "ada@example.org", "Ada").await;
+    let member = server.member(&owner, "member@example.org", "Member").await;
     let room = server.room(&owner, "Board").await;
     let (mut host, _) = server.enter(&owner, &room).await;
     let (mut guest, view) = server.admit(&mut host, &member, &room).await;
@@ -64,7 +70,7 @@ async fn the_host_mutes_and_gives_the_right_back_and_nothing_starts_by_itself() 
     let told = guest.event("done_to_you").await;
     assert_eq!(
         (told["what"]["act"].as_str(), told["by"].as_str()),
-        (Some("muted"), Some("Olivia Owner"))
+        (Some("muted"), Some("The Owner"))
     );
     assert_eq!(
         guest
@@ -85,7 +91,7 @@ async fn the_host_mutes_and_gives_the_right_back_and_nothing_starts_by_itself() 
 async fn a_removed_person_is_out_everywhere_and_for_good() {
     let server = Server::start().await;
     let owner = server.owner().await;
-    let member = server.member(&owner, "ada@example.org", "Ada").await;
+    let member = server.member(&owner, "member@example.org", "Member").await;
     let room = server.room(&owner, "Board").await;
     let (mut host, _) = server.enter(&owner, &room).await;
     let (mut guest, view) = server.admit(&mut host, &member, &room).await;
@@ -108,7 +114,7 @@ async fn a_removed_person_is_out_everywhere_and_for_good() {
 async fn a_lost_connection_comes_back_into_a_locked_room_and_misses_nothing() {
     let server = Server::start().await;
     let owner = server.owner().await;
-    let member = server.member(&owner, "ada@example.org", "Ada").await;
+    let member = server.member(&owner, "member@example.org", "Member").await;
     let room = server.room(&owner, "Board").await;
     let (mut host, _) = server.enter(&owner, &room).await;
     let (guest, view) = server.admit(&mut host, &member, &room).await;
@@ -154,7 +160,7 @@ async fn guests_knock_only_when_a_host_has_relaxed_it_and_everyone_is_told() {
     let server = Server::start().await;
     let owner = server.owner().await;
     let room = server.room(&owner, "Board").await;
-    let guest = server.guest(&room.id, "Grace").await;
+    let guest = server.guest(&room.id, "Visitor").await;
     assert_eq!(
         server.join(&guest, &room).await.closed().await,
         "cannot_join"
@@ -165,10 +171,10 @@ async fn guests_knock_only_when_a_host_has_relaxed_it_and_everyone_is_told() {
     let told = host.event("setting_changed").await;
     assert_eq!(
         (told["setting"]["value"].as_str(), told["by"].as_str()),
-        (Some("guests_may_knock"), Some("Olivia Owner"))
+        (Some("guests_may_knock"), Some("The Owner"))
     );
     let (mut inside, view) = server.admit(&mut host, &guest, &room).await;
-    assert_eq!(line(&view, "Grace")["signed_in"], false);
+    assert_eq!(line(&view, "Visitor")["signed_in"], false);
     assert_eq!(
         inside
             .refused(json!({"type": "publish", "source": "microphone", "on": true}))
@@ -181,7 +187,7 @@ async fn guests_knock_only_when_a_host_has_relaxed_it_and_everyone_is_told() {
 async fn settings_roles_and_locks_outlive_nothing_they_should_not() {
     let server = Server::start().await;
     let owner = server.owner().await;
-    let member = server.member(&owner, "ada@example.org", "Ada").await;
+    let member = server.member(&owner, "member@example.org", "Member").await;
     let room = server.room(&owner, "Board").await;
     let (mut host, _) = server.enter(&owner, &room).await;
     let (mut guest, view) = server.admit(&mut host, &member, &room).await;
@@ -245,7 +251,7 @@ async fn a_stopping_server_tells_everyone_and_ends_in_order() {
 async fn a_denied_person_is_told_so_and_may_knock_again() {
     let server = Server::start().await;
     let owner = server.owner().await;
-    let member = server.member(&owner, "ada@example.org", "Ada").await;
+    let member = server.member(&owner, "member@example.org", "Member").await;
     let room = server.room(&owner, "Board").await;
     let (mut host, _) = server.enter(&owner, &room).await;
     for denied_before in 0..2 {
@@ -258,4 +264,34 @@ async fn a_denied_person_is_told_so_and_may_knock_again() {
         assert_eq!(outside.closed().await, "denied");
         host.event("knock_gone").await;
     }
+}
+
+#[tokio::test]
+async fn signing_out_ends_what_the_person_has_in_a_room() {
+    let server = Server::start().await;
+    let owner = server.owner().await;
+    let member = server.member(&owner, "member@example.org", "Member").await;
+    let room = server.room(&owner, "Board").await;
+    let (mut host, _) = server.enter(&owner, &room).await;
+    let (mut guest, _) = server.admit(&mut host, &member, &room).await;
+    host.event("participant_joined").await;
+    server
+        .get(Method::DELETE, "/api/session", Some(&member.token), None)
+        .await;
+    assert_eq!(guest.closed().await, "signed_out");
+    // No place is kept to come back to.
+    assert_eq!(host.event("participant_left").await["reason"], "left");
+}
+
+#[tokio::test]
+async fn who_waits_when_the_server_stops_is_told_the_same_as_everyone() {
+    let server = Server::start().await;
+    let owner = server.owner().await;
+    let member = server.member(&owner, "member@example.org", "Member").await;
+    let room = server.room(&owner, "Board").await;
+    let mut outside = server.join(&member, &room).await;
+    outside.next("waiting").await;
+    let stopped = tokio::spawn(server.stop());
+    assert_eq!(outside.closed().await, "draining");
+    assert!(stopped.await.unwrap().success());
 }

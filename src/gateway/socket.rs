@@ -126,11 +126,12 @@ impl Client {
             return Err(ErrorCode::Unavailable);
         }
         let outcome = self.converse(&principal, asked, &room, &mut outbox).await;
-        let _ended = room
-            .send(ToRoom::Lost {
-                connection: self.id,
-            })
-            .await;
+        let connection = self.id;
+        let last = match outcome {
+            Err(ErrorCode::SignedOut) => ToRoom::SignedOut { connection },
+            _ => ToRoom::Lost { connection },
+        };
+        let _ended = room.send(last).await;
         outcome
     }
 

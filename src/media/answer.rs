@@ -8,9 +8,11 @@ use rtc_sdp::description::common::{Address, Attribute, ConnectionInformation};
 use rtc_sdp::description::media::{MediaDescription, MediaName, RangedPort};
 use rtc_sdp::description::session::SessionDescription;
 
+use crate::media::codec::{Codec, uri};
 use crate::media::dtls::Fingerprint;
 use crate::media::event::Answer;
-use crate::media::offer::{Codec, Description, Kind, Line, Purpose, uri};
+use crate::media::offer::{Description, Kind, Line, Purpose};
+use crate::secret::Secret;
 
 /// What the answer says of our side.
 #[derive(Clone, Debug)]
@@ -20,7 +22,7 @@ pub struct Local {
     /// Our user fragment.
     pub ufrag: String,
     /// Our password.
-    pub password: String,
+    pub password: Secret<String>,
     /// The digest of our certificate.
     pub fingerprint: Fingerprint,
     /// Where we can be reached.
@@ -74,7 +76,7 @@ fn transport(media: &mut MediaDescription, local: &Local) {
         .push(pair("ice-ufrag", local.ufrag.clone()));
     media
         .attributes
-        .push(pair("ice-pwd", local.password.clone()));
+        .push(pair("ice-pwd", local.password.expose().clone()));
     media.attributes.push(pair("setup", "passive".to_owned()));
     for (index, address) in local.candidates.iter().enumerate() {
         // A host candidate of RTP (RFC 8445, section 5.1.2.1); the earlier in the list, the better.
@@ -268,7 +270,7 @@ mod tests {
         let local = Local {
             session: 9,
             ufrag: "ours".to_owned(),
-            password: "secret".to_owned(),
+            password: Secret::new("secret".to_owned()),
             fingerprint: [0xab; 32],
             candidates: vec![
                 "192.0.2.1:5".parse().unwrap(),

@@ -12,7 +12,7 @@ use crate::media::peer::Edge;
 use crate::media::sfu::Sfu;
 use crate::media::slot::{Feed, OutSlot};
 
-/// A sound slot is not taken from a source sooner than this, so that slots do not flicker.
+/// A sound slot is not taken from who speaks sooner than this, so that slots do not flicker.
 const HOLD: Duration = Duration::from_secs(1);
 /// How much louder a source without a slot must be, in decibels.
 const MARGIN: u32 = 6;
@@ -26,6 +26,7 @@ struct Voice {
     participant: ParticipantId,
     source: Source,
     score: u32,
+    speaks: bool,
 }
 
 impl Sfu {
@@ -175,12 +176,16 @@ impl Sfu {
             for source in [Source::Microphone, Source::ScreenAudio] {
                 let publication = peer.publication(source);
                 if publication.permit.is_some() {
-                    let score = publication.loudness.score(now);
+                    let (score, speaks) = (
+                        publication.loudness.score(now),
+                        publication.loudness.speaks(now),
+                    );
                     voices.push(Voice {
                         publisher: peer.key,
                         participant: peer.participant,
                         source,
                         score,
+                        speaks,
                     });
                 }
             }
@@ -209,17 +214,19 @@ impl Sfu {
         let mut free = sound()
             .filter(|(_, slot)| slot.feed().is_none())
             .map(|(place, _)| place);
-        let score = |feed: &Feed| {
-            let known = voices
+        // Slots that may be taken, the quietest first; who speaks is not interrupted for a moment's noise.
+        let voice_of = |feed: &Feed| {
+            voices
                 .iter()
-                .find(|v| v.publisher == feed.publisher && v.source == feed.source);
-            known.map_or(0, |voice| voice.score)
+                .find(|voice| voice.publisher == feed.publisher && voice.source == feed.source)
         };
-        // Slots that may be taken, the quietest first.
         let mut held: Vec<(u32, usize)> = sound()
-            .filter_map(|(place, slot)| slot.feed().map(|feed| (feed, place)))
-            .filter(|(feed, _)| now.saturating_duration_since(feed.since) >= HOLD)
-            .map(|(feed, place)| (score(feed), place))
+            .filter_map(|(place, slot)| slot.feed().map(|feed| (feed, voice_of(feed), place)))
+            .filter(|(feed, voice, _)| {
+                let speaks = voice.is_some_and(|voice| voice.speaks);
+                !speaks || now.saturating_duration_since(feed.since) >= HOLD
+            })
+            .map(|(_, voice, place)| (voice.map_or(0, |voice| voice.score), place))
             .collect();
         held.sort_unstable();
         let mut held = held.into_iter().peekable();

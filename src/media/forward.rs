@@ -36,16 +36,22 @@ impl Sfu {
         };
         peer.note_arrival(&opened.header, datagram, now);
         let (source, packet) = peer.admit(opened, datagram, now);
+        if let Some(begun) = peer.begun.take() {
+            self.begin_again(key, begun);
+        }
         let (Some(source), Ok(packet)) = (source, &packet) else {
             if let Err(refused) = packet {
                 self.count_dropped(refused);
             }
             return;
         };
-        let publication = peer.publication_mut(source);
         if Kind::of(source) == Kind::Audio {
-            publication.loudness.hear(packet.level, now);
+            self.hear(key, source, packet.level, now);
         }
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let publication = peer.publication_mut(source);
         if packet
             .descriptor
             .is_some_and(|descriptor| descriptor.key_frame)
@@ -66,6 +72,31 @@ impl Sfu {
         match Kind::of(source) {
             Kind::Audio => self.counters.forwarded_audio += forwarded,
             _ => self.counters.forwarded_video += forwarded,
+        }
+    }
+
+    /// A source goes on in another stream, whose numbers have nothing to do with those before.
+    fn begin_again(&mut self, key: PeerKey, source: Source) {
+        let edges = self
+            .peers
+            .get(key)
+            .map(|peer| peer.publication(source).edges.clone());
+        for edge in edges.unwrap_or_default() {
+            let viewer = self.peers.get_mut(edge.viewer);
+            if let Some(slot) = viewer.and_then(|viewer| viewer.slots.get_mut(edge.slot)) {
+                slot.begin_again();
+            }
+        }
+    }
+
+    /// Sound came; who begins to speak gets a slot at once.
+    fn hear(&mut self, key: PeerKey, source: Source, level: Option<u8>, now: Instant) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let room = peer.room;
+        if peer.publication_mut(source).loudness.hear(level, now) {
+            self.assign_audio(room, now);
         }
     }
 

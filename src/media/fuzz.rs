@@ -25,7 +25,7 @@ use crate::media::rtp::{Header, unpad};
 use crate::media::sfu::{Limits, Sfu};
 use crate::media::stun::{self, Check, Request};
 use crate::media::vp8::{Descriptor, Shift};
-use crate::secret::RandomSource;
+use crate::secret::{RandomSource, Secret};
 
 /// STUN: nothing verifies that was not made with the password, and what is read lies within the message.
 pub fn fuzz_stun(bytes: &[u8]) {
@@ -75,7 +75,7 @@ fn local(description: &Description) -> Local {
     Local {
         session: 1,
         ufrag: "abcdefgh".to_owned(),
-        password: "abcdefghabcdefghabcdefgh".to_owned(),
+        password: Secret::new("abcdefghabcdefghabcdefgh".to_owned()),
         fingerprint: [7; 32],
         candidates: vec![SocketAddr::from(([192, 0, 2, 1], 3478))],
         slots: slots.collect(),
@@ -212,7 +212,7 @@ fn shard(clock: &ManualClock) -> (Option<Sfu>, Path) {
             use_candidate: true,
         };
         let mut request = Vec::new();
-        stun::write_request(&mut request, &check, &stun::key(&local.password));
+        stun::write_request(&mut request, &check, &stun::key(local.password.expose()));
         sfu.receive(home, &mut request, clock.instant());
         assert_eq!(sfu.counters().stun_answered, 1);
         sfu.outbox().clear();

@@ -22,8 +22,9 @@ pub(crate) struct Loudness {
 }
 
 impl Loudness {
-    /// A packet came.
-    pub(crate) fn hear(&mut self, level: Option<u8>, now: Instant) {
+    /// A packet came; says whether with it somebody begins to speak.
+    pub(crate) fn hear(&mut self, level: Option<u8>, now: Instant) -> bool {
+        let before = self.speaks(now);
         self.heard = Some(now);
         let loud = level.map_or(UNKNOWN, |level| 127 - u32::from(level & 0x7f)) << 4;
         // Up within a few packets, down within half a second.
@@ -35,6 +36,7 @@ impl Loudness {
         if self.smooth >= SPEECH << 4 {
             self.spoke = Some(now);
         }
+        !before && self.speaks(now)
     }
 
     /// How loud now, in decibels above -127 dBov.
@@ -61,10 +63,13 @@ mod tests {
     fn speech_is_heard_soon_and_held_over_a_pause() {
         let clock = ManualClock::new();
         let mut loudness = Loudness::default();
-        for _ in 0..10 {
-            loudness.hear(Some(25), clock.instant());
-            clock.advance(Duration::from_millis(20));
-        }
+        let begun: Vec<bool> = (0..10)
+            .map(|_| {
+                clock.advance(Duration::from_millis(20));
+                loudness.hear(Some(25), clock.instant())
+            })
+            .collect();
+        assert_eq!(begun.iter().filter(|begun| **begun).count(), 1);
         assert!(loudness.speaks(clock.instant()));
         for _ in 0..30 {
             loudness.hear(Some(127), clock.instant());

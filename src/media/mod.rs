@@ -4,6 +4,9 @@
 #[doc(hidden)]
 pub mod answer;
 pub(crate) mod arrivals;
+#[doc(hidden)]
+pub mod codec;
+pub(crate) mod connect;
 pub mod counters;
 pub(crate) mod demux;
 #[doc(hidden)]
@@ -37,3 +40,4 @@ pub(crate) mod tick;
 pub(crate) mod timer;
 #[doc(hidden)]
 pub mod vp8;
+pub(crate) mod window;

@@ -10,11 +10,12 @@ use conclave_policy::source::Source;
 
 use crate::media::answer::Local;
 use crate::media::arrivals::Arrivals;
+use crate::media::codec::Codec;
 use crate::media::dtls::Session;
 use crate::media::event::{PeerKey, Slot, View};
 use crate::media::ice::Agent;
 use crate::media::loudness::Loudness;
-use crate::media::offer::{Codec, Description, Kind, Purpose};
+use crate::media::offer::{Description, Kind, Purpose};
 use crate::media::rate::Bucket;
 use crate::media::rtp::{Header, unpad};
 use crate::media::slot::OutSlot;
@@ -77,6 +78,8 @@ pub(crate) struct Peer {
     pub(crate) handshake: Handshake,
     pub(crate) secured: Option<Secured>,
     pub(crate) streams: Vec<Stream>,
+    /// A source that just began in a new stream.
+    pub(crate) begun: Option<Source>,
     pub(crate) arrivals: Arrivals,
     /// The stream named in reports that we send.
     pub(crate) own_ssrc: u32,
@@ -127,6 +130,7 @@ impl Peer {
             handshake: Handshake::default(),
             secured: None,
             streams: Vec::new(),
+            begun: None,
             arrivals: Arrivals::new(now),
             own_ssrc,
             watch: None,
@@ -337,6 +341,9 @@ impl Peer {
         }
         self.streams
             .push(Stream::new(header.ssrc, source, repair, now));
+        if !repair {
+            self.begun = Some(source);
+        }
         Some(self.streams.len() - 1)
     }
 

@@ -6,8 +6,9 @@ use std::time::Instant;
 use conclave_policy::ids::ParticipantId;
 use conclave_policy::source::Source;
 
+use crate::media::codec::Codec;
 use crate::media::event::PeerKey;
-use crate::media::offer::{Codec, Kind};
+use crate::media::offer::Kind;
 use crate::media::outbox::{Outbox, Path};
 use crate::media::rtp::Outgoing;
 use crate::media::srtp::{Sealer, StreamHandle};
@@ -168,6 +169,13 @@ impl OutSlot {
         match std::mem::replace(&mut self.state, State::Free) {
             State::Free => None,
             State::Waiting(feed) | State::Live(feed, _) => Some(feed),
+        }
+    }
+
+    /// The feed goes on under other numbers.
+    pub(crate) const fn begin_again(&mut self) {
+        if let State::Live(feed, _) = self.state {
+            self.state = State::Waiting(feed);
         }
     }
 

@@ -10,6 +10,7 @@ use aws_lc_rs::iv::FixedLength;
 use zeroize::Zeroizing;
 
 use crate::media::rtp::Header;
+use crate::media::window::Window;
 
 /// Bytes that sealing adds: the authentication tag.
 pub const TAG: usize = 16;
@@ -21,8 +22,6 @@ const RTCP_HEADER: usize = 8;
 const RTCP_TRAILER: usize = 4;
 /// The flag "encrypted" in that trailer.
 const ENCRYPTED: u32 = 1 << 31;
-/// How far behind the newest a packet may be. A second of 8 Mbit/s video is about 900 packets.
-const WINDOW: u64 = 1024;
 /// Streams of one peer, inbound: each of the four sources with its repairs, and room for those that changed their SSRC.
 const MOST_INBOUND: usize = 32;
 /// Senders of RTCP in one peer: as many streams, and those that only receive.
@@ -364,66 +363,6 @@ impl Sealer {
 struct Track {
     ssrc: u32,
     window: Window,
-}
-
-/// Which of the newest indices were taken; what is older counts as taken.
-#[derive(Debug)]
-struct Window {
-    newest: u64,
-    taken: [u64; (WINDOW / 64) as usize],
-}
-
-impl Window {
-    fn starting_at(index: u64) -> Self {
-        let mut window = Self {
-            newest: index,
-            taken: [0; (WINDOW / 64) as usize],
-        };
-        window.mark(index);
-        window
-    }
-
-    /// Takes an index if it is free.
-    fn take(&mut self, index: u64) -> bool {
-        if index > self.newest {
-            // Places between come into the window as free.
-            for skipped in (self.newest + 1..=index).take(WINDOW as usize) {
-                self.clear(skipped);
-            }
-            if index - self.newest >= WINDOW {
-                self.taken = [0; (WINDOW / 64) as usize];
-            }
-            self.newest = index;
-        } else if self.newest - index >= WINDOW || self.is_marked(index) {
-            return false;
-        }
-        self.mark(index);
-        true
-    }
-
-    fn place(index: u64) -> (usize, u64) {
-        let place = index % WINDOW;
-        (usize::try_from(place / 64).unwrap_or(0), 1 << (place % 64))
-    }
-
-    fn is_marked(&self, index: u64) -> bool {
-        let (word, bit) = Self::place(index);
-        self.taken.get(word).is_none_or(|word| word & bit != 0)
-    }
-
-    fn mark(&mut self, index: u64) {
-        let (word, bit) = Self::place(index);
-        if let Some(word) = self.taken.get_mut(word) {
-            *word |= bit;
-        }
-    }
-
-    fn clear(&mut self, index: u64) {
-        let (word, bit) = Self::place(index);
-        if let Some(word) = self.taken.get_mut(word) {
-            *word &= !bit;
-        }
-    }
 }
 
 /// The index of a packet from its sequence number and the newest index (RFC 3711, appendix A).
@@ -787,27 +726,6 @@ mod tests {
             sealer.seal_rtp(other, 9, &mut packet(7, 9), 0),
             Err(SealError::Stream)
         );
-    }
-
-    #[test]
-    fn the_window_of_any_order_takes_each_index_once() {
-        let mut window = Window::starting_at(0);
-        let mut taken = std::collections::HashSet::from([0]);
-        let mut state = 1_u64;
-        for _ in 0..50_000 {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            let index = (window.newest + (state >> 60)).saturating_sub(state >> 40 & 0x7ff);
-            if window.take(index) {
-                assert!(taken.insert(index), "{index} twice");
-            } else {
-                assert!(
-                    taken.contains(&index) || window.newest - index >= WINDOW,
-                    "{index} refused"
-                );
-            }
-        }
     }
 
     #[test]

@@ -197,25 +197,20 @@ impl<'a> Message<'a> {
             at: HEADER,
         };
         for _ in 0..MOST_ATTRIBUTES {
-            let Some((at, kind, value)) = attributes.next()? else {
+            let Some(attribute) = attributes.next()? else {
                 return Ok(message);
             };
-            message.take(datagram, at, kind, value)?;
+            message.take(datagram, &attribute)?;
         }
         Err(StunError::Malformed)
     }
 
     /// Takes one attribute up. What follows the digest is not covered by it and is ignored (RFC 8489, section 14.5).
-    fn take(
-        &mut self,
-        datagram: &'a [u8],
-        at: usize,
-        kind: u16,
-        value: &'a [u8],
-    ) -> Result<(), StunError> {
+    fn take(&mut self, datagram: &'a [u8], attribute: &Attribute<'a>) -> Result<(), StunError> {
         if self.integrity.is_some() {
             return Ok(());
         }
+        let Attribute { at, kind, value } = *attribute;
         match kind {
             ATTRIBUTE_USERNAME => {
                 if self.username.is_some() || value.len() > LONGEST_USERNAME {
@@ -258,6 +253,13 @@ impl<'a> Message<'a> {
     }
 }
 
+/// An attribute: where it begins, its type and its value.
+struct Attribute<'a> {
+    at: usize,
+    kind: u16,
+    value: &'a [u8],
+}
+
 /// Walks the attributes of a message.
 struct Attributes<'a> {
     datagram: &'a [u8],
@@ -265,8 +267,7 @@ struct Attributes<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    /// The next attribute's place, type and value.
-    fn next(&mut self) -> Result<Option<(usize, u16, &'a [u8])>, StunError> {
+    fn next(&mut self) -> Result<Option<Attribute<'a>>, StunError> {
         if self.at == self.datagram.len() {
             return Ok(None);
         }
@@ -285,7 +286,8 @@ impl<'a> Attributes<'a> {
         if self.at > self.datagram.len() {
             return Err(StunError::Malformed);
         }
-        Ok(Some((at, u16::from_be_bytes([t0, t1]), value)))
+        let kind = u16::from_be_bytes([t0, t1]);
+        Ok(Some(Attribute { at, kind, value }))
     }
 }
 

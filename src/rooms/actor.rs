@@ -124,8 +124,11 @@ pub enum ToRoom {
     PasswordChanged(Option<Secret<String>>),
     /// The rules were swapped.
     RulesChanged,
-    /// An identity lost its sessions.
-    Revoked(ActorId),
+    /// The session behind a connection ended: whatever that identity has here ends with it.
+    SignedOut {
+        /// Which connection.
+        connection: ConnectionId,
+    },
     /// The room was ended for good, or the server stops.
     End(ErrorCode),
 }
@@ -268,7 +271,7 @@ impl RoomActor {
             ToRoom::RulesChanged => self
                 .room
                 .rules_changed(self.means.guard.snapshot().version()),
-            ToRoom::Revoked(actor) => self.room.revoked(actor, self.means.clock.now()),
+            ToRoom::SignedOut { connection } => self.on_signed_out(connection),
             ToRoom::End(code) => self.room.end(code),
         }
         self.follow_up().await;

@@ -13,6 +13,12 @@ pub struct Floor {
     live: Vec<Source>,
 }
 
+impl Default for Floor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Floor {
     /// All rights as the role has them, all sources off.
     pub fn new() -> Self {

@@ -2,23 +2,23 @@
 //! is revoked, and how the clock jumps; the rules are the real ones. Compiled with the library so that it never rots;
 //! of no use to the server.
 
+mod promises;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::slice::Iter;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use conclave_policy::actions as act;
-use conclave_policy::actions::ActionKind;
 use conclave_policy::engine::Snapshot;
 use conclave_policy::facts::{NewRole, Password, Standing};
 use conclave_policy::permit::PolicyVersion;
 use conclave_policy::roles::Role;
-use conclave_policy::settings::{LastHostLeaves, RemovedMayReturn, SettingKey, Settings};
+use conclave_policy::settings::{SettingKey, Settings};
 use conclave_policy::source::Source;
 
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, ActorId, GuestId, KnockId, OrgId, ParticipantId, RoomId, SessionId};
-use crate::rooms::effect::Effect;
 use crate::rooms::lobby::Lobby;
 use crate::rooms::person::{Applicant, Person};
 use crate::rooms::refusal::ErrorCode;
@@ -458,199 +458,6 @@ impl Life {
             room.locked(),
             room.charter().settings,
         )
-    }
-
-    /// Does in the made-up world what the room wants done in the real one.
-    fn follow(&mut self) {
-        let mut done = 0;
-        while let Some(effect) = self.room.next_effect() {
-            done += 1;
-            assert!(done <= self.may_follow, "one step has no end of effects");
-            match effect {
-                Effect::Publish(permit) => {
-                    let act::Publish {
-                        participant,
-                        source,
-                    } = *permit.action();
-                    assert!(
-                        self.seats.contains(&participant),
-                        "someone is heard who is not here"
-                    );
-                    self.flowing.insert((participant, source));
-                }
-                Effect::Cut {
-                    participant,
-                    source,
-                } => {
-                    assert!(
-                        self.flowing.remove(&(participant, source)),
-                        "a cut of what did not flow"
-                    );
-                }
-                Effect::Admitted { knock, participant } => {
-                    assert!(
-                        self.waiting.remove(&knock),
-                        "someone is admitted who does not wait"
-                    );
-                    self.seats.insert(participant);
-                }
-                Effect::TurnedAway { knock, .. } => {
-                    assert!(
-                        self.waiting.remove(&knock),
-                        "someone is turned away who does not wait"
-                    );
-                }
-                Effect::Gone { participant, .. } => {
-                    let flows = Source::ALL
-                        .iter()
-                        .any(|source| self.flowing.contains(&(participant, *source)));
-                    assert!(!flows, "someone is gone before their sources are cut");
-                    assert!(
-                        self.seats.remove(&participant),
-                        "someone is gone who was not here"
-                    );
-                }
-                Effect::Tell { to, .. } => {
-                    assert!(self.seats.contains(&to), "someone is told who is not here")
-                }
-                Effect::SaveRemoval { actor, .. } => {
-                    self.removed.insert(actor);
-                }
-                Effect::AskAgain => self.ask_again(),
-                Effect::Ended => self.over = true,
-                Effect::TellAll { .. }
-                | Effect::TellModerators { .. }
-                | Effect::SaveSetting { .. }
-                | Effect::Changed => {}
-            }
-        }
-    }
-
-    fn ask_again(&mut self) {
-        let fell: Vec<_> = self
-            .room
-            .people()
-            .flat_map(|person| {
-                person
-                    .floor
-                    .live()
-                    .iter()
-                    .map(move |source| (person, *source))
-            })
-            .filter(|(person, source)| !self.may_send(person, *source))
-            .map(|(person, source)| (person.id, source))
-            .collect();
-        for (participant, source) in fell {
-            self.room.fell(participant, source);
-        }
-    }
-
-    /// Whether a standing permit would be given again, the connection aside.
-    fn may_send(&self, person: &Person, source: Source) -> bool {
-        let publish = act::Publish {
-            participant: person.id,
-            source,
-        };
-        let facts = self.room.facts_inside(person, &publish);
-        facts.is_ok_and(|facts| {
-            self.rules.allows(
-                ActionKind::publish(source),
-                person.role,
-                &facts.with(Standing::Admitted),
-            )
-        })
-    }
-
-    /// What must hold whenever the room has come to rest.
-    fn check(&mut self) {
-        let settings = self.room.charter().settings;
-        let people: Vec<_> = self.room.people().collect();
-        let knocks = self.room.lobby().in_order();
-
-        assert!(
-            people.iter().map(|person| &person.id).eq(&self.seats),
-            "effects and people differ"
-        );
-        assert!(
-            knocks.iter().map(|knock| knock.id).collect::<BTreeSet<_>>() == self.waiting,
-            "effects and lobby differ"
-        );
-        let live: BTreeSet<_> = people
-            .iter()
-            .flat_map(|person| {
-                person
-                    .floor
-                    .live()
-                    .iter()
-                    .map(|source| (person.id, *source))
-            })
-            .collect();
-        assert!(live == self.flowing, "effects and live sources differ");
-
-        for person in &people {
-            let forbidden = person
-                .floor
-                .live()
-                .iter()
-                .find(|source| !self.may_send(person, **source));
-            assert!(
-                forbidden.is_none(),
-                "a source is on without a standing permit"
-            );
-            assert!(
-                person.role != Role::Observer || person.floor.live().is_empty(),
-                "an observer sends"
-            );
-            assert!(
-                person.who.signed_in() || person.role == Role::Guest,
-                "a guest has another role"
-            );
-        }
-        for knock in &knocks {
-            assert!(
-                !self.seats.contains(&knock.becomes),
-                "someone who waits is in"
-            );
-            let times = knocks
-                .iter()
-                .filter(|other| other.who.actor == knock.who.actor)
-                .count();
-            assert!(times == 1, "someone waits twice");
-        }
-        let may_return = settings.removed_may_return() == RemovedMayReturn::Yes;
-        for new in people
-            .iter()
-            .filter(|person| !self.seen.contains(&person.id))
-        {
-            let barred = self.removed.contains(&new.who.actor);
-            assert!(may_return || !barred, "someone who was removed is back");
-            let same = people
-                .iter()
-                .filter(|person| person.who.actor == new.who.actor && person.connected())
-                .count();
-            assert!(
-                same <= settings.sessions_per_identity().count(),
-                "someone is here too often"
-            );
-        }
-        let leads = people.iter().any(|person| person.role.is_moderator());
-        if self.led && !leads && !self.over && settings.last_host_leaves() == LastHostLeaves::Lock {
-            assert!(self.room.locked(), "the room stays open without a host");
-        }
-        assert!(settings.check().is_ok(), "nothing guards the door");
-        assert!(
-            self.room.deadline().is_none_or(|at| at > self.now),
-            "a timer is overdue"
-        );
-        assert!(self.over == self.room.ended(), "the end was not told");
-        if self.over {
-            assert!(
-                people.is_empty() && knocks.is_empty(),
-                "someone outlived the session"
-            );
-        }
-        self.seen
-            .extend(people.iter().map(|person| person.id).collect::<Vec<_>>());
     }
 }
 

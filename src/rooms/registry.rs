@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
-use crate::ids::{self, ActorId, OrgId, RoomId, SessionId};
+use crate::ids::{self, OrgId, RoomId, SessionId};
 use crate::rooms::actor::{INBOX, Means, RoomActor, ToRoom};
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::room::{Charter, Room};
@@ -129,11 +129,6 @@ impl Registry {
             .values()
             .filter(|room| !room.is_closed())
             .count()
-    }
-
-    /// Ends what an identity has in any room.
-    pub async fn revoke(&self, actor: ActorId) {
-        self.tell_all(|| ToRoom::Revoked(actor)).await;
     }
 
     /// The rules were swapped: every room asks its standing permits again.

@@ -214,7 +214,11 @@ impl Room {
             return;
         }
         self.ended = true;
-        self.turn_away_all(ErrorCode::Denied);
+        // Those who wait learn nothing of the room, and so not that its session ended.
+        self.turn_away_all(match code {
+            ErrorCode::Draining => code,
+            _ => ErrorCode::Denied,
+        });
         let everyone: Vec<_> = self.people.keys().copied().collect();
         for participant in everyone {
             self.let_go(participant, code, LeaveReason::Left);

@@ -9,8 +9,11 @@ use anyhow::Context as _;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use axum::routing::get;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry as Metrics;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -40,6 +43,11 @@ use crate::udp::plane::{MediaPlane, MediaSettings};
 /// How many addresses the limits remember at a time.
 const REMEMBERED: usize = 65_536;
 
+/// How long the last words to clients may take when the server stops.
+const GOODBYES: Duration = Duration::from_secs(5);
+/// How often it looks whether they are out.
+const STEP: Duration = Duration::from_millis(20);
+
 /// Runs the server until it is told to stop.
 pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -50,6 +58,9 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("`listen`: {} cannot be used", config.listen))?;
     let address = listener.local_addr()?;
+    let metrics_listener = TcpListener::bind(config.metrics)
+        .await
+        .with_context(|| format!("`metrics`: {} cannot be used", config.metrics))?;
     let media = media_settings(&config, address);
     let (media, media_thread) =
         MediaPlane::start(media, random.clone()).context("`media.listen` cannot be used")?;
@@ -67,9 +78,12 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
     let rooms = Arc::new(Registry::new(Arc::new(means)));
     let (stop, stopping) = watch::channel(false);
     let counters = Arc::new(Counters::default());
+    let open = counters.connections.clone();
     let failed = Counter::default();
     let mut metrics = Metrics::with_prefix("conclave");
     counters.register(&mut metrics);
+    let sessions = Gauge::default();
+    metrics.register("rooms", "Running sessions of rooms", sessions.clone());
     metrics.register(
         "handshakes_failed",
         "Connections that came to nothing",
@@ -100,12 +114,13 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
     };
 
     let serving = tokio::spawn(listener::serve(listener, Arc::new(door), stopping.clone()));
-    let operator = tokio::spawn(serve_metrics(
-        config.metrics,
+    let operator = Operator {
         metrics,
-        media.clone(),
-        stopping,
-    ));
+        media,
+        rooms: rooms.clone(),
+        sessions,
+    };
+    let operator = tokio::spawn(operator.serve(metrics_listener, stopping));
     let keeper = tokio::spawn({
         let guard = guard.clone();
         async move { guard.keep().await }
@@ -116,6 +131,7 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
     tracing::info!("stopping");
     rooms.drain().await;
     stop.send_replace(true);
+    goodbyes(&open).await;
     serving.await.context("the listener failed")?;
     operator.await.context("the metrics listener failed")??;
     keeper.abort();
@@ -244,39 +260,50 @@ async fn ready(State(store): State<Store>) -> (StatusCode, &'static str) {
     }
 }
 
-async fn serve_metrics(
-    address: SocketAddr,
+/// What the operator's listener shows.
+struct Operator {
     metrics: Metrics,
     media: MediaPlane,
-    mut stopping: watch::Receiver<bool>,
-) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("`metrics`: {address} cannot be used"))?;
-    let metrics = Arc::new(metrics);
-    let routes = Router::new().route(
-        "/metrics",
-        get(move || {
-            let text = telemetry::samples(&metrics, media.counters().iter());
-            async move {
-                (
-                    [(
-                        "content-type",
-                        "application/openmetrics-text; version=1.0.0; charset=utf-8",
-                    )],
-                    text,
-                )
-            }
-        }),
-    );
-    let stopped = async move {
-        // An error means that the server is gone, which is a reason to stop too.
-        let _gone = stopping.wait_for(|stop| *stop).await;
-    };
-    axum::serve(listener, routes)
-        .with_graceful_shutdown(stopped)
-        .await
-        .context("the metrics listener failed")
+    rooms: Arc<Registry>,
+    sessions: Gauge,
+}
+
+impl Operator {
+    async fn serve(
+        self,
+        listener: TcpListener,
+        mut stopping: watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        let operator = Arc::new(self);
+        let routes = Router::new().route("/metrics", get(move || samples(operator.clone())));
+        let stopped = async move {
+            // An error means that the server is gone, which is a reason to stop too.
+            let _gone = stopping.wait_for(|stop| *stop).await;
+        };
+        axum::serve(listener, routes)
+            .with_graceful_shutdown(stopped)
+            .await
+            .context("the metrics listener failed")
+    }
+}
+
+async fn samples(operator: Arc<Operator>) -> impl IntoResponse {
+    let running = operator.rooms.count().await;
+    operator
+        .sessions
+        .set(i64::try_from(running).unwrap_or(i64::MAX));
+    let text = telemetry::samples(&operator.metrics, operator.media.counters().iter());
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(CONTENT_TYPE, kind)], text)
+}
+
+/// Lets the last words to every client go out.
+async fn goodbyes(open: &Gauge) {
+    let mut waited = Duration::ZERO;
+    while open.get() > 0 && waited < GOODBYES {
+        tokio::time::sleep(STEP).await;
+        waited = waited.saturating_add(STEP);
+    }
 }
 
 /// Says where the server is, and how the first owner gets in.

@@ -2,14 +2,14 @@
 
 use axum::Router;
 use axum::extract::Path;
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use rust_embed::RustEmbed;
 
 /// Scripts, styles and connections only from here; no inline code, no frames, nothing injected as markup.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; \
-                      connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
+                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
                       require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// What the page may use of the device, and nobody it might embed.
@@ -28,7 +28,6 @@ pub fn router() -> Router {
         .route("/invitation", get(page))
         .route("/r/{room}", get(page))
         .route("/assets/{*path}", get(asset))
-        .route("/favicon.svg", get(root_file))
 }
 
 async fn page() -> Response {
@@ -41,10 +40,6 @@ async fn asset(Path(path): Path<String>) -> Response {
         &format!("assets/{path}"),
         "public, max-age=31536000, immutable",
     )
-}
-
-async fn root_file(uri: Uri) -> Response {
-    serve(uri.path().trim_start_matches('/'), "public, max-age=86400")
 }
 
 fn serve(path: &str, cache: &'static str) -> Response {

@@ -5,10 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use conclave_policy::actions::Connect;
+use conclave_policy::permit::Permit;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::{Clock, SystemClock};
+use crate::media::answer::Local;
 use crate::media::counters::MediaCounters;
+use crate::media::event::{ConnectError, PeerEvent};
+use crate::media::offer::Description;
 use crate::media::outbox::Path;
 use crate::media::sfu::Sfu;
 use crate::udp::command::Command;
@@ -207,9 +212,8 @@ impl Running {
         *self.counters.lock().unwrap_or_else(PoisonError::into_inner) = self.sfu.counters();
     }
 
-    /// Does a command, sends what follows from it, and only then answers.
+    /// Does a command.
     fn obey(&mut self, command: Command) {
-        let now = self.clock.instant();
         match command {
             Command::Connect {
                 permit,
@@ -217,23 +221,13 @@ impl Running {
                 events,
                 reply,
             } => {
-                let connected = self.sfu.connect(permit, *description, now);
-                let answer = connected.map(|(key, local)| {
-                    self.outlets.add(key, events);
-                    local
-                });
-                self.settle();
-                let _ = reply.send(answer);
+                self.connect(permit, *description, events, reply);
             }
             Command::Watch { permit, reply } => {
-                let answer = self.sfu.watch(permit, now);
-                self.settle();
-                let _ = reply.send(answer);
+                self.answer(reply, |sfu, now| sfu.watch(permit, now))
             }
             Command::Publish { permit, reply } => {
-                let answer = self.sfu.publish(permit, now);
-                self.settle();
-                let _ = reply.send(answer);
+                self.answer(reply, |sfu, now| sfu.publish(permit, now))
             }
             Command::Cut {
                 room,
@@ -241,51 +235,67 @@ impl Running {
                 source,
                 reply,
             } => {
-                let answer = self.sfu.cut(room, participant, source, now);
-                self.settle();
-                let _ = reply.send(answer);
+                self.answer(reply, |sfu, now| sfu.cut(room, participant, source, now));
             }
             Command::Unwatch {
                 room,
                 participant,
                 reply,
             } => {
-                self.sfu.unwatch(room, participant);
-                self.settle();
-                let _ = reply.send(());
+                self.answer(reply, |sfu, _| sfu.unwatch(room, participant));
             }
             Command::Disconnect {
                 room,
                 participant,
                 reply,
             } => {
-                self.sfu.disconnect(room, participant, now);
-                self.settle();
-                let _ = reply.send(());
+                self.answer(reply, |sfu, now| sfu.disconnect(room, participant, now));
             }
-            Command::End { room, reply } => {
-                self.sfu.end(room, now);
-                self.settle();
-                let _ = reply.send(());
-            }
+            Command::End { room, reply } => self.answer(reply, |sfu, now| sfu.end(room, now)),
             Command::View {
                 room,
                 participant,
                 wants,
                 reply,
             } => {
-                let answer = self.sfu.view(room, participant, wants, now);
-                self.settle();
-                let _ = reply.send(answer);
+                self.answer(reply, |sfu, now| sfu.view(room, participant, wants, now));
             }
-            Command::Stats { room, reply } => {
-                let _ = reply.send(self.sfu.stats(room));
-            }
-            Command::Stop => {
-                self.sfu.end_all(now);
-                self.settle();
-                self.stopped = true;
-            }
+            Command::Stats { room, reply } => self.answer(reply, |sfu, _| sfu.stats(room)),
+            Command::Stop => self.stop(),
         }
+    }
+
+    /// Does something, sends what follows from it, and only then answers.
+    fn answer<T>(
+        &mut self,
+        reply: oneshot::Sender<T>,
+        action: impl FnOnce(&mut Sfu, Instant) -> T,
+    ) {
+        let answer = action(&mut self.sfu, self.clock.instant());
+        self.settle();
+        let _ = reply.send(answer);
+    }
+
+    fn connect(
+        &mut self,
+        permit: Permit<Connect>,
+        description: Description,
+        events: mpsc::Sender<PeerEvent>,
+        reply: oneshot::Sender<Result<Local, ConnectError>>,
+    ) {
+        let connected = self.sfu.connect(permit, description, self.clock.instant());
+        let answer = connected.map(|(key, local)| {
+            // Before anything is told: the first event may be there already.
+            self.outlets.add(key, events);
+            local
+        });
+        self.settle();
+        let _ = reply.send(answer);
+    }
+
+    fn stop(&mut self) {
+        self.sfu.end_all(self.clock.instant());
+        self.settle();
+        self.stopped = true;
     }
 }

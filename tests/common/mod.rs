@@ -1,14 +1,21 @@
 //! What the stories share: a real server as a child process on a free port, accounts and rooms made over its real
 //! interfaces, and a WebSocket client that speaks the protocol. It uses nothing of the server's own code.
-#![expect(dead_code, reason = "each story uses its own part of this")]
+#![expect(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail, and each story uses its own part of this"
+)]
 
-pub mod server;
-pub mod socket;
+pub(crate) mod server;
+pub(crate) mod socket;
 
 use serde_json::Value;
 
 /// The text under a key.
-pub fn text(value: &Value, key: &str) -> String {
+pub(crate) fn text(value: &Value, key: &str) -> String {
     value
         .get(key)
         .and_then(Value::as_str)

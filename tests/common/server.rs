@@ -16,57 +16,57 @@ use super::socket::Socket;
 use super::text;
 
 /// The password of every account that the stories make.
-pub const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
 /// A running server.
-pub struct Server {
-    pub port: u16,
-    pub metrics: u16,
-    pub owner_link: Option<String>,
-    pub data: Arc<TempDir>,
-    pub http: Client,
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    pub(crate) metrics: u16,
+    pub(crate) owner_link: Option<String>,
+    pub(crate) data: Arc<TempDir>,
+    pub(crate) http: Client,
     child: Child,
 }
 
 /// Someone with a session.
 #[derive(Clone)]
-pub struct Person {
-    pub token: String,
-    pub id: String,
-    pub name: String,
+pub(crate) struct Person {
+    pub(crate) token: String,
+    pub(crate) id: String,
+    pub(crate) name: String,
 }
 
 /// A room and what its invitation says.
 #[derive(Clone)]
-pub struct Room {
-    pub id: String,
-    pub password: String,
+pub(crate) struct Room {
+    pub(crate) id: String,
+    pub(crate) password: String,
 }
 
 /// One answer of the HTTP interface.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub body: Value,
-    pub headers: reqwest::header::HeaderMap,
-    pub bytes: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Value,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) bytes: Vec<u8>,
 }
 
 static PROVIDER: Once = Once::new();
 
 impl Server {
     /// Starts a server with a fresh data folder.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(Arc::new(tempfile::tempdir().unwrap()), &[]).await
     }
 
     /// Starts a server with settings laid over by variables.
-    pub async fn start_set(variables: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_set(variables: &[(&str, &str)]) -> Self {
         Self::start_with(Arc::new(tempfile::tempdir().unwrap()), variables).await
     }
 
     /// Starts a server on a data folder.
-    pub async fn start_with(data: Arc<TempDir>, variables: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_with(data: Arc<TempDir>, variables: &[(&str, &str)]) -> Self {
         PROVIDER.call_once(|| {
             rustls::crypto::aws_lc_rs::default_provider()
                 .install_default()
@@ -126,17 +126,17 @@ impl Server {
     }
 
     /// The address of a page or endpoint.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("https://localhost:{}{path}", self.port)
     }
 
     /// The origin of the server's own pages.
-    pub fn origin(&self) -> String {
+    pub(crate) fn origin(&self) -> String {
         format!("https://localhost:{}", self.port)
     }
 
     /// A request of a program with a token, or of nobody.
-    pub async fn call(
+    pub(crate) async fn call(
         &self,
         method: Method,
         path: &str,
@@ -155,7 +155,7 @@ impl Server {
     }
 
     /// The same, which must succeed.
-    pub async fn get(
+    pub(crate) async fn get(
         &self,
         method: Method,
         path: &str,
@@ -173,7 +173,7 @@ impl Server {
     }
 
     /// Makes the first owner's account by the link that the server printed.
-    pub async fn owner(&self) -> Person {
+    pub(crate) async fn owner(&self) -> Person {
         let link = self
             .owner_link
             .clone()
@@ -181,13 +181,13 @@ impl Server {
         self.accept(
             link.split('#').nth(1).unwrap(),
             "owner@example.org",
-            "Olivia Owner",
+            "The Owner",
         )
         .await
     }
 
     /// Accepts an invitation.
-    pub async fn accept(&self, invitation: &str, email: &str, name: &str) -> Person {
+    pub(crate) async fn accept(&self, invitation: &str, email: &str, name: &str) -> Person {
         let body = json!({"token": invitation, "email": email, "name": name, "password": PASSWORD});
         self.get(Method::POST, "/api/invitations/accept", None, Some(body))
             .await;
@@ -195,7 +195,7 @@ impl Server {
     }
 
     /// Signs in as a program.
-    pub async fn sign_in(&self, email: &str) -> Person {
+    pub(crate) async fn sign_in(&self, email: &str) -> Person {
         let body = json!({"email": email, "password": PASSWORD});
         // Tokens are for programs, which have no origin; a page that asks for one is refused.
         let request = self.http.post(self.url("/api/token")).json(&body);
@@ -216,7 +216,7 @@ impl Server {
     }
 
     /// Invites someone and accepts for them.
-    pub async fn member(&self, owner: &Person, email: &str, name: &str) -> Person {
+    pub(crate) async fn member(&self, owner: &Person, email: &str, name: &str) -> Person {
         let body = json!({"kind": "member", "may_create_rooms": false});
         let answer = self
             .get(
@@ -232,7 +232,7 @@ impl Server {
     }
 
     /// A guest's session for one room.
-    pub async fn guest(&self, room: &str, name: &str) -> Person {
+    pub(crate) async fn guest(&self, room: &str, name: &str) -> Person {
         let answer = self
             .call(
                 Method::POST,
@@ -266,7 +266,7 @@ impl Server {
     }
 
     /// Makes a room.
-    pub async fn room(&self, owner: &Person, title: &str) -> Room {
+    pub(crate) async fn room(&self, owner: &Person, title: &str) -> Room {
         let answer = self
             .get(
                 Method::POST,
@@ -282,7 +282,7 @@ impl Server {
     }
 
     /// Changes a setting of a room over HTTP.
-    pub async fn set(&self, owner: &Person, room: &Room, key: &str, value: &str) {
+    pub(crate) async fn set(&self, owner: &Person, room: &Room, key: &str, value: &str) {
         let path = format!("/api/rooms/{}/settings", room.id);
         self.get(
             Method::PATCH,
@@ -294,12 +294,12 @@ impl Server {
     }
 
     /// Opens a WebSocket.
-    pub async fn socket(&self, person: &Person) -> Socket {
+    pub(crate) async fn socket(&self, person: &Person) -> Socket {
         Socket::open(self, Some(&person.token), None).await.unwrap()
     }
 
     /// Opens a WebSocket and asks to join.
-    pub async fn join(&self, person: &Person, room: &Room) -> Socket {
+    pub(crate) async fn join(&self, person: &Person, room: &Room) -> Socket {
         let mut socket = self.socket(person).await;
         socket
             .send(json!({"type": "join", "room": room.id, "password": room.password}))
@@ -308,14 +308,19 @@ impl Server {
     }
 
     /// Joins, which must lead straight into the room.
-    pub async fn enter(&self, person: &Person, room: &Room) -> (Socket, Value) {
+    pub(crate) async fn enter(&self, person: &Person, room: &Room) -> (Socket, Value) {
         let mut socket = self.join(person, room).await;
         let admitted = socket.next("admitted").await;
         (socket, admitted)
     }
 
     /// Knocks and is admitted by a host.
-    pub async fn admit(&self, host: &mut Socket, person: &Person, room: &Room) -> (Socket, Value) {
+    pub(crate) async fn admit(
+        &self,
+        host: &mut Socket,
+        person: &Person,
+        room: &Room,
+    ) -> (Socket, Value) {
         let mut socket = self.join(person, room).await;
         socket.next("waiting").await;
         let knocked = host.event("knocked").await;
@@ -327,7 +332,7 @@ impl Server {
     }
 
     /// The value of a counter.
-    pub async fn metric(&self, name: &str) -> u64 {
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
         let text = reqwest::get(format!("http://127.0.0.1:{}/metrics", self.metrics))
             .await
             .unwrap()
@@ -344,17 +349,17 @@ impl Server {
     }
 
     /// The process id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id().unwrap()
     }
 
     /// Ends the server at once, as a power failure does.
-    pub async fn kill(mut self) {
+    pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();
     }
 
     /// Tells the server to stop, and waits until it has.
-    pub async fn stop(mut self) -> std::process::ExitStatus {
+    pub(crate) async fn stop(mut self) -> std::process::ExitStatus {
         let pid = self.pid().to_string();
         Command::new("kill")
             .args(["-TERM", &pid])
@@ -369,7 +374,7 @@ impl Server {
 }
 
 impl Answer {
-    pub async fn of(response: reqwest::Response) -> Self {
+    pub(crate) async fn of(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes = response.bytes().await.unwrap().to_vec();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
@@ -382,7 +387,7 @@ impl Answer {
     }
 
     /// The stable code of a refusal.
-    pub fn code(&self) -> &str {
+    pub(crate) fn code(&self) -> &str {
         self.body
             .get("code")
             .and_then(Value::as_str)
@@ -391,7 +396,7 @@ impl Answer {
 }
 
 /// The server's own certificate, which the client trusts and nothing else.
-pub fn certificate(data: &Path) -> Certificate {
+pub(crate) fn certificate(data: &Path) -> Certificate {
     Certificate::from_pem(&std::fs::read(data.join("tls-certificate.pem")).unwrap()).unwrap()
 }
 

@@ -19,19 +19,19 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::server::Server;
 
 /// How long a story waits for anything.
-pub const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 /// One WebSocket.
-pub struct Socket {
+pub(crate) struct Socket {
     stream: WebSocketStream<TlsStream<TcpStream>>,
     held: VecDeque<Value>,
     next: u32,
     /// Every text frame as it came in.
-    pub frames: Vec<String>,
+    pub(crate) frames: Vec<String>,
 }
 
 /// A TLS connection that trusts the server's certificate and nothing else.
-pub async fn tls(server: &Server) -> TlsStream<TcpStream> {
+pub(crate) async fn tls(server: &Server) -> TlsStream<TcpStream> {
     let pem = server.data.path().join("tls-certificate.pem");
     let mut roots = RootCertStore::empty();
     roots
@@ -51,7 +51,7 @@ pub async fn tls(server: &Server) -> TlsStream<TcpStream> {
 
 impl Socket {
     /// Opens a WebSocket with a bearer token and, or, further headers.
-    pub async fn open(
+    pub(crate) async fn open(
         server: &Server,
         token: Option<&str>,
         headers: Option<&[(&'static str, &str)]>,
@@ -75,7 +75,7 @@ impl Socket {
     }
 
     /// Sends a request; the number that its answer will carry.
-    pub async fn send(&mut self, request: Value) -> u32 {
+    pub(crate) async fn send(&mut self, request: Value) -> u32 {
         let id = self.next;
         self.next += 1;
         self.raw(json!({"id": id, "request": request}).to_string())
@@ -84,17 +84,17 @@ impl Socket {
     }
 
     /// Sends any text.
-    pub async fn raw(&mut self, text: String) {
+    pub(crate) async fn raw(&mut self, text: String) {
         let _closed = self.stream.send(Message::Text(text.into())).await;
     }
 
     /// Sends any frame.
-    pub async fn frame(&mut self, message: Message) -> Result<(), Error> {
+    pub(crate) async fn frame(&mut self, message: Message) -> Result<(), Error> {
         self.stream.send(message).await
     }
 
     /// The next message, or nothing when the socket has closed.
-    pub async fn read(&mut self) -> Option<Value> {
+    pub(crate) async fn read(&mut self) -> Option<Value> {
         if let Some(value) = self.held.pop_front() {
             return Some(value);
         }
@@ -135,19 +135,19 @@ impl Socket {
     }
 
     /// The next message of this type; others are kept for later.
-    pub async fn next(&mut self, kind: &str) -> Value {
+    pub(crate) async fn next(&mut self, kind: &str) -> Value {
         self.find(|value| value["type"] == kind).await
     }
 
     /// The next event of this type.
-    pub async fn event(&mut self, kind: &str) -> Value {
+    pub(crate) async fn event(&mut self, kind: &str) -> Value {
         self.find(|value| value["type"] == "event" && value["event"]["type"] == kind)
             .await["event"]
             .clone()
     }
 
     /// The code with which the server closes.
-    pub async fn closed(&mut self) -> String {
+    pub(crate) async fn closed(&mut self) -> String {
         loop {
             let value = self
                 .fresh()
@@ -161,21 +161,21 @@ impl Socket {
     }
 
     /// Asks for something and gives the answer.
-    pub async fn ask(&mut self, request: Value) -> Value {
+    pub(crate) async fn ask(&mut self, request: Value) -> Value {
         let id = self.send(request).await;
         self.find(|value| value["type"] == "reply" && value["id"] == id)
             .await
     }
 
     /// Asks for something that must be done.
-    pub async fn ok(&mut self, request: Value) -> Value {
+    pub(crate) async fn ok(&mut self, request: Value) -> Value {
         let reply = self.ask(request.clone()).await;
         assert!(reply.get("ok").is_some(), "{request}: {reply}");
         reply["ok"].clone()
     }
 
     /// Asks for something that must be refused; the code.
-    pub async fn refused(&mut self, request: Value) -> String {
+    pub(crate) async fn refused(&mut self, request: Value) -> String {
         let reply = self.ask(request.clone()).await;
         reply["error"]["code"]
             .as_str()
@@ -184,12 +184,12 @@ impl Socket {
     }
 
     /// Whether nothing at all comes for a while.
-    pub async fn silent(&mut self, time: Duration) -> bool {
+    pub(crate) async fn silent(&mut self, time: Duration) -> bool {
         self.held.is_empty() && tokio::time::timeout(time, self.fresh()).await.is_err()
     }
 
     /// Drops the connection without a goodbye.
-    pub fn vanish(self) {
+    pub(crate) fn vanish(self) {
         drop(self);
     }
 }

@@ -541,3 +541,65 @@ fn padding_leaves_no_gap() {
     );
     assert!(vp8(1, 1, true, 1).len() > 1);
 }
+
+/// A browser may go on under another stream; the receiver's stream stays one.
+#[test]
+fn a_source_that_goes_on_in_another_stream_stays_one_for_its_receivers() {
+    let (mut world, speaker, viewer) = two();
+    world.watch(viewer);
+    world.publish(speaker, Camera);
+    world.view(viewer, &[(1, Camera)]);
+    film(&mut world, speaker, 10, true);
+    world.run(2100);
+    for frame in 0..10 {
+        let client = &mut world.members[speaker].client;
+        let mut sending = client.next(Camera, vp8(frame, 0, frame == 3, 50), 3000);
+        (sending.ssrc, sending.index) = (77_777, 60_000 + u64::from(frame));
+        client.send(&sending);
+        world.run(33);
+    }
+    let slot = world.slot_of(viewer, 1, Camera).unwrap();
+    let got = indices(&world.members[viewer].client.on_slot(&slot));
+    assert_eq!(got.len(), 17, "the new stream begins with its key frame");
+    assert!(got.windows(2).all(|pair| pair[1] == pair[0] + 1), "{got:?}");
+}
+
+/// With fewer slots than speakers, who begins to speak is heard within a few packets.
+#[test]
+fn who_begins_to_speak_is_heard_at_once() {
+    let mut world = World::new();
+    let speakers: Vec<usize> = (1..=3)
+        .map(|who| world.join(who, Script::default()))
+        .collect();
+    let viewer = world.join(
+        9,
+        Script {
+            audio_slots: 1,
+            ..Script::default()
+        },
+    );
+    world.watch(viewer);
+    for speaker in &speakers {
+        world.publish(*speaker, Microphone);
+    }
+    for place in [2, 0, 1] {
+        for _ in 0..100 {
+            for speaker in &speakers {
+                let level = if *speaker == speakers[place] { 20 } else { 127 };
+                world.members[*speaker].client.sound(Microphone, level);
+            }
+            world.run(20);
+        }
+        let who = world.members[speakers[place]].who;
+        assert_eq!(world.slot_of(viewer, who, Microphone).as_deref(), Some("4"));
+        world.run(1500);
+    }
+    // 300 packets of those who spoke, but for the first few of each.
+    let spoken = world.members[viewer]
+        .client
+        .received
+        .iter()
+        .filter(|packet| packet.level == Some(20))
+        .count();
+    assert!(spoken >= 285, "{spoken} of 300");
+}

@@ -54,14 +54,16 @@ export class Seat {
     const address = page.url();
     const session = await this.context.newCDPSession(page);
     const crashed = page.waitForEvent("crash");
-    await Promise.all([crashed, session.send("Page.crash").catch(() => undefined)]);
+    // A crashed page answers nothing, this included.
+    session.send("Page.crash").catch(() => undefined);
+    await crashed;
     this.page = await this.context.newPage();
     this.#watch(this.page);
     await this.page.addInitScript((entries) => {
       if (sessionStorage.length === 0) for (const [key, value] of entries) sessionStorage.setItem(key, value);
     }, kept);
     await this.page.goto(address);
-    await page.close();
+    await this.#close(page);
   }
 
   /** The state as it is, at desktop and at phone width. */
@@ -77,6 +79,12 @@ export class Seat {
 
   async leave(): Promise<void> {
     await this.browser.close();
+  }
+
+  /** A crashed page may not even answer that it closes. */
+  async #close(page: Page): Promise<void> {
+    const patience = new Promise<void>((resume) => setTimeout(resume, 2_000));
+    await Promise.race([page.close().catch(() => undefined), patience]);
   }
 
   #watch(page: Page): void {

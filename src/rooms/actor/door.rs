@@ -211,7 +211,9 @@ impl RoomActor {
             .insert(connection.id, Place::Seated(participant));
         seat.connection = Some(connection);
         let resume = seat.new_secret(self.means.random.as_ref());
-        match seat.missed(seen) {
+        // A tab that has seen nothing holds no view that events could be applied to.
+        let missed = if seen == 0 { None } else { seat.missed(seen) };
+        match missed {
             Some(missed) => {
                 seat.send(ServerMessage::Resumed { resume });
                 for message in missed {
@@ -257,6 +259,20 @@ impl RoomActor {
                 self.room.stop_waiting(knock);
             }
             Some(Place::Seated(participant)) => self.lose(participant),
+        }
+    }
+
+    /// A session that ended takes everything of its identity here with it; nothing may be resumed.
+    pub(super) fn on_signed_out(&mut self, connection: ConnectionId) {
+        let who = match self.places.get(&connection) {
+            Some(Place::Seated(participant)) => {
+                self.room.person(*participant).map(|person| &person.who)
+            }
+            Some(Place::Waiting(knock)) => self.room.lobby().get(*knock).map(|knock| &knock.who),
+            None => None,
+        };
+        if let Some(actor) = who.map(|who| who.actor) {
+            self.room.revoked(actor, self.means.clock.now());
         }
     }
 

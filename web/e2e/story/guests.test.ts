@@ -8,7 +8,7 @@ import { story } from "../chapter.js";
 import { startServer, type Server } from "../server.js";
 import { button, closePanel, enter, isIn, knock, makeAccount, makeRoom, openRoomPanel, PASSWORD, told, tool, turn, waits, type RoomKeys } from "../steps.js";
 
-const OWNER = "Ottilie Brandt";
+const OWNER = "Room Owner";
 const GUEST = "Someone Else";
 
 let server: Server;

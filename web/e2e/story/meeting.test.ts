@@ -29,8 +29,8 @@ import {
 } from "../steps.js";
 
 const TITLE = "Quarterly review";
-const OWNER = "Ottilie Brandt";
-const MEMBER = "Jun Park";
+const OWNER = "Room Owner";
+const MEMBER = "Second Member";
 /** How long a hostile sender is watched after a cut. */
 const WATCH_MS = 2_000;
 
@@ -197,6 +197,8 @@ step("roles, hands and the lock are told in words", async () => {
   await host.page.getByRole("complementary", { name: "People" }).getByRole("img", { name: "Hand raised" }).waitFor();
   await host.shoot("18-people");
   const panel = await openRoomPanel(host);
+  await button(panel, "Show the password").click();
+  assert.equal(await panel.getByLabel("Room password", { exact: true }).getAttribute("data-value"), room.password);
   await button(panel, "Lock the room").click();
   await told(member, `${OWNER} locked the room.`);
   await host.shoot("19-room-panel");

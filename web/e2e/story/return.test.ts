@@ -5,10 +5,10 @@ import { after, before } from "node:test";
 import { Seat, until } from "../browser.js";
 import { story } from "../chapter.js";
 import { startServer, type Server } from "../server.js";
-import { button, enter, inviteMember, isIn, knock, makeAccount, makeRoom, openRoomPanel, told, tool, turn, waits, type RoomKeys } from "../steps.js";
+import { button, closePanel, enter, inviteMember, isIn, knock, makeAccount, makeRoom, openRoomPanel, options, told, tool, turn, waits, type RoomKeys } from "../steps.js";
 
-const OWNER = "Ottilie Brandt";
-const MEMBER = "Jun Park";
+const OWNER = "Room Owner";
+const MEMBER = "Second Member";
 
 let server: Server;
 let host: Seat;
@@ -78,10 +78,22 @@ step("a host who drops out comes back as host", async () => {
   await told(member, `${OWNER} unlocked the room.`);
 });
 
+step("a member is made host, decides who comes in, and is made attendee again", async () => {
+  await (await options(host, MEMBER)).getByLabel("Role").selectOption({ label: "Host" });
+  await told(member, `${OWNER} made you a host. You can let people in`);
+  await tool(member, /^People/u).click();
+  const waiting = member.page.getByRole("region", { name: "Waiting" });
+  await waiting.waitFor();
+  await member.shoot("32-made-host");
+  await (await options(host, MEMBER)).getByLabel("Role").selectOption({ label: "Attendee" });
+  await waiting.waitFor({ state: "detached" });
+  await Promise.all([closePanel(member), closePanel(host)]);
+});
+
 step("who leaves is out: the way back is the way in", async () => {
   await tool(member, "Leave").click();
   await member.page.getByRole("heading", { name: "You left" }).waitFor();
-  await member.shoot("32-left");
+  await member.shoot("33-left");
   await button(member.page, "Go back in").click();
   await member.page.getByRole("heading", { name: "Before you go in" }).waitFor();
   await host.page.locator(`li[aria-label^="${MEMBER},"]`).waitFor({ state: "detached" });
@@ -95,7 +107,7 @@ step("the last host is told what leaving means", async () => {
   await tool(host, "Leave").click();
   const dialog = host.page.getByRole("dialog", { name: "You are the last host here" });
   await dialog.waitFor();
-  await host.shoot("33-last-host");
+  await host.shoot("34-last-host");
   await button(dialog, "Leave").click();
   await host.page.getByRole("heading", { name: "You left" }).waitFor();
   await told(member, "The room locked itself.");

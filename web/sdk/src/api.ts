@@ -1,34 +1,15 @@
 // The HTTPS side: sessions, invitations and rooms. The session itself is a cookie that no script can read.
 
 import { CallFailed, UNREACHABLE, type FailureCode } from "./failure";
+import type { InvitationView } from "./generated/InvitationView";
+import type { Me } from "./generated/Me";
+import type { RoomEntry } from "./generated/RoomEntry";
+import type { RoomList } from "./generated/RoomList";
+import type { RoomMade } from "./generated/RoomMade";
+import type { RoomPassword } from "./generated/RoomPassword";
+import type { SessionView } from "./generated/SessionView";
+import type { SettingList } from "./generated/SettingList";
 import type { SettingView } from "./generated/SettingView";
-
-export type Me =
-  | { kind: "account"; id: string; name: string; admin: boolean; may_create_rooms: boolean }
-  | { kind: "guest"; id: string; name: string; room: string };
-
-export interface RoomLine {
-  id: string;
-  title: string;
-  created: number;
-}
-
-export interface NewRoom {
-  id: string;
-  title: string;
-  path: string;
-  password: string;
-}
-
-export interface NewInvitation {
-  path: string;
-  expires: number;
-}
-
-interface Session {
-  me: Me;
-  expires: number;
-}
 
 /** Who is signed in here, or null. */
 export async function me(): Promise<Me | null> {
@@ -41,7 +22,7 @@ export async function me(): Promise<Me | null> {
 }
 
 export async function signIn(email: string, password: string): Promise<Me> {
-  return (await request<Session>("POST", "/api/session", { email, password })).me;
+  return (await request<SessionView>("POST", "/api/session", { email, password })).me;
 }
 
 export function signOut(): Promise<void> {
@@ -49,22 +30,22 @@ export function signOut(): Promise<void> {
 }
 
 export async function enterAsGuest(room: string, name: string): Promise<Me> {
-  return (await request<Session>("POST", "/api/guest", { room, name })).me;
+  return (await request<SessionView>("POST", "/api/guest", { room, name })).me;
 }
 
-export function invite(mayCreateRooms: boolean): Promise<NewInvitation> {
+export function invite(mayCreateRooms: boolean): Promise<InvitationView> {
   return request("POST", "/api/invitations", { kind: "member", may_create_rooms: mayCreateRooms });
 }
 
 export async function acceptInvitation(token: string, email: string, name: string, password: string): Promise<Me> {
-  return (await request<Session>("POST", "/api/invitations/accept", { token, email, name, password })).me;
+  return (await request<SessionView>("POST", "/api/invitations/accept", { token, email, name, password })).me;
 }
 
-export async function rooms(): Promise<RoomLine[]> {
-  return (await request<{ rooms: RoomLine[] }>("GET", "/api/rooms")).rooms;
+export async function rooms(): Promise<RoomEntry[]> {
+  return (await request<RoomList>("GET", "/api/rooms")).rooms;
 }
 
-export function createRoom(title: string): Promise<NewRoom> {
+export function createRoom(title: string): Promise<RoomMade> {
   return request("POST", "/api/rooms", { title });
 }
 
@@ -73,15 +54,15 @@ export function deleteRoom(id: string): Promise<void> {
 }
 
 export async function roomPassword(id: string): Promise<string | null> {
-  return (await request<{ password: string | null }>("GET", `/api/rooms/${encodeURIComponent(id)}/password`)).password;
+  return (await request<RoomPassword>("GET", `/api/rooms/${encodeURIComponent(id)}/password`)).password;
 }
 
-export async function newRoomPassword(id: string): Promise<string> {
-  return (await request<{ password: string }>("POST", `/api/rooms/${encodeURIComponent(id)}/password`, {})).password;
+export async function newRoomPassword(id: string): Promise<string | null> {
+  return (await request<RoomPassword>("POST", `/api/rooms/${encodeURIComponent(id)}/password`, {})).password;
 }
 
 export async function roomSettings(id: string): Promise<SettingView[]> {
-  return (await request<{ settings: SettingView[] }>("GET", `/api/rooms/${encodeURIComponent(id)}/settings`)).settings;
+  return (await request<SettingList>("GET", `/api/rooms/${encodeURIComponent(id)}/settings`)).settings;
 }
 
 export function changeRoomSetting(id: string, key: string, value: string): Promise<SettingView> {
@@ -108,7 +89,6 @@ async function request<Answer>(method: string, path: string, body?: object): Pro
 function refusal(status: number, content: unknown): CallFailed {
   if (typeof content === "object" && content !== null && "code" in content && "text" in content) {
     const { code, text } = content;
-    // A session that is missing is `signed_out` by its status; a wrong password at sign-in has a code of its own.
     if (typeof code === "string" && typeof text === "string") return new CallFailed(code as FailureCode, text);
   }
   if (status === 401) return new CallFailed("signed_out", "Sign in to go on.");

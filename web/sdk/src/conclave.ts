@@ -206,8 +206,13 @@ export class Conclave {
     return this.#call({ type: "set_setting", key, value });
   }
 
-  end(): Promise<void> {
-    return this.#call({ type: "end" });
+  /** Answered by the end itself, which closes the connection. */
+  async end(): Promise<void> {
+    try {
+      await this.#call({ type: "end" });
+    } catch (failure) {
+      if (this.#state.phase !== "closed" || this.#state.code !== "ended") throw failure;
+    }
   }
 
   async stats(): Promise<SourceStatsView[]> {

@@ -24,8 +24,8 @@ const FIRST_ATTEMPTS = 4;
 const GIVE_UP_MS = 11 * 60_000;
 /** The server holds a silent connection for 15 s; until then it may take a returning knock for a second one. */
 const GHOST_MS = 25_000;
-/** A reloaded page has no view to apply events to. No server holds what comes after this number, so it answers with the view. */
-const WHOLE_VIEW = Number.MAX_SAFE_INTEGER;
+/** A reloaded page has no view to apply events to: having seen nothing, it is answered with the view. */
+const WHOLE_VIEW = 0;
 const LEFT = "You left the meeting.";
 
 export interface LinkOptions {

@@ -218,6 +218,16 @@ test("a server that cannot be reached is given up after a few first attempts", a
   expect(world.sockets.length).toBe(4);
 });
 
+test("the end for everyone is answered by the end", async () => {
+  const client = joinIn();
+  const end = client.end();
+  world.socket.say({ type: "closed", code: "ended", text: "Over." });
+  await expect(end).resolves.toBeUndefined();
+  const refused = joinIn().end();
+  world.socket.answer("end", { refused: "not_allowed" });
+  await expect(refused).rejects.toMatchObject({ code: "not_allowed" });
+});
+
 test("leaving is told to the server and does not wait for ever", async () => {
   const client = joinIn();
   client.leave();

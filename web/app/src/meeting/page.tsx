@@ -3,7 +3,7 @@
 import type { Admitted } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { DevicePickers } from "../devices/pickers";
 import { Badge } from "../ui/badge";
 import { Button } from "../ui/button";
@@ -25,7 +25,10 @@ export function MeetingPage(props: { meeting: Meeting }): JSX.Element | null {
   const { meeting } = props;
   const leaving = useSignal(false);
   const choosing = useSignal(false);
+  const title = useRef<HTMLHeadingElement>(null);
   useShortcuts(meeting);
+  // Whoever listens hears which room they are in now.
+  useEffect(() => title.current?.focus(), []);
   const state = meeting.state.value;
   if (state.phase !== "admitted") return null;
   const { room } = state;
@@ -38,7 +41,9 @@ export function MeetingPage(props: { meeting: Meeting }): JSX.Element | null {
     <div class={meeting.panel.value === null ? "meeting" : "meeting meeting-panel"}>
       <header class="meeting-head">
         <Mark size={26} />
-        <h1>{room.title}</h1>
+        <h1 tabIndex={-1} ref={title}>
+          {room.title}
+        </h1>
         <button
           type="button"
           class={room.locked ? "lock-chip lock-chip-locked" : "lock-chip"}
@@ -104,7 +109,7 @@ function Side(props: { meeting: Meeting; state: Admitted }): JSX.Element | null 
   const { meeting, state } = props;
   const panel = meeting.panel.value;
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => heading.current?.focus(), [panel]);
+  useLayoutEffect(() => heading.current?.focus(), [panel]);
   if (panel === null) return null;
   return (
     <aside class="side" aria-label={panel === "people" ? "People" : "Room"}>

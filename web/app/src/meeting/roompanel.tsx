@@ -35,7 +35,7 @@ export function RoomPanel(props: { meeting: Meeting; room: RoomView }): JSX.Elem
       {host && (
         <section class="panel-part" aria-label="Invitation">
           <h3>Invite</h3>
-          <RoomInvitation room={room.room} />
+          <RoomInvitation room={room.room} mayRead />
         </section>
       )}
       <section class="panel-part" aria-label="Settings">

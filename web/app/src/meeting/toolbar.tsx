@@ -13,7 +13,7 @@ export function Toolbar(props: { meeting: Meeting; onLeave: () => void }): JSX.E
   const waiting = meeting.knocks.value.length;
   const panel = (name: "people" | "room") => (meeting.panel.value = meeting.panel.value === name ? null : name);
   return (
-    <div class="toolbar" role="toolbar" aria-label="Meeting">
+    <div class="toolbar" role="toolbar" aria-label="Meeting" onKeyDown={moveFocus}>
       <SourceButton meeting={meeting} source="microphone" label="Mic" name="Microphone" on={<Microphone />} off={<MicrophoneOff />} shortcut={KEYS.microphone} />
       <SourceButton meeting={meeting} source="camera" label="Camera" name="Camera" on={<Camera />} off={<CameraOff />} shortcut={KEYS.camera} />
       <SourceButton meeting={meeting} source="screen" label="Share" name="Share screen" on={<Screen />} off={<Screen />} shortcut={KEYS.screen} />
@@ -39,6 +39,16 @@ export function Toolbar(props: { meeting: Meeting; onLeave: () => void }): JSX.E
       </Tool>
     </div>
   );
+}
+
+/** Arrow keys go from tool to tool, as in any toolbar. */
+function moveFocus(event: JSX.TargetedKeyboardEvent<HTMLDivElement>): void {
+  const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+  const tools = [...event.currentTarget.querySelectorAll("button")];
+  const at = tools.findIndex((tool) => tool === document.activeElement);
+  if (step === 0 || at < 0) return;
+  event.preventDefault();
+  tools[(at + step + tools.length) % tools.length]?.focus();
 }
 
 interface SourceButtonProps {

@@ -1,6 +1,6 @@
 // The start page: sign in; then the own rooms, a new room, and for admins an invitation for a member.
 
-import { api, type NewRoom, type RoomLine } from "@conclave/sdk";
+import { api, type RoomMade, type RoomEntry } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
@@ -30,10 +30,10 @@ export function HomePage(): JSX.Element {
 }
 
 function Rooms(props: { mayCreate: boolean; admin: boolean; name: string }): JSX.Element {
-  const rooms = useSignal<RoomLine[] | null>(null);
+  const rooms = useSignal<RoomEntry[] | null>(null);
   const trouble = useSignal<string | null>(null);
   const open = useSignal<"none" | "room" | "invite">("none");
-  const fresh = useSignal<NewRoom | null>(null);
+  const fresh = useSignal<RoomMade | null>(null);
   const load = async () => {
     trouble.value = null;
     try {

@@ -1,6 +1,6 @@
 // An admin's invitation for a new member of the organisation: a link that works once.
 
-import { api, type NewInvitation } from "@conclave/sdk";
+import { api, type InvitationView } from "@conclave/sdk";
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { Button } from "../ui/button";
@@ -11,7 +11,7 @@ import { Form } from "../ui/form";
 
 export function InviteDialog(props: { onClose: () => void }): JSX.Element {
   const [mayCreate, setMayCreate] = useState(false);
-  const [made, setMade] = useState<NewInvitation | null>(null);
+  const [made, setMade] = useState<InvitationView | null>(null);
   if (made !== null) {
     return (
       <Dialog title="Invitation" onClose={props.onClose}>

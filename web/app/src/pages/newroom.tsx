@@ -1,6 +1,6 @@
 // Making a room: a title, then its link and, separately, its password.
 
-import { api, type NewRoom } from "@conclave/sdk";
+import { api, type RoomMade } from "@conclave/sdk";
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { go } from "../route";
@@ -10,9 +10,9 @@ import { Dialog } from "../ui/dialog";
 import { Field } from "../ui/field";
 import { Form } from "../ui/form";
 
-export function NewRoomDialog(props: { onClose: () => void; onMade: (room: NewRoom) => void }): JSX.Element {
+export function NewRoomDialog(props: { onClose: () => void; onMade: (room: RoomMade) => void }): JSX.Element {
   const [title, setTitle] = useState("");
-  const [made, setMade] = useState<NewRoom | null>(null);
+  const [made, setMade] = useState<RoomMade | null>(null);
   const create = async () => {
     const room = await api.createRoom(title);
     setMade(room);

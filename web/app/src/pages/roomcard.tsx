@@ -1,6 +1,6 @@
 // One own room on the start page: open it, hand on its link, show its password, set it up, delete it.
 
-import { api, type NewRoom, type RoomLine, type SettingView } from "@conclave/sdk";
+import { api, type RoomMade, type RoomEntry, type SettingView } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
@@ -12,40 +12,46 @@ import { Confirm, Dialog } from "../ui/dialog";
 import { textOf } from "../ui/failure";
 
 export interface RoomCardProps {
-  room: RoomLine;
+  room: RoomEntry;
   /** The room as it was just made, with its password. */
-  fresh: NewRoom | null;
+  fresh: RoomMade | null;
   onGone: () => void;
 }
 
 export function RoomCard(props: RoomCardProps): JSX.Element {
   const { room } = props;
   const path = `/r/${room.id}`;
+  // A host who is not the owner does all else from inside the meeting.
+  const owner = room.role === "owner";
   const open = useSignal<"none" | "invite" | "settings" | "delete">("none");
   const close = () => (open.value = "none");
   return (
     <li class="card room-card">
       <div class="room-card-head">
         <h2>{room.title}</h2>
-        <p class="hint">Created {new Date(room.created).toLocaleDateString(undefined, { dateStyle: "medium" })}</p>
+        <p class="hint">{owner ? "" : "You are a host here. "}Created {new Date(room.created).toLocaleDateString(undefined, { dateStyle: "medium" })}</p>
       </div>
       <div class="room-card-actions">
         <Button kind="primary" onPress={() => go(path)} label={`Open ${room.title}`}>
           Open
         </Button>
-        <Button onPress={() => (open.value = "invite")} label={`Link and password of ${room.title}`}>
-          Link and password
+        <Button onPress={() => (open.value = "invite")} label={`${owner ? "Link and password" : "Link"} of ${room.title}`}>
+          {owner ? "Link and password" : "Link"}
         </Button>
-        <Button onPress={() => (open.value = "settings")} label={`Settings of ${room.title}`}>
-          Settings
-        </Button>
-        <Button kind="quiet" onPress={() => (open.value = "delete")} label={`Delete ${room.title}`}>
-          Delete
-        </Button>
+        {owner && (
+          <>
+            <Button onPress={() => (open.value = "settings")} label={`Settings of ${room.title}`}>
+              Settings
+            </Button>
+            <Button kind="quiet" onPress={() => (open.value = "delete")} label={`Delete ${room.title}`}>
+              Delete
+            </Button>
+          </>
+        )}
       </div>
       {open.value === "invite" && (
-        <Dialog title="Link and password" onClose={close}>
-          <RoomInvitation room={room.id} password={props.fresh?.password ?? null} />
+        <Dialog title={owner ? "Link and password" : "Link"} onClose={close}>
+          <RoomInvitation room={room.id} known={props.fresh?.password} mayRead={owner} />
         </Dialog>
       )}
       {open.value === "settings" && (
@@ -70,8 +76,8 @@ export function RoomCard(props: RoomCardProps): JSX.Element {
 }
 
 /** The link of a room, and its password on demand: it is fetched only when someone wants to see it. */
-export function RoomInvitation(props: { room: string; password?: string | null }): JSX.Element {
-  const password = useSignal<string | null | undefined>(props.password ?? undefined);
+export function RoomInvitation(props: { room: string; known?: string | undefined; mayRead: boolean }): JSX.Element {
+  const password = useSignal<string | null | undefined>(props.known);
   const trouble = useSignal<string | null>(null);
   const attempt = async (work: () => Promise<string | null>) => {
     trouble.value = null;
@@ -84,7 +90,7 @@ export function RoomInvitation(props: { room: string; password?: string | null }
   return (
     <div class="stack">
       <CopyLine label="Invitation link" value={new URL(`/r/${props.room}`, location.origin).href} hint="The password is never part of the link. Send it another way." />
-      {password.value === undefined && <Button onPress={() => attempt(() => api.roomPassword(props.room))}>Show the password</Button>}
+      {password.value === undefined && props.mayRead && <Button onPress={() => attempt(() => api.roomPassword(props.room))}>Show the password</Button>}
       {password.value === null && <p class="hint">This room has no password.</p>}
       {typeof password.value === "string" && (
         <>

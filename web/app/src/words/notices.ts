@@ -81,7 +81,7 @@ function roleMeans(role: Role): string {
     case "host":
       return "You can let people in, mute and remove, and change the settings.";
     case "presenter":
-      return "You may share your screen.";
+      return "Presenters may share their screen.";
     default:
       return "";
   }

@@ -1,0 +1,69 @@
+# The two commands are `make run` and `make test`. `make check` is the gate that every change passes.
+SHELL := /bin/bash
+WEB := npm --prefix web --silent run
+CARGO := cargo
+
+.PHONY: setup run test check fmt clippy deny types architecture web web-test rust e2e fuzz-smoke proof bench
+
+# Installs what building and testing need and is not there yet.
+setup:
+	ops/setup.sh --tests
+
+# Starts the server at https://localhost:8443. `make run ARGS="--config my.toml"` hands it settings.
+run:
+	ops/setup.sh
+	$(WEB) build
+	$(CARGO) build --release --locked
+	./target/release/conclave serve $(ARGS)
+
+# Everything below but `proof` and `bench`; says at the end how many tests of each kind ran.
+test: setup
+	ops/test.sh
+
+check: fmt clippy deny architecture types
+
+fmt:
+	$(CARGO) fmt --all --check
+
+clippy:
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+# Licences, bans and sources always; advisories where their database can be reached.
+deny:
+	ops/deny.sh
+
+# Imports point down only, and what else tests/architecture.rs reads in the source.
+architecture:
+	$(CARGO) test --quiet --locked --test architecture
+
+# The TypeScript compiles, and its types of the protocol are those of the Rust code.
+types:
+	$(WEB) check
+	ops/types.sh
+
+web:
+	$(WEB) build
+
+web-test:
+	$(WEB) test
+
+rust:
+	$(CARGO) test --locked --workspace --no-fail-fast
+
+# Real browsers against the server that `make rust` built.
+e2e: web
+	$(CARGO) build --locked
+	$(WEB) e2e
+
+# Each fuzz target for SECONDS.
+SECONDS_EACH ?= 20
+fuzz-smoke:
+	ops/fuzz.sh $(SECONDS_EACH)
+
+# The same tests with the counts that the issues ask for: hours of a patient machine rather than minutes.
+proof: setup
+	CONCLAVE_KILLS=200 PROPTEST_CASES=20000 FUZZ_SECONDS=300 ops/test.sh
+
+# The figures, one to a line.
+bench:
+	$(CARGO) bench --locked --workspace --bench '*'

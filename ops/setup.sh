@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Installs what this machine lacks to build and run the server, and says what it does. What is there is left alone,
+# so it may run any number of times. With --tests also what the gates and the browser stories need.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source ops/versions.sh
+
+tests=false
+[ "${1:-}" = --tests ] && tests=true
+
+say() { echo "setup: $*"; }
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# What only the machine's owner can decide on: which Rust, which Node.
+has cargo || { say "Rust is missing: install rustup, then run this again"; exit 1; }
+node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null ||
+    { say "Node.js 20.19 or later is missing: install it, then run this again"; exit 1; }
+
+# Debian packages.
+packages=()
+has cc && has c++ && has make || packages+=(build-essential)
+has pkg-config || packages+=(pkg-config)
+{ has pkg-config && pkg-config --exists openssl; } || packages+=(libssl-dev)
+if $tests && ! has "${CHROMIUM:-/usr/bin/chromium}"; then packages+=(chromium); fi
+if [ ${#packages[@]} -gt 0 ]; then
+    say "installing ${packages[*]}"
+    root=()
+    [ "$(id -u)" -eq 0 ] || root=(sudo)
+    "${root[@]}" apt-get update -qq
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+else
+    say "the Debian packages are there"
+fi
+
+# What the page is built with: anew only when the lock file changed.
+if cmp -s web/package-lock.json web/node_modules/.installed; then
+    say "the web packages are there"
+else
+    say "installing the web packages"
+    npm --prefix web ci --no-audit --no-fund --loglevel=error
+    cp web/package-lock.json web/node_modules/.installed
+fi
+
+$tests || exit 0
+
+for part in rustfmt clippy; do
+    cargo "${part/rustfmt/fmt}" --version >/dev/null 2>&1 || { say "installing $part"; rustup component add "$part"; }
+done
+if [ "$("$DENY" --version 2>/dev/null)" = "cargo-deny $DENY_VERSION" ]; then
+    say "cargo-deny $DENY_VERSION is there"
+else
+    say "building cargo-deny $DENY_VERSION (some minutes)"
+    # Its own code need not be fast; a plain build is ready in half the time.
+    cargo install cargo-deny --version "$DENY_VERSION" --locked --debug --quiet --force \
+        --config profile.dev.debug=0 --root "$TOOLS"
+fi

@@ -1,0 +1,18 @@
+//! Attacks over the real interfaces, by a hostile client: HTTPS, WebSocket and UDP of a real server, nothing of its code.
+//! Each test is named by the code of the attack that it makes.
+//!
+//! Not made here, because what they attack is not built: chat, reactions, captions, polls and streams (W02, W03).
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod control;
+mod media;
+#[path = "../common/media_client.rs"]
+#[expect(dead_code, reason = "other tests use more of this client")]
+mod media_client;
+mod network;
+mod raw;
+mod tokens;
+mod trail;
+mod waiting;

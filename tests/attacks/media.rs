@@ -1,0 +1,666 @@
+//! Attacks with packets: a client that goes on sending, on other streams, under other labels, after it was cut off,
+//! or without ever having been let in.
+
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use conclave_policy::source::Source;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::common::server::{Person, Room, Server};
+use crate::common::socket::Socket;
+use crate::common::text;
+use crate::media_client::{Client, OPUS, Script, Sending, UdpClient, VP8};
+
+const SOON: Duration = Duration::from_secs(5);
+
+/// Does something with a media client, which blocks.
+async fn with<T: Send + 'static>(
+    mut media: UdpClient,
+    act: impl FnOnce(&mut UdpClient) -> T + Send + 'static,
+) -> (UdpClient, T) {
+    let acted = tokio::task::spawn_blocking(move || {
+        let came = act(&mut media);
+        (media, came)
+    });
+    acted.await.unwrap()
+}
+
+/// The request that offers this client.
+fn offer(media: &UdpClient) -> Value {
+    let offer = media.client.offer();
+    let sources: Vec<_> = offer
+        .sources
+        .iter()
+        .map(|(mid, source)| json!({"mid": mid, "source": source.as_str()}))
+        .collect();
+    json!({"type": "offer", "sdp": offer.sdp, "sources": sources})
+}
+
+/// Offers, and says whether there are keys in the end.
+async fn connect(socket: &mut Socket, script: Script, within: Duration) -> (UdpClient, bool) {
+    let mut media = UdpClient::new(script);
+    let answer = socket.ok(offer(&media)).await;
+    media.answer(&text(&answer, "sdp"));
+    with(media, move |media| media.connect(within)).await
+}
+
+/// Lets both send and receive for a while: what `speaker` does with each round, `viewer` hears.
+async fn exchange(
+    speaker: UdpClient,
+    viewer: UdpClient,
+    rounds: usize,
+    mut each: impl FnMut(&mut Client, usize) + Send + 'static,
+) -> (UdpClient, UdpClient, usize) {
+    let before = viewer.client.received.len();
+    let speaking = with(speaker, move |speaker| {
+        for round in 0..rounds {
+            each(&mut speaker.client, round);
+            speaker.pump(Duration::from_millis(5));
+        }
+    });
+    let listening = with(viewer, move |viewer| {
+        viewer.pump(Duration::from_millis(5 * rounds as u64 + 150));
+    });
+    let ((speaker, ()), (viewer, ())) = tokio::join!(speaking, listening);
+    let heard = viewer.client.received.len() - before;
+    (speaker, viewer, heard)
+}
+
+/// A counter of one participant's source, as the host sees it.
+async fn counter(host: &mut Socket, participant: &str, source: &str, name: &str) -> u64 {
+    let stats = host.ok(json!({"type": "stats"})).await;
+    let lines = stats["sources"].as_array().unwrap().clone();
+    let line = lines
+        .iter()
+        .find(|line| line["participant"] == participant && line["source"] == source);
+    line.map_or(0, |line| line[name].as_u64().unwrap())
+}
+
+/// A server, a host in a room with a media transport, and a member in it likewise.
+struct Stage {
+    server: Server,
+    owner: Person,
+    room: Room,
+    host: Socket,
+    viewer: UdpClient,
+    member: Person,
+    inside: Socket,
+    id: String,
+    resume: Value,
+    speaker: UdpClient,
+}
+
+impl Stage {
+    async fn set() -> Self {
+        let server = Server::start().await;
+        let owner = server.owner().await;
+        let member = server.member(&owner, "ada@example.org", "Ada").await;
+        let room = server.room(&owner, "Board").await;
+        let (mut host, _) = server.enter(&owner, &room).await;
+        let (viewer, up) = connect(&mut host, Script::default(), SOON).await;
+        assert!(up, "the host has no media");
+        let (mut inside, view) = server.admit(&mut host, &member, &room).await;
+        let (speaker, up) = connect(&mut inside, Script::default(), SOON).await;
+        assert!(up, "the member has no media");
+        let (id, resume) = (text(&view["room"], "you"), view["resume"].clone());
+        Self {
+            server,
+            owner,
+            room,
+            host,
+            viewer,
+            member,
+            inside,
+            id,
+            resume,
+            speaker,
+        }
+    }
+
+    async fn publish(&mut self, source: &str) {
+        self.inside
+            .ok(json!({"type": "publish", "source": source, "on": true}))
+            .await;
+    }
+
+    async fn counter(&mut self, source: &str, name: &str) -> u64 {
+        counter(&mut self.host, &self.id, source, name).await
+    }
+
+    /// Speaks for some rounds; how many packets the host heard.
+    async fn speak(
+        self,
+        rounds: usize,
+        each: impl FnMut(&mut Client, usize) + Send + 'static,
+    ) -> (Self, usize) {
+        let Self {
+            speaker, viewer, ..
+        } = self;
+        let (speaker, viewer, heard) = exchange(speaker, viewer, rounds, each).await;
+        (
+            Self {
+                speaker,
+                viewer,
+                ..self
+            },
+            heard,
+        )
+    }
+
+    async fn metric(&self, name: &str) -> u64 {
+        metric(&self.server, name).await
+    }
+
+    /// How many packets of sound the host has heard so far.
+    fn sounds(&self) -> usize {
+        let all = self.viewer.client.received.iter();
+        all.filter(|packet| packet.header.payload_type == OPUS)
+            .count()
+    }
+}
+
+/// A counter of the media plane.
+async fn metric(server: &Server, name: &str) -> u64 {
+    let end = if name == "peers" { "" } else { "_total" };
+    server.metric(&format!("conclave_media_{name}{end}")).await
+}
+
+/// A packet on any stream under any label.
+fn odd(ssrc: u32, payload_type: u8, round: usize, mid: Option<&str>) -> Sending {
+    Sending {
+        ssrc,
+        payload_type,
+        index: 40_000 + round as u64,
+        timestamp: 960 * round as u32,
+        marker: false,
+        mid: mid.map(str::to_owned),
+        level: Some(10),
+        payload: vec![0xfc; 60],
+    }
+}
+
+#[tokio::test]
+async fn h01_whoever_is_muted_is_dropped_at_the_first_hop_whatever_they_send() {
+    let mut stage = Stage::set().await;
+    stage.publish("microphone").await;
+    let (mut stage, heard) = stage
+        .speak(40, |client, _| drop(client.sound(Source::Microphone, 20)))
+        .await;
+    assert!(heard >= 35, "only {heard} of 40 packets were heard");
+
+    let mute = json!({"type": "mute", "participant": stage.id});
+    stage.host.ok(mute).await;
+    let before = stage.counter("microphone", "dropped").await;
+    let forwarded = stage.counter("microphone", "forwarded").await;
+    let (mut stage, heard) = stage
+        .speak(60, |client, _| drop(client.sound(Source::Microphone, 20)))
+        .await;
+    assert_eq!(heard, 0, "a muted microphone was heard");
+    let dropped = stage.counter("microphone", "dropped").await - before;
+    assert!(
+        dropped >= 50,
+        "only {dropped} of 60 packets were counted as dropped"
+    );
+    assert_eq!(stage.counter("microphone", "forwarded").await, forwarded);
+    println!("figure h01.packets_after_mute {heard} packets");
+    println!("figure h01.packets_dropped_after_mute {dropped} packets");
+
+    // Permitted to show the camera, and nothing else: every other way for sound to get through.
+    stage.publish("camera").await;
+    let camera = Client::ssrc(Source::Camera);
+    let view = json!({"type": "view", "looks": [{"participant": stage.id, "source": "camera", "width": 640, "height": 360}]});
+    stage.host.ok(view).await;
+    let (stage, seen) = stage
+        .speak(20, |client, round| {
+            drop(client.frame(Source::Camera, round == 0))
+        })
+        .await;
+    assert!(seen >= 15, "the camera is not seen: {seen}");
+    type Way = (&'static str, fn(usize) -> Sending);
+    let ways: [Way; 9] = [
+        ("a second stream in the microphone's line", |round| {
+            odd(777, OPUS, round, Some("0"))
+        }),
+        ("a stream in no line", |round| odd(778, OPUS, round, None)),
+        ("the microphone's stream as the camera's line", |round| {
+            odd(Client::ssrc(Source::Microphone), OPUS, round, Some("1"))
+        }),
+        ("the microphone's stream without a line", |round| {
+            odd(Client::ssrc(Source::Microphone), OPUS, round, None)
+        }),
+        ("sound as the sound of a screen", |round| {
+            odd(Client::ssrc(Source::ScreenAudio), OPUS, round, Some("3"))
+        }),
+        ("a second stream as the sound of a screen", |round| {
+            odd(779, OPUS, round, Some("3"))
+        }),
+        ("sound in the camera's line", |round| {
+            odd(780, OPUS, round, Some("1"))
+        }),
+        ("sound on the camera's stream", |round| {
+            odd(Client::ssrc(Source::Camera), OPUS, round, Some("1"))
+        }),
+        ("a picture of a screen", |round| {
+            odd(Client::ssrc(Source::Screen), VP8, round, Some("2"))
+        }),
+    ];
+    assert_ne!(camera, 777);
+    let mut stage = stage;
+    let drops = async |stage: &Stage| {
+        stage.metric("dropped_not_permitted").await + stage.metric("dropped_unknown_stream").await
+    };
+    for (which, way) in ways {
+        let before = drops(&stage).await;
+        let heard;
+        (stage, heard) = stage
+            .speak(15, move |client, round| client.send(&way(round)))
+            .await;
+        assert_eq!(heard, 0, "{which} was forwarded");
+        let counted = drops(&stage).await - before;
+        assert!(
+            counted >= 10,
+            "{which}: only {counted} of 15 were counted as dropped"
+        );
+    }
+    // Asking for it, by whatever source carries sound or a screen, is refused; a new offer changes nothing.
+    for source in ["microphone", "screen_audio", "screen"] {
+        let publish = json!({"type": "publish", "source": source, "on": true});
+        assert_eq!(
+            stage.inside.refused(publish).await,
+            "not_allowed",
+            "{source}"
+        );
+    }
+    let mut again = offer(&stage.speaker);
+    // The line of the microphone declared as another source, an audio line as a camera, one source twice.
+    for (place, source) in [
+        (0, "screen_audio"),
+        (0, "camera"),
+        (3, "microphone"),
+        (1, "screen"),
+    ] {
+        again["sources"][place]["source"] = json!(source);
+        assert_eq!(
+            stage.inside.refused(again.clone()).await,
+            "invalid_offer",
+            "line {place} as {source}"
+        );
+        again = offer(&stage.speaker);
+    }
+    // Offered anew with the microphone's line declared as the screen's sound and the other way round.
+    let mut swapped = again.clone();
+    swapped["sources"][0]["source"] = json!("screen_audio");
+    swapped["sources"][3]["source"] = json!("microphone");
+    for request in [swapped, again] {
+        let mut speaker = UdpClient::new(Script::default());
+        let mut request = request;
+        request["sdp"] = offer(&speaker)["sdp"].clone();
+        let answer = stage.inside.ok(request).await;
+        speaker.answer(&text(&answer, "sdp"));
+        let (speaker, up) = with(speaker, |speaker| speaker.connect(SOON)).await;
+        assert!(up);
+        stage = Stage { speaker, ..stage };
+        stage.publish("camera").await;
+        let (sounds, all);
+        let before = stage.sounds();
+        (stage, all) = stage
+            .speak(30, |client, round| {
+                client.frame(Source::Camera, round % 10 == 0);
+                client.sound(Source::Microphone, 20);
+                client.sound(Source::ScreenAudio, 20);
+            })
+            .await;
+        sounds = stage.sounds() - before;
+        assert!(all >= 20, "the new transport carries nothing: {all}");
+        assert_eq!(sounds, 0, "a new offer undid the mute");
+    }
+}
+
+#[tokio::test]
+async fn h07_media_of_a_removed_person_ends_in_both_directions() {
+    let mut stage = Stage::set().await;
+    stage.publish("microphone").await;
+    stage
+        .host
+        .ok(json!({"type": "publish", "source": "microphone", "on": true}))
+        .await;
+    let (mut stage, heard) = stage
+        .speak(20, |client, _| drop(client.sound(Source::Microphone, 20)))
+        .await;
+    assert!(heard >= 15, "{heard}");
+    let peers = stage.metric("peers").await;
+    stage
+        .host
+        .ok(json!({"type": "remove", "participant": stage.id}))
+        .await;
+    assert_eq!(stage.inside.closed().await, "removed");
+    assert_eq!(stage.metric("peers").await, peers - 1);
+    // The removed one goes on sending and checking; the host goes on speaking.
+    let strange = stage.metric("unknown_source").await;
+    let (stage, heard) = stage
+        .speak(40, |client, _| drop(client.sound(Source::Microphone, 20)))
+        .await;
+    assert_eq!(heard, 0, "a removed person was heard");
+    assert!(
+        stage.metric("unknown_source").await >= strange + 30,
+        "the packets went somewhere"
+    );
+    let Stage {
+        speaker, viewer, ..
+    } = stage;
+    let (_host, removed, heard) = exchange(viewer, speaker, 40, |client, _| {
+        drop(client.sound(Source::Microphone, 20))
+    })
+    .await;
+    assert_eq!(heard, 0, "a removed person hears");
+    assert_eq!(
+        removed.client.unopened, 0,
+        "a removed person is still sent to"
+    );
+}
+
+#[tokio::test]
+async fn t01_media_of_a_session_ends_with_its_sign_out() {
+    let mut stage = Stage::set().await;
+    stage.publish("microphone").await;
+    stage
+        .host
+        .ok(json!({"type": "publish", "source": "microphone", "on": true}))
+        .await;
+    let (mut stage, heard) = stage
+        .speak(20, |client, _| drop(client.sound(Source::Microphone, 20)))
+        .await;
+    assert!(heard >= 15, "{heard}");
+    let out = stage
+        .server
+        .call(
+            Method::DELETE,
+            "/api/session",
+            Some(&stage.member.token),
+            None,
+        )
+        .await;
+    assert_eq!(out.status, 204);
+    assert_eq!(stage.inside.closed().await, "signed_out");
+    let (stage, heard) = stage
+        .speak(40, |client, _| drop(client.sound(Source::Microphone, 20)))
+        .await;
+    assert_eq!(heard, 0, "someone signed out is still heard");
+    let Stage {
+        speaker, viewer, ..
+    } = stage;
+    let (_host, _gone, heard) = exchange(viewer, speaker, 40, |client, _| {
+        drop(client.sound(Source::Microphone, 20))
+    })
+    .await;
+    assert_eq!(heard, 0, "someone signed out still hears");
+}
+
+#[tokio::test]
+async fn h01_pause_and_stopped_share_drop_packets_too() {
+    let mut stage = Stage::set().await;
+    let id = stage.id.clone();
+    stage
+        .host
+        .ok(json!({"type": "set_role", "participant": id, "role": "presenter"}))
+        .await;
+    let looks: Vec<_> = ["camera", "screen"]
+        .map(|source| json!({"participant": id, "source": source, "width": 640, "height": 360}))
+        .into();
+    stage.host.ok(json!({"type": "view", "looks": looks})).await;
+    for (source, name, cut) in [
+        (Source::Camera, "camera", "pause_video"),
+        (Source::Screen, "screen", "stop_share"),
+    ] {
+        stage.publish(name).await;
+        let heard;
+        (stage, heard) = stage
+            .speak(30, move |client, round| {
+                drop(client.frame(source, round == 0))
+            })
+            .await;
+        assert!(heard >= 20, "{name} is not seen: {heard}");
+        stage.host.ok(json!({"type": cut, "participant": id})).await;
+        let before = stage.counter(name, "dropped").await;
+        let after;
+        (stage, after) = stage
+            .speak(60, move |client, round| {
+                drop(client.frame(source, round % 10 == 0))
+            })
+            .await;
+        assert_eq!(after, 0, "{name} is seen after {cut}");
+        let dropped = stage.counter(name, "dropped").await - before;
+        assert!(dropped >= 50, "{name}: {dropped}");
+        println!("figure h01.packets_dropped_after_{cut} {dropped} packets");
+    }
+    // Given back, nothing flows until the person turns it on again.
+    for (source, name) in [(Source::Camera, "camera"), (Source::Screen, "screen")] {
+        stage
+            .host
+            .ok(json!({"type": "allow", "participant": id, "source": name, "allowed": true}))
+            .await;
+        let heard;
+        (stage, heard) = stage
+            .speak(30, move |client, round| {
+                drop(client.frame(source, round % 10 == 0))
+            })
+            .await;
+        assert_eq!(heard, 0, "{name} came back by itself");
+    }
+}
+
+/// Offers with a faulty identity, and what comes of it: no keys, no media, though everything else is in order.
+async fn without_identity(script: Script, counts: &str) {
+    let mut stage = Stage::set().await;
+    let eve = stage
+        .server
+        .member(&stage.owner, "eve@example.org", "Eve")
+        .await;
+    let (mut inside, _) = stage.server.admit(&mut stage.host, &eve, &stage.room).await;
+    stage.publish("microphone").await;
+    inside
+        .ok(json!({"type": "publish", "source": "microphone", "on": true}))
+        .await;
+    let before = stage.metric(counts).await;
+    let (thief, up) = connect(&mut inside, script, Duration::from_secs(3)).await;
+    assert!(!up, "the handshake succeeded");
+    assert!(stage.metric(counts).await > before, "{counts} did not rise");
+    let heard_before = stage.metric("forwarded_audio").await;
+    let Stage {
+        speaker,
+        viewer,
+        server,
+        ..
+    } = stage;
+    let speaking = exchange(speaker, thief, 30, |client, _| {
+        drop(client.sound(Source::Microphone, 20))
+    });
+    let listening = with(viewer, |viewer| viewer.pump(Duration::from_millis(300)));
+    let ((_, thief, heard), (viewer, ())) = tokio::join!(speaking, listening);
+    assert_eq!(
+        (heard, thief.client.unopened, thief.client.reports.len()),
+        (0, 0, 0),
+        "media without an identity"
+    );
+    // The one with an identity was sent all of it, or the silence would prove nothing.
+    assert!(viewer.client.received.len() >= 25);
+    let forwarded = metric(&server, "forwarded_audio").await - heard_before;
+    assert!(forwarded <= 30, "{forwarded} packets for one listener");
+}
+
+#[tokio::test]
+async fn another_certificate_than_offered_gets_no_media() {
+    without_identity(
+        Script {
+            wrong_fingerprint: true,
+            ..Script::default()
+        },
+        "fingerprint_mismatches",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn no_certificate_gets_no_media() {
+    without_identity(
+        Script {
+            no_certificate: true,
+            ..Script::default()
+        },
+        "dtls_failed",
+    )
+    .await;
+}
+
+/// An offer that the server must not answer.
+fn spoiled(sdp: &str) -> Vec<(&'static str, String)> {
+    let fingerprint = sdp
+        .lines()
+        .find(|line| line.starts_with("a=fingerprint:"))
+        .unwrap();
+    vec![
+        (
+            "no fingerprint",
+            sdp.replace(&format!("{fingerprint}\r\n"), ""),
+        ),
+        ("a weak fingerprint", sdp.replace("sha-256", "sha-1")),
+        (
+            "a short fingerprint",
+            sdp.replace(fingerprint, &fingerprint[..fingerprint.len() - 3]),
+        ),
+        (
+            "no keys at all",
+            sdp.replace("UDP/TLS/RTP/SAVPF", "RTP/AVPF"),
+        ),
+        (
+            "keys in the offer",
+            sdp.replace("UDP/TLS/RTP/SAVPF", "RTP/SAVPF"),
+        ),
+        (
+            "a server's part",
+            sdp.replace("setup:actpass", "setup:passive"),
+        ),
+        (
+            "no password",
+            sdp.replace("a=ice-pwd:clientpasswordclientpassword\r\n", ""),
+        ),
+        ("rubbish", "rubbish".to_owned()),
+        ("nothing", String::new()),
+        ("a version", "v=0\r\n".to_owned()),
+    ]
+}
+
+#[tokio::test]
+async fn w01_offers_without_an_identity_are_not_answered() {
+    let mut stage = Stage::set().await;
+    let media = UdpClient::new(Script::default());
+    let good = offer(&media);
+    let peers = stage.metric("peers").await;
+    for (which, sdp) in spoiled(good["sdp"].as_str().unwrap()) {
+        let mut request = good.clone();
+        request["sdp"] = json!(sdp);
+        assert_eq!(
+            stage.inside.refused(request).await,
+            "invalid_offer",
+            "{which}"
+        );
+    }
+    assert!(
+        stage.metric("peers").await <= peers,
+        "a refused offer left a transport"
+    );
+    // Declarations that do not fit the lines.
+    for sources in [
+        json!([{"mid": "nowhere", "source": "microphone"}]),
+        json!([{"mid": "0", "source": "camera"}]),
+        json!([{"mid": "0", "source": "microphone"}, {"mid": "0", "source": "screen_audio"}]),
+        json!([{"mid": "0", "source": "microphone"}, {"mid": "3", "source": "microphone"}]),
+    ] {
+        let mut request = good.clone();
+        request["sources"] = sources.clone();
+        assert_eq!(
+            stage.inside.refused(request).await,
+            "invalid_offer",
+            "{sources}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn w01_no_packet_of_somebody_without_a_transport_makes_state() {
+    let server = Server::start().await;
+    let owner = server.owner().await;
+    let room = server.room(&owner, "Board").await;
+    server
+        .set(&owner, &room, "sign_in", "guests_may_knock")
+        .await;
+    let guest = server.guest(&room.id, "Grace").await;
+    let (mut host, _) = server.enter(&owner, &room).await;
+    let (viewer, up) = connect(&mut host, Script::default(), SOON).await;
+    assert!(up);
+    let mut waiting = server.join(&guest, &room).await;
+    waiting.next("waiting").await;
+    let knock = text(&host.event("knocked").await["knock"], "knock");
+    let state = async || {
+        let mut values = Vec::new();
+        for name in ["peers", "dtls_started", "stun_answered"] {
+            values.push(metric(&server, name).await);
+        }
+        values
+    };
+    let before = state().await;
+    // Checks under every name that a waiting guest knows or may guess, hellos, media, noise: from one address and many.
+    let to = format!("127.0.0.1:{}", server.port);
+    let names = [
+        guest.id.as_str(),
+        &knock,
+        &room.id,
+        &owner.id,
+        "clnt",
+        "",
+        &viewer.client.server().ufrag.clone(),
+    ];
+    let mut packets: Vec<Vec<u8>> = names
+        .iter()
+        .map(|name| check(&format!("{name}:clnt")))
+        .collect();
+    packets.push(check(&"x".repeat(500)));
+    packets.push([&[22, 254, 253][..], &[0; 8], &[0, 120, 1], &[0; 119]].concat());
+    packets.push([&[22, 254, 255][..], &[0; 8], &[0, 0]].concat());
+    packets.push([&[0x80, 111][..], &[0; 60]].concat());
+    packets.push([&[0x80, 200][..], &[0; 60]].concat());
+    packets.push(vec![0xff; 1400]);
+    packets.push(vec![0]);
+    let mut answers = 0;
+    for _ in 0..20 {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for packet in &packets {
+            socket.send_to(packet, &to).unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        socket.set_nonblocking(true).unwrap();
+        answers += usize::from(socket.recv(&mut [0; 2048]).is_ok());
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(answers, 0, "strangers were answered");
+    assert_eq!(state().await, before, "strangers made state");
+    println!("figure w01.strange_packets {} packets", 20 * packets.len());
+}
+
+/// A connectivity check under a name, with an integrity that only the right password could make.
+fn check(name: &str) -> Vec<u8> {
+    let mut body = vec![0, 6];
+    body.extend((name.len() as u16).to_be_bytes());
+    body.extend(name.as_bytes());
+    body.resize(body.len().next_multiple_of(4), 0);
+    body.extend([0, 8, 0, 20]);
+    body.extend([7; 20]);
+    let mut packet = vec![0, 1];
+    packet.extend((body.len() as u16).to_be_bytes());
+    packet.extend([0x21, 0x12, 0xa4, 0x42]);
+    packet.extend([9; 12]);
+    packet.extend(body);
+    packet
+}
