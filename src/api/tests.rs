@@ -23,7 +23,7 @@ use crate::secret::{Secret, SystemRandom};
 use crate::store::audit::Verdict;
 use crate::store::database::Store;
 use crate::store::database::tests::store;
-use crate::store::rooms::GivenRole;
+use crate::store::roles::GivenRole;
 
 const ORIGIN: &str = "https://meet.example.org";
 const PASSWORD: &str = "correct horse battery";

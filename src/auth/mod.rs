@@ -2,14 +2,17 @@
 //!
 //! What a person may do is not decided here.
 
+mod device;
 pub mod email;
 pub mod error;
 pub mod fuzz;
 pub mod guesses;
+mod invitation;
 pub mod limits;
 pub mod name;
 pub mod password;
 pub mod principal;
 pub mod request;
+mod rotation;
 pub mod session;
 pub mod token;

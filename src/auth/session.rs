@@ -4,13 +4,9 @@
 //! revoked is over at once.
 
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use conclave_policy::actions::InviteAccount;
-use conclave_policy::permit::Permit;
-use data_encoding::BASE64URL_NOPAD;
-use ring::digest::{SHA256, digest};
 use tokio::sync::Mutex;
 
 use crate::auth::email::Email;
@@ -19,23 +15,12 @@ use crate::auth::guesses::{GuessSettings, Guesser, Guesses};
 use crate::auth::name::DisplayName;
 use crate::auth::password::{HashError, Hasher, Lane, Password};
 use crate::auth::principal::{Principal, Who};
-use crate::auth::token::{Claims, KEY_BYTES, KeyRing, TokenId};
+use crate::auth::token::{Claims, KeyRing, TokenId};
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{self, AccountId, ActorId, GuestId, OrgId, RoomId};
-use crate::secret::{self, RandomSource, Secret};
-use crate::store::accounts::NewAccount;
+use crate::secret::{RandomSource, Secret};
 use crate::store::audit::{AuditEntry, Verdict};
 use crate::store::database::Store;
-use crate::store::error::StoreError;
-use crate::store::invitations::{Accepted, InvitationKind, NewInvitation};
-use crate::store::sessions::SessionKey;
-
-/// An invitation's secret: 256 bits.
-const INVITATION_BYTES: usize = 32;
-const DEVICE_BYTES: usize = 16;
-const PROOF_BYTES: usize = 32;
-/// Longer than any invitation or device mark that is made here.
-const MAX_SECRET: usize = 128;
 
 /// Lifetimes and limits.
 #[derive(Clone, Debug)]
@@ -94,15 +79,15 @@ pub struct Attempted<'a> {
 
 /// Who someone is.
 pub struct Auth {
-    store: Store,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn RandomSource>,
-    settings: AuthSettings,
-    hasher: Hasher,
-    guesses: Guesses,
-    ring: RwLock<Arc<KeyRing>>,
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) random: Arc<dyn RandomSource>,
+    pub(super) settings: AuthSettings,
+    pub(super) hasher: Hasher,
+    pub(super) guesses: Guesses,
+    pub(super) ring: RwLock<Arc<KeyRing>>,
     /// Held while a key is made, so that one is made.
-    rotation: Mutex<()>,
+    pub(super) rotation: Mutex<()>,
 }
 
 impl Auth {
@@ -343,18 +328,6 @@ impl Auth {
         Ok(())
     }
 
-    /// Ends every session of everyone, at once: for when a key may have been seen.
-    ///
-    /// # Errors
-    /// `Unavailable`.
-    pub async fn revoke_everyone(&self) -> Result<(), AuthError> {
-        self.store
-            .end_session_keys(self.store.org(), self.clock.now())
-            .await?;
-        self.read_keys().await?;
-        self.usable_ring().await.map(|_| ())
-    }
-
     /// Whether a room's password was given rightly, within the budget that all ways in share. `right` is asked only if
     /// the budget allows; a right answer costs nothing.
     ///
@@ -376,102 +349,10 @@ impl Auth {
         }
         Ok(right)
     }
-
-    /// The secret of the first owner's link, while there is no account yet. Each call ends the link before it.
-    ///
-    /// # Errors
-    /// `Unavailable`.
-    pub async fn first_owner_link(&self) -> Result<Option<Secret<String>>, AuthError> {
-        let (secret, hash) = self.new_secret();
-        let now = self.clock.now();
-        let invitation = NewInvitation {
-            token_hash: hash,
-            kind: InvitationKind::Owner,
-            name: None,
-            may_create_rooms: true,
-            invited_by: None,
-            created: now,
-            expires: now.after(self.settings.owner_link),
-        };
-        match self.store.invite_owner(self.store.org(), invitation).await {
-            Ok(()) => Ok(Some(secret)),
-            Err(StoreError::Conflict) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Invites someone to have an account; gives the secret of the link, and until when it can be used.
-    ///
-    /// # Errors
-    /// `Busy` when too many invitations are open, or `Unavailable`.
-    pub async fn create_invitation(
-        &self,
-        permit: Permit<InviteAccount>,
-        org: OrgId,
-        name: Option<DisplayName>,
-        may_create_rooms: bool,
-    ) -> Result<(Secret<String>, Timestamp), AuthError> {
-        let (secret, hash) = self.new_secret();
-        let now = self.clock.now();
-        let invitation = NewInvitation {
-            token_hash: hash,
-            kind: InvitationKind::Member,
-            name: name.map(|name| Secret::new(name.as_str().to_owned())),
-            may_create_rooms,
-            invited_by: Some(permit.actor()),
-            created: now,
-            expires: now.after(self.settings.invitation),
-        };
-        let expires = invitation.expires;
-        self.store.invite(org, invitation).await?;
-        Ok((secret, expires))
-    }
-
-    /// Makes the account that an invitation is for, and signs in to it. An address that is in use is refused like a spent
-    /// invitation, and spends it.
-    ///
-    /// # Errors
-    /// `Name`, `Email` or `Password` when one breaks its rule; else `Refused`, `TooMany`, `Busy` or `Unavailable`.
-    pub async fn accept_invitation(
-        &self,
-        invitation: &Secret<String>,
-        email: &str,
-        name: &str,
-        password: &Secret<String>,
-        address: IpAddr,
-    ) -> Result<SignedIn, AuthError> {
-        let (name, email) = (DisplayName::parse(name)?, Email::parse(email)?);
-        let password = Password::parse(password.expose())?;
-        self.newcomer(address)?;
-        let hash = secret_hash(invitation).ok_or(AuthError::Refused)?;
-        let (org, now) = (self.store.org(), self.clock.now());
-        // Guessing 256 bits gains nothing from the time of this answer, and costs no password hash.
-        if !self.store.invitation_stands(org, &hash, now).await? {
-            return Err(AuthError::Refused);
-        }
-        let account = NewAccount {
-            id: self.random_id(),
-            email: Secret::new(email.as_str().to_owned()),
-            name: Secret::new(name.as_str().to_owned()),
-            password: self.hasher.hash(password).await.map_err(hash_failed)?,
-            may_create_rooms: false,
-            is_admin: false,
-            created: self.clock.now(),
-        };
-        let id = account.id;
-        match self.store.accept_invitation(org, hash, account).await? {
-            Accepted::Spent => Err(AuthError::Refused),
-            Accepted::Made { .. } => {
-                self.note("account_made", id.into(), Some(*id.as_bytes()));
-                let index = self.store.email_index(org, email.as_str());
-                self.new_session(id, 1, Some(&index)).await
-            }
-        }
-    }
 }
 
 impl Auth {
-    async fn new_session(
+    pub(super) async fn new_session(
         &self,
         account: AccountId,
         epoch: i64,
@@ -499,14 +380,14 @@ impl Auth {
         })
     }
 
-    fn newcomer(&self, address: IpAddr) -> Result<(), AuthError> {
+    pub(super) fn newcomer(&self, address: IpAddr) -> Result<(), AuthError> {
         self.guesses
             .newcomer(address, self.clock.instant())
             .map_err(|retry_after| AuthError::TooMany { retry_after })
     }
 
     /// Something that happened without a question to the policy. Nobody waits for the row.
-    fn note(&self, action: &'static str, actor: ActorId, subject: Option<[u8; 16]>) {
+    pub(super) fn note(&self, action: &'static str, actor: ActorId, subject: Option<[u8; 16]>) {
         let written = self.store.append_audit(AuditEntry {
             org: self.store.org(),
             at: self.clock.now(),
@@ -523,84 +404,12 @@ impl Auth {
         drop(written);
     }
 
-    fn random_id<I: From<[u8; 16]>>(&self) -> I {
+    pub(super) fn random_id<I: From<[u8; 16]>>(&self) -> I {
         ids::random(self.random.as_ref())
     }
-
-    fn new_secret(&self) -> (Secret<String>, [u8; 32]) {
-        let mut bytes = [0; INVITATION_BYTES];
-        self.random.fill(&mut bytes);
-        (Secret::new(BASE64URL_NOPAD.encode(&bytes)), sha256(&bytes))
-    }
-
-    fn new_device(&self, index: &[u8; 32]) -> Secret<String> {
-        let mut mark = [0; DEVICE_BYTES];
-        self.random.fill(&mut mark);
-        let proof = self.store.device_proof(self.store.org(), index, &mark);
-        Secret::new(BASE64URL_NOPAD.encode(&[mark.as_slice(), &proof].concat()))
-    }
-
-    /// The mark of a device that this account has signed in from, if that is what it is.
-    fn known_device(
-        &self,
-        index: &[u8; 32],
-        device: &Secret<String>,
-    ) -> Option<[u8; DEVICE_BYTES]> {
-        let bytes = decode(device)?;
-        let (mark, proof) = bytes.split_first_chunk::<DEVICE_BYTES>()?;
-        let expected = self.store.device_proof(self.store.org(), index, mark);
-        (proof.len() == PROOF_BYTES && secret::equal(proof, &expected)).then_some(*mark)
-    }
 }
 
-/// Keys of session tokens.
-impl Auth {
-    fn ring(&self) -> Arc<KeyRing> {
-        self.ring
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// The ring, after a rotation if one is due. A key is durable before it makes its first token.
-    async fn usable_ring(&self) -> Result<Arc<KeyRing>, AuthError> {
-        let ring = self.ring();
-        if ring.can_make(self.clock.now()) {
-            return Ok(ring);
-        }
-        let _one_at_a_time = self.rotation.lock().await;
-        let ring = self.ring();
-        let now = self.clock.now();
-        if ring.can_make(now) {
-            return Ok(ring);
-        }
-        let mut secret = vec![0; KEY_BYTES];
-        self.random.fill(&mut secret);
-        let makes_until = now.after(self.settings.key);
-        let key = SessionKey {
-            id: self.random_id(),
-            secret: Secret::new(secret),
-            created: now,
-            makes_until,
-            opens_until: makes_until.after(self.settings.session),
-        };
-        self.store.add_session_key(self.store.org(), key).await?;
-        self.read_keys().await
-    }
-
-    async fn read_keys(&self) -> Result<Arc<KeyRing>, AuthError> {
-        let keys = self
-            .store
-            .session_keys(self.store.org(), self.clock.now())
-            .await?;
-        let ring =
-            Arc::new(KeyRing::new(self.store.org(), &keys).map_err(|_| AuthError::Unavailable)?);
-        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring.clone();
-        Ok(ring)
-    }
-}
-
-fn hash_failed(error: HashError) -> AuthError {
+pub(super) fn hash_failed(error: HashError) -> AuthError {
     match error {
         HashError::Busy => AuthError::Busy,
         HashError::Broken => AuthError::Unavailable,
@@ -616,33 +425,14 @@ fn from_secs(seconds: i64) -> Timestamp {
     Timestamp::from_millis(seconds.saturating_mul(1000))
 }
 
-fn decode(text: &Secret<String>) -> Option<Vec<u8>> {
-    if text.expose().len() > MAX_SECRET {
-        return None;
-    }
-    BASE64URL_NOPAD.decode(text.expose().as_bytes()).ok()
-}
-
-fn secret_hash(text: &Secret<String>) -> Option<[u8; 32]> {
-    let bytes = decode(text)?;
-    (bytes.len() == INVITATION_BYTES).then(|| sha256(&bytes))
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.iter_mut()
-        .zip(digest(&SHA256, bytes).as_ref())
-        .for_each(|(to, from)| *to = *from);
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
     use crate::secret::SystemRandom;
-    use crate::store::accounts::Make;
+    use crate::store::accounts::{Make, NewAccount};
     use crate::store::database::tests::store;
+    use data_encoding::BASE64URL_NOPAD;
     use std::time::Instant;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -958,7 +748,7 @@ mod tests {
                 .sign_in("ada@example.org", "wrong horse battery")
                 .await;
         }
-        let made_up = Secret::new(BASE64URL_NOPAD.encode(&[7; DEVICE_BYTES + PROOF_BYTES]));
+        let made_up = Secret::new(BASE64URL_NOPAD.encode(&[7; 48]));
         for device in [
             signed_in.device.as_ref().unwrap(),
             &made_up,
@@ -1065,7 +855,7 @@ mod tests {
         let password = Secret::new(PASSWORD.to_owned());
         let mut limited = false;
         for _ in 0..40 {
-            let made_up = Secret::new(BASE64URL_NOPAD.encode(&[9; INVITATION_BYTES]));
+            let made_up = Secret::new(BASE64URL_NOPAD.encode(&[9; 32]));
             let answer = world
                 .auth
                 .accept_invitation(&made_up, "a@b", "Grace", &password, HERE)

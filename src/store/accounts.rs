@@ -25,6 +25,9 @@ const PASSWORD: Column = Column {
     name: "password",
 };
 
+/// The epoch of a new account.
+pub(crate) const FIRST_EPOCH: i64 = 1;
+
 /// An account as the server works with it.
 #[derive(Clone, Debug)]
 pub struct Account {

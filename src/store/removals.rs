@@ -10,7 +10,7 @@ use crate::store::row;
 use crate::store::writer::{Change, Written};
 
 /// Removals that one room remembers; the oldest give way. A removal only matters while its session runs.
-const MAX_PER_ROOM: i64 = 10_000;
+const MAX_PER_ROOM: i64 = 1000;
 
 /// Someone who was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,5 +136,101 @@ impl Change for Forgive {
             .execute(on)
             .await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::database::tests::{open, store};
+    use crate::store::rooms::tests::room_of;
+
+    fn removal(actor: u8, at: i64, until: Option<i64>) -> Removal {
+        Removal {
+            session: SessionId::from_bytes([7; 16]),
+            actor: ActorId::from_bytes([actor; 16]),
+            by: ActorId::from_bytes([1; 16]),
+            at: Timestamp::from_millis(at),
+            until: until.map(Timestamp::from_millis),
+        }
+    }
+
+    #[tokio::test]
+    async fn h07_a_removal_outlives_a_restart_and_ends_with_its_time_or_when_forgiven() {
+        let (folder, store) = store().await;
+        let (_, room) = room_of(&store, 1, 2).await;
+        let org = store.org();
+        store
+            .record_removal(org, room, removal(5, 10, Some(100)))
+            .await
+            .unwrap();
+        store
+            .record_removal(org, room, removal(6, 20, None))
+            .await
+            .unwrap();
+        store.close().await;
+
+        let store = open(folder.path()).await.unwrap();
+        let stand = async |at| {
+            let found = store
+                .removals(org, room, Timestamp::from_millis(at))
+                .await
+                .unwrap();
+            found
+                .into_iter()
+                .map(|removal| removal.actor.as_bytes()[0])
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(stand(99).await, [6, 5]);
+        assert_eq!(stand(100).await, [6]);
+        store
+            .forgive_removal(org, room, ActorId::from_bytes([6; 16]))
+            .await
+            .unwrap();
+        assert!(stand(50).await == [5]);
+    }
+
+    #[tokio::test]
+    async fn someone_removed_again_stands_once_with_the_later_time() {
+        let (_folder, store) = store().await;
+        let (_, room) = room_of(&store, 1, 2).await;
+        let org = store.org();
+        store
+            .record_removal(org, room, removal(5, 10, Some(100)))
+            .await
+            .unwrap();
+        store
+            .record_removal(org, room, removal(5, 20, Some(200)))
+            .await
+            .unwrap();
+        let stand = store
+            .removals(org, room, Timestamp::from_millis(150))
+            .await
+            .unwrap();
+        assert_eq!(stand, [removal(5, 20, Some(200))]);
+    }
+
+    #[tokio::test]
+    async fn a_room_remembers_a_bounded_number_and_forgets_the_oldest() {
+        let (_folder, store) = store().await;
+        let (_, room) = room_of(&store, 1, 2).await;
+        for at in 0..MAX_PER_ROOM + 5 {
+            let mut actor = [0; 16];
+            actor[..8].copy_from_slice(&at.to_be_bytes());
+            let removal = Removal {
+                actor: ActorId::from_bytes(actor),
+                ..removal(0, at, None)
+            };
+            let written = store.record_removal(store.org(), room, removal);
+            if at % 100 == 0 || at >= MAX_PER_ROOM {
+                written.await.unwrap();
+            }
+        }
+        let stand = store
+            .removals(store.org(), room, Timestamp::from_millis(0))
+            .await
+            .unwrap();
+        assert_eq!(stand.len() as i64, MAX_PER_ROOM);
+        assert_eq!(stand.last().unwrap().at, Timestamp::from_millis(5));
     }
 }

@@ -1,21 +1,22 @@
-//! Rooms, their settings and the roles that accounts hold in them. Titles and passwords are sealed.
+//! Rooms, which outlive their meetings. Titles and passwords are sealed.
 
 use std::sync::Arc;
 
 use conclave_policy::actions::CreateRoom;
 use conclave_policy::permit::Permit;
 use conclave_policy::roles::Role;
-use conclave_policy::settings::{SettingKey, Settings};
+use conclave_policy::settings::Settings;
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 
 use crate::clock::Timestamp;
-use crate::ids::{AccountId, ActorId, OrgId, RoomId};
+use crate::ids::{AccountId, OrgId, RoomId};
 use crate::secret::Secret;
 use crate::store::database::Store;
 use crate::store::error::StoreError;
 use crate::store::row;
 use crate::store::seal::{Column, SealingKeys};
+use crate::store::settings::settings;
 use crate::store::writer::{Change, Written};
 
 const TITLE: Column = Column {
@@ -28,43 +29,6 @@ const PASSWORD: Column = Column {
 };
 /// Rooms that one account may own at a time.
 const MAX_OWNED: i64 = 1000;
-/// Accounts with a role in one room.
-const MAX_ROLES: i64 = 1000;
-
-/// A role that an account can be given in a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GivenRole {
-    /// Moderates beside the owner.
-    Host,
-    /// Shares a screen without asking.
-    Presenter,
-}
-
-impl GivenRole {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Host => "host",
-            Self::Presenter => "presenter",
-        }
-    }
-
-    fn read(text: &str) -> Result<Self, StoreError> {
-        match text {
-            "host" => Ok(Self::Host),
-            "presenter" => Ok(Self::Presenter),
-            _ => Err(StoreError::Corrupt),
-        }
-    }
-}
-
-impl From<GivenRole> for Role {
-    fn from(role: GivenRole) -> Self {
-        match role {
-            GivenRole::Host => Self::Host,
-            GivenRole::Presenter => Self::Presenter,
-        }
-    }
-}
 
 /// A room that has not ended.
 #[derive(Clone, Debug)]
@@ -153,37 +117,6 @@ impl Store {
         }))
     }
 
-    /// What an account is in a room: owner, or what it was given. `None` for everyone else and for a room that does
-    /// not exist, after the same work.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn role_in(
-        &self,
-        org: OrgId,
-        room: RoomId,
-        account: AccountId,
-    ) -> Result<Option<Role>, StoreError> {
-        let found = sqlx::query(
-            "SELECT rooms.owner_id, room_roles.role FROM rooms LEFT JOIN room_roles ON \
-             room_roles.org_id = rooms.org_id AND room_roles.room_id = rooms.room_id AND room_roles.account_id = $3 \
-             WHERE rooms.org_id = $1 AND rooms.room_id = $2 AND rooms.ended IS NULL",
-        )
-        .bind(org.as_bytes().as_slice())
-        .bind(room.as_bytes().as_slice())
-        .bind(account.as_bytes().as_slice())
-        .fetch_optional(self.reads())
-        .await?;
-        let Some(found) = found else { return Ok(None) };
-        if row::id::<AccountId>(&found, "owner_id")? == account {
-            return Ok(Some(Role::Owner));
-        }
-        let given: Option<&str> = found.try_get("role")?;
-        given
-            .map(|role| GivenRole::read(role).map(Role::from))
-            .transpose()
-    }
-
     /// The rooms that an account owns or hosts, newest first.
     ///
     /// # Errors
@@ -210,45 +143,6 @@ impl Store {
             .collect()
     }
 
-    /// Every role that was given in a room.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn roles(
-        &self,
-        org: OrgId,
-        room: RoomId,
-    ) -> Result<Vec<(AccountId, GivenRole)>, StoreError> {
-        let found = sqlx::query(
-            "SELECT account_id, role FROM room_roles WHERE org_id = $1 AND room_id = $2 LIMIT $3",
-        )
-        .bind(org.as_bytes().as_slice())
-        .bind(room.as_bytes().as_slice())
-        .bind(MAX_ROLES)
-        .fetch_all(self.reads())
-        .await?;
-        found
-            .iter()
-            .map(|found| {
-                Ok((
-                    row::id(found, "account_id")?,
-                    GivenRole::read(found.try_get("role")?)?,
-                ))
-            })
-            .collect()
-    }
-
-    /// Changes settings, all or none, and gives what stands afterwards. `Settings` when they would not stand together,
-    /// `Missing` when the room has ended.
-    pub fn change_settings(
-        &self,
-        org: OrgId,
-        room: RoomId,
-        changes: Vec<(SettingKey, &'static str)>,
-    ) -> Written<Settings> {
-        self.write(ChangeSettings { org, room, changes })
-    }
-
     /// Replaces a room's password.
     pub fn change_room_password(
         &self,
@@ -261,26 +155,6 @@ impl Store {
             room,
             password,
             keys: self.keys().clone(),
-        })
-    }
-
-    /// Gives an account a role in a room, or takes it with `None`.
-    pub fn set_role(
-        &self,
-        org: OrgId,
-        room: RoomId,
-        account: AccountId,
-        role: Option<GivenRole>,
-        by: ActorId,
-        now: Timestamp,
-    ) -> Written<()> {
-        self.write(SetRole {
-            org,
-            room,
-            account,
-            role,
-            by,
-            now,
         })
     }
 
@@ -310,30 +184,11 @@ fn line(
     })
 }
 
-/// The stored differences on top of the strictest settings. A value that this version does not know is corruption:
-/// going on without it could only loosen the room.
-async fn settings(
+pub(super) async fn stands(
     on: &mut SqliteConnection,
     org: OrgId,
     room: RoomId,
-) -> Result<Settings, StoreError> {
-    let rows =
-        sqlx::query("SELECT setting, value FROM room_settings WHERE org_id = $1 AND room_id = $2")
-            .bind(org.as_bytes().as_slice())
-            .bind(room.as_bytes().as_slice())
-            .fetch_all(on)
-            .await?;
-    let mut pairs = Vec::with_capacity(rows.len());
-    for row in &rows {
-        pairs.push((
-            row.try_get::<&str, _>("setting")?,
-            row.try_get::<&str, _>("value")?,
-        ));
-    }
-    Settings::from_pairs(pairs).map_err(|_| StoreError::Corrupt)
-}
-
-async fn stands(on: &mut SqliteConnection, org: OrgId, room: RoomId) -> Result<(), StoreError> {
+) -> Result<(), StoreError> {
     sqlx::query("SELECT 1 FROM rooms WHERE org_id = $1 AND room_id = $2 AND ended IS NULL")
         .bind(org.as_bytes().as_slice())
         .bind(room.as_bytes().as_slice())
@@ -386,62 +241,6 @@ impl Change for Create {
     }
 }
 
-struct ChangeSettings {
-    org: OrgId,
-    room: RoomId,
-    changes: Vec<(SettingKey, &'static str)>,
-}
-
-impl Change for ChangeSettings {
-    type Out = Settings;
-
-    async fn apply(self, on: &mut SqliteConnection) -> Result<Settings, StoreError> {
-        let Self { org, room, changes } = self;
-        stands(on, org, room).await?;
-        let before = settings(on, org, room).await?;
-        let after = changed(&before, &changes)?;
-        let strictest = Settings::strictest();
-        for (key, value) in after
-            .iter()
-            .filter(|(key, value)| before.value(*key) != *value)
-        {
-            sqlx::query(
-                "DELETE FROM room_settings WHERE org_id = $1 AND room_id = $2 AND setting = $3",
-            )
-            .bind(org.as_bytes().as_slice())
-            .bind(room.as_bytes().as_slice())
-            .bind(key.as_str())
-            .execute(&mut *on)
-            .await?;
-            if value == strictest.value(key) {
-                continue;
-            }
-            sqlx::query("INSERT INTO room_settings (org_id, room_id, setting, value) VALUES ($1, $2, $3, $4)")
-                .bind(org.as_bytes().as_slice())
-                .bind(room.as_bytes().as_slice())
-                .bind(key.as_str())
-                .bind(value)
-                .execute(&mut *on)
-                .await?;
-        }
-        Ok(after)
-    }
-}
-
-/// The settings after all changes together; only the outcome has to stand, not each step on the way.
-fn changed(
-    before: &Settings,
-    changes: &[(SettingKey, &'static str)],
-) -> Result<Settings, StoreError> {
-    let kept = before
-        .iter()
-        .filter(|(key, _)| !changes.iter().any(|(changed, _)| changed == key));
-    let pairs = kept
-        .chain(changes.iter().copied())
-        .map(|(key, value)| (key.as_str(), value));
-    Settings::from_pairs(pairs).map_err(|_| StoreError::Settings)
-}
-
 struct ChangePassword {
     org: OrgId,
     room: RoomId,
@@ -476,63 +275,6 @@ impl Change for ChangePassword {
     }
 }
 
-struct SetRole {
-    org: OrgId,
-    room: RoomId,
-    account: AccountId,
-    role: Option<GivenRole>,
-    by: ActorId,
-    now: Timestamp,
-}
-
-impl Change for SetRole {
-    type Out = ();
-
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
-        let Self {
-            org,
-            room,
-            account,
-            role,
-            by,
-            now,
-        } = self;
-        stands(on, org, room).await?;
-        sqlx::query(
-            "DELETE FROM room_roles WHERE org_id = $1 AND room_id = $2 AND account_id = $3",
-        )
-        .bind(org.as_bytes().as_slice())
-        .bind(room.as_bytes().as_slice())
-        .bind(account.as_bytes().as_slice())
-        .execute(&mut *on)
-        .await?;
-        let Some(role) = role else { return Ok(()) };
-        let given: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM room_roles WHERE org_id = $1 AND room_id = $2",
-        )
-        .bind(org.as_bytes().as_slice())
-        .bind(room.as_bytes().as_slice())
-        .fetch_one(&mut *on)
-        .await?;
-        if given >= MAX_ROLES {
-            return Err(StoreError::Full);
-        }
-        sqlx::query(
-            "INSERT INTO room_roles (org_id, room_id, account_id, role, given_by, given) \
-             VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(org.as_bytes().as_slice())
-        .bind(room.as_bytes().as_slice())
-        .bind(account.as_bytes().as_slice())
-        .bind(role.as_str())
-        .bind(by.as_bytes().as_slice())
-        .bind(now.as_millis())
-        .execute(on)
-        .await?;
-        Ok(())
-    }
-}
-
 struct End {
     org: OrgId,
     room: RoomId,
@@ -556,5 +298,143 @@ impl Change for End {
         } else {
             Err(StoreError::Missing)
         }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::store::accounts::tests::make;
+    use crate::store::database::tests::store;
+    use conclave_policy::engine::Snapshot;
+    use conclave_policy::facts::{CreateRight, Facts, OrgAdmin};
+    use conclave_policy::permit::PolicyVersion;
+    use conclave_policy::settings::RoomCreation;
+    use std::sync::LazyLock;
+
+    const NOW: Timestamp = Timestamp::from_millis(1000);
+
+    static RULES: LazyLock<Snapshot> =
+        LazyLock::new(|| Snapshot::built_in(PolicyVersion(1)).unwrap());
+
+    fn permit(owner: AccountId) -> Permit<CreateRoom> {
+        let facts = Facts::new()
+            .with(RoomCreation::WithRight)
+            .with(CreateRight::Yes)
+            .with(OrgAdmin::No);
+        let nowhere = RoomId::from_bytes([0; 16]);
+        RULES
+            .decide(owner.into(), Role::Attendee, nowhere, &facts, CreateRoom)
+            .unwrap()
+    }
+
+    fn new_room(id: u8, created: i64) -> NewRoom {
+        NewRoom {
+            id: RoomId::from_bytes([id; 16]),
+            title: Secret::new("Weekly".to_owned()),
+            password: Secret::new("bakozi-dulame".to_owned()),
+            created: Timestamp::from_millis(created),
+        }
+    }
+
+    /// A room of a new account: the first byte of both identifiers is this.
+    pub(crate) async fn room_of(store: &Store, owner: u8, room: u8) -> (AccountId, RoomId) {
+        let account = make(store, owner, &format!("{owner}@example.org")).await;
+        store
+            .create_room(permit(account), store.org(), new_room(room, 1))
+            .await
+            .unwrap();
+        (account, RoomId::from_bytes([room; 16]))
+    }
+
+    #[tokio::test]
+    async fn a_new_room_belongs_to_the_holder_of_the_permit_and_is_strict() {
+        let (_folder, store) = store().await;
+        let (owner, id) = room_of(&store, 1, 2).await;
+        let room = store.room(store.org(), id).await.unwrap().unwrap();
+        assert_eq!((room.owner, room.settings), (owner, Settings::strictest()));
+        assert_eq!(
+            (
+                room.title.expose().as_str(),
+                room.password.expose().as_str()
+            ),
+            ("Weekly", "bakozi-dulame")
+        );
+        assert!(
+            store
+                .room(OrgId::from_bytes([9; 16]), id)
+                .await
+                .unwrap()
+                .is_none()
+        );
+        let again = store
+            .create_room(permit(owner), store.org(), new_room(2, 1))
+            .await;
+        assert_eq!(again, Err(StoreError::Conflict));
+    }
+
+    #[tokio::test]
+    async fn a_room_needs_an_owner_that_exists() {
+        let (_folder, store) = store().await;
+        let nobody = AccountId::from_bytes([7; 16]);
+        let made = store
+            .create_room(permit(nobody), store.org(), new_room(2, 1))
+            .await;
+        assert_eq!(made, Err(StoreError::Missing));
+    }
+
+    #[tokio::test]
+    async fn an_account_cannot_own_endless_rooms() {
+        let (_folder, store) = store().await;
+        let owner = make(&store, 1, "grace@example.org").await;
+        let mut full = 0;
+        let writes: Vec<_> = (0..MAX_OWNED + 3)
+            .map(|at| {
+                let mut id = [0; 16];
+                id[..8].copy_from_slice(&at.to_be_bytes());
+                let room = NewRoom {
+                    id: RoomId::from_bytes(id),
+                    ..new_room(0, at)
+                };
+                store.create_room(permit(owner), store.org(), room)
+            })
+            .collect();
+        for write in writes {
+            full += u32::from(write.await == Err(StoreError::Full));
+        }
+        assert_eq!(full, 3);
+        let listed = store.rooms_of(store.org(), owner).await.unwrap();
+        assert_eq!(listed.len() as i64, MAX_OWNED);
+        assert!(listed.is_sorted_by(|a, b| a.created >= b.created));
+    }
+
+    #[tokio::test]
+    async fn an_ended_room_is_gone_for_everyone() {
+        let (_folder, store) = store().await;
+        let (owner, id) = room_of(&store, 1, 2).await;
+        store.end_room(store.org(), id, NOW).await.unwrap();
+        assert!(store.room(store.org(), id).await.unwrap().is_none());
+        assert!(store.rooms_of(store.org(), owner).await.unwrap().is_empty());
+        assert_eq!(store.role_in(store.org(), id, owner).await, Ok(None));
+        let password = Secret::new("another".to_owned());
+        let changed = store.change_room_password(store.org(), id, password).await;
+        assert_eq!(changed, Err(StoreError::Missing));
+        assert_eq!(
+            store.end_room(store.org(), id, NOW).await,
+            Err(StoreError::Missing)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_password_is_replaced() {
+        let (_folder, store) = store().await;
+        let (_, id) = room_of(&store, 1, 2).await;
+        let password = Secret::new("another".to_owned());
+        store
+            .change_room_password(store.org(), id, password)
+            .await
+            .unwrap();
+        let room = store.room(store.org(), id).await.unwrap().unwrap();
+        assert_eq!(room.password.expose(), "another");
     }
 }

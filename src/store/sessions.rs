@@ -225,3 +225,113 @@ impl Change for Revoke {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::accounts::tests::make;
+    use crate::store::database::tests::store;
+
+    const TOKEN: [u8; 16] = [3; 16];
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn key(id: u8, created: i64) -> SessionKey {
+        SessionKey {
+            id: [id; 16],
+            secret: Secret::new(vec![id; 32]),
+            created: at(created),
+            makes_until: at(created + 100),
+            opens_until: at(created + 200),
+        }
+    }
+
+    #[tokio::test]
+    async fn keys_are_read_newest_first_until_they_open_nothing() {
+        let (_folder, store) = store().await;
+        let org = store.org();
+        store.add_session_key(org, key(1, 0)).await.unwrap();
+        store.add_session_key(org, key(2, 100)).await.unwrap();
+        let ids = async |now| {
+            let keys = store.session_keys(org, at(now)).await.unwrap();
+            keys.iter()
+                .map(|key| (key.id[0], key.secret.expose()[31]))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(ids(150).await, [(2, 2), (1, 1)]);
+        assert_eq!(ids(200).await, [(2, 2)]);
+        store.end_session_keys(org, at(210)).await.unwrap();
+        assert!(ids(210).await.is_empty());
+        let rows: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM session_keys")
+            .fetch_one(store.reads())
+            .await
+            .unwrap();
+        assert_eq!(rows, 2);
+        store.add_session_key(org, key(3, 500)).await.unwrap();
+        let rows: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM session_keys")
+            .fetch_one(store.reads())
+            .await
+            .unwrap();
+        assert_eq!(rows, 1);
+    }
+
+    #[tokio::test]
+    async fn a_revoked_session_has_no_account_behind_it() {
+        let (_folder, store) = store().await;
+        let org = store.org();
+        let id = make(&store, 1, "grace@example.org").await;
+        assert!(
+            store
+                .session_account(org, id, TOKEN)
+                .await
+                .unwrap()
+                .is_some()
+        );
+        store
+            .revoke_session(org, TOKEN, at(1000), at(0))
+            .await
+            .unwrap();
+        store
+            .revoke_session(org, TOKEN, at(1000), at(0))
+            .await
+            .unwrap();
+        assert!(
+            store
+                .session_account(org, id, TOKEN)
+                .await
+                .unwrap()
+                .is_none()
+        );
+        assert!(
+            store
+                .session_account(org, id, [4; 16])
+                .await
+                .unwrap()
+                .is_some()
+        );
+        assert_eq!(store.is_session_revoked(org, TOKEN).await, Ok(true));
+    }
+
+    #[tokio::test]
+    async fn what_is_over_by_itself_is_forgotten() {
+        let (_folder, store) = store().await;
+        let org = store.org();
+        for token in 0..50 {
+            store
+                .revoke_session(org, [token; 16], at(1000), at(0))
+                .await
+                .unwrap();
+        }
+        store
+            .revoke_session(org, [99; 16], at(5000), at(1000))
+            .await
+            .unwrap();
+        let rows: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM revoked_sessions")
+            .fetch_one(store.reads())
+            .await
+            .unwrap();
+        assert_eq!(rows, 1);
+    }
+}
