@@ -123,8 +123,8 @@ const SHELL: &[&str] = &[
 /// The most lines that a file has before its tests: generous, for a file has one subject.
 const LONGEST: usize = 700;
 
-/// The most lines of a file that holds nothing but tests: stories are long, and read one at a time.
-const LONGEST_STORIES: usize = 1200;
+/// The same for a file of nothing but tests, which may tell many stories of one subject.
+const LONGEST_OF_TESTS: usize = 1000;
 
 struct Confined {
     name: &'static str,
@@ -171,8 +171,8 @@ fn faults(source: &Source) -> Vec<String> {
         );
     }
     let length = before_tests(&source.text);
-    let stories = source.path.starts_with("tests/") || source.path.ends_with("/tests.rs");
-    let longest = if stories { LONGEST_STORIES } else { LONGEST };
+    let tests = source.path.contains("tests/") || source.path.ends_with("/tests.rs");
+    let longest = if tests { LONGEST_OF_TESTS } else { LONGEST };
     if length > longest {
         fault(
             longest,
@@ -484,6 +484,11 @@ fn a_file_opens_with_what_it_is_and_does_not_grow_forever() {
     };
     assert!(faults(&bare).iter().any(|fault| fault.contains("`//!`")));
     one_fault("src/bounded.rs", &"\n".repeat(LONGEST), "second subject");
+    one_fault(
+        "src/api/tests.rs",
+        &"\n".repeat(LONGEST_OF_TESTS),
+        "second subject",
+    );
     let tested = format!("#[cfg(test)]\nmod tests {{\n{}}}", "\n".repeat(LONGEST));
     assert!(wrong("src/bounded.rs", &tested).is_empty());
 }

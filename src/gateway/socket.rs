@@ -86,6 +86,8 @@ impl Client {
             id: self.id,
             outbox: sender,
         };
+        // A room that is not there answers as one that is not open.
+        let mut refusal = ErrorCode::CannotJoin;
         let (room_id, message) = match first {
             FirstRequest::Join { room, password } => {
                 let visitor = visitor(&principal, address);
@@ -99,6 +101,7 @@ impl Client {
                 )
             }
             FirstRequest::Resume { room, secret, seen } => {
+                refusal = ErrorCode::CannotResume;
                 let secret = Secret::new(secret.expose().as_str().to_owned());
                 (
                     room,
@@ -115,6 +118,10 @@ impl Client {
             true => self.gateway.rooms.open(principal.org, room_id).await,
             false => Err(ErrorCode::CannotJoin),
         };
+        let opened = opened.map_err(|code| match code {
+            ErrorCode::CannotJoin => refusal,
+            other => other,
+        });
         let room = match opened {
             Ok(room) => room,
             Err(code) => {
@@ -159,8 +166,19 @@ impl Client {
         room: &mpsc::Sender<ToRoom>,
         outbox: &mut mpsc::Receiver<ServerMessage>,
     ) -> Result<(), ErrorCode> {
-        let mut phase = Phase::Waiting;
-        let mut answered = false;
+        // Until the room has answered nothing is read and nothing else is said: what else came, or did not, would tell
+        // someone who is refused that there is a room.
+        let mut phase = match outbox.recv().await {
+            None => return Err(ErrorCode::Unavailable),
+            Some(ServerMessage::Closed { code, .. }) => {
+                pause(&self.gateway, asked).await;
+                return Err(code);
+            }
+            Some(answer) => {
+                self.write(&answer).await?;
+                phase_after(&answer).unwrap_or(Phase::Waiting)
+            }
+        };
         let mut ticks = interval(PING);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stopping = self.gateway.stopping.clone();
@@ -169,17 +187,10 @@ impl Client {
                 message = outbox.recv() => {
                     // The room drops the outbox of a client that does not keep up.
                     let Some(message) = message else { return Err(ErrorCode::TooSlow) };
-                    match &message {
-                        ServerMessage::Admitted { .. } | ServerMessage::Resumed { .. } => phase = Phase::Inside,
-                        ServerMessage::Closed { code, .. } => {
-                            if !answered {
-                                pause(&self.gateway, asked).await;
-                            }
-                            return Err(*code);
-                        }
-                        _ => {}
+                    if let ServerMessage::Closed { code, .. } = message {
+                        return Err(code);
                     }
-                    answered = true;
+                    phase = phase_after(&message).unwrap_or(phase);
                     self.write(&message).await?;
                 }
                 frame = self.socket.recv() => match frame {
@@ -274,6 +285,14 @@ impl Client {
 
     fn now(&self) -> Instant {
         self.gateway.rooms.means().clock.instant()
+    }
+}
+
+/// The phase that a message begins.
+const fn phase_after(message: &ServerMessage) -> Option<Phase> {
+    match message {
+        ServerMessage::Admitted { .. } | ServerMessage::Resumed { .. } => Some(Phase::Inside),
+        _ => None,
     }
 }
 

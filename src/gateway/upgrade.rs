@@ -78,10 +78,9 @@ async fn upgrade(
     let Some(token) = token(&headers) else {
         return refuse(&gateway, StatusCode::UNAUTHORIZED);
     };
-    if !gateway
-        .origins
-        .admit(headers.get(header::ORIGIN), token.is_bearer())
-    {
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let (origin, another) = (origins.next(), origins.next());
+    if another.is_some() || !gateway.origins.admit(origin, token.is_bearer()) {
         return refuse(&gateway, StatusCode::FORBIDDEN);
     }
     let Ok(principal) = gateway.auth.principal(token.text()).await else {

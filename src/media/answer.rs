@@ -53,6 +53,10 @@ pub fn write(description: &Description, local: &Local) -> Answer {
             "fingerprint",
             format!("sha-256 {}", colons(&local.fingerprint)),
         ),
+        // At session level, so that a restart changes them for every line at once.
+        pair("ice-ufrag", local.ufrag.clone()),
+        pair("ice-pwd", local.password.expose().clone()),
+        pair("setup", "passive".to_owned()),
         pair("msid-semantic", "WMS *".to_owned()),
     ];
     let first = bundled.map(|line| line.mid.as_str()).next();
@@ -69,15 +73,8 @@ pub fn write(description: &Description, local: &Local) -> Answer {
     }
 }
 
-/// The transport stands in the first line of the bundle (RFC 9143, section 7.3.3).
+/// The addresses stand in the first line of the bundle (RFC 9143, section 7.3.3).
 fn transport(media: &mut MediaDescription, local: &Local) {
-    media
-        .attributes
-        .push(pair("ice-ufrag", local.ufrag.clone()));
-    media
-        .attributes
-        .push(pair("ice-pwd", local.password.expose().clone()));
-    media.attributes.push(pair("setup", "passive".to_owned()));
     for (index, address) in local.candidates.iter().enumerate() {
         // A host candidate of RTP (RFC 8445, section 5.1.2.1); the earlier in the list, the better.
         let preference = 65_535_usize.saturating_sub(index);

@@ -25,6 +25,10 @@ impl Loudness {
     /// A packet came; says whether with it somebody begins to speak.
     pub(crate) fn hear(&mut self, level: Option<u8>, now: Instant) -> bool {
         let before = self.speaks(now);
+        // What was heard before a break says nothing about now.
+        if self.score(now) == 0 {
+            self.smooth = 0;
+        }
         self.heard = Some(now);
         let loud = level.map_or(UNKNOWN, |level| 127 - u32::from(level & 0x7f)) << 4;
         // Up within a few packets, down within half a second.

@@ -14,8 +14,12 @@ use crate::media::vp8::Descriptor;
 const HISTORY: usize = 512;
 /// Missing packets remembered; with more missing only a key frame helps.
 const MOST_MISSING: usize = 256;
-/// How long a missing packet may be merely late.
-const GRACE: Duration = Duration::from_millis(10);
+/// How old a missing packet is when it is asked for: at first it may be merely late, later the question or the repair was lost.
+const ASK_AT: [Duration; 3] = [
+    Duration::from_millis(10),
+    Duration::from_millis(90),
+    Duration::from_millis(250),
+];
 /// After this a repair would come too late to be shown.
 const USEFUL: Duration = Duration::from_secs(1);
 /// A sender's clock is told on at most this often; browsers report it every second or so.
@@ -60,7 +64,7 @@ pub(crate) struct Stream {
 struct Missing {
     index: u64,
     since: Instant,
-    asked: bool,
+    asked: usize,
 }
 
 impl Stream {
@@ -120,7 +124,7 @@ impl Stream {
             self.missing.push_back(Missing {
                 index,
                 since: now,
-                asked: false,
+                asked: 0,
             });
         }
     }
@@ -135,16 +139,18 @@ impl Stream {
         newest.checked_add_signed(i64::from(ahead))
     }
 
-    /// Which packets to ask for now; each is asked for once.
+    /// Which packets to ask for now. However many receivers miss one, it is asked for at most three times.
     pub(crate) fn ask(&mut self, now: Instant) -> Vec<u16> {
         let age = |missing: &Missing| now.saturating_duration_since(missing.since);
         self.missing.retain(|missing| age(missing) < USEFUL);
-        let due = self
-            .missing
-            .iter_mut()
-            .filter(|missing| !missing.asked && age(missing) >= GRACE);
+        let is_due = |missing: &Missing| {
+            ASK_AT
+                .get(missing.asked)
+                .is_some_and(|at| age(missing) >= *at)
+        };
+        let due = self.missing.iter_mut().filter(|missing| is_due(missing));
         due.map(|missing| {
-            missing.asked = true;
+            missing.asked += 1;
             let [.., n0, n1] = missing.index.to_be_bytes();
             u16::from_be_bytes([n0, n1])
         })

@@ -7,16 +7,16 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// A path as the code names it, `super` and `self` resolved, and the line it stands on.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Named {
+pub(crate) struct Named {
     /// The names in it.
-    pub path: Vec<String>,
+    pub(crate) path: Vec<String>,
     /// Counted from one.
-    pub line: usize,
+    pub(crate) line: usize,
 }
 
 impl Named {
     /// Whether the path has these names in a row.
-    pub fn mentions(&self, what: &str) -> bool {
+    pub(crate) fn mentions(&self, what: &str) -> bool {
         let what: Vec<_> = what.split("::").collect();
         self.path
             .windows(what.len())
@@ -25,7 +25,7 @@ impl Named {
 }
 
 /// Every path and lone name in the file that stands at `path`.
-pub fn names(path: &str, tokens: TokenStream) -> Vec<Named> {
+pub(crate) fn names(path: &str, tokens: TokenStream) -> Vec<Named> {
     let inside = path.split_once("src/").map_or("", |(_, inside)| inside);
     let mut module = vec!["crate".to_owned()];
     for step in inside.trim_end_matches(".rs").split('/') {
@@ -108,7 +108,7 @@ fn resolve(module: &[String], path: Vec<String>) -> Vec<String> {
 }
 
 /// The tokens without `#[cfg(test)] mod … { … }`.
-pub fn without_tests(tokens: TokenStream) -> TokenStream {
+pub(crate) fn without_tests(tokens: TokenStream) -> TokenStream {
     let tokens: Vec<_> = tokens.into_iter().collect();
     let mut kept = Vec::new();
     let mut at = 0;
@@ -135,7 +135,7 @@ pub fn without_tests(tokens: TokenStream) -> TokenStream {
 }
 
 /// Lines with an attribute that allows a lint.
-pub fn silenced(tokens: TokenStream) -> Vec<usize> {
+pub(crate) fn silenced(tokens: TokenStream) -> Vec<usize> {
     let mut lines = Vec::new();
     let mut hash = false;
     for token in tokens {
@@ -172,7 +172,7 @@ fn allows(attribute: TokenStream) -> Vec<usize> {
 }
 
 /// Lines at the top level of a file that define a type, a trait or a function.
-pub fn definitions(tokens: TokenStream) -> Vec<usize> {
+pub(crate) fn definitions(tokens: TokenStream) -> Vec<usize> {
     without_tests(tokens)
         .into_iter()
         .filter_map(|token| match token {

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::common::server::{Answer, Person, Server};
-use crate::common::text;
-use crate::raw::{self, Raw};
+use crate::raw::Raw;
 
 fn cookie(person: &Person) -> String {
     format!("__Host-conclave={}", person.token)
@@ -402,7 +401,7 @@ async fn c05_http_bodies_are_as_strict_as_messages() {
         (
             Method::POST,
             "/api/rooms",
-            format!(r#"{{"title":"{}"}}"#, "x".repeat(1 << 20)),
+            format!(r#"{{"title":"{}"}}"#, "x".repeat(20_000)),
         ),
         (Method::POST, "/api/rooms", "[".repeat(16_000)),
         (
@@ -583,6 +582,4 @@ async fn x07_pages_may_load_nothing_foreign_and_be_framed_by_nobody() {
         assert_eq!(header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(header("referrer-policy"), "no-referrer", "{path}");
     }
-    let _ = (COOKIE, ORIGIN, CONTENT_TYPE);
-    let _ = (text(&json!({"a": "b"}), "a"), raw::now());
 }

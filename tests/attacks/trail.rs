@@ -15,7 +15,6 @@ pub(crate) struct Line {
     pub(crate) action: String,
     pub(crate) decision: String,
     pub(crate) actor: Option<String>,
-    pub(crate) room: Option<String>,
     pub(crate) count: u64,
 }
 
@@ -77,7 +76,7 @@ async fn read(data: &Path) -> Vec<Line> {
         .filename(data.join("conclave.db"))
         .read_only(true);
     let mut database: SqliteConnection = options.connect().await.unwrap();
-    let rows = sqlx::query("SELECT action, decision, actor, room, count FROM audit ORDER BY seq")
+    let rows = sqlx::query("SELECT action, decision, actor, count FROM audit ORDER BY seq")
         .fetch_all(&mut database)
         .await
         .unwrap();
@@ -88,7 +87,6 @@ async fn read(data: &Path) -> Vec<Line> {
             action: row.get("action"),
             decision: row.get("decision"),
             actor: row.get::<Option<Vec<u8>>, _>("actor").map(id),
-            room: row.get::<Option<Vec<u8>>, _>("room").map(id),
             count: u64::try_from(row.get::<i64, _>("count")).unwrap(),
         })
         .collect()

@@ -84,6 +84,8 @@ impl RoomActor {
                 return Ok(());
             }
             let now = actor.means.clock.now();
+            // The role may have been taken back while the row was written.
+            let role = actor.room.role_of(&who);
             let facts = actor.room.facts_outside(&who);
             let stands = actor
                 .means

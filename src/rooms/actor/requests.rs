@@ -1,6 +1,7 @@
 //! What an admitted participant asks for: one line a request, each permitted by the guard before it acts.
 
 use conclave_policy::actions as act;
+use conclave_policy::facts::Facts;
 use conclave_policy::permit::Permit;
 use conclave_policy::settings::SettingKey;
 
@@ -112,9 +113,25 @@ impl RoomActor {
         action: A,
     ) -> Result<(Permit<A>, Audit), ErrorCode> {
         let person = self.room.person(by).ok_or(ErrorCode::NotFound)?;
-        let facts = self.room.facts_inside(person, &action)?;
         let charter = self.room.charter();
         let (guard, actor) = (&self.means.guard, person.who.actor);
+        let facts = match self.room.facts_inside(person, &action) {
+            Ok(facts) => facts,
+            Err(code) => {
+                // About someone who is not here, be it by an identifier of another room. Without facts every action is
+                // denied: what counts is the audit row.
+                let nothing = Facts::new();
+                let _denied = guard.ask(
+                    charter.org,
+                    actor,
+                    person.role,
+                    charter.room,
+                    &nothing,
+                    action,
+                );
+                return Err(code);
+            }
+        };
         let (permit, audit) = match action.subject(&self.room) {
             Some(subject) => guard.ask_about(
                 charter.org,
