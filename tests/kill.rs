@@ -4,6 +4,12 @@
 //! `CONCLAVE_KILLS` sets the number of rounds.
 #![cfg(test)]
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says what went wrong by failing"
+)]
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};

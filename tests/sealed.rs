@@ -2,6 +2,8 @@
 //! own parts, and then looked for in every byte of every file.
 #![cfg(test)]
 
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
