@@ -189,10 +189,6 @@ async fn measure(case: &Case, who: &str, host: &mut Socket, speaker: &mut Socket
         cuts.iter().all(|cut| cut.forwarded == 0),
         "something was forwarded after the acknowledgement"
     );
-    assert!(
-        cuts.iter().all(|cut| cut.dropped > 0),
-        "nothing was sent that had to be dropped"
-    );
 }
 
 async fn cut(case: &Case, who: &str, host: &mut Socket, stage: &Stage) -> Cut {
@@ -207,7 +203,12 @@ async fn cut(case: &Case, who: &str, host: &mut Socket, stage: &Stage) -> Cut {
     let at_answer = counters(host, who, case.source).await;
     tokio::time::sleep(IN_FLIGHT).await;
     let seen = stage.seen(case.place);
-    let afterwards = counters(host, who, case.source).await;
+    let mut afterwards = counters(host, who, case.source).await;
+    // Only what is refused afterwards proves that something came.
+    while afterwards.1 == at_answer.1 {
+        tokio::time::sleep(STEP).await;
+        afterwards = counters(host, who, case.source).await;
+    }
     Cut {
         last_packet: seen.last.unwrap().saturating_duration_since(begun),
         acknowledged,
