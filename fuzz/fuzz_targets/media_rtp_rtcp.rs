@@ -1,0 +1,7 @@
+//! Bytes as what an authentic packet carries.
+#![no_main]
+
+use conclave::media::fuzz::fuzz_rtp_rtcp;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| fuzz_rtp_rtcp(bytes));
