@@ -1,7 +1,16 @@
 //! Floods of signalling (M04): too many, too large, too slow, too deep, from the outside and from within a room. The server
 //! must stay small, and those who behave must hardly notice. Figures are printed; only generous bounds are asserted.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
+
 #[path = "common/mod.rs"]
+#[expect(dead_code, reason = "each story uses its own part of this")]
 mod common;
 #[path = "attacks/raw.rs"]
 #[expect(dead_code, reason = "other attacks use more of this client")]
@@ -39,8 +48,8 @@ impl Scene {
     async fn set() -> Self {
         let server = Server::start().await;
         let owner = server.owner().await;
-        let member = server.member(&owner, "ada@example.org", "Ada").await;
-        let attacker = server.member(&owner, "eve@example.org", "Eve").await;
+        let member = server.member(&owner, "alpha@example.org", "Alpha").await;
+        let attacker = server.member(&owner, "gamma@example.org", "Gamma").await;
         let room = server.room(&owner, "Board").await;
         let (mut host, _) = server.enter(&owner, &room).await;
         let (member, _) = server.admit(&mut host, &member, &room).await;

@@ -250,7 +250,7 @@ async fn x07_no_other_site_changes_anything_with_somebodys_cookie() {
             "/api/session",
             json!({"email": "owner@example.org", "password": crate::common::server::PASSWORD}),
         ),
-        ("/api/guest", json!({"room": room.id, "name": "Grace"})),
+        ("/api/guest", json!({"room": room.id, "name": "Visitor"})),
         (
             "/api/invitations/accept",
             json!({"token": "x", "email": "a@b.example", "name": "x", "password": "xxxxxxxxxxxxxxxx"}),
