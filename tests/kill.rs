@@ -3,7 +3,6 @@
 //!
 //! `CONCLAVE_KILLS` sets the number of rounds.
 #![cfg(test)]
-
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
