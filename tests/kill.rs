@@ -2,7 +2,6 @@
 //! acknowledged; it is killed at a random moment, and every row that it named must be there.
 //!
 //! `CONCLAVE_KILLS` sets the number of rounds.
-#![cfg(test)]
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

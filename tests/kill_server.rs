@@ -23,6 +23,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
+#[expect(dead_code, reason = "each story uses its own part of this")]
 mod common;
 
 use common::server::{PASSWORD, Person, Room, Server};
