@@ -4,8 +4,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "a test may fail"
 )]
 
@@ -205,7 +205,7 @@ async fn m04_floods_of_messages_reach_nobody() {
             secret = said["resume"].clone();
             assert!(secret.is_string(), "{said}");
             sent += pour(&mut raw, &burst, burst.len() * 10).await / burst.len() * 1000;
-            cuts += u64::from(raw.to_end(Duration::from_secs(5)).await.is_some());
+            cuts += u64::from(raw.read_out(Duration::from_secs(5)).await.is_some());
         }
         (sent, cuts)
     };
@@ -232,7 +232,7 @@ async fn m04_floods_of_messages_reach_nobody() {
             async move {
                 let mut raw = Raw::socket(&server, &token).await;
                 raw.send(&frame).await;
-                u64::from(raw.to_end(Duration::from_secs(5)).await.is_some())
+                u64::from(raw.read_out(Duration::from_secs(5)).await.is_some())
             }
         });
         let closed = scene.under(name, flood).await;
@@ -248,7 +248,7 @@ async fn m04_floods_of_messages_reach_nobody() {
         async move {
             let mut raw = Raw::socket(&server, &token).await;
             pour(&mut raw, &pings, pings.len() * 20).await;
-            u64::from(raw.to_end(Duration::from_secs(5)).await.is_some())
+            u64::from(raw.read_out(Duration::from_secs(5)).await.is_some())
         }
     });
     let closed = scene.under("pings", flood).await;
@@ -386,7 +386,7 @@ async fn m04_deep_wide_and_packed_messages_cost_little() {
             let mut outside = Raw::socket(&server, &attacker.token).await;
             outside.send(&bytes).await;
             assert!(
-                outside.to_end(Duration::from_secs(5)).await.is_some(),
+                outside.read_out(Duration::from_secs(5)).await.is_some(),
                 "{frame:.40}: left open"
             );
             let mut secret = secret.lock().await;
@@ -446,7 +446,7 @@ async fn m04_deep_wide_and_packed_messages_cost_little() {
     ))
     .await;
     assert!(
-        raw.to_end(Duration::from_secs(5)).await.is_some(),
+        raw.read_out(Duration::from_secs(5)).await.is_some(),
         "a packed frame was taken"
     );
     let bomb = raw::encode(0xc1, &[0x4b, 0x04, 0x00].repeat(90_000));
@@ -457,7 +457,7 @@ async fn m04_deep_wide_and_packed_messages_cost_little() {
             let mut raw = Raw::socket(&server, &token).await;
             raw.send(&bomb).await;
             assert!(
-                raw.to_end(Duration::from_secs(5)).await.is_some(),
+                raw.read_out(Duration::from_secs(5)).await.is_some(),
                 "a packed frame was taken"
             );
             1
@@ -477,7 +477,7 @@ async fn m04_deep_wide_and_packed_messages_cost_little() {
         let mut raw = Raw::socket(&scene.server, &scene.attacker.token).await;
         raw.send(&bytes).await;
         assert!(
-            raw.to_end(Duration::from_secs(5)).await.is_some(),
+            raw.read_out(Duration::from_secs(5)).await.is_some(),
             "{which}: left open"
         );
     }
@@ -539,7 +539,7 @@ async fn trickle(
     }
     while start.elapsed() < patience {
         // One byte a second.
-        let trace = raw.to_end(Duration::from_secs(1)).await;
+        let trace = raw.read_out(Duration::from_secs(1)).await;
         if trace.is_some() || (which > 1 && !raw.send(b" ").await) {
             return Some(start.elapsed());
         }

@@ -220,7 +220,7 @@ impl Raw {
     }
 
     /// Everything until the other end closes, or time is over (then nothing).
-    pub(crate) async fn to_end(&mut self, within: Duration) -> Option<Vec<u8>> {
+    pub(crate) async fn read_out(&mut self, within: Duration) -> Option<Vec<u8>> {
         let end = now() + within;
         loop {
             let left = end.saturating_duration_since(now());

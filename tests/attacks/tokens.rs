@@ -805,14 +805,13 @@ async fn t10_guessing_sign_ins_from_many_networks_runs_dry_and_a_known_device_ge
     )
     .await;
     assert_eq!(first.status, 200, "{}", first.body);
-    let device = first
+    let mut device = first
         .headers
         .get_all(SET_COOKIE)
         .iter()
         .map(|cookie| cookie.to_str().unwrap());
     let device = device
-        .filter(|cookie| cookie.starts_with("__Host-conclave-device="))
-        .next()
+        .find(|cookie| cookie.starts_with("__Host-conclave-device="))
         .unwrap();
     let device = device.split(';').next().unwrap().to_owned();
     // One guess is earned back each minute: uses up what has been.
