@@ -47,7 +47,11 @@ struct Scene {
 
 impl Scene {
     async fn set() -> Self {
-        let server = Server::start().await;
+        Self::set_with(&[]).await
+    }
+
+    async fn set_with(variables: &[(&str, &str)]) -> Self {
+        let server = Server::start_set(variables).await;
         let owner = server.owner().await;
         let member = server.member(&owner, "alpha@example.org", "Alpha").await;
         let attacker = server.member(&owner, "gamma@example.org", "Gamma").await;
@@ -593,6 +597,105 @@ async fn m04_trickles_and_half_open_connections_are_ended() {
         );
     }
     assert_eq!(left_open, [0; KINDS], "left open after 30 s, of {names:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn m04_a_participant_who_reads_nothing_is_let_go_and_holds_nobody_up() {
+    let mut scene = Scene::set().await;
+    let secret = scene.admit().await;
+    let request = json!({"type": "resume", "room": scene.room.id, "secret": secret, "seen": 0});
+    let start = raw::now();
+    let deaf = Raw::first(&scene.server, &scene.attacker.token, request, &[]).await;
+    // It hears of every hand that is raised, and takes nothing of it.
+    let mut gone = None;
+    while gone.is_none() && start.elapsed() < Duration::from_secs(30) {
+        let mut times = talk(&mut scene.host, &mut scene.member, Duration::from_secs(1)).await;
+        times.sort_unstable();
+        assert!(times[times.len() - 1] < SLOWEST, "others waited {times:?}");
+        let lost = |frame: &&String| frame.contains("\"connected\":false");
+        // It was lost once before, when it was let in.
+        gone = (scene.host.frames.iter().filter(lost).count() > 1).then(|| start.elapsed());
+    }
+    let gone = gone.expect("it is still there after 30 s");
+    println!(
+        "figure m04.deaf_participant.stood_for {} ms",
+        gone.as_millis()
+    );
+    drop(deaf);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn m04_a_flood_of_sign_ins_is_queued_and_bounded() {
+    let mut scene = Scene::set_with(&[("CONCLAVE_PROXIES__TRUSTED", "[\"127.0.0.0/8\"]")]).await;
+    let known = scene.server.http.post(scene.server.url("/api/session"));
+    let body = json!({"email": "owner@example.org", "password": common::server::PASSWORD});
+    let known = known
+        .header("origin", scene.server.origin())
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    let cookies = known.headers().get_all("set-cookie").iter();
+    let mut cookies = cookies.map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap());
+    let device = cookies
+        .find(|cookie| cookie.starts_with("__Host-conclave-device="))
+        .unwrap()
+        .to_owned();
+
+    let (server, asked) = (scene.server.clone(), Arc::new(AtomicU64::new(0)));
+    let busy = Arc::new(AtomicU64::new(0));
+    let turned_away = busy.clone();
+    let flood = again(64, move |_| {
+        let (server, number, busy) = (
+            server.clone(),
+            asked.fetch_add(1, Ordering::Relaxed),
+            busy.clone(),
+        );
+        async move {
+            let [.., a, b] = number.to_be_bytes();
+            let body = json!({"email": format!("nobody{number}@example.org"), "password": "not the password"});
+            let request = server.http.post(server.url("/api/token")).json(&body);
+            let answer = request
+                .header("x-forwarded-for", format!("10.{a}.{b}.1"))
+                .send()
+                .await
+                .unwrap();
+            assert!(
+                [401, 429, 503].contains(&answer.status().as_u16()),
+                "{}",
+                answer.status()
+            );
+            busy.fetch_add(u64::from(answer.status() == 503), Ordering::Relaxed);
+            1
+        }
+    });
+    // Someone whose device is known signs in meanwhile.
+    let server = scene.server.clone();
+    let sign_in = async move {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let asked = raw::now();
+        let request = server
+            .http
+            .post(server.url("/api/session"))
+            .header("origin", server.origin());
+        let answer = request
+            .header("cookie", device)
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 200, "the flood kept a known device out");
+        asked.elapsed()
+    };
+    let (count, time) = scene
+        .under("sign_ins", async { tokio::join!(flood, sign_in) })
+        .await;
+    println!("figure m04.sign_ins.answered {count} requests");
+    println!(
+        "figure m04.sign_ins.busy {} requests",
+        turned_away.load(Ordering::Relaxed)
+    );
+    println!("figure m04.sign_ins.known_device {} ms", time.as_millis());
 }
 
 async fn talking<T>(scene: &mut Scene, task: JoinHandle<T>) -> T {

@@ -413,6 +413,37 @@ async fn t01_media_of_a_session_ends_with_its_sign_out() {
 }
 
 #[tokio::test]
+async fn t01_media_ends_with_a_sign_out_also_when_the_connection_was_lost() {
+    let mut stage = Stage::set().await;
+    stage.publish("microphone").await;
+    let (stage, heard) = stage
+        .speak(20, |client, _| drop(client.sound(Source::Microphone, 20)))
+        .await;
+    assert!(heard >= 15, "{heard}");
+    let Stage { inside, .. } = stage;
+    inside.vanish();
+    let out = stage
+        .server
+        .call(
+            Method::DELETE,
+            "/api/session",
+            Some(&stage.member.token),
+            None,
+        )
+        .await;
+    assert_eq!(out.status, 204);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let Stage {
+        speaker, viewer, ..
+    } = stage;
+    let (_, _, heard) = exchange(speaker, viewer, 40, |client, _| {
+        drop(client.sound(Source::Microphone, 20))
+    })
+    .await;
+    assert_eq!(heard, 0, "someone signed out is still heard");
+}
+
+#[tokio::test]
 async fn h01_pause_and_stopped_share_drop_packets_too() {
     let mut stage = Stage::set().await;
     let id = stage.id.clone();
@@ -575,6 +606,17 @@ async fn w01_offers_without_an_identity_are_not_answered() {
     assert!(
         stage.metric("peers").await <= peers,
         "a refused offer left a transport"
+    );
+    // A data channel is not taken up: refused, or answered with a closed line.
+    let mut request = good.clone();
+    let channel = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:99\r\na=sctp-port:5000\r\n";
+    let sdp = good["sdp"].as_str().unwrap();
+    request["sdp"] = json!(format!("{sdp}{channel}").replace("BUNDLE 0", "BUNDLE 99 0"));
+    let reply = stage.inside.ask(request).await;
+    let answer = reply["ok"]["sdp"].as_str().unwrap_or("m=application 0");
+    assert!(
+        answer.contains("m=application 0") && !answer.contains("sctp-port"),
+        "{reply}"
     );
     // Declarations that do not fit the lines.
     for sources in [
