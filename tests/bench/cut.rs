@@ -17,7 +17,7 @@ use crate::measure::{figure, milliseconds, note, percentile};
 use crate::media_client::{Script, UdpClient};
 use crate::peer::{SETTINGS, connect, keep};
 
-const CUTS: usize = 200;
+const CUTS: usize = 300;
 /// A packet of the camera each.
 const STEP: Duration = Duration::from_millis(1);
 /// A packet of the microphone after so many steps, and in each step around a cut: more sound than that is not accepted from

@@ -407,6 +407,9 @@ fn who_is_disconnected_is_out_in_both_directions() {
     world.members[viewer].client.sound(Microphone, 20);
     world.run(20);
     assert_eq!((world.got(speaker), world.got(viewer)), (1, 1));
+    world.publish(speaker, Camera);
+    world.view(viewer, &[(1, Camera)]);
+    assert_eq!(world.shown(viewer).len(), 2);
     let now = world.now();
     world.sfu.disconnect(room(1), participant(1), now);
     world.settle();
