@@ -1,12 +1,15 @@
 //! Passwords of accounts: argon2id, with bounded concurrency and a bounded queue, off the async threads.
 
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::secret::{RandomSource, Secret};
@@ -80,6 +83,7 @@ pub(crate) struct Hasher {
     random: Arc<dyn RandomSource>,
     common: Gate,
     known: Gate,
+    workers: Workers,
     /// Checked in place of the hash of an account that does not exist.
     decoy: Secret<String>,
 }
@@ -113,16 +117,65 @@ impl Gate {
     }
 }
 
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A thread for each turn. What an allocator keeps, it keeps for each thread that asked for it: a few threads of our own
+/// keep a few times the memory of one hash, however many people sign in.
+struct Workers {
+    jobs: Sender<Job>,
+}
+
+impl Workers {
+    fn start(count: usize) -> Result<Self, HashError> {
+        let (jobs, waiting) = channel();
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..count {
+            let waiting = waiting.clone();
+            thread::Builder::new()
+                .name("password".to_owned())
+                .spawn(move || work(&waiting))
+                .map_err(|_| HashError::Broken)?;
+        }
+        Ok(Self { jobs })
+    }
+
+    /// Does this on one of the threads. The turns bound how much can be under way, so that nothing waits here.
+    async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, HashError> {
+        let (sender, done) = oneshot::channel();
+        let job = Box::new(move || {
+            // Nobody may be waiting for it any more.
+            let _unwanted = sender.send(job());
+        });
+        self.jobs.send(job).map_err(|_| HashError::Broken)?;
+        done.await.map_err(|_| HashError::Broken)
+    }
+}
+
+/// Works until the hasher is gone.
+fn work(jobs: &Mutex<Receiver<Job>>) {
+    loop {
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        // One job that fails must not take a thread away from the others; who waits for it hears of it.
+        let _failed = catch_unwind(AssertUnwindSafe(job));
+    }
+}
+
 impl Hasher {
     /// At most `at_once` hashes are computed at a time, and one more for known devices.
     pub(crate) fn new(at_once: usize, random: Arc<dyn RandomSource>) -> Result<Self, HashError> {
         let mut unguessable = [0; SALT_BYTES];
         random.fill(&mut unguessable);
         let decoy = hash(&unguessable, random.as_ref())?;
+        let at_once = at_once.max(1);
         Ok(Self {
             random,
-            common: Gate::new(at_once.max(1)),
+            common: Gate::new(at_once),
             known: Gate::new(1),
+            workers: Workers::start(at_once.saturating_add(1))?,
             decoy,
         })
     }
@@ -137,9 +190,7 @@ impl Hasher {
             drop(turn);
             hash
         };
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|_| HashError::Broken)?
+        self.workers.run(work).await?
     }
 
     /// Whether the password is the one of this hash. Without a hash the same work is done, and the answer is no.
@@ -160,9 +211,7 @@ impl Hasher {
             drop(turn);
             right
         };
-        let right = tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|_| HashError::Broken)??;
+        let right = self.workers.run(work).await??;
         Ok(right & exists)
     }
 }
@@ -245,6 +294,14 @@ mod tests {
                 .await,
             Ok(false)
         );
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_takes_no_thread_with_it() {
+        let workers = Workers::start(1).unwrap();
+        let failed = workers.run(|| -> u8 { std::panic::resume_unwind(Box::new(())) });
+        assert_eq!(failed.await, Err(HashError::Broken));
+        assert_eq!(workers.run(|| 7).await, Ok(7));
     }
 
     #[tokio::test]
