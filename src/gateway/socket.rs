@@ -136,6 +136,7 @@ impl Client {
             let connection = Connection {
                 id: self.id,
                 outbox: sender,
+                session: Arc::new(principal.clone()),
             };
             let sent = room.send(to_room(first, connection, principal, address));
             if sent.await.is_ok()
