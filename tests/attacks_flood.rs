@@ -645,7 +645,7 @@ async fn m04_a_flood_of_sign_ins_is_queued_and_bounded() {
     let (server, asked) = (scene.server.clone(), Arc::new(AtomicU64::new(0)));
     let busy = Arc::new(AtomicU64::new(0));
     let turned_away = busy.clone();
-    let flood = again(64, move |_| {
+    let flood = again(128, move |_| {
         let (server, number, busy) = (
             server.clone(),
             asked.fetch_add(1, Ordering::Relaxed),
