@@ -460,6 +460,8 @@ async fn h04_after_a_lock_nobody_enters_not_even_who_was_on_the_way() {
             }
         }
         drop((sockets, tail));
+        // Everything that was to be told has been told before this answer.
+        host.ok(json!({"type": "stats"})).await;
         after_lock(&host);
         // Everyone is gone again: those who were in are removed, so that nobody comes back as their own ghost.
         host.send(json!({"type": "end"})).await;

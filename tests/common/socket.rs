@@ -102,11 +102,16 @@ impl Socket {
     }
 
     async fn fresh(&mut self) -> Option<Value> {
+        let next = self.message();
+        tokio::time::timeout(SOON, next)
+            .await
+            .expect("nothing came in time")
+    }
+
+    /// The next message; pings in between do not prolong the wait.
+    async fn message(&mut self) -> Option<Value> {
         loop {
-            match tokio::time::timeout(SOON, self.stream.next())
-                .await
-                .expect("nothing came in time")?
-            {
+            match self.stream.next().await? {
                 Ok(Message::Text(text)) => {
                     self.frames.push(text.to_string());
                     return Some(serde_json::from_str(&text).unwrap());
