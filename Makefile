@@ -65,5 +65,6 @@ proof: setup
 	CONCLAVE_KILLS=200 PROPTEST_CASES=20000 FUZZ_SECONDS=300 ops/test.sh
 
 # The figures, one to a line.
-bench:
+bench: web
 	$(CARGO) bench --locked --workspace --bench '*'
+	CONCLAVE_BIN=$(CURDIR)/target/release/conclave $(WEB) bench

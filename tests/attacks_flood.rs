@@ -1,7 +1,16 @@
 //! Floods of signalling (M04): too many, too large, too slow, too deep, from the outside and from within a room. The server
 //! must stay small, and those who behave must hardly notice. Figures are printed; only generous bounds are asserted.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test may fail"
+)]
+
 #[path = "common/mod.rs"]
+#[expect(dead_code, reason = "each story uses its own part of this")]
 mod common;
 #[path = "attacks/raw.rs"]
 #[expect(dead_code, reason = "other attacks use more of this client")]
@@ -16,6 +25,7 @@ use common::server::{Person, Room, Server};
 use common::socket::Socket;
 use raw::Raw;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 use tokio::task::JoinHandle;
 
 /// How long each flood lasts.
@@ -37,10 +47,14 @@ struct Scene {
 
 impl Scene {
     async fn set() -> Self {
-        let server = Server::start().await;
+        Self::set_with(&[]).await
+    }
+
+    async fn set_with(variables: &[(&str, &str)]) -> Self {
+        let server = Server::start_set(variables).await;
         let owner = server.owner().await;
-        let member = server.member(&owner, "ada@example.org", "Ada").await;
-        let attacker = server.member(&owner, "eve@example.org", "Eve").await;
+        let member = server.member(&owner, "alpha@example.org", "Alpha").await;
+        let attacker = server.member(&owner, "gamma@example.org", "Gamma").await;
         let room = server.room(&owner, "Board").await;
         let (mut host, _) = server.enter(&owner, &room).await;
         let (member, _) = server.admit(&mut host, &member, &room).await;
@@ -195,7 +209,7 @@ async fn m04_floods_of_messages_reach_nobody() {
             secret = said["resume"].clone();
             assert!(secret.is_string(), "{said}");
             sent += pour(&mut raw, &burst, burst.len() * 10).await / burst.len() * 1000;
-            cuts += u64::from(raw.to_end(Duration::from_secs(5)).await.is_some());
+            cuts += u64::from(raw.read_out(Duration::from_secs(5)).await.is_some());
         }
         (sent, cuts)
     };
@@ -222,7 +236,7 @@ async fn m04_floods_of_messages_reach_nobody() {
             async move {
                 let mut raw = Raw::socket(&server, &token).await;
                 raw.send(&frame).await;
-                u64::from(raw.to_end(Duration::from_secs(5)).await.is_some())
+                u64::from(raw.read_out(Duration::from_secs(5)).await.is_some())
             }
         });
         let closed = scene.under(name, flood).await;
@@ -238,7 +252,7 @@ async fn m04_floods_of_messages_reach_nobody() {
         async move {
             let mut raw = Raw::socket(&server, &token).await;
             pour(&mut raw, &pings, pings.len() * 20).await;
-            u64::from(raw.to_end(Duration::from_secs(5)).await.is_some())
+            u64::from(raw.read_out(Duration::from_secs(5)).await.is_some())
         }
     });
     let closed = scene.under("pings", flood).await;
@@ -376,7 +390,7 @@ async fn m04_deep_wide_and_packed_messages_cost_little() {
             let mut outside = Raw::socket(&server, &attacker.token).await;
             outside.send(&bytes).await;
             assert!(
-                outside.to_end(Duration::from_secs(5)).await.is_some(),
+                outside.read_out(Duration::from_secs(5)).await.is_some(),
                 "{frame:.40}: left open"
             );
             let mut secret = secret.lock().await;
@@ -436,7 +450,7 @@ async fn m04_deep_wide_and_packed_messages_cost_little() {
     ))
     .await;
     assert!(
-        raw.to_end(Duration::from_secs(5)).await.is_some(),
+        raw.read_out(Duration::from_secs(5)).await.is_some(),
         "a packed frame was taken"
     );
     let bomb = raw::encode(0xc1, &[0x4b, 0x04, 0x00].repeat(90_000));
@@ -447,7 +461,7 @@ async fn m04_deep_wide_and_packed_messages_cost_little() {
             let mut raw = Raw::socket(&server, &token).await;
             raw.send(&bomb).await;
             assert!(
-                raw.to_end(Duration::from_secs(5)).await.is_some(),
+                raw.read_out(Duration::from_secs(5)).await.is_some(),
                 "a packed frame was taken"
             );
             1
@@ -467,12 +481,15 @@ async fn m04_deep_wide_and_packed_messages_cost_little() {
         let mut raw = Raw::socket(&scene.server, &scene.attacker.token).await;
         raw.send(&bytes).await;
         assert!(
-            raw.to_end(Duration::from_secs(5)).await.is_some(),
+            raw.read_out(Duration::from_secs(5)).await.is_some(),
             "{which}: left open"
         );
     }
     let _ = &scene.owner;
 }
+
+/// How many kinds of trickle there are.
+const KINDS: usize = 7;
 
 /// Opens something and lets it trickle, from an address of its own network; how long the server stood it.
 async fn trickle(
@@ -483,7 +500,7 @@ async fn trickle(
 ) -> Option<Duration> {
     let from = Ipv4Addr::new(127, 1 + which as u8, number as u8, 1);
     let start = raw::now();
-    let patience = Duration::from_secs(25);
+    let patience = Duration::from_secs(30);
     if which == 0 {
         // Not a byte of TLS.
         let mut tcp = raw::tcp(&server, from).await;
@@ -504,6 +521,7 @@ async fn trickle(
         3 => format!("POST /api/rooms HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: 9000\r\n\r\n{{").into_bytes(),
         // A body that nobody wants.
         4 => b"GET /api/me HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\n".to_vec(),
+        6 => b"GET /api/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(500),
         // The first frame of a WebSocket.
         _ => {
             let bearer = format!("Bearer {token}");
@@ -513,9 +531,19 @@ async fn trickle(
         }
     };
     raw.send(&begun).await;
+    if which == 6 {
+        // Question after question, and not an answer taken: until the server stops reading too, and then until it hangs up.
+        while start.elapsed() < patience {
+            match tokio::time::timeout(Duration::from_secs(1), raw.stream.write_all(&begun)).await {
+                Ok(Ok(())) | Err(_) => {}
+                Ok(Err(_)) => return Some(start.elapsed()),
+            }
+        }
+        return None;
+    }
     while start.elapsed() < patience {
         // One byte a second.
-        let trace = raw.to_end(Duration::from_secs(1)).await;
+        let trace = raw.read_out(Duration::from_secs(1)).await;
         if trace.is_some() || (which > 1 && !raw.send(b" ").await) {
             return Some(start.elapsed());
         }
@@ -526,29 +554,34 @@ async fn trickle(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn m04_trickles_and_half_open_connections_are_ended() {
     let mut scene = Scene::set().await;
-    let names = [
+    let names: [&str; KINDS] = [
         "no_tls",
         "no_request",
         "slow_head",
         "slow_body",
         "unwanted_body",
         "slow_frame",
+        "unread",
     ];
     let mut tasks = Vec::new();
-    for number in 0..240 {
+    for number in 0..40 * KINDS {
         let (server, which, token) = (
             scene.server.clone(),
-            number % 6,
+            number % KINDS,
             scene.attacker.token.clone(),
         );
+        // Each of the last kind asks thousands of questions before it stands still.
+        if which == 6 && number > 5 * KINDS {
+            continue;
+        }
         tasks.push((
             which,
-            tokio::spawn(trickle(server, which, number / 6, token)),
+            tokio::spawn(trickle(server, which, number / KINDS, token)),
         ));
     }
     scene.under("trickles", async {}).await;
-    let mut longest = [Duration::ZERO; 6];
-    let mut left_open = [0; 6];
+    let mut longest = [Duration::ZERO; KINDS];
+    let mut left_open = [0; KINDS];
     for (which, task) in tasks {
         // Keeps the two who talk from falling silent meanwhile.
         let stood = talking(&mut scene, task).await;
@@ -563,7 +596,106 @@ async fn m04_trickles_and_half_open_connections_are_ended() {
             longest[which].as_millis()
         );
     }
-    assert_eq!(left_open, [0; 6], "left open after 25 s, of {names:?}");
+    assert_eq!(left_open, [0; KINDS], "left open after 30 s, of {names:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn m04_a_participant_who_reads_nothing_is_let_go_and_holds_nobody_up() {
+    let mut scene = Scene::set().await;
+    let secret = scene.admit().await;
+    let request = json!({"type": "resume", "room": scene.room.id, "secret": secret, "seen": 0});
+    let start = raw::now();
+    let deaf = Raw::first(&scene.server, &scene.attacker.token, request, &[]).await;
+    // It hears of every hand that is raised, and takes nothing of it.
+    let mut gone = None;
+    while gone.is_none() && start.elapsed() < Duration::from_secs(30) {
+        let mut times = talk(&mut scene.host, &mut scene.member, Duration::from_secs(1)).await;
+        times.sort_unstable();
+        assert!(times[times.len() - 1] < SLOWEST, "others waited {times:?}");
+        let lost = |frame: &&String| frame.contains("\"connected\":false");
+        // It was lost once before, when it was let in.
+        gone = (scene.host.frames.iter().filter(lost).count() > 1).then(|| start.elapsed());
+    }
+    let gone = gone.expect("it is still there after 30 s");
+    println!(
+        "figure m04.deaf_participant.stood_for {} ms",
+        gone.as_millis()
+    );
+    drop(deaf);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn m04_a_flood_of_sign_ins_is_queued_and_bounded() {
+    let mut scene = Scene::set_with(&[("CONCLAVE_PROXIES__TRUSTED", "[\"127.0.0.0/8\"]")]).await;
+    let known = scene.server.http.post(scene.server.url("/api/session"));
+    let body = json!({"email": "owner@example.org", "password": common::server::PASSWORD});
+    let known = known
+        .header("origin", scene.server.origin())
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    let cookies = known.headers().get_all("set-cookie").iter();
+    let mut cookies = cookies.map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap());
+    let device = cookies
+        .find(|cookie| cookie.starts_with("__Host-conclave-device="))
+        .unwrap()
+        .to_owned();
+
+    let (server, asked) = (scene.server.clone(), Arc::new(AtomicU64::new(0)));
+    let busy = Arc::new(AtomicU64::new(0));
+    let turned_away = busy.clone();
+    let flood = again(128, move |_| {
+        let (server, number, busy) = (
+            server.clone(),
+            asked.fetch_add(1, Ordering::Relaxed),
+            busy.clone(),
+        );
+        async move {
+            let [.., a, b] = number.to_be_bytes();
+            let body = json!({"email": format!("nobody{number}@example.org"), "password": "not the password"});
+            let request = server.http.post(server.url("/api/token")).json(&body);
+            let answer = request
+                .header("x-forwarded-for", format!("10.{a}.{b}.1"))
+                .send()
+                .await
+                .unwrap();
+            assert!(
+                [401, 429, 503].contains(&answer.status().as_u16()),
+                "{}",
+                answer.status()
+            );
+            busy.fetch_add(u64::from(answer.status() == 503), Ordering::Relaxed);
+            1
+        }
+    });
+    // Someone whose device is known signs in meanwhile.
+    let server = scene.server.clone();
+    let sign_in = async move {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let asked = raw::now();
+        let request = server
+            .http
+            .post(server.url("/api/session"))
+            .header("origin", server.origin());
+        let answer = request
+            .header("cookie", device)
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 200, "the flood kept a known device out");
+        asked.elapsed()
+    };
+    let (count, time) = scene
+        .under("sign_ins", async { tokio::join!(flood, sign_in) })
+        .await;
+    println!("figure m04.sign_ins.answered {count} requests");
+    println!(
+        "figure m04.sign_ins.busy {} requests",
+        turned_away.load(Ordering::Relaxed)
+    );
+    println!("figure m04.sign_ins.known_device {} ms", time.as_millis());
 }
 
 async fn talking<T>(scene: &mut Scene, task: JoinHandle<T>) -> T {

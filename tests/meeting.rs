@@ -6,6 +6,7 @@
     reason = "a test may fail"
 )]
 
+#[expect(dead_code, reason = "each story uses its own part of this")]
 mod common;
 
 use common::server::Server;

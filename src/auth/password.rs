@@ -1,15 +1,17 @@
 //! Passwords of accounts: argon2id, with bounded concurrency and a bounded queue, off the async threads.
 
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::secret::{RandomSource, Secret};
+use crate::secret::{self, RandomSource, Secret};
 
 const MIN_CHARS: usize = 12;
 const MAX_CHARS: usize = 256;
@@ -20,6 +22,7 @@ const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 const SALT_BYTES: usize = 16;
+const HASH_BYTES: usize = 32;
 /// Attempts that may wait for their turn: a second or two of work. More hear "busy" at once.
 const QUEUE: usize = 64;
 
@@ -80,6 +83,7 @@ pub(crate) struct Hasher {
     random: Arc<dyn RandomSource>,
     common: Gate,
     known: Gate,
+    workers: Workers,
     /// Checked in place of the hash of an account that does not exist.
     decoy: Secret<String>,
 }
@@ -113,16 +117,69 @@ impl Gate {
     }
 }
 
+/// The memory that a hash is computed in.
+type Memory = Vec<Block>;
+
+type Job = Box<dyn FnOnce(&mut Memory) + Send>;
+
+/// A thread for each turn, each with memory of its own: however many people sign in, and in whatever order, no more is used
+/// than that of the hashes that are computed at a time.
+struct Workers {
+    jobs: Sender<Job>,
+}
+
+impl Workers {
+    fn start(count: usize) -> Result<Self, HashError> {
+        let (jobs, waiting) = channel();
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..count {
+            let waiting = waiting.clone();
+            thread::Builder::new()
+                .name("password".to_owned())
+                .spawn(move || work(&waiting))
+                .map_err(|_| HashError::Broken)?;
+        }
+        Ok(Self { jobs })
+    }
+
+    /// Does this on one of the threads. The turns bound how much can be under way, so that nothing waits here.
+    async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Memory) -> T + Send + 'static,
+    ) -> Result<T, HashError> {
+        let (sender, done) = oneshot::channel();
+        let job = Box::new(move |memory: &mut Memory| {
+            // Nobody may be waiting for it any more.
+            let _unwanted = sender.send(job(memory));
+        });
+        self.jobs.send(job).map_err(|_| HashError::Broken)?;
+        done.await.map_err(|_| HashError::Broken)
+    }
+}
+
+/// Works until the hasher is gone.
+fn work(jobs: &Mutex<Receiver<Job>>) {
+    let mut memory = Memory::new();
+    loop {
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        // One job that fails must not take a thread away from the others; who waits for it hears of it.
+        let _failed = catch_unwind(AssertUnwindSafe(|| job(&mut memory)));
+    }
+}
+
 impl Hasher {
     /// At most `at_once` hashes are computed at a time, and one more for known devices.
     pub(crate) fn new(at_once: usize, random: Arc<dyn RandomSource>) -> Result<Self, HashError> {
         let mut unguessable = [0; SALT_BYTES];
         random.fill(&mut unguessable);
-        let decoy = hash(&unguessable, random.as_ref())?;
+        let decoy = hash(&unguessable, random.as_ref(), &mut Memory::new())?;
+        let at_once = at_once.max(1);
         Ok(Self {
             random,
-            common: Gate::new(at_once.max(1)),
+            common: Gate::new(at_once),
             known: Gate::new(1),
+            workers: Workers::start(at_once.saturating_add(1))?,
             decoy,
         })
     }
@@ -131,15 +188,13 @@ impl Hasher {
     pub(crate) async fn hash(&self, password: Password) -> Result<Secret<String>, HashError> {
         let turn = self.common.turn().await?;
         let random = self.random.clone();
-        let work = move || {
-            let hash = hash(password.0.expose().as_bytes(), random.as_ref());
+        let work = move |memory: &mut Memory| {
+            let hash = hash(password.0.expose().as_bytes(), random.as_ref(), memory);
             // Held to the end of the work even when nobody waits for it any more.
             drop(turn);
             hash
         };
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|_| HashError::Broken)?
+        self.workers.run(work).await?
     }
 
     /// Whether the password is the one of this hash. Without a hash the same work is done, and the answer is no.
@@ -155,35 +210,67 @@ impl Hasher {
         };
         let exists = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.decoy.clone());
-        let work = move || {
-            let right = verify(password.0.expose().as_bytes(), stored.expose());
+        let work = move |memory: &mut Memory| {
+            let right = verify(password.0.expose().as_bytes(), stored.expose(), memory);
             drop(turn);
             right
         };
-        let right = tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|_| HashError::Broken)??;
+        let right = self.workers.run(work).await??;
         Ok(right & exists)
     }
 }
 
-fn argon2() -> Result<Argon2<'static>, HashError> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|_| HashError::Broken)?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+fn params() -> Result<Params, HashError> {
+    Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH_BYTES)).map_err(|_| HashError::Broken)
 }
 
-fn hash(password: &[u8], random: &dyn RandomSource) -> Result<Secret<String>, HashError> {
+fn hash(
+    password: &[u8],
+    random: &dyn RandomSource,
+    memory: &mut Memory,
+) -> Result<Secret<String>, HashError> {
     let mut salt = [0; SALT_BYTES];
     random.fill(&mut salt);
-    let hash = argon2()?
-        .hash_password_with_salt(password, &salt)
-        .map_err(|_| HashError::Broken)?;
-    Ok(Secret::new(hash.to_string()))
+    let params = params()?;
+    let hash = compute(password, &salt, &params, memory)?;
+    let text = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(&params).map_err(|_| HashError::Broken)?,
+        salt: Some(Salt::new(&salt).map_err(|_| HashError::Broken)?),
+        hash: Some(Output::new(&hash).map_err(|_| HashError::Broken)?),
+    };
+    Ok(Secret::new(text.to_string()))
 }
 
-fn verify(password: &[u8], stored: &str) -> Result<bool, HashError> {
+fn verify(password: &[u8], stored: &str, memory: &mut Memory) -> Result<bool, HashError> {
     let stored = PasswordHash::new(stored).map_err(|_| HashError::Broken)?;
-    Ok(argon2()?.verify_password(password, &stored).is_ok())
+    // At the cost at which it was made, which is never more than what is agreed now.
+    let params = Params::try_from(&stored).map_err(|_| HashError::Broken)?;
+    let ours = stored.algorithm == Algorithm::Argon2id.ident()
+        && stored.version == Some(Version::V0x13.into())
+        && params.m_cost() <= MEMORY_KIB
+        && params.t_cost() <= PASSES
+        && params.p_cost() <= LANES;
+    let (Some(salt), Some(expected), true) = (stored.salt, stored.hash, ours) else {
+        return Err(HashError::Broken);
+    };
+    let hash = compute(password, salt.as_ref(), &params, memory)?;
+    Ok(secret::equal(&hash, expected.as_bytes()))
+}
+
+fn compute(
+    password: &[u8],
+    salt: &[u8],
+    params: &Params,
+    memory: &mut Memory,
+) -> Result<[u8; HASH_BYTES], HashError> {
+    memory.resize(params.block_count(), Block::default());
+    let mut hash = [0; HASH_BYTES];
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())
+        .hash_password_into_with_memory(password, salt, &mut hash, memory)
+        .map_err(|_| HashError::Broken)?;
+    Ok(hash)
 }
 
 #[cfg(test)]
@@ -245,6 +332,43 @@ mod tests {
                 .await,
             Ok(false)
         );
+    }
+
+    #[tokio::test]
+    async fn hashes_of_others_and_at_another_cost_are_told_apart() {
+        let hasher = hasher();
+        let check = |stored: &str| {
+            let stored = Some(Secret::new(stored.to_owned()));
+            hasher.verify(password("correct horse"), stored, Lane::Common)
+        };
+        let salt = Salt::new(b"somesaltsomesalt").unwrap();
+        let cheap = Params::new(64, 1, 1, Some(HASH_BYTES)).unwrap();
+        let hash = compute(b"correct horse", salt.as_ref(), &cheap, &mut Memory::new()).unwrap();
+        let stored = |algorithm: Algorithm, memory: u32| {
+            let text = PasswordHash {
+                algorithm: algorithm.ident(),
+                version: Some(Version::V0x13.into()),
+                params: ParamsString::try_from(&Params::new(memory, 1, 1, None).unwrap()).unwrap(),
+                salt: Some(salt),
+                hash: Some(Output::new(&hash).unwrap()),
+            };
+            text.to_string()
+        };
+        assert_eq!(check(&stored(Algorithm::Argon2id, 64)).await, Ok(true));
+        assert_eq!(check(&stored(Algorithm::Argon2id, 65)).await, Ok(false));
+        let broken = Err(HashError::Broken);
+        assert_eq!(check(&stored(Algorithm::Argon2i, 64)).await, broken);
+        assert_eq!(check(&stored(Algorithm::Argon2id, 1 << 20)).await, broken);
+        assert_eq!(check("$2b$12$abcdefghijklmnopqrstuv").await, broken);
+        assert_eq!(check("").await, broken);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_takes_no_thread_with_it() {
+        let workers = Workers::start(1).unwrap();
+        let failed = workers.run(|_| -> u8 { std::panic::resume_unwind(Box::new(())) });
+        assert_eq!(failed.await, Err(HashError::Broken));
+        assert_eq!(workers.run(|_| 7).await, Ok(7));
     }
 
     #[tokio::test]

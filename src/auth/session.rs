@@ -19,6 +19,7 @@ use crate::auth::token::{Claims, KeyRing, TokenId};
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{self, AccountId, ActorId, GuestId, OrgId, RoomId};
 use crate::secret::{RandomSource, Secret};
+use crate::store::accounts::Account;
 use crate::store::audit::{AuditEntry, Verdict};
 use crate::store::database::Store;
 
@@ -156,15 +157,14 @@ impl Auth {
             .guesses
             .sign_in(index, device, attempted.address, self.clock.instant())
             .map_err(|retry_after| AuthError::TooMany { retry_after })?;
-        let found = self.store.credentials(org, email.as_str()).await?;
-        let (account, stored) = found.map(|found| (found.account, found.password)).unzip();
-        let right = self
-            .hasher
-            .verify(password, stored, lane)
-            .await
-            .map_err(hash_failed)?;
-        let Some(account) = account.filter(|_| right) else {
-            return Err(AuthError::Refused);
+        let account = match self.check(&email, password, lane).await {
+            Ok(Some(account)) => account,
+            // The attempt is dropped, and so it counts; also when the caller hangs up before the answer.
+            Ok(None) => return Err(AuthError::Refused),
+            Err(nothing_was_tried) => {
+                attempt.succeeded();
+                return Err(nothing_was_tried);
+            }
         };
         attempt.succeeded();
         let signed_in = self
@@ -378,6 +378,26 @@ impl Auth {
             principal,
             device: index.map(|index| self.new_device(index)),
         })
+    }
+
+    /// The account, if this is its password. The work is the same whether or not there is one.
+    async fn check(
+        &self,
+        email: &Email,
+        password: Password,
+        lane: Lane,
+    ) -> Result<Option<Account>, AuthError> {
+        let found = self
+            .store
+            .credentials(self.store.org(), email.as_str())
+            .await?;
+        let (account, stored) = found.map(|found| (found.account, found.password)).unzip();
+        let right = self
+            .hasher
+            .verify(password, stored, lane)
+            .await
+            .map_err(hash_failed)?;
+        Ok(account.filter(|_| right))
     }
 
     pub(super) fn newcomer(&self, address: IpAddr) -> Result<(), AuthError> {
@@ -906,6 +926,13 @@ mod tests {
                 .unwrap_err(),
             AuthError::Unavailable
         );
+        // What was never looked at is not counted as a wrong guess.
+        for _ in 0..50 {
+            let answer = world
+                .sign_in("grace@example.org", "wrong horse battery")
+                .await;
+            assert_eq!(answer.unwrap_err(), AuthError::Unavailable);
+        }
         assert!(world.auth.holds(&signed_in.principal).await);
         assert_eq!(
             world.auth.sign_out(&signed_in.principal).await,

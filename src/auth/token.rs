@@ -564,6 +564,25 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn t07_a_hundred_thousand_tokens_never_share_a_nonce() {
+        let ring = ring(&[stored(1, 7)]);
+        let mut ones = [0_u32; 8 * IV_BYTES];
+        let mut seen = HashSet::new();
+        for _ in 0..100_000 {
+            let token = ring.make(&claims(), NOW).unwrap();
+            let nonce = token.expose().split('.').nth(2).unwrap();
+            let nonce = BASE64URL_NOPAD.decode(nonce.as_bytes()).unwrap();
+            for (at, ones) in ones.iter_mut().enumerate() {
+                *ones += u32::from(nonce[at / 8] >> (at % 8) & 1);
+            }
+            assert!(seen.insert(nonce));
+        }
+        for (at, ones) in ones.into_iter().enumerate() {
+            assert!(ones.abs_diff(50_000) < 6 * 158, "bit {at}: {ones}");
+        }
+    }
+
+    #[test]
     fn t07_two_tokens_of_the_same_claims_share_nothing_but_the_header() {
         let ring = ring(&[stored(1, 7)]);
         let one = ring.make(&claims(), NOW).unwrap().expose().clone();

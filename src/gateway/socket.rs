@@ -31,6 +31,16 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// A refusal to join is told this long after the request, so that its time says nothing.
 const REFUSAL: Duration = Duration::from_millis(300);
 
+/// How many sessions of a room are asked one after the other, when they end while they are being asked.
+const DOORS: usize = 3;
+
+/// The room, its first answer, and where the others will come.
+type Knocked = (
+    mpsc::Sender<ToRoom>,
+    ServerMessage,
+    mpsc::Receiver<ServerMessage>,
+);
+
 /// What a connection may say now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -81,58 +91,20 @@ impl Client {
             .await
             .map_err(|_| ErrorCode::BadMessage)??;
         let asked = self.now();
-        let (sender, mut outbox) = mpsc::channel(OUTBOX);
-        let connection = Connection {
-            id: self.id,
-            outbox: sender,
-        };
-        // A room that is not there answers as one that is not open.
-        let mut refusal = ErrorCode::CannotJoin;
-        let (room_id, message) = match first {
-            FirstRequest::Join { room, password } => {
-                let visitor = visitor(&principal, address);
-                (
-                    room,
-                    ToRoom::Join {
-                        connection,
-                        visitor,
-                        password,
-                    },
-                )
-            }
-            FirstRequest::Resume { room, secret, seen } => {
-                refusal = ErrorCode::CannotResume;
-                let secret = Secret::new(secret.expose().as_str().to_owned());
-                (
-                    room,
-                    ToRoom::Resume {
-                        connection,
-                        actor: principal.actor(),
-                        secret,
-                        seen,
-                    },
-                )
-            }
-        };
-        let opened = match principal.is_good_for(room_id) {
-            true => self.gateway.rooms.open(principal.org, room_id).await,
-            false => Err(ErrorCode::CannotJoin),
-        };
-        let opened = opened.map_err(|code| match code {
-            ErrorCode::CannotJoin => refusal,
-            other => other,
-        });
-        let room = match opened {
-            Ok(room) => room,
-            Err(code) => {
+        let knocked = self.knock(&first, &principal, address).await;
+        let (room, answer, mut outbox) = match knocked {
+            Ok((_, ServerMessage::Closed { code, .. }, _)) | Err(code) => {
+                // Until here nothing was read and nothing said: what else came, or when, would tell someone who is
+                // refused whether there is such a room.
                 pause(&self.gateway, asked).await;
                 return Err(code);
             }
+            Ok(knocked) => knocked,
         };
-        if room.send(message).await.is_err() {
-            return Err(ErrorCode::Unavailable);
-        }
-        let outcome = self.converse(&principal, asked, &room, &mut outbox).await;
+        let outcome = match self.write(&answer).await {
+            Ok(()) => self.converse(&principal, &room, &answer, &mut outbox).await,
+            Err(code) => Err(code),
+        };
         let connection = self.id;
         let last = match outcome {
             Err(ErrorCode::SignedOut) => ToRoom::SignedOut { connection },
@@ -140,6 +112,44 @@ impl Client {
         };
         let _ended = room.send(last).await;
         outcome
+    }
+
+    /// Takes the first request to its room, and gives the room's answer.
+    async fn knock(
+        &mut self,
+        first: &FirstRequest,
+        principal: &Principal,
+        address: IpAddr,
+    ) -> Result<Knocked, ErrorCode> {
+        let (FirstRequest::Join { room: id, .. } | FirstRequest::Resume { room: id, .. }) = first;
+        for _ in 0..DOORS {
+            let opened = match principal.is_good_for(*id) {
+                true => self.gateway.rooms.open(principal.org, *id).await,
+                false => Err(ErrorCode::CannotJoin),
+            };
+            let room = opened.map_err(|code| match (code, first) {
+                // A room that is not there answers as one that is not open.
+                (ErrorCode::CannotJoin, FirstRequest::Resume { .. }) => ErrorCode::CannotResume,
+                (code, _) => code,
+            })?;
+            let (sender, mut outbox) = mpsc::channel(OUTBOX);
+            let connection = Connection {
+                id: self.id,
+                outbox: sender,
+                session: Arc::new(principal.clone()),
+            };
+            let sent = room.send(to_room(first, connection, principal, address));
+            if sent.await.is_ok()
+                && let Some(answer) = outbox.recv().await
+            {
+                return Ok((room, answer, outbox));
+            }
+            if !room.is_closed() {
+                break;
+            }
+            // The session ended in this very moment: the next one answers.
+        }
+        Err(ErrorCode::Unavailable)
     }
 
     async fn read_first(&mut self) -> Result<FirstRequest, ErrorCode> {
@@ -162,23 +172,11 @@ impl Client {
     async fn converse(
         &mut self,
         principal: &Principal,
-        asked: Instant,
         room: &mpsc::Sender<ToRoom>,
+        answer: &ServerMessage,
         outbox: &mut mpsc::Receiver<ServerMessage>,
     ) -> Result<(), ErrorCode> {
-        // Until the room has answered nothing is read and nothing else is said: what else came, or did not, would tell
-        // someone who is refused that there is a room.
-        let mut phase = match outbox.recv().await {
-            None => return Err(ErrorCode::Unavailable),
-            Some(ServerMessage::Closed { code, .. }) => {
-                pause(&self.gateway, asked).await;
-                return Err(code);
-            }
-            Some(answer) => {
-                self.write(&answer).await?;
-                phase_after(&answer).unwrap_or(Phase::Waiting)
-            }
-        };
+        let mut phase = phase_after(answer).unwrap_or(Phase::Waiting);
         let mut ticks = interval(PING);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stopping = self.gateway.stopping.clone();
@@ -311,6 +309,27 @@ async fn pause(gateway: &Gateway, asked: Instant) {
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
     // An error means that the server is gone already.
     let _gone = stopping.wait_for(|stop| *stop).await;
+}
+
+fn to_room(
+    first: &FirstRequest,
+    connection: Connection,
+    principal: &Principal,
+    address: IpAddr,
+) -> ToRoom {
+    match first {
+        FirstRequest::Join { password, .. } => ToRoom::Join {
+            connection,
+            visitor: visitor(principal, address),
+            password: password.clone(),
+        },
+        FirstRequest::Resume { secret, seen, .. } => ToRoom::Resume {
+            connection,
+            actor: principal.actor(),
+            secret: Secret::new(secret.expose().as_str().to_owned()),
+            seen: *seen,
+        },
+    }
 }
 
 fn visitor(principal: &Principal, address: IpAddr) -> Visitor {

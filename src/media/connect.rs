@@ -11,6 +11,7 @@ use crate::media::event::{CloseReason, ConnectError, PeerEvent, PeerKey};
 use crate::media::ice::{Agent, Credentials, Ufrag};
 use crate::media::offer::{Description, Line, OfferError, Purpose};
 use crate::media::peer::Peer;
+use crate::media::sends::Sends;
 use crate::media::sfu::Sfu;
 use crate::media::slot::OutSlot;
 
@@ -104,6 +105,7 @@ impl Sfu {
             peer.agent
                 .restart(credentials, description.ufrag.clone(), now);
         }
+        peer.sends = Sends::of(&description);
         peer.description = description;
         // Whoever asked anew is told anew.
         let local = peer.local.clone();

@@ -207,6 +207,14 @@ impl Sfu {
                 .enumerate()
                 .filter(|(_, slot)| slot.kind == Kind::Audio)
         };
+        let others = voices
+            .iter()
+            .filter(|voice| voice.publisher != viewer)
+            .count();
+        if sound().filter(|(_, slot)| slot.feed().is_some()).count() >= others {
+            // All are carried, as in most rooms most of the time.
+            return;
+        }
         let carried = |voice: &Voice| {
             let mut feeds = sound().filter_map(|(_, slot)| slot.feed());
             feeds.any(|feed| feed.publisher == voice.publisher && feed.source == voice.source)

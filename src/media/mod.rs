@@ -29,6 +29,7 @@ pub(crate) mod receive;
 pub mod rtcp;
 #[doc(hidden)]
 pub mod rtp;
+pub(crate) mod sends;
 pub mod sfu;
 pub(crate) mod slot;
 #[doc(hidden)]

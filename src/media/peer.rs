@@ -10,14 +10,14 @@ use conclave_policy::source::Source;
 
 use crate::media::answer::Local;
 use crate::media::arrivals::Arrivals;
-use crate::media::codec::Codec;
 use crate::media::dtls::Session;
 use crate::media::event::{PeerKey, Slot, View};
 use crate::media::ice::Agent;
 use crate::media::loudness::Loudness;
-use crate::media::offer::{Description, Kind, Purpose};
+use crate::media::offer::{Description, Kind};
 use crate::media::rate::Bucket;
 use crate::media::rtp::{Header, unpad};
+use crate::media::sends::Sends;
 use crate::media::slot::OutSlot;
 use crate::media::srtp::{Opened, Opener, Sealer};
 use crate::media::stream::{Packet, Stream};
@@ -73,6 +73,8 @@ pub(crate) struct Peer {
     /// Behind the transport itself.
     pub(crate) permit: Permit<Connect>,
     pub(crate) description: Description,
+    /// What of the description the client sends.
+    pub(crate) sends: Sends,
     pub(crate) local: Local,
     pub(crate) agent: Agent,
     pub(crate) handshake: Handshake,
@@ -124,6 +126,7 @@ impl Peer {
             room: permit.room(),
             participant: permit.action().participant,
             permit,
+            sends: Sends::of(&description),
             description,
             local,
             agent,
@@ -293,21 +296,11 @@ impl Peer {
     }
 
     fn level(&self, source: Source, header: &Header, datagram: &[u8]) -> Option<u8> {
-        let id = self.send_codec(source)?.extensions.level?;
+        let id = self.sends.codec(source)?.extensions.level?;
         let (_, value) = header
             .extensions(datagram)
             .find(|(known, _)| *known == id)?;
         value.first().copied()
-    }
-
-    fn send_codec(&self, source: Source) -> Option<&Codec> {
-        self.description
-            .lines
-            .iter()
-            .find_map(|line| match &line.purpose {
-                Purpose::Send(own, codec) if *own == source => Some(codec),
-                _ => None,
-            })
     }
 
     /// The place of a packet's stream. A stream belongs to a source by what signalling declared, never by what it carries: by
@@ -319,7 +312,7 @@ impl Peer {
             .position(|stream| stream.ssrc == header.ssrc)
         {
             let stream = self.streams.get(place)?;
-            let codec = self.send_codec(stream.source)?;
+            let codec = self.sends.codec(stream.source)?;
             let expected = if stream.repair {
                 codec.repair_type
             } else {
@@ -327,7 +320,7 @@ impl Peer {
             };
             return (expected == Some(header.payload_type)).then_some(place);
         }
-        let (source, repair) = self.declared(header, datagram)?;
+        let (source, repair) = self.sends.declared(header, datagram)?;
         let rival = self
             .streams
             .iter()
@@ -347,63 +340,11 @@ impl Peer {
         Some(self.streams.len() - 1)
     }
 
-    /// The source that a new stream was declared for, and whether it carries repairs.
-    fn declared(&self, header: &Header, datagram: &[u8]) -> Option<(Source, bool)> {
-        let sending = || {
-            self.description
-                .lines
-                .iter()
-                .filter_map(|line| match &line.purpose {
-                    Purpose::Send(source, codec) => Some((line, *source, codec)),
-                    _ => None,
-                })
-        };
-        let by_mid = sending().find(|(line, _, codec)| {
-            codec.extensions.mid.is_some_and(|id| {
-                header
-                    .extensions(datagram)
-                    .any(|(known, value)| known == id && value == line.mid.as_bytes())
-            })
-        });
-        let has_mid = sending()
-            .next()
-            .and_then(|(_, _, codec)| codec.extensions.mid)
-            .is_some_and(|id| header.extensions(datagram).any(|(known, _)| known == id));
-        let announces = |codec: &Codec| {
-            codec
-                .streams
-                .iter()
-                .any(|(primary, repair)| *primary == header.ssrc || *repair == Some(header.ssrc))
-        };
-        let by_ssrc = sending().find(|(_, _, codec)| announces(codec));
-        let (_, source, codec) = match (by_mid, by_ssrc) {
-            (Some(by_mid), Some(by_ssrc)) if by_mid.1 != by_ssrc.1 => return None,
-            (Some(by_mid), _) => by_mid,
-            (None, _) if has_mid => return None,
-            (None, by_ssrc) => by_ssrc?,
-        };
-        if header.payload_type == codec.payload_type {
-            Some((source, false))
-        } else if codec.repair_type == Some(header.payload_type) {
-            Some((source, true))
-        } else {
-            None
-        }
-    }
-
     /// Notes when a packet arrived, for the sender's congestion control.
     pub(crate) fn note_arrival(&mut self, header: &Header, datagram: &[u8], now: Instant) {
-        let id = self
-            .description
-            .lines
-            .iter()
-            .find_map(|line| match &line.purpose {
-                Purpose::Send(_, codec) if codec.reports_arrivals() => {
-                    codec.extensions.transport_cc
-                }
-                _ => None,
-            });
-        let Some(id) = id else { return };
+        let Some(id) = self.sends.arrival_extension() else {
+            return;
+        };
         let number = header.extensions(datagram).find(|(known, _)| *known == id);
         if let Some(number) = number.and_then(|(_, value)| <[u8; 2]>::try_from(value).ok()) {
             self.arrivals.record(u16::from_be_bytes(number), now);

@@ -6,7 +6,7 @@ use conclave_policy::ids::RoomId;
 use conclave_policy::source::Source;
 
 use crate::media::event::{CloseReason, PeerEvent, PeerKey};
-use crate::media::offer::{Kind, Purpose};
+use crate::media::offer::Kind;
 use crate::media::rtcp::Compound;
 use crate::media::sfu::Sfu;
 use crate::media::timer::Timer;
@@ -52,15 +52,9 @@ impl Sfu {
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
-        let nack = peer
-            .description
-            .lines
-            .iter()
-            .any(|line| match &line.purpose {
-                Purpose::Send(own, codec) => *own == source && codec.nack,
-                _ => false,
-            });
-        if !nack || peer.publication(source).permit.is_none() {
+        let repairable = peer.publication(source).permit.is_some()
+            && peer.sends.codec(source).is_some_and(|codec| codec.nack);
+        if !repairable {
             return;
         }
         let own = peer.own_ssrc;
@@ -115,19 +109,15 @@ impl Sfu {
                 continue;
             }
             let mut compound = Compound::receiver(own, reports);
-            let (mut limits, mut media) = (false, Vec::new());
-            for stream in peer
-                .streams
-                .iter()
-                .filter(|stream| Kind::of(stream.source) == Kind::Video)
-            {
-                media.push(stream.ssrc);
-            }
-            for line in &peer.description.lines {
-                if let (Kind::Video, Purpose::Send(_, codec)) = (line.kind, &line.purpose) {
-                    limits |= codec.remb && !codec.reports_arrivals();
-                }
-            }
+            let video = |source: Source| Kind::of(source) == Kind::Video;
+            let media: Vec<u32> = (peer.streams.iter())
+                .filter(|stream| video(stream.source))
+                .map(|stream| stream.ssrc)
+                .collect();
+            let limits = peer
+                .sends
+                .codecs()
+                .any(|(source, codec)| video(source) && codec.remb && !codec.reports_arrivals());
             if limits && !media.is_empty() {
                 compound = compound.bandwidth(own, OPEN_BANDWIDTH, media);
             }

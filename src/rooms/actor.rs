@@ -129,6 +129,11 @@ pub enum ToRoom {
         /// Which connection.
         connection: ConnectionId,
     },
+    /// The same for someone whose connection is lost.
+    SessionOver {
+        /// Who.
+        participant: ParticipantId,
+    },
     /// The room was ended for good, or the server stops.
     End(ErrorCode),
 }
@@ -272,6 +277,7 @@ impl RoomActor {
                 .room
                 .rules_changed(self.means.guard.snapshot().version()),
             ToRoom::SignedOut { connection } => self.on_signed_out(connection),
+            ToRoom::SessionOver { participant } => self.on_session_over(participant),
             ToRoom::End(code) => self.room.end(code),
         }
         self.follow_up().await;

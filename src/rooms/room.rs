@@ -519,6 +519,8 @@ impl Room {
     fn on_timer(&mut self, timer: Timer) {
         match timer {
             Timer::LockAfterStart => self.lock(None),
+            // Someone who waits must not learn that nobody came: the timer starts anew.
+            Timer::Empty if !self.lobby.is_empty() => {}
             Timer::SessionEnd | Timer::Empty => self.end(ErrorCode::Ended),
             Timer::HostGone(_) => {}
             Timer::Resume(participant) => {

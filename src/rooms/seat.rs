@@ -2,10 +2,13 @@
 //! secret (its digest only), and the bounded outbox. A client that does not read is let go, never waited for.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use ring::digest::{SHA256, digest};
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
+use crate::auth::principal::Principal;
 use crate::rooms::outbound::{Done, Failure, Outcome, ServerMessage};
 use crate::rooms::projection::Projection;
 use crate::rooms::refusal::ErrorCode;
@@ -28,6 +31,8 @@ pub struct Connection {
     pub id: ConnectionId,
     /// Where messages go. Dropping it closes the connection.
     pub outbox: mpsc::Sender<ServerMessage>,
+    /// The session that it was opened with.
+    pub session: Arc<Principal>,
 }
 
 impl Connection {
@@ -45,11 +50,32 @@ impl Connection {
     }
 }
 
+/// A task of the seat, which ends with it.
+#[derive(Debug)]
+pub struct Vigil(AbortHandle);
+
+impl Vigil {
+    /// Ends this task when dropped.
+    pub const fn new(task: AbortHandle) -> Self {
+        Self(task)
+    }
+}
+
+impl Drop for Vigil {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// One participant's place in the room.
 #[derive(Debug)]
 pub struct Seat {
     /// The connection, while there is one.
     pub connection: Option<Connection>,
+    /// The session of the last connection.
+    pub session: Arc<Principal>,
+    /// Looks after that session while there is no connection that does.
+    pub vigil: Option<Vigil>,
     /// What the participant has been shown.
     pub projection: Projection,
     /// Counts the media transports that the participant has had; events of older ones are ignored.
@@ -63,6 +89,8 @@ impl Seat {
     /// A place for a new connection, and its resume secret.
     pub fn new(connection: Connection, random: &dyn RandomSource) -> (Self, String) {
         let mut seat = Self {
+            session: connection.session.clone(),
+            vigil: None,
             connection: Some(connection),
             projection: Projection::default(),
             transport: 0,
@@ -72,6 +100,13 @@ impl Seat {
         };
         let secret = seat.new_secret(random);
         (seat, secret)
+    }
+
+    /// Puts a new connection in place of the last; gives the one that it replaces, if it was still there.
+    pub fn take_up(&mut self, connection: Connection) -> Option<Connection> {
+        self.vigil = None;
+        self.session = connection.session.clone();
+        self.connection.replace(connection)
     }
 
     /// Replaces the resume secret.
@@ -159,7 +194,24 @@ fn fingerprint(secret: &[u8]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::name::DisplayName;
+    use crate::auth::principal::Who;
+    use crate::clock::Timestamp;
+    use crate::ids::{GuestId, OrgId, RoomId};
     use crate::secret::SystemRandom;
+
+    fn session() -> Principal {
+        Principal {
+            org: OrgId::from_bytes([1; 16]),
+            who: Who::Guest {
+                id: GuestId::from_bytes([2; 16]),
+                room: RoomId::from_bytes([3; 16]),
+                name: DisplayName::parse("guest").unwrap(),
+            },
+            token_id: [4; 16].into(),
+            expires: Timestamp::from_millis(1),
+        }
+    }
 
     fn seat(outbox: usize) -> (Seat, String, mpsc::Receiver<ServerMessage>) {
         let (sender, receiver) = mpsc::channel(outbox);
@@ -167,6 +219,7 @@ mod tests {
             Connection {
                 id: 1,
                 outbox: sender,
+                session: Arc::new(session()),
             },
             &SystemRandom,
         );

@@ -608,6 +608,30 @@ fn an_empty_session_ends_after_a_quarter_of_an_hour() {
 }
 
 #[test]
+fn whoever_waits_does_not_learn_that_nobody_came() {
+    let mut story = Story::new();
+    story.knock(Story::signed_in(5)).unwrap();
+    story.wait(7199);
+    assert!(
+        !story
+            .effects()
+            .iter()
+            .any(|e| matches!(e, Effect::TurnedAway { .. }))
+    );
+    // The knock lapses when it does in a busy room, and the session follows.
+    story.wait(1);
+    assert!(
+        story
+            .effects()
+            .iter()
+            .any(|e| matches!(e, Effect::TurnedAway { .. }))
+    );
+    assert!(!story.room.ended());
+    story.wait(900);
+    assert!(story.room.ended());
+}
+
+#[test]
 fn ending_sends_everyone_away() {
     let (mut story, owner, _) = Story::two();
     story.knock(Story::signed_in(5)).unwrap();

@@ -26,12 +26,15 @@ use crate::auth::limits::{Network, Rates};
 use crate::auth::request::{ClientAddr, Held};
 use crate::clock::Clock;
 use crate::config::Proxies;
+use crate::server::patience::Patient;
 use crate::server::proxy;
 
 /// How long TLS may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long the head of a request may take.
 const HEAD: Duration = Duration::from_secs(10);
+/// How long a client may take nothing of what is written to it.
+const UNREAD: Duration = Duration::from_secs(15);
 /// The largest head of a request.
 const HEAD_BYTES: usize = 32 * 1024;
 /// The most header fields of a request.
@@ -113,7 +116,7 @@ async fn connection(
     let held = Held::new((place, seat));
     let tls = timeout(
         HANDSHAKE,
-        TlsAcceptor::from(door.tls.clone()).accept(stream),
+        TlsAcceptor::from(door.tls.clone()).accept(Patient::new(stream, UNREAD)),
     )
     .await
     .ok()?

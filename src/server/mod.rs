@@ -3,6 +3,7 @@
 pub mod certificate;
 pub mod compose;
 pub mod listener;
+pub mod patience;
 pub mod proxy;
 mod running;
 pub mod web;

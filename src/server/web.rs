@@ -28,6 +28,7 @@ pub fn router() -> Router {
         .route("/invitation", get(page))
         .route("/r/{room}", get(page))
         .route("/assets/{*path}", get(asset))
+        .fallback(async || serve("", "no-store"))
 }
 
 async fn page() -> Response {
@@ -43,36 +44,24 @@ async fn asset(Path(path): Path<String>) -> Response {
 }
 
 fn serve(path: &str, cache: &'static str) -> Response {
+    let guards = [
+        ("content-security-policy", POLICY),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("x-frame-options", "DENY"),
+        ("strict-transport-security", "max-age=31536000"),
+        ("permissions-policy", PERMISSIONS),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+    ];
     let Some(file) = Pages::get(path) else {
-        return (StatusCode::NOT_FOUND, "not found").into_response();
+        return (StatusCode::NOT_FOUND, guards, "not found").into_response();
     };
     let kind = HeaderValue::from_str(file.metadata.mimetype())
         .unwrap_or(HeaderValue::from_static("application/octet-stream"));
     let headers = [
         (header::CONTENT_TYPE, kind),
         (header::CACHE_CONTROL, HeaderValue::from_static(cache)),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static(POLICY),
-        ),
-        (
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        ),
-        (
-            header::REFERRER_POLICY,
-            HeaderValue::from_static("no-referrer"),
-        ),
-        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-        (
-            header::STRICT_TRANSPORT_SECURITY,
-            HeaderValue::from_static("max-age=31536000"),
-        ),
     ];
-    let more = [
-        ("permissions-policy", PERMISSIONS),
-        ("cross-origin-opener-policy", "same-origin"),
-        ("cross-origin-resource-policy", "same-origin"),
-    ];
-    (headers, more, file.data).into_response()
+    (headers, guards, file.data).into_response()
 }

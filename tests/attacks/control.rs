@@ -76,11 +76,11 @@ fn room_commands(knock: &str) -> Vec<(Value, &'static str)> {
 async fn h03_who_is_no_moderator_moderates_nobody() {
     let server = Server::start().await;
     let owner = server.owner().await;
-    let (ada, bob, eve, zoe) = (
-        server.member(&owner, "ada@example.org", "Ada").await,
-        server.member(&owner, "bob@example.org", "Bob").await,
-        server.member(&owner, "eve@example.org", "Eve").await,
-        server.member(&owner, "zoe@example.org", "Zoe").await,
+    let (alpha, beta, gamma, delta) = (
+        server.member(&owner, "alpha@example.org", "Alpha").await,
+        server.member(&owner, "beta@example.org", "Beta").await,
+        server.member(&owner, "gamma@example.org", "Gamma").await,
+        server.member(&owner, "delta@example.org", "Delta").await,
     );
     let room = server.room(&owner, "Board").await;
     server
@@ -88,14 +88,14 @@ async fn h03_who_is_no_moderator_moderates_nobody() {
         .await;
     let (mut host, view) = server.enter(&owner, &room).await;
     let owner_id = text(&view["room"], "you");
-    let grace = server.guest(&room.id, "Grace").await;
-    let mut attendee = seat(&server, &mut host, &ada, &room).await;
-    let mut presenter = seat(&server, &mut host, &bob, &room).await;
-    let mut guest = seat(&server, &mut host, &grace, &room).await;
-    let victim = seat(&server, &mut host, &eve, &room).await;
+    let visitor = server.guest(&room.id, "Visitor").await;
+    let mut attendee = seat(&server, &mut host, &alpha, &room).await;
+    let mut presenter = seat(&server, &mut host, &beta, &room).await;
+    let mut guest = seat(&server, &mut host, &visitor, &room).await;
+    let victim = seat(&server, &mut host, &gamma, &room).await;
     host.ok(json!({"type": "set_role", "participant": presenter.id, "role": "presenter"}))
         .await;
-    let mut waiting = server.join(&zoe, &room).await;
+    let mut waiting = server.join(&delta, &room).await;
     waiting.next("waiting").await;
     let knock = text(&host.event("knocked").await["knock"], "knock");
     while !host.silent(QUIET).await {
@@ -135,15 +135,15 @@ async fn h03_who_is_no_moderator_moderates_nobody() {
 async fn h03_a_host_touches_neither_owner_nor_hosts_nor_themselves() {
     let server = Server::start().await;
     let owner = server.owner().await;
-    let (ada, bob) = (
-        server.member(&owner, "ada@example.org", "Ada").await,
-        server.member(&owner, "bob@example.org", "Bob").await,
+    let (alpha, beta) = (
+        server.member(&owner, "alpha@example.org", "Alpha").await,
+        server.member(&owner, "beta@example.org", "Beta").await,
     );
     let room = server.room(&owner, "Board").await;
     let (mut owner_socket, view) = server.enter(&owner, &room).await;
     let owner_id = text(&view["room"], "you");
-    let mut first = seat(&server, &mut owner_socket, &ada, &room).await;
-    let second = seat(&server, &mut owner_socket, &bob, &room).await;
+    let mut first = seat(&server, &mut owner_socket, &alpha, &room).await;
+    let second = seat(&server, &mut owner_socket, &beta, &room).await;
     for host in [&first.id, &second.id] {
         owner_socket
             .ok(json!({"type": "set_role", "participant": host, "role": "host"}))
@@ -200,17 +200,17 @@ async fn h03_a_host_touches_neither_owner_nor_hosts_nor_themselves() {
     }
     assert!(owner_socket.silent(QUIET).await, "something changed");
     let trail = Trail::of(server).await;
-    assert_eq!(trail.denied(&ada.id, "remove"), 3);
-    assert_eq!(trail.denied(&ada.id, "set_role"), 9);
+    assert_eq!(trail.denied(&alpha.id, "remove"), 3);
+    assert_eq!(trail.denied(&alpha.id, "set_role"), 9);
 }
 
 #[tokio::test]
 async fn h03_identifiers_of_another_room_are_not_found() {
     let server = Server::start().await;
     let owner = server.owner().await;
-    let (ada, zoe) = (
-        server.member(&owner, "ada@example.org", "Ada").await,
-        server.member(&owner, "zoe@example.org", "Zoe").await,
+    let (alpha, delta) = (
+        server.member(&owner, "alpha@example.org", "Alpha").await,
+        server.member(&owner, "delta@example.org", "Delta").await,
     );
     let (here, there) = (
         server.room(&owner, "Here").await,
@@ -218,8 +218,8 @@ async fn h03_identifiers_of_another_room_are_not_found() {
     );
     let (mut host_here, _) = server.enter(&owner, &here).await;
     let (mut host_there, _) = server.enter(&owner, &there).await;
-    let target = seat(&server, &mut host_there, &ada, &there).await;
-    let mut waiting = server.join(&zoe, &there).await;
+    let target = seat(&server, &mut host_there, &alpha, &there).await;
+    let mut waiting = server.join(&delta, &there).await;
     waiting.next("waiting").await;
     let knock = text(&host_there.event("knocked").await["knock"], "knock");
     while !host_there.silent(QUIET).await {
@@ -353,11 +353,11 @@ fn malformed(id: &str) -> Vec<String> {
 async fn c05_only_messages_of_the_protocol_are_read_and_who_sends_is_never_in_them() {
     let server = Server::start().await;
     let owner = server.owner().await;
-    let ada = server.member(&owner, "ada@example.org", "Ada").await;
+    let alpha = server.member(&owner, "alpha@example.org", "Alpha").await;
     let room = server.room(&owner, "Board").await;
     let (mut host, view) = server.enter(&owner, &room).await;
     let host_id = text(&view["room"], "you");
-    let (mut inside, view) = server.admit(&mut host, &ada, &room).await;
+    let (mut inside, view) = server.admit(&mut host, &alpha, &room).await;
     let mut secret = view["resume"].clone();
     host.event("participant_joined").await;
     let all = malformed(&host_id);
@@ -365,7 +365,7 @@ async fn c05_only_messages_of_the_protocol_are_read_and_who_sends_is_never_in_th
         inside.raw(frame.clone()).await;
         assert_eq!(inside.closed().await, "bad_message", "{frame}");
         // The person is not to blame for good: the tab comes back, and nothing of theirs has changed.
-        let (back, fresh) = come_back(&server, &ada, &room, &secret).await;
+        let (back, fresh) = come_back(&server, &alpha, &room, &secret).await;
         (inside, secret) = (back, fresh);
         for connected in [false, true] {
             let line = host.event("participant_changed").await["participant"].clone();
@@ -389,7 +389,7 @@ async fn c05_only_messages_of_the_protocol_are_read_and_who_sends_is_never_in_th
     println!("figure c05.malformed_refused {} messages", all.len() + 1);
     // As the first message of a connection they are refused alike.
     for frame in &all {
-        let mut socket = server.socket(&ada).await;
+        let mut socket = server.socket(&alpha).await;
         socket.raw(frame.clone()).await;
         assert_eq!(socket.closed().await, "bad_message", "{frame}");
     }
@@ -438,12 +438,12 @@ async fn h04_after_a_lock_nobody_enters_not_even_who_was_on_the_way() {
             sockets.push(server.socket(member).await);
         }
         let request = json!({"type": "join", "room": room.id, "password": room.password});
-        for (place, socket) in sockets.iter_mut().enumerate() {
-            if place == round % 5 {
-                host.send(json!({"type": "lock", "locked": true})).await;
-            }
+        // The lock comes sooner or later after them, so that it meets them at every stage of the way.
+        for socket in &mut sockets {
             socket.send(request.clone()).await;
         }
+        tokio::time::sleep(Duration::from_millis(round * 2)).await;
+        host.send(json!({"type": "lock", "locked": true})).await;
         host.event("locked").await;
         let mut tail = server.socket(&late[0]).await;
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -491,10 +491,10 @@ fn after_lock(host: &Socket) {
 async fn h04_a_withdrawn_right_is_gone_with_the_answer() {
     let server = Server::start().await;
     let owner = server.owner().await;
-    let ada = server.member(&owner, "ada@example.org", "Ada").await;
+    let alpha = server.member(&owner, "alpha@example.org", "Alpha").await;
     let room = server.room(&owner, "Board").await;
     let (mut host, _) = server.enter(&owner, &room).await;
-    let mut inside = seat(&server, &mut host, &ada, &room).await;
+    let mut inside = seat(&server, &mut host, &alpha, &room).await;
     let publish = |source: &str| json!({"type": "publish", "source": source, "on": true});
     let allow = |source: &str| json!({"type": "allow", "participant": inside.id, "source": source, "allowed": true});
     for round in 0..10 {
@@ -541,7 +541,7 @@ async fn h04_a_withdrawn_right_is_gone_with_the_answer() {
         .set(&owner, &room, "sign_in", "guests_may_knock")
         .await;
     server.set(&owner, &room, "sign_in", "required").await;
-    let guest = server.guest(&room.id, "Grace").await;
+    let guest = server.guest(&room.id, "Visitor").await;
     assert_eq!(
         server.join(&guest, &room).await.closed().await,
         "cannot_join"
@@ -551,25 +551,28 @@ async fn h04_a_withdrawn_right_is_gone_with_the_answer() {
     server
         .get(Method::POST, &path, Some(&owner.token), Some(json!({})))
         .await;
-    let bob = server.member(&owner, "bob@example.org", "Bob").await;
-    assert_eq!(server.join(&bob, &room).await.closed().await, "cannot_join");
+    let beta = server.member(&owner, "beta@example.org", "Beta").await;
+    assert_eq!(
+        server.join(&beta, &room).await.closed().await,
+        "cannot_join"
+    );
 }
 
 #[tokio::test]
 async fn h07_a_removed_person_hears_and_says_nothing_more() {
     let server = Server::start().await;
     let owner = server.owner().await;
-    let ada = server.member(&owner, "ada@example.org", "Ada").await;
+    let alpha = server.member(&owner, "alpha@example.org", "Alpha").await;
     let room = server.room(&owner, "Board").await;
     server
         .set(&owner, &room, "sessions_per_identity", "five")
         .await;
     let (mut host, _) = server.enter(&owner, &room).await;
     // Four tabs: three inside, one of them with its connection lost, and one that knocks.
-    let mut one = seat(&server, &mut host, &ada, &room).await;
-    let mut two = seat(&server, &mut host, &ada, &room).await;
-    let three = seat(&server, &mut host, &ada, &room).await;
-    let mut four = server.join(&ada, &room).await;
+    let mut one = seat(&server, &mut host, &alpha, &room).await;
+    let mut two = seat(&server, &mut host, &alpha, &room).await;
+    let three = seat(&server, &mut host, &alpha, &room).await;
+    let mut four = server.join(&alpha, &room).await;
     four.next("waiting").await;
     host.event("knocked").await;
     three.socket.vanish();
@@ -597,20 +600,23 @@ async fn h07_a_removed_person_hears_and_says_nothing_more() {
         }
     }
     host.ok(json!({"type": "lock", "locked": true})).await;
-    assert_eq!(server.join(&ada, &room).await.closed().await, "cannot_join");
+    assert_eq!(
+        server.join(&alpha, &room).await.closed().await,
+        "cannot_join"
+    );
     let trail = Trail::of(server).await;
     assert_eq!(trail.permitted(&owner.id, "remove"), 1);
-    assert!(trail.denied(&ada.id, "knock") >= 1);
+    assert!(trail.denied(&alpha.id, "knock") >= 1);
 }
 
 #[tokio::test]
 async fn h03_one_person_has_one_seat_also_by_way_of_a_lost_connection_and_a_knock() {
     let server = Server::start().await;
     let owner = server.owner().await;
-    let ada = server.member(&owner, "ada@example.org", "Ada").await;
+    let alpha = server.member(&owner, "alpha@example.org", "Alpha").await;
     let room = server.room(&owner, "Board").await;
     let (mut host, _) = server.enter(&owner, &room).await;
-    let (first, view) = server.admit(&mut host, &ada, &room).await;
+    let (first, view) = server.admit(&mut host, &alpha, &room).await;
     host.event("participant_joined").await;
     first.vanish();
     assert_eq!(
@@ -618,10 +624,10 @@ async fn h03_one_person_has_one_seat_also_by_way_of_a_lost_connection_and_a_knoc
         false
     );
     // While the seat is empty the same person knocks, then takes the seat up again, then is let in.
-    let mut second = server.join(&ada, &room).await;
+    let mut second = server.join(&alpha, &room).await;
     second.next("waiting").await;
     let knock = host.event("knocked").await["knock"].clone();
-    let (mut back, _) = come_back(&server, &ada, &room, &view["resume"]).await;
+    let (mut back, _) = come_back(&server, &alpha, &room, &view["resume"]).await;
     let admitted = host
         .ask(json!({"type": "admit", "knock": knock["knock"], "version": knock["version"]}))
         .await;

@@ -3,6 +3,15 @@
 //!
 //! Not made here, because what they attack is not built: chat, reactions, captions, polls and streams (W02, W03).
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test may fail"
+)]
+
 #[path = "../common/mod.rs"]
 mod common;
 

@@ -250,7 +250,7 @@ async fn x07_no_other_site_changes_anything_with_somebodys_cookie() {
             "/api/session",
             json!({"email": "owner@example.org", "password": crate::common::server::PASSWORD}),
         ),
-        ("/api/guest", json!({"room": room.id, "name": "Grace"})),
+        ("/api/guest", json!({"room": room.id, "name": "Visitor"})),
         (
             "/api/invitations/accept",
             json!({"token": "x", "email": "a@b.example", "name": "x", "password": "xxxxxxxxxxxxxxxx"}),
@@ -525,7 +525,7 @@ async fn x07_two_requests_do_not_hide_in_one() {
         raw.send(format!("{}0\r\n\r\n{hidden}", head(&more)).as_bytes())
             .await;
         let answer = raw
-            .to_end(Duration::from_secs(15))
+            .read_out(Duration::from_secs(15))
             .await
             .unwrap_or_else(|| panic!("left open after {more:?}"));
         let answers = String::from_utf8_lossy(&answer);

@@ -119,6 +119,8 @@ pub(crate) struct Raw {
 /// A TCP connection from an address of one's own choice within 127.0.0.0/8.
 pub(crate) async fn tcp(server: &Server, from: Ipv4Addr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
+    // Little room, so that it soon shows who does not read.
+    socket.set_recv_buffer_size(16 * 1024).unwrap();
     socket.bind((from, 0).into()).unwrap();
     socket
         .connect((Ipv4Addr::LOCALHOST, server.port).into())
@@ -218,7 +220,7 @@ impl Raw {
     }
 
     /// Everything until the other end closes, or time is over (then nothing).
-    pub(crate) async fn to_end(&mut self, within: Duration) -> Option<Vec<u8>> {
+    pub(crate) async fn read_out(&mut self, within: Duration) -> Option<Vec<u8>> {
         let end = now() + within;
         loop {
             let left = end.saturating_duration_since(now());

@@ -100,8 +100,8 @@ async fn ask_while_waiting(
 #[tokio::test]
 async fn w01_w02_w03_a_waiting_person_can_ask_for_nothing() {
     let (server, owner, room, mut host) = hosted().await;
-    let member = server.member(&owner, "ada@example.org", "Ada").await;
-    let guest = server.guest(&room.id, "Grace").await;
+    let member = server.member(&owner, "alpha@example.org", "Alpha").await;
+    let guest = server.guest(&room.id, "Visitor").await;
     let host_id = text(
         &view(&server, &mut host, &owner, &room).await["room"],
         "you",
@@ -145,8 +145,8 @@ async fn view(server: &Server, host: &mut Socket, owner: &Person, room: &Room) -
 #[tokio::test]
 async fn w02_http_tells_a_waiting_person_nothing_about_the_room() {
     let (server, owner, room, mut host) = hosted().await;
-    let member = server.member(&owner, "ada@example.org", "Ada").await;
-    let guest = server.guest(&room.id, "Grace").await;
+    let member = server.member(&owner, "alpha@example.org", "Alpha").await;
+    let guest = server.guest(&room.id, "Visitor").await;
     let nowhere = "a".repeat(26);
     for person in [&guest, &member] {
         let mut waiting = server.join(person, &room).await;
@@ -202,11 +202,11 @@ async fn w02_http_tells_a_waiting_person_nothing_about_the_room() {
 #[tokio::test]
 async fn w04_public_ids_are_no_credentials() {
     let (server, owner, room, mut host) = hosted().await;
-    let (ada, eve) = (
-        server.guest(&room.id, "Ada").await,
-        server.guest(&room.id, "Eve").await,
+    let (alpha, gamma) = (
+        server.guest(&room.id, "Alpha").await,
+        server.guest(&room.id, "Gamma").await,
     );
-    let mut waiting = server.join(&ada, &room).await;
+    let mut waiting = server.join(&alpha, &room).await;
     waiting.next("waiting").await;
     let knock = host.event("knocked").await["knock"].clone();
     let host_id = text(
@@ -219,7 +219,7 @@ async fn w04_public_ids_are_no_credentials() {
     for public in [
         text(&knock, "knock"),
         host_id,
-        ada.id.clone(),
+        alpha.id.clone(),
         owner.id.clone(),
         room.id.clone(),
     ] {
@@ -242,7 +242,7 @@ async fn w04_public_ids_are_no_credentials() {
         assert!(head.starts_with("HTTP/1.1 401 "), "{public}: {head}");
         // With a session of one's own it is not the other's resume secret either.
         let request = json!({"type": "resume", "room": room.id, "secret": public, "seen": 0});
-        let mut thief = server.socket(&eve).await;
+        let mut thief = server.socket(&gamma).await;
         thief.send(request).await;
         assert_eq!(thief.closed().await, "cannot_resume");
     }
@@ -264,17 +264,17 @@ async fn refused(server: &Server, token: Option<&str>, more: &[(&str, &str)]) ->
 #[tokio::test]
 async fn w07_an_admission_holds_no_secret_and_nobody_elses_data() {
     let (server, owner, room, mut host) = hosted().await;
-    let (ada, eve, zoe) = (
-        server.guest(&room.id, "Ada Admitted").await,
-        server.guest(&room.id, "Eve Elsewhere").await,
-        server.guest(&room.id, "Zoe Zeroth").await,
+    let (alpha, gamma, delta) = (
+        server.guest(&room.id, "Alpha Admitted").await,
+        server.guest(&room.id, "Gamma Elsewhere").await,
+        server.guest(&room.id, "Delta Zeroth").await,
     );
-    // Someone was here and is quiet, someone waits, someone was turned away: none of the three is Ada's business.
-    let (_quiet, quiet) = server.admit(&mut host, &zoe, &room).await;
-    let mut waiting = server.join(&eve, &room).await;
+    // Someone was here and is quiet, someone waits, someone was turned away: none of the three is Alpha's business.
+    let (_quiet, quiet) = server.admit(&mut host, &delta, &room).await;
+    let mut waiting = server.join(&gamma, &room).await;
     waiting.next("waiting").await;
     let knock = text(&host.event("knocked").await["knock"], "knock");
-    let (mut inside, admitted) = server.admit(&mut host, &ada, &room).await;
+    let (mut inside, admitted) = server.admit(&mut host, &alpha, &room).await;
     inside
         .ok(json!({"type": "raise_hand", "raised": true}))
         .await;
@@ -287,16 +287,16 @@ async fn w07_an_admission_holds_no_secret_and_nobody_elses_data() {
     let secrets = [
         room.password.as_str(),
         &owner.token,
-        &ada.token,
-        &eve.token,
+        &alpha.token,
+        &gamma.token,
         &quiet["resume"].to_string(),
     ];
     let others = [
         &knock,
-        &eve.id,
-        &eve.name,
-        &zoe.id,
-        &zoe.name,
+        &gamma.id,
+        &gamma.name,
+        &delta.id,
+        &delta.name,
         quiet["room"]["you"].as_str().unwrap(),
         &owner.id,
     ];
@@ -433,10 +433,10 @@ async fn w02_a_waiting_persons_bytes_do_not_depend_on_the_room() {
     let server = Server::start().await;
     let owner = server.owner().await;
     let members = [
-        server.member(&owner, "ada@example.org", "Ada").await,
-        server.member(&owner, "bob@example.org", "Bob").await,
+        server.member(&owner, "alpha@example.org", "Alpha").await,
+        server.member(&owner, "beta@example.org", "Beta").await,
     ];
-    let witness = server.member(&owner, "eve@example.org", "Eve").await;
+    let witness = server.member(&owner, "gamma@example.org", "Gamma").await;
     let mut rooms = Vec::new();
     for _ in 0..3 {
         let room = server.room(&owner, "Board").await;
@@ -453,7 +453,7 @@ async fn w02_a_waiting_persons_bytes_do_not_depend_on_the_room() {
 
     let mut guests = Vec::new();
     for room in &rooms {
-        guests.push(server.guest(&room.id, "Grace").await);
+        guests.push(server.guest(&room.id, "Visitor").await);
     }
     // All at the same moment, so that whatever the machine does, it does to all.
     let (in_empty, in_hosted, in_busy, member_in_empty, member_in_busy, done) = tokio::join!(
@@ -539,13 +539,13 @@ async fn refusals(
 #[tokio::test]
 async fn t09_a_refusal_is_the_same_whether_or_not_there_is_such_a_room() {
     let (server, owner, room, mut host) = hosted().await;
-    let member = server.member(&owner, "ada@example.org", "Ada").await;
-    let barred = server.member(&owner, "bob@example.org", "Bob").await;
+    let member = server.member(&owner, "alpha@example.org", "Alpha").await;
+    let barred = server.member(&owner, "beta@example.org", "Beta").await;
     let closed = server.room(&owner, "Closed").await;
     let never_open = server.room(&owner, "Never opened").await;
     let (guest, stranger) = (
-        server.guest(&closed.id, "Grace").await,
-        server.guest(&room.id, "Eve").await,
+        server.guest(&closed.id, "Visitor").await,
+        server.guest(&room.id, "Gamma").await,
     );
     let (inside, view) = server.admit(&mut host, &barred, &room).await;
     host.ok(json!({"type": "remove", "participant": view["room"]["you"]}))
@@ -671,7 +671,7 @@ async fn t09_a_refusal_is_the_same_whether_or_not_there_is_such_a_room() {
 async fn t09_http_answers_alike_for_a_room_of_others_and_for_none() {
     let server = Server::start().await;
     let owner = server.owner().await;
-    let member = server.member(&owner, "ada@example.org", "Ada").await;
+    let member = server.member(&owner, "alpha@example.org", "Alpha").await;
     let room = server.room(&owner, "Board").await;
     let nowhere = "e".repeat(26);
     for (method, path, body) in [
@@ -708,7 +708,7 @@ async fn t09_http_answers_alike_for_a_room_of_others_and_for_none() {
         assert_eq!(answers[0], answers[1], "{method} {path}");
     }
     // A guest session says nothing about the room either.
-    let answers = [&room.id, &nowhere].map(|id| json!({"room": id, "name": "Grace"}));
+    let answers = [&room.id, &nowhere].map(|id| json!({"room": id, "name": "Visitor"}));
     let mut shapes = Vec::new();
     for body in answers {
         let answer = server

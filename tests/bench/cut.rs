@@ -17,7 +17,7 @@ use crate::measure::{figure, milliseconds, note, percentile};
 use crate::media_client::{Script, UdpClient};
 use crate::peer::{SETTINGS, connect, keep};
 
-const CUTS: usize = 200;
+const CUTS: usize = 300;
 /// A packet of the camera each.
 const STEP: Duration = Duration::from_millis(1);
 /// A packet of the microphone after so many steps, and in each step around a cut: more sound than that is not accepted from
@@ -189,10 +189,6 @@ async fn measure(case: &Case, who: &str, host: &mut Socket, speaker: &mut Socket
         cuts.iter().all(|cut| cut.forwarded == 0),
         "something was forwarded after the acknowledgement"
     );
-    assert!(
-        cuts.iter().all(|cut| cut.dropped > 0),
-        "nothing was sent that had to be dropped"
-    );
 }
 
 async fn cut(case: &Case, who: &str, host: &mut Socket, stage: &Stage) -> Cut {
@@ -207,7 +203,12 @@ async fn cut(case: &Case, who: &str, host: &mut Socket, stage: &Stage) -> Cut {
     let at_answer = counters(host, who, case.source).await;
     tokio::time::sleep(IN_FLIGHT).await;
     let seen = stage.seen(case.place);
-    let afterwards = counters(host, who, case.source).await;
+    let mut afterwards = counters(host, who, case.source).await;
+    // Only what is refused afterwards proves that something came.
+    while afterwards.1 == at_answer.1 {
+        tokio::time::sleep(STEP).await;
+        afterwards = counters(host, who, case.source).await;
+    }
     Cut {
         last_packet: seen.last.unwrap().saturating_duration_since(begun),
         acknowledged,

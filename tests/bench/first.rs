@@ -11,6 +11,7 @@
 )]
 
 #[path = "../common/mod.rs"]
+#[expect(dead_code, reason = "each story uses its own part of this")]
 mod common;
 #[expect(dead_code, reason = "a bench needs less of it than the attacks")]
 #[path = "../common/media_client.rs"]

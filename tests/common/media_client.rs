@@ -317,18 +317,23 @@ impl Client {
 
     /// A connectivity check, as bytes.
     pub(crate) fn check_bytes(&mut self, use_candidate: bool) -> Vec<u8> {
+        let password = self.server().password.clone();
+        self.check_with(&password, use_candidate)
+    }
+
+    /// A connectivity check made with any password.
+    pub(crate) fn check_with(&mut self, password: &str, use_candidate: bool) -> Vec<u8> {
         self.transactions += 1;
         let mut transaction = [0; 12];
         transaction[..8].copy_from_slice(&self.transactions.to_be_bytes());
-        let server = self.server.as_ref().unwrap();
-        let username = format!("{}:{}", server.ufrag, self.ufrag);
+        let username = format!("{}:{}", self.server().ufrag, self.ufrag);
         let mut out = Vec::new();
         let check = Check {
             transaction,
             username: &username,
             use_candidate,
         };
-        stun::write_request(&mut out, &check, &stun::key(&server.password));
+        stun::write_request(&mut out, &check, &stun::key(password));
         out
     }
 

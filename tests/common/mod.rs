@@ -1,12 +1,11 @@
 //! What the stories share: a real server as a child process on a free port, accounts and rooms made over its real
 //! interfaces, and a WebSocket client that speaks the protocol. It uses nothing of the server's own code.
 #![expect(
-    dead_code,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test may fail, and each story uses its own part of this"
+    reason = "a test may fail"
 )]
 
 pub(crate) mod server;

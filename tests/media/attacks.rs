@@ -278,6 +278,15 @@ fn a_check_without_the_password_changes_nothing() {
         good.len() as u64 * 8
     );
     assert_eq!(counters.stun_answered, answered);
+    // Checks that are right but for the password.
+    for use_candidate in [false, true] {
+        let check = world.members[speaker]
+            .client
+            .check_with("another password", use_candidate);
+        world.inject(stranger(), check);
+    }
+    assert_eq!(world.sfu.counters().stun_answered, answered);
+    let counters = world.sfu.counters();
     // A packet from there is still strange.
     let sending = world.members[speaker]
         .client
@@ -398,6 +407,9 @@ fn who_is_disconnected_is_out_in_both_directions() {
     world.members[viewer].client.sound(Microphone, 20);
     world.run(20);
     assert_eq!((world.got(speaker), world.got(viewer)), (1, 1));
+    world.publish(speaker, Camera);
+    world.view(viewer, &[(1, Camera)]);
+    assert_eq!(world.shown(viewer).len(), 2);
     let now = world.now();
     world.sfu.disconnect(room(1), participant(1), now);
     world.settle();

@@ -36,25 +36,48 @@ fn indices(received: &[&Received]) -> Vec<u64> {
 #[test]
 fn sound_flows_only_while_both_permits_stand() {
     let (mut world, speaker, viewer) = two();
-    talk(&mut world, speaker, 5);
+    // Longer than it takes to find the loudest, which also gives slots.
+    talk(&mut world, speaker, 30);
     assert_eq!(world.got(viewer), 0, "neither permit");
     world.watch(viewer);
-    talk(&mut world, speaker, 5);
+    talk(&mut world, speaker, 30);
     assert_eq!(world.got(viewer), 0, "the viewer's alone");
     world.publish(speaker, Microphone);
-    talk(&mut world, speaker, 5);
-    assert_eq!(world.got(viewer), 5);
+    talk(&mut world, speaker, 30);
+    assert_eq!(world.got(viewer), 30);
     world.sfu.unwatch(room(1), participant(2));
     world.settle();
-    talk(&mut world, speaker, 5);
-    assert_eq!(world.got(viewer), 5, "the speaker's alone");
+    talk(&mut world, speaker, 30);
+    assert_eq!(world.got(viewer), 30, "the speaker's alone");
     world.watch(viewer);
-    talk(&mut world, speaker, 5);
-    assert_eq!(world.got(viewer), 10);
+    talk(&mut world, speaker, 30);
+    assert_eq!(world.got(viewer), 60);
     assert!(
         world.members[speaker].client.received.is_empty(),
         "nobody hears themselves"
     );
+}
+
+#[test]
+fn pictures_flow_only_while_both_permits_stand() {
+    let (mut world, speaker, viewer) = two();
+    world.view(viewer, &[(1, Camera)]);
+    film(&mut world, speaker, 10, true);
+    world.publish(speaker, Camera);
+    film(&mut world, speaker, 10, true);
+    assert_eq!(world.got(viewer), 0, "the speaker's alone");
+    world.watch(viewer);
+    film(&mut world, speaker, 10, true);
+    assert_eq!(world.got(viewer), 10);
+    world.cut(speaker, Camera);
+    film(&mut world, speaker, 10, true);
+    assert_eq!(world.got(viewer), 10, "the viewer's alone");
+    world.publish(speaker, Camera);
+    film(&mut world, speaker, 10, true);
+    world.sfu.unwatch(room(1), participant(2));
+    world.settle();
+    film(&mut world, speaker, 10, true);
+    assert_eq!(world.got(viewer), 20);
 }
 
 #[test]
@@ -602,4 +625,30 @@ fn who_begins_to_speak_is_heard_at_once() {
         .filter(|packet| packet.level == Some(20))
         .count();
     assert!(spoken >= 285, "{spoken} of 300");
+}
+
+/// A packet that comes late is for those who were there when it was sent.
+#[test]
+fn a_receiver_gets_nothing_from_before_its_beginning() {
+    let mut world = World::new();
+    let speaker = world.join(1, Script::default());
+    let (early, late) = (
+        world.join(2, Script::default()),
+        world.join(3, Script::default()),
+    );
+    world.publish(speaker, Camera);
+    world.watch(early);
+    world.view(early, &[(1, Camera)]);
+    film(&mut world, speaker, 5, true);
+    let client = &mut world.members[speaker].client;
+    let mut before = client.next(Camera, Vec::new(), 3000);
+    before.payload = vp8(1, 1, false, 50);
+    let delayed = client.seal(&before);
+    world.watch(late);
+    world.view(late, &[(1, Camera)]);
+    film(&mut world, speaker, 2, true);
+    let at = world.members[speaker].at;
+    world.inject(at, delayed);
+    world.calm();
+    assert_eq!((world.got(early), world.got(late)), (8, 2));
 }

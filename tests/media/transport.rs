@@ -119,6 +119,8 @@ fn who_never_comes_is_forgotten() {
     assert_eq!(closed(&world, place), Some(CloseReason::Timeout));
     assert_eq!(world.sfu.counters().peers, 0);
     assert_eq!(world.sfu.next_timeout(), None, "an empty shard sleeps");
+    let rest = format!("{:?}", world.sfu);
+    assert!(rest.contains("rooms: 0"), "{rest}");
 }
 
 #[test]

@@ -1,17 +1,45 @@
 //! The door of a room: joining, waiting, coming back, going away. Whoever is refused learns one code and nothing else.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use conclave_policy::actions::{ActionKind, Connect, Enter, Knock, Resume};
 use conclave_policy::facts::{Facts, Password, Standing};
 use conclave_policy::settings::Password as PasswordRule;
+use tokio::sync::mpsc;
 
-use super::{Act, Place, RoomActor, Visitor};
+use super::{Act, Means, Place, RoomActor, ToRoom, Visitor};
+use crate::auth::principal::Principal;
 use crate::bounded::Text;
 use crate::ids::{self, ActorId, KnockId, ParticipantId};
 use crate::rooms::outbound::ServerMessage;
 use crate::rooms::person::Applicant;
 use crate::rooms::refusal::ErrorCode;
-use crate::rooms::seat::{Connection, ConnectionId, Seat};
+use crate::rooms::seat::{Connection, ConnectionId, Seat, Vigil};
 use crate::secret::{self, Secret};
+
+/// How often the session of someone whose connection is lost is looked at; a connection does so itself.
+const VIGIL: Duration = Duration::from_secs(5);
+
+/// Looks after a session whose connection is lost, because media goes on for a while without it.
+fn watch_over(
+    means: &Arc<Means>,
+    own: mpsc::WeakSender<ToRoom>,
+    participant: ParticipantId,
+    session: Arc<Principal>,
+) -> Vigil {
+    let means = means.clone();
+    let task = tokio::spawn(async move {
+        while means.auth.holds(&session).await {
+            tokio::time::sleep(VIGIL).await;
+        }
+        if let Some(room) = own.upgrade() {
+            // A session of the room that has ended needs no telling.
+            let _ended = room.send(ToRoom::SessionOver { participant }).await;
+        }
+    });
+    Vigil::new(task.abort_handle())
+}
 
 impl RoomActor {
     pub(super) fn on_join(
@@ -205,13 +233,12 @@ impl RoomActor {
         let Some(seat) = self.seats.get_mut(&participant) else {
             return connection.close(ErrorCode::CannotResume);
         };
-        if let Some(old) = seat.connection.take() {
+        self.places
+            .insert(connection.id, Place::Seated(participant));
+        if let Some(old) = seat.take_up(connection) {
             self.places.remove(&old.id);
             old.close(ErrorCode::Replaced);
         }
-        self.places
-            .insert(connection.id, Place::Seated(participant));
-        seat.connection = Some(connection);
         let resume = seat.new_secret(self.means.random.as_ref());
         // A tab that has seen nothing holds no view that events could be applied to.
         let missed = if seen == 0 { None } else { seat.missed(seen) };
@@ -278,11 +305,24 @@ impl RoomActor {
         }
     }
 
+    /// The session of someone whose connection is lost ended: they may still be heard, and must not be.
+    pub(super) fn on_session_over(&mut self, participant: ParticipantId) {
+        let gone = self.seats.get(&participant);
+        let gone = gone.is_some_and(|seat| seat.connection.is_none());
+        if let Some(person) = self.room.person(participant).filter(|_| gone) {
+            let actor = person.who.actor;
+            self.room.revoked(actor, self.means.clock.now());
+        }
+    }
+
     pub(super) fn lose(&mut self, participant: ParticipantId) {
         if let Some(seat) = self.seats.get_mut(&participant) {
             if let Some(old) = seat.connection.take() {
                 self.places.remove(&old.id);
             }
+            let session = seat.session.clone();
+            let vigil = watch_over(&self.means, self.own.clone(), participant, session);
+            seat.vigil = Some(vigil);
             let now = self.means.clock.now();
             self.room.lost(participant, now);
         }
