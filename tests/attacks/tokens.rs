@@ -578,7 +578,7 @@ async fn t05_a_resume_secret_is_good_for_its_holder_only_and_once() {
     }
     // Alpha herself, once.
     let mut back = resume(&server, &alpha, &room, secret).await;
-    let fresh = back.next("resumed").await["resume"].clone();
+    let fresh = back.next("admitted").await["resume"].clone();
     assert_eq!(
         resume(&server, &alpha, &room, secret).await.closed().await,
         "cannot_resume"
@@ -693,7 +693,7 @@ async fn t07_what_the_server_draws_shows_no_bias_and_no_sequence() {
     for _ in 0..60 {
         drop(socket);
         socket = resume(&server, &owner, &room, &secret).await;
-        secret = socket.next("resumed").await["resume"].clone();
+        secret = socket.next("admitted").await["resume"].clone();
         secrets.push(
             BASE64URL_NOPAD
                 .decode(secret.as_str().unwrap().as_bytes())

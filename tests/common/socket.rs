@@ -102,11 +102,15 @@ impl Socket {
     }
 
     async fn fresh(&mut self) -> Option<Value> {
+        // The server's pings are no answer: they must not make a story wait for ever.
+        tokio::time::timeout(SOON, self.text_frame())
+            .await
+            .expect("nothing came in time")
+    }
+
+    async fn text_frame(&mut self) -> Option<Value> {
         loop {
-            match tokio::time::timeout(SOON, self.stream.next())
-                .await
-                .expect("nothing came in time")?
-            {
+            match self.stream.next().await? {
                 Ok(Message::Text(text)) => {
                     self.frames.push(text.to_string());
                     return Some(serde_json::from_str(&text).unwrap());
