@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds every fuzz target and runs each for some seconds: ops/fuzz.sh [seconds] [target…]
 #
-# The layout is cargo-fuzz's, and so are the flags, so `cargo fuzz run TARGET` works too. This way needs neither that
-# tool nor another toolchain: coverage is a matter of code generation, and our code has no unsafe block to sanitise.
+# The layout is cargo-fuzz's, so `cargo fuzz run TARGET` works too. This way needs neither that tool nor another
+# toolchain: coverage is a matter of code generation (ops/covered.sh), and our code has no unsafe block to sanitise.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,16 +13,11 @@ if [ ${#targets[@]} -eq 0 ]; then
     mapfile -t targets < <(basename -s .rs fuzz/fuzz_targets/*.rs)
 fi
 
-host=$(rustc -vV | sed -n 's/^host: //p')
-flags="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4"
-for wish in inline-8bit-counters pc-table trace-compares stack-depth; do
-    flags+=" -Cllvm-args=-sanitizer-coverage-$wish"
-done
-
 # The same versions as the server's.
 cp Cargo.lock fuzz/Cargo.lock
 echo "== fuzz: building ${#targets[@]} targets"
-RUSTFLAGS="$flags" cargo build --quiet --release --manifest-path fuzz/Cargo.toml --target "$host" --target-dir fuzz/target
+FUZZ_TARGETS=$(basename -s .rs fuzz/fuzz_targets/*.rs | xargs) RUSTC_WRAPPER=$PWD/ops/covered.sh \
+    cargo build --quiet --release --manifest-path fuzz/Cargo.toml --target-dir fuzz/target
 
 run() {
     local target=$1 seconds=$2 binary=$3 log
@@ -43,7 +38,7 @@ failed=0
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT
 printf '%s\n' "${targets[@]}" |
-    xargs -P "$(nproc)" -I{} bash -c 'run "$@"' _ {} "$seconds" "fuzz/target/$host/release/{}" | tee "$results" || true
+    xargs -P "$(nproc)" -I{} bash -c 'run "$@"' _ {} "$seconds" "fuzz/target/release/{}" | tee "$results" || true
 failed=$(grep -c '^fuzz .*FAILED' "$results" || true)
 passed=$(grep -c '^fuzz .* ok, ' "$results" || true)
 echo "fuzz: $passed passed, $failed failed"

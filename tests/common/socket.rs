@@ -102,14 +102,13 @@ impl Socket {
     }
 
     async fn fresh(&mut self) -> Option<Value> {
-        let next = self.message();
-        tokio::time::timeout(SOON, next)
+        // The server's pings are no answer: they must not make a story wait for ever.
+        tokio::time::timeout(SOON, self.text_frame())
             .await
             .expect("nothing came in time")
     }
 
-    /// The next message; pings in between do not prolong the wait.
-    async fn message(&mut self) -> Option<Value> {
+    async fn text_frame(&mut self) -> Option<Value> {
         loop {
             match self.stream.next().await? {
                 Ok(Message::Text(text)) => {
