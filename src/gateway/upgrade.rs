@@ -86,9 +86,12 @@ async fn upgrade(
     let Ok(principal) = gateway.auth.principal(token.text()).await else {
         return refuse(&gateway, StatusCode::UNAUTHORIZED);
     };
+    let upgrade = upgrade.protocols([PROTOCOL]);
+    if upgrade.selected_protocol().is_none() {
+        return refuse(&gateway, StatusCode::BAD_REQUEST);
+    }
     // Without these bounds an idle connection holds 128 KiB of buffers; with them a few.
     upgrade
-        .protocols([PROTOCOL])
         .read_buffer_size(4096)
         .write_buffer_size(0)
         .max_write_buffer_size(frame::LARGEST.saturating_mul(2))
