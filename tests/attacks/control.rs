@@ -610,6 +610,57 @@ async fn h07_a_removed_person_hears_and_says_nothing_more() {
 }
 
 #[tokio::test]
+async fn h07_a_room_that_was_taken_down_is_gone_for_everyone() {
+    let server = Server::start().await;
+    let owner = server.owner().await;
+    let (alpha, beta) = (
+        server.member(&owner, "alpha@example.org", "Alpha").await,
+        server.member(&owner, "beta@example.org", "Beta").await,
+    );
+    let room = server.room(&owner, "Board").await;
+    let (mut host, view) = server.enter(&owner, &room).await;
+    let (mut inside, seat) = server.admit(&mut host, &alpha, &room).await;
+    let mut waiting = server.join(&beta, &room).await;
+    waiting.next("waiting").await;
+    let path = format!("/api/rooms/{}", room.id);
+    // Not by those who may not.
+    let answer = server
+        .call(Method::DELETE, &path, Some(&alpha.token), None)
+        .await;
+    assert_eq!(answer.status, 404);
+    let answer = server
+        .call(Method::DELETE, &path, Some(&owner.token), None)
+        .await;
+    assert_eq!(answer.status, 204);
+    assert_eq!(host.closed().await, "ended");
+    assert_eq!(inside.closed().await, "ended");
+    let code = waiting.closed().await;
+    assert!(["ended", "denied"].contains(&code.as_str()), "{code}");
+    for (person, view) in [(&owner, &view), (&alpha, &seat)] {
+        assert_eq!(
+            server.join(person, &room).await.closed().await,
+            "cannot_join"
+        );
+        let mut back = server.socket(person).await;
+        let resume =
+            json!({"type": "resume", "room": room.id, "secret": view["resume"], "seen": 0});
+        back.send(resume).await;
+        assert_eq!(back.closed().await, "cannot_resume");
+    }
+    for part in ["", "/password", "/settings"] {
+        let answer = server
+            .call(
+                Method::GET,
+                &format!("{path}{part}"),
+                Some(&owner.token),
+                None,
+            )
+            .await;
+        assert_eq!(answer.status, 404, "{part}");
+    }
+}
+
+#[tokio::test]
 async fn h03_one_person_has_one_seat_also_by_way_of_a_lost_connection_and_a_knock() {
     let server = Server::start().await;
     let owner = server.owner().await;

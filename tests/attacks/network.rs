@@ -123,6 +123,93 @@ async fn x07_no_other_site_opens_a_websocket_with_somebodys_cookie() {
     }
 }
 
+#[tokio::test]
+async fn x07_a_websocket_of_another_protocol_is_none_of_ours() {
+    let server = Server::start().await;
+    let owner = server.owner().await;
+    let bearer = format!("Bearer {}", owner.token);
+    for (protocol, wanted) in [
+        (Some("conclave.v1"), "101"),
+        (Some("chat, conclave.v1"), "101"),
+        (Some("conclave.v2"), "400"),
+        (Some("CONCLAVE.V1"), "400"),
+        (None, "400"),
+    ] {
+        let mut fields = vec![("Authorization", bearer.as_str())];
+        fields.extend(protocol.map(|protocol| ("Sec-WebSocket-Protocol", protocol)));
+        let head = Raw::dial(&server).await.upgrade(&fields).await;
+        assert_eq!(head.split(' ').nth(1), Some(wanted), "{protocol:?}: {head}");
+    }
+}
+
+#[tokio::test]
+async fn t16_the_log_and_the_metrics_hold_no_secret_and_nobodys_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let filter = ("CONCLAVE_LOG__FILTER", "debug");
+    let server = Server::start_set(&[filter, ("STORY_LOG_FILE", log.to_str().unwrap())]).await;
+    let owner = server.owner().await;
+    let member = server
+        .member(&owner, "planted@example.org", "Planted Name")
+        .await;
+    let room = server.room(&owner, "Planted Title").await;
+    server
+        .set(&owner, &room, "sign_in", "guests_may_knock")
+        .await;
+    let guest = server.guest(&room.id, "Planted Guest").await;
+    let (mut host, view) = server.enter(&owner, &room).await;
+    let (mut inside, admitted) = server.admit(&mut host, &member, &room).await;
+    inside
+        .ok(json!({"type": "raise_hand", "raised": true}))
+        .await;
+    drop(server.admit(&mut host, &guest, &room).await);
+    inside.raw("planted rubbish".to_owned()).await;
+    assert_eq!(inside.closed().await, "bad_message");
+    for (path, body) in [
+        (
+            "/api/token",
+            json!({"email": "planted@example.org", "password": "planted wrong password"}),
+        ),
+        ("/api/rooms", json!({"planted": "planted"})),
+    ] {
+        server
+            .call(Method::POST, path, Some(&owner.token), Some(body))
+            .await;
+    }
+    let metrics = reqwest::get(format!("http://127.0.0.1:{}/metrics", server.metrics))
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    let invitation = server.owner_link.clone().unwrap();
+    assert!(server.stop().await.success());
+    let said = std::fs::read_to_string(&log).unwrap();
+    assert!(said.len() > 100, "the log is empty");
+    let resume = admitted["resume"].as_str().unwrap();
+    let own = view["room"]["you"].as_str().unwrap();
+    let link = invitation.split('#').nth(1).unwrap();
+    let secrets = [
+        &room.password,
+        &owner.token,
+        &member.token,
+        &guest.token,
+        resume,
+        link,
+        crate::common::server::PASSWORD,
+    ];
+    let planted = ["planted", "Planted", "owner@example.org", "The Owner"];
+    for hidden in secrets.into_iter().chain(planted) {
+        for (which, text) in [("log", &said), ("metrics", &metrics)] {
+            let line = text.lines().find(|line| line.contains(hidden));
+            assert_eq!(line, None, "`{hidden}` in the {which}");
+        }
+    }
+    for id in [&room.id, &owner.id, &member.id, &guest.id, own] {
+        assert!(!metrics.contains(id), "`{id}` in the metrics");
+    }
+}
+
 /// Every request that changes something, with a body that would be good.
 fn changes(room: &str) -> Vec<(Method, String, Option<Value>)> {
     vec![
@@ -581,5 +668,28 @@ async fn x07_pages_may_load_nothing_foreign_and_be_framed_by_nobody() {
         }
         assert_eq!(header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(header("referrer-policy"), "no-referrer", "{path}");
+    }
+    // Only what belongs to the pages is served, however it is asked for.
+    for path in [
+        "/assets/../../Cargo.toml",
+        "/assets/..%2f..%2fCargo.toml",
+        "/assets/%2e%2e/%2e%2e/Cargo.toml",
+        "/assets/....//....//Cargo.toml",
+        "/assets//etc/passwd",
+        "/assets/%2fetc%2fpasswd",
+        "/assets/..%5c..%5cCargo.toml",
+        "/assets/%00",
+        "//etc/passwd",
+        "/../data/conclave.db",
+    ] {
+        let mut raw = Raw::dial(&server).await;
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        raw.send(head.as_bytes()).await;
+        let answer = raw
+            .read_out(Duration::from_secs(5))
+            .await
+            .unwrap_or_default();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 4"), "{path}: {answer:.300}");
     }
 }

@@ -122,6 +122,7 @@ pub(crate) async fn tcp(server: &Server, from: Ipv4Addr) -> TcpStream {
     // Little room, so that it soon shows who does not read.
     socket.set_recv_buffer_size(16 * 1024).unwrap();
     socket.bind((from, 0).into()).unwrap();
+    socket.set_nodelay(true).unwrap();
     socket
         .connect((Ipv4Addr::LOCALHOST, server.port).into())
         .await

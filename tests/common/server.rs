@@ -87,6 +87,15 @@ impl Server {
             )
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
+            .stderr(
+                // A story that reads the log names a file for it.
+                variables
+                    .iter()
+                    .find(|(name, _)| *name == "STORY_LOG_FILE")
+                    .map_or_else(Stdio::inherit, |(_, path)| {
+                        std::fs::File::create(path).unwrap().into()
+                    }),
+            )
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
