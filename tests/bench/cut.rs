@@ -151,7 +151,8 @@ async fn measure(case: &Case, who: &str, host: &mut Socket, speaker: &mut Socket
     let name = |rest: &str| format!("{}.{rest}", case.name);
     let slowest = percentile(&round_trips, 0.99);
     note(&format!(
-        "{}: {CUTS} cuts; a request that changes nothing takes {:.2} ms (p50), {slowest:.2} ms (p99), the ratio's base",
+        "{}: {CUTS} cuts of a source with a packet each millisecond; 0 means that the last one had come before the request was \
+         written; a request that changes nothing takes {:.2} ms (p50), {slowest:.2} ms (p99), the ratio's base",
         case.name,
         percentile(&round_trips, 0.5)
     ));

@@ -43,6 +43,8 @@ pub(crate) async fn tls(server: &Server) -> TlsStream<TcpStream> {
     let tcp = TcpStream::connect(("127.0.0.1", server.port))
         .await
         .unwrap();
+    // As browsers do: a request never waits for the acknowledgement of what was sent before it.
+    tcp.set_nodelay(true).unwrap();
     TlsConnector::from(Arc::new(config))
         .connect("localhost".try_into().unwrap(), tcp)
         .await
