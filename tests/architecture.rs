@@ -26,7 +26,7 @@ const LAYERS: &[&[&str]] = &[
     &["guard"],
     &["udp", "relay", "broadcast", "captioner", "auth", "cluster"],
     &["media", "chat", "store"],
-    &["ids", "clock", "secret", "bounded"],
+    &["ids", "clock", "secret", "bounded", "likeness"],
 ];
 
 /// Who may import whom within one layer. Everyone else is told what they need by the layer above.
