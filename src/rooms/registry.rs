@@ -1,6 +1,6 @@
 //! Finds the running session of a room, or starts one from what is stored. One session a room, however many come at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, mpsc};
@@ -14,9 +14,13 @@ use crate::rooms::room::{Charter, Room};
 use crate::secret::Secret;
 use crate::store::bars::KeptBar;
 use crate::store::error::StoreError;
+use crate::store::roles::GivenRole;
 
 /// How many sessions may run at a time.
 const MAX_RUNNING: usize = 10_000;
+
+/// How many hosts' names are kept to compare newcomers with.
+const MAX_LEADERS: usize = 50;
 
 /// Every running session.
 pub struct Registry {
@@ -96,6 +100,16 @@ impl Registry {
         let roles = store.roles(org, room).await?;
         let removals = store.removals(org, room, self.means.clock.now()).await?;
         let bars = store.bars(org, room).await?;
+        let hosts = roles
+            .iter()
+            .filter(|(_, role)| matches!(role, GivenRole::Host))
+            .map(|(account, _)| *account);
+        let mut leaders = BTreeMap::new();
+        for account in hosts.chain([stored.owner]).take(MAX_LEADERS) {
+            if let Some(found) = store.account(org, account).await? {
+                leaders.insert(account, found.name.expose().clone());
+            }
+        }
         let charter = Charter {
             org,
             room,
@@ -109,6 +123,7 @@ impl Registry {
                 .collect(),
             barred: removals.into_iter().map(|removal| removal.actor).collect(),
             bars: bars.into_iter().map(Bar::from).collect(),
+            leaders,
             two_hosts: false,
         };
         Ok(Some((charter, stored.password)))
