@@ -341,7 +341,9 @@ mod tests {
 
     use super::*;
     use crate::actions::{ChangeSetting, Lock, SetRole};
-    use crate::facts::{Dimension, Mine, NewRole, OrgAdmin, Relax, Standing, Target, TargetRole};
+    use crate::facts::{
+        Dimension, Held, Mine, NewRole, OrgAdmin, Relax, Standing, Target, TargetRole,
+    };
     use crate::ids::{AccountId, ParticipantId};
     use crate::rules::{Effect, Fault};
     use crate::settings::SettingKey;
@@ -515,6 +517,7 @@ mod tests {
             .with(Standing::Admitted)
             .with(Mine::No)
             .with(OrgAdmin::No)
+            .with(Held::Free)
             .with(Relax::Host);
         let change = |key: SettingKey| ChangeSetting {
             key,

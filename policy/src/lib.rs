@@ -7,6 +7,7 @@ pub mod actions;
 pub mod engine;
 pub mod facts;
 pub mod ids;
+pub mod levels;
 pub mod permit;
 pub mod roles;
 pub mod rules;

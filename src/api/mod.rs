@@ -5,6 +5,7 @@
 mod body;
 mod caller;
 mod invitations;
+mod organisation;
 pub mod problem;
 mod rooms;
 pub mod router;

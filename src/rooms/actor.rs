@@ -7,11 +7,11 @@ mod door;
 mod follow;
 mod media;
 mod requests;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use conclave_policy::settings::Settings;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -33,6 +33,8 @@ use crate::rooms::view::LeaveReason;
 use crate::secret::{RandomSource, Secret};
 use crate::store::database::Store;
 use crate::udp::plane::MediaPlane;
+
+pub use settings::SettingsNews;
 
 /// How many messages may wait for a room; the gateway waits beyond that, so a flood slows down its senders.
 pub const INBOX: usize = 1024;
@@ -118,8 +120,8 @@ pub enum ToRoom {
         /// What.
         event: PeerEvent,
     },
-    /// The settings were changed from outside the session.
-    SettingsChanged(Settings),
+    /// Settings were changed from outside the session.
+    SettingsChanged(SettingsNews),
     /// The password was changed.
     PasswordChanged(Option<Secret<String>>),
     /// The rules were swapped.
@@ -158,6 +160,8 @@ enum Waited {
         by: (ParticipantId, u32),
         outcome: Result<Done, ErrorCode>,
     },
+    /// A change of settings.
+    Settings(settings::Step),
 }
 
 type Act = Box<dyn FnOnce(&mut RoomActor) -> Result<(), ErrorCode> + Send>;
@@ -177,6 +181,7 @@ pub struct RoomActor {
     waits: FuturesUnordered<BoxFuture<'static, Waited>>,
     saves: Vec<Durable>,
     acted: Option<(ParticipantId, u32, Durable)>,
+    asked: Option<settings::Asked>,
     dirty: bool,
 }
 
@@ -202,12 +207,14 @@ impl RoomActor {
             waits: FuturesUnordered::new(),
             saves: Vec::new(),
             acted: None,
+            asked: None,
             dirty: false,
         }
     }
 
     /// Runs until the session ends.
     pub async fn run(mut self) {
+        self.refresh().await;
         while !self.room.ended() {
             let until = self
                 .room
@@ -268,10 +275,7 @@ impl RoomActor {
                 transport,
                 event,
             } => self.on_media(participant, transport, event),
-            ToRoom::SettingsChanged(settings) => {
-                let now = self.means.clock.now();
-                self.room.settings_changed(settings, now);
-            }
+            ToRoom::SettingsChanged(news) => self.on_news(news),
             ToRoom::PasswordChanged(password) => self.password = password,
             ToRoom::RulesChanged => self
                 .room
@@ -300,6 +304,7 @@ impl RoomActor {
 
     async fn on_durable(&mut self, waited: Waited) {
         match waited {
+            Waited::Settings(step) => self.on_step(step).await,
             Waited::Answer {
                 by: (by, id),
                 outcome,

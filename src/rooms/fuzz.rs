@@ -133,6 +133,7 @@ impl Life {
             settings,
             appointed: BTreeMap::from([(account(1), Role::Host), (account(2), Role::Presenter)]),
             barred: BTreeSet::new(),
+            two_hosts: false,
         };
         Self {
             room: Room::new(charter, rules.version(), START),

@@ -7,13 +7,14 @@ use conclave_policy::actions::ActionKind;
 use conclave_policy::actions::{Publish, SeeParticipant};
 use conclave_policy::engine::Snapshot;
 use conclave_policy::facts::{Facts, Standing};
+use conclave_policy::settings::SettingKey;
 use conclave_policy::source::Source;
 
 use crate::ids::ParticipantId;
 use crate::rooms::person::Person;
 use crate::rooms::room::{Room, RoomAction};
 use crate::rooms::view::{
-    Event, LeaveReason, ParticipantView, RoomView, SettingView, SourceState, SourceStates,
+    Event, LeaveReason, ParticipantView, RoomView, SourceState, SourceStates,
 };
 
 /// What one participant has been shown.
@@ -21,6 +22,7 @@ use crate::rooms::view::{
 pub struct Projection {
     shown: BTreeMap<ParticipantId, ParticipantView>,
     count: Option<u32>,
+    may_change: Vec<SettingKey>,
 }
 
 impl Projection {
@@ -28,6 +30,7 @@ impl Projection {
     pub fn whole(&mut self, room: &Room, rules: &Snapshot, viewer: &Person) -> RoomView {
         self.shown = visible(room, rules, viewer);
         self.count = count(room, rules, viewer);
+        self.may_change = may_change(room, rules, viewer);
         RoomView {
             room: room.charter().room,
             title: room.charter().title.clone(),
@@ -36,7 +39,7 @@ impl Projection {
             participants: self.shown.values().cloned().collect(),
             knocks: allowed(room, rules, viewer, ActionKind::SeeLobby).then(|| room.knock_views()),
             count: self.count,
-            settings: SettingView::all(&room.charter().settings),
+            settings: room.setting_views(rules, viewer),
         }
     }
 
@@ -74,6 +77,12 @@ impl Projection {
             events.push(Event::Count { count });
         }
         self.count = count;
+        let may = may_change(room, rules, viewer);
+        if may != self.may_change {
+            let settings = room.setting_views(rules, viewer);
+            events.push(Event::Settings { settings });
+        }
+        self.may_change = may;
         events
     }
 
@@ -116,6 +125,11 @@ fn allowed(room: &Room, rules: &Snapshot, viewer: &Person, kind: ActionKind) -> 
 fn count(room: &Room, rules: &Snapshot, viewer: &Person) -> Option<u32> {
     allowed(room, rules, viewer, ActionKind::SeeCount)
         .then(|| u32::try_from(room.people().count()).unwrap_or(u32::MAX))
+}
+
+fn may_change(room: &Room, rules: &Snapshot, viewer: &Person) -> Vec<SettingKey> {
+    let may = |key: &SettingKey| room.may_change(rules, viewer, *key);
+    SettingKey::ALL.iter().copied().filter(may).collect()
 }
 
 fn line(room: &Room, rules: &Snapshot, person: &Person) -> ParticipantView {

@@ -9,6 +9,7 @@ use conclave_policy::facts::{
     Barred, Facts, Hosting, Lock as LockFact, Mine, OrgAdmin, Password, Space, Standing, Subject,
     Target, TargetRole,
 };
+use conclave_policy::levels::{Levels, OrgChoices, RoomChoices};
 use conclave_policy::permit::{Permit, PolicyVersion};
 use conclave_policy::roles::Role;
 use conclave_policy::settings::{LastHostLeaves, RemovedMayReturn, Settings, Start};
@@ -36,12 +37,14 @@ pub struct Charter {
     pub title: String,
     /// Whose room it is.
     pub owner: AccountId,
-    /// The settings as stored.
+    /// The settings as they stand.
     pub settings: Settings,
     /// Accounts that host or present here whenever they come.
     pub appointed: BTreeMap<AccountId, Role>,
     /// Identities that were removed and may not come back.
     pub barred: BTreeSet<ActorId>,
+    /// Whether two hosts must agree to an admission, as the organisation has it.
+    pub two_hosts: bool,
 }
 
 /// A permitted action upon a room. The target is read from the permit and from nowhere else.
@@ -74,6 +77,7 @@ pub trait RoomAction: Action + Sized {
 #[derive(Debug)]
 pub struct Room {
     pub(in crate::rooms) charter: Charter,
+    pub(in crate::rooms) levels: Levels,
     pub(in crate::rooms) version: PolicyVersion,
     pub(in crate::rooms) locked: bool,
     pub(in crate::rooms) people: BTreeMap<ParticipantId, Person>,
@@ -90,7 +94,9 @@ impl Room {
     pub fn new(charter: Charter, version: PolicyVersion, now: Timestamp) -> Self {
         let mut timers = Timers::default();
         timers.set(Timer::Empty, now.after(EMPTY));
+        let chosen = RoomChoices::of(&charter.settings, 0);
         Self {
+            levels: Levels::new(OrgChoices::default(), chosen),
             charter,
             version,
             locked: false,
@@ -143,13 +149,6 @@ impl Room {
     pub fn rules_changed(&mut self, version: PolicyVersion) {
         self.version = version;
         self.effects.push_back(Effect::AskAgain);
-    }
-
-    /// The settings were changed from outside the session.
-    pub fn settings_changed(&mut self, settings: Settings, now: Timestamp) {
-        self.charter.settings = settings;
-        self.effects.push_back(Effect::AskAgain);
-        self.settle(now);
     }
 
     /// A participant's connection was lost.
