@@ -91,7 +91,9 @@ async fn w09_everyone_who_waits_is_denied_at_once_and_counted() {
         .await;
     let link = text(&made, "path");
     let by_link = server
-        .guest_by(&room.id, "Auditor", link.split('#').nth(1).unwrap())
+        .guest_with(
+            json!({"room": room.id, "name": "Auditor", "link": link.split('#').nth(1).unwrap()}),
+        )
         .await;
     let mut by_link = server.join(&by_link, &room).await;
     by_link.next("waiting").await;
@@ -253,7 +255,9 @@ async fn who_is_barred_stays_out_by_link_and_browser_until_it_is_taken_back() {
         .await;
     let link = text(&made, "path");
     let secret = link.split('#').nth(1).unwrap();
-    let guest = server.guest_by(&room.id, "Auditor", secret).await;
+    let guest = server
+        .guest_with(json!({"room": room.id, "name": "Auditor", "link": secret}))
+        .await;
     // The first device has it; another gets nothing for it.
     let stolen = json!({"room": room.id, "name": "Thief", "link": secret});
     let answer = server

@@ -7,6 +7,7 @@ pub mod deeds;
 pub mod effect;
 pub mod floor;
 pub mod fuzz;
+pub mod levels;
 pub mod lobby;
 pub mod outbound;
 pub mod person;

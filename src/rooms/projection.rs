@@ -7,14 +7,14 @@ use conclave_policy::actions::ActionKind;
 use conclave_policy::actions::{Publish, SeeParticipant};
 use conclave_policy::engine::Snapshot;
 use conclave_policy::facts::{Facts, Standing};
+use conclave_policy::settings::SettingKey;
 use conclave_policy::source::Source;
 
 use crate::ids::ParticipantId;
 use crate::rooms::person::Person;
 use crate::rooms::room::{Room, RoomAction};
 use crate::rooms::view::{
-    Event, LeaveReason, LobbyCount, ParticipantView, RoomView, SettingView, SourceState,
-    SourceStates,
+    Event, LeaveReason, LobbyCount, ParticipantView, RoomView, SourceState, SourceStates,
 };
 
 /// What one participant has been shown.
@@ -24,6 +24,7 @@ pub struct Projection {
     count: Option<u32>,
     lobby: Option<LobbyCount>,
     spotlight: Option<ParticipantId>,
+    may_change: Vec<SettingKey>,
 }
 
 impl Projection {
@@ -33,6 +34,7 @@ impl Projection {
         self.count = count(room, rules, viewer);
         self.lobby = lobby(room, rules, viewer);
         self.spotlight = room.spotlight().filter(|id| self.shows(*id));
+        self.may_change = may_change(room, rules, viewer);
         RoomView {
             room: room.charter().room,
             title: room.charter().title.clone(),
@@ -44,7 +46,7 @@ impl Projection {
             spotlight: self.spotlight,
             lobby: self.lobby,
             count: self.count,
-            settings: SettingView::all(&room.charter().settings),
+            settings: room.setting_views(rules, viewer),
         }
     }
 
@@ -89,6 +91,12 @@ impl Projection {
             events.push(Event::Count { count });
         }
         self.count = count;
+        let may = may_change(room, rules, viewer);
+        if may != self.may_change {
+            let settings = room.setting_views(rules, viewer);
+            events.push(Event::Settings { settings });
+        }
+        self.may_change = may;
         events
     }
 
@@ -149,6 +157,11 @@ fn count(room: &Room, rules: &Snapshot, viewer: &Person) -> Option<u32> {
 
 fn lobby(room: &Room, rules: &Snapshot, viewer: &Person) -> Option<LobbyCount> {
     allowed(room, rules, viewer, ActionKind::SeeLobby).then(|| room.lobby_count())
+}
+
+fn may_change(room: &Room, rules: &Snapshot, viewer: &Person) -> Vec<SettingKey> {
+    let may = |key: &SettingKey| room.may_change(rules, viewer, *key);
+    SettingKey::ALL.iter().copied().filter(may).collect()
 }
 
 fn line(room: &Room, rules: &Snapshot, person: &Person) -> ParticipantView {

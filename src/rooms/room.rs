@@ -9,6 +9,7 @@ use conclave_policy::facts::{
     Barred, Facts, Hosting, Lock as LockFact, Mine, OrgAdmin, Password, Space, Standing, Subject,
     Suspension, Target, TargetRole,
 };
+use conclave_policy::levels::{Levels, OrgChoices, RoomChoices};
 use conclave_policy::permit::{Permit, PolicyVersion};
 use conclave_policy::roles::Role;
 use conclave_policy::settings::{LastHostLeaves, RemovedMayReturn, Settings, Start};
@@ -38,7 +39,7 @@ pub struct Charter {
     pub title: String,
     /// Whose room it is.
     pub owner: AccountId,
-    /// The settings as stored.
+    /// The settings as they stand.
     pub settings: Settings,
     /// Accounts that host or present here whenever they come.
     pub appointed: BTreeMap<AccountId, Role>,
@@ -46,7 +47,7 @@ pub struct Charter {
     pub barred: BTreeSet<ActorId>,
     /// The names of the owner and of accounts that host here, whether or not they are in: nobody should pass for them.
     pub leaders: BTreeMap<AccountId, String>,
-    /// Whether two hosts must agree before someone who waits comes in.
+    /// Whether two hosts must agree before someone who waits comes in, as the organisation has it.
     pub two_hosts: bool,
     /// Those thrown out for good, whatever the settings say.
     pub bars: Vec<Bar>,
@@ -82,6 +83,7 @@ pub trait RoomAction: Action + Sized {
 #[derive(Debug)]
 pub struct Room {
     pub(in crate::rooms) charter: Charter,
+    pub(in crate::rooms) levels: Levels,
     pub(in crate::rooms) version: PolicyVersion,
     pub(in crate::rooms) locked: bool,
     pub(in crate::rooms) suspended: bool,
@@ -100,7 +102,9 @@ impl Room {
     pub fn new(charter: Charter, version: PolicyVersion, now: Timestamp) -> Self {
         let mut timers = Timers::default();
         timers.set(Timer::Empty, now.after(EMPTY));
+        let chosen = RoomChoices::of(&charter.settings, 0);
         Self {
+            levels: Levels::new(OrgChoices::default(), chosen),
             charter,
             version,
             locked: false,
@@ -161,13 +165,6 @@ impl Room {
     pub fn rules_changed(&mut self, version: PolicyVersion) {
         self.version = version;
         self.effects.push_back(Effect::AskAgain);
-    }
-
-    /// The settings were changed from outside the session.
-    pub fn settings_changed(&mut self, settings: Settings, now: Timestamp) {
-        self.charter.settings = settings;
-        self.effects.push_back(Effect::AskAgain);
-        self.settle(now);
     }
 
     /// A participant's connection was lost.

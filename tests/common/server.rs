@@ -245,13 +245,8 @@ impl Server {
         self.guest_with(json!({"room": room, "name": name})).await
     }
 
-    /// The same by a link that a host made.
-    pub(crate) async fn guest_by(&self, room: &str, name: &str, link: &str) -> Person {
-        self.guest_with(json!({"room": room, "name": name, "link": link}))
-            .await
-    }
-
-    async fn guest_with(&self, body: Value) -> Person {
+    /// The same with more than a name, such as a link that a host made.
+    pub(crate) async fn guest_with(&self, body: Value) -> Person {
         let answer = self
             .call(Method::POST, "/api/guest", None, Some(body))
             .await;
