@@ -3,6 +3,7 @@
 //!
 //! Cuts act first and are answered when their audit row is durable; grants act only after it is.
 
+mod chat;
 mod door;
 mod follow;
 mod media;
@@ -158,6 +159,8 @@ enum Waited {
         by: (ParticipantId, u32),
         outcome: Result<Done, ErrorCode>,
     },
+    /// The chat's: a message, a deletion or a page.
+    Chat(chat::Came),
 }
 
 type Act = Box<dyn FnOnce(&mut RoomActor) -> Result<(), ErrorCode> + Send>;
@@ -178,18 +181,22 @@ pub struct RoomActor {
     saves: Vec<Durable>,
     acted: Option<(ParticipantId, u32, Durable)>,
     dirty: bool,
+    chat: chat::Chat,
 }
 
 impl RoomActor {
-    /// A task for a new session; `own` is a weak handle to its inbox, for media events.
+    /// A task for a new session; `own` is a weak handle to its inbox, for media events, and `last_chat` the last number
+    /// that the chat of the room has given.
     pub fn new(
         room: Room,
         means: Arc<Means>,
         password: Option<Secret<String>>,
         inbox: mpsc::Receiver<ToRoom>,
         own: mpsc::WeakSender<ToRoom>,
+        last_chat: u64,
     ) -> Self {
         Self {
+            chat: chat::Chat::new(room.charter().room, last_chat),
             room,
             means,
             password,
@@ -237,6 +244,7 @@ impl RoomActor {
         while let Some(waited) = self.waits.next().await {
             self.on_durable(waited).await;
         }
+        self.end_chat().await;
     }
 
     async fn on_message(&mut self, message: ToRoom) {
@@ -304,6 +312,10 @@ impl RoomActor {
                 by: (by, id),
                 outcome,
             } => self.answer(by, id, outcome),
+            Waited::Chat(came) => {
+                self.on_chat_came(came);
+                self.follow_up().await;
+            }
             Waited::Grant {
                 by: None,
                 durable: false,

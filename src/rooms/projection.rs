@@ -21,6 +21,7 @@ use crate::rooms::view::{
 pub struct Projection {
     shown: BTreeMap<ParticipantId, ParticipantView>,
     count: Option<u32>,
+    may_chat: bool,
 }
 
 impl Projection {
@@ -28,6 +29,7 @@ impl Projection {
     pub fn whole(&mut self, room: &Room, rules: &Snapshot, viewer: &Person) -> RoomView {
         self.shown = visible(room, rules, viewer);
         self.count = count(room, rules, viewer);
+        self.may_chat = allowed(room, rules, viewer, ActionKind::WriteChat);
         RoomView {
             room: room.charter().room,
             title: room.charter().title.clone(),
@@ -37,6 +39,7 @@ impl Projection {
             knocks: allowed(room, rules, viewer, ActionKind::SeeLobby).then(|| room.knock_views()),
             count: self.count,
             settings: SettingView::all(&room.charter().settings),
+            may_chat: self.may_chat,
         }
     }
 
@@ -74,6 +77,10 @@ impl Projection {
             events.push(Event::Count { count });
         }
         self.count = count;
+        let may = allowed(room, rules, viewer, ActionKind::WriteChat);
+        if std::mem::replace(&mut self.may_chat, may) != may {
+            events.push(Event::MayChat { may });
+        }
         events
     }
 

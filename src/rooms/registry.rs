@@ -49,7 +49,7 @@ impl Registry {
             return Ok(found);
         }
         // Read outside the lock; a second reader of the same room finds the session of the first.
-        let (charter, password) = self
+        let (charter, password, last_chat) = self
             .read(org, room)
             .await
             .map_err(|_| ErrorCode::Unavailable)?
@@ -75,6 +75,7 @@ impl Registry {
             Some(password),
             inbox,
             sender.downgrade(),
+            last_chat,
         );
         running.tasks.spawn(actor.run());
         running.rooms.insert(room, sender.clone());
@@ -86,12 +87,13 @@ impl Registry {
         &self,
         org: OrgId,
         room: RoomId,
-    ) -> Result<Option<(Charter, Secret<String>)>, StoreError> {
+    ) -> Result<Option<(Charter, Secret<String>, u64)>, StoreError> {
         let store = &self.means.store;
         let Some(stored) = store.room(org, room).await? else {
             return Ok(None);
         };
         let roles = store.roles(org, room).await?;
+        let last_chat = store.last_chat_number(org, room).await?;
         let removals = store.removals(org, room, self.means.clock.now()).await?;
         let charter = Charter {
             org,
@@ -106,7 +108,7 @@ impl Registry {
                 .collect(),
             barred: removals.into_iter().map(|removal| removal.actor).collect(),
         };
-        Ok(Some((charter, stored.password)))
+        Ok(Some((charter, stored.password, last_chat)))
     }
 
     /// The running session of a room, if there is one.

@@ -5,10 +5,12 @@
 pub mod accounts;
 pub mod audit;
 mod blind;
+pub mod chat;
 pub mod database;
 pub mod error;
 pub mod invitations;
 mod migrate;
+pub mod recall;
 pub mod removals;
 pub mod roles;
 pub mod rooms;

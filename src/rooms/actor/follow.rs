@@ -99,6 +99,7 @@ impl RoomActor {
             .media
             .disconnect(self.room.charter().room, participant)
             .await;
+        self.chat.log.went(participant);
         self.gone.insert(participant, reason);
         if let Some(seat) = self.seats.remove(&participant)
             && let Some(connection) = seat.connection
@@ -152,7 +153,7 @@ impl RoomActor {
         }
     }
 
-    fn tell(&mut self, to: ParticipantId, event: Event) {
+    pub(super) fn tell(&mut self, to: ParticipantId, event: Event) {
         if let Some(seat) = self.seats.get_mut(&to)
             && !seat.tell(event)
         {
