@@ -14,6 +14,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use crate::clock::Timestamp;
 use crate::ids::{self, OrgId};
+use crate::secret::Secret;
 use crate::store::audit;
 use crate::store::error::{OpenError, StoreError};
 use crate::store::migrate::migrator;
@@ -26,6 +27,8 @@ pub const DATABASE_FILE: &str = "conclave.db";
 const READERS: u32 = 4;
 /// How long a read waits for a free connection, and a connection for another process.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The name of the first organisation, until it is given another.
+const FIRST_NAME: &str = "Conclave";
 /// How long the scrubbing of the log waits for readers; writers wait with it.
 const SCRUB_PATIENCE: Duration = Duration::from_millis(20);
 const ORGANISATION_NAME: Column = Column {
@@ -45,6 +48,7 @@ struct Inner {
     reads: SqlitePool,
     keys: Arc<SealingKeys>,
     org: OrgId,
+    organisation: Secret<String>,
     options: SqliteConnectOptions,
     /// Whether the log may hold rows that were taken away for good.
     stale: AtomicBool,
@@ -79,7 +83,7 @@ impl Store {
             .run_direct(None, &mut connection, false)
             .await
             .map_err(|error| OpenError::Migration(Box::new(error)))?;
-        let org = organisation(&mut connection, &keys, now).await?;
+        let (org, organisation) = organisation(&mut connection, &keys, now).await?;
         let reads = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(PATIENCE)
@@ -93,6 +97,7 @@ impl Store {
                 reads,
                 keys,
                 org,
+                organisation,
                 options,
                 stale: AtomicBool::new(false),
             }),
@@ -102,6 +107,11 @@ impl Store {
     /// The organisation of everyone, until there are several.
     pub fn org(&self) -> OrgId {
         self.inner.org
+    }
+
+    /// Its name, as it stands beside those who sign in with it.
+    pub fn organisation(&self) -> &str {
+        self.inner.organisation.expose()
     }
 
     /// Whether the database answers now.
@@ -195,7 +205,7 @@ async fn organisation(
     on: &mut SqliteConnection,
     keys: &SealingKeys,
     now: Timestamp,
-) -> Result<OrgId, OpenError> {
+) -> Result<(OrgId, Secret<String>), OpenError> {
     let found =
         sqlx::query("SELECT org_id, name FROM organisations ORDER BY created, org_id LIMIT 1")
             .fetch_optional(&mut *on)
@@ -203,12 +213,12 @@ async fn organisation(
             .map_err(OpenError::Database)?;
     if let Some(found) = found {
         let org: OrgId = row::id(&found, "org_id")?;
-        row::sealed_text(&found, keys, ORGANISATION_NAME, &[org.as_bytes()])
+        let name = row::sealed_text(&found, keys, ORGANISATION_NAME, &[org.as_bytes()])
             .map_err(|_| OpenError::KeysForeign)?;
-        return Ok(org);
+        return Ok((org, name));
     }
     let org: OrgId = ids::random(keys.random());
-    let name = keys.seal(ORGANISATION_NAME, &[org.as_bytes()], b"Conclave")?;
+    let name = keys.seal(ORGANISATION_NAME, &[org.as_bytes()], FIRST_NAME.as_bytes())?;
     let mut transaction = on.begin().await.map_err(OpenError::Database)?;
     sqlx::query("INSERT INTO organisations (org_id, name, created) VALUES ($1, $2, $3)")
         .bind(org.as_bytes().as_slice())
@@ -219,7 +229,7 @@ async fn organisation(
         .map_err(OpenError::Database)?;
     audit::begin(&mut transaction, org, keys).await?;
     transaction.commit().await.map_err(OpenError::Database)?;
-    Ok(org)
+    Ok((org, Secret::new(FIRST_NAME.to_owned())))
 }
 
 #[cfg(test)]

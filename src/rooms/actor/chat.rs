@@ -491,7 +491,7 @@ impl RoomActor {
         self.tell_readers(&Event::ChatDeleted { number, by: name }, |_, _| true);
         let deleted = self.means.store.delete_chat(org, room, number, actor);
         let deleted = Box::pin(async move { deleted.await.is_ok() });
-        self.answer_when(by, id, vec![durable(audit), deleted]);
+        self.answer_when(by, id, vec![durable(audit), deleted], Done::Done {});
         Ok(())
     }
 
