@@ -92,6 +92,16 @@ kinds! {
     RaiseHand "raise_hand" by [Standing, Target];
     /// Going out.
     Leave "leave" by [Standing, Target];
+    /// Writing in the room chat.
+    WriteChat "write_chat" by [Standing, RoomChat];
+    /// Writing in the chat to one person alone.
+    WritePrivateChat "write_private_chat" by [Standing, PrivateChat];
+    /// Reading what was written in the room chat while one was in.
+    ReadChat "read_chat" by [Standing];
+    /// Reading what was written in this session before one came in.
+    ReadEarlierChat "read_earlier_chat" by [Standing, ChatHistory];
+    /// Deleting a message of the chat.
+    DeleteChat "delete_chat" by [Standing, Mine];
     /// Letting someone in who waits at the door.
     Admit "admit" by [Standing, Space];
     /// Sending away someone who waits at the door.
@@ -270,6 +280,10 @@ units! {
     EndSession;
     /// Seeing the packet counts of each participant.
     SeeStats;
+    /// Reading what was written in the room chat while one was in.
+    ReadChat;
+    /// Reading what was written in this session before one came in.
+    ReadEarlierChat;
     /// Reading what a room is set up as.
     ReadRoom;
     /// Seeing who was thrown out for good.
@@ -338,6 +352,21 @@ actions! {
         participant: ParticipantId,
         /// Up or down.
         raised: bool
+    }
+    /// Writing in the room chat.
+    WriteChat {
+        /// Who writes.
+        participant: ParticipantId
+    }
+    /// Writing in the chat to one person alone.
+    WritePrivateChat {
+        /// To whom.
+        participant: ParticipantId
+    }
+    /// Deleting a message of the chat.
+    DeleteChat {
+        /// Its number in the room.
+        number: u64
     }
     /// Going out.
     Leave {
@@ -470,8 +499,9 @@ impl OrgOption {
 
 of_one_kind! {
     plain: Enter Knock SeeLobby SeeCount Lock Unlock ReadPassword ChangePassword EndSession SeeStats ReadRoom EndRoom CreateRoom
-        InviteAccount SeeBars Suspend LiftSuspension ManageGuestLinks ReadOrganisation;
-    aimed: Resume Connect Watch SeeParticipant RaiseHand Leave Mute PauseVideo StopShare Remove Bar SendBack TransferOwnership;
+        InviteAccount SeeBars Suspend LiftSuspension ManageGuestLinks ReadOrganisation ReadChat ReadEarlierChat;
+    aimed: WriteChat WritePrivateChat Resume Connect Watch SeeParticipant RaiseHand Leave Mute PauseVideo StopShare Remove Bar
+        SendBack TransferOwnership;
     aimed at a source: Unpublish Ask Grant Withdraw;
     at the door: Admit Deny
 }
@@ -531,6 +561,16 @@ impl Action for SetRole {
 
     fn audit_words(&self) -> Option<String> {
         Some(Role::from(self.role).as_str().to_owned())
+    }
+}
+
+impl Action for DeleteChat {
+    fn kind(&self) -> ActionKind {
+        ActionKind::DeleteChat
+    }
+
+    fn audit_words(&self) -> Option<String> {
+        Some(self.number.to_string())
     }
 }
 

@@ -147,6 +147,18 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
         ActionKind::Leave | ActionKind::Unpublish => {
             (case.standing("admitted") || case.standing("disconnected")) && case.own()
         }
+        ActionKind::WriteChat => {
+            let everyone = case.is(Dimension::RoomChat, "everyone_writes");
+            moderates() || (everyone && role != Observer && case.standing("admitted"))
+        }
+        ActionKind::WritePrivateChat => false,
+        ActionKind::ReadChat => case.standing("admitted"),
+        ActionKind::ReadEarlierChat => {
+            case.standing("admitted") && case.is(Dimension::ChatHistory, "from_start")
+        }
+        ActionKind::DeleteChat => {
+            moderates() || (case.mine() && role != Observer && case.standing("admitted"))
+        }
         ActionKind::Admit => moderates() && case.free(),
         ActionKind::Mute
         | ActionKind::PauseVideo

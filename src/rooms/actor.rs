@@ -3,6 +3,7 @@
 //!
 //! Cuts act first and are answered when their audit row is durable; grants act only after it is.
 
+mod chat;
 mod door;
 mod follow;
 mod hosts;
@@ -175,6 +176,8 @@ enum Waited {
     },
     /// A change of settings.
     Settings(settings::Step),
+    /// The chat's: a message, a deletion or a page.
+    Chat(chat::Came),
 }
 
 type Act = Box<dyn FnOnce(&mut RoomActor) -> Result<Done, ErrorCode> + Send>;
@@ -199,18 +202,22 @@ pub struct RoomActor {
     /// When the hosts may next be told how many wait: a flood of knocks is told in steps.
     lobby_at: Timestamp,
     lobby_dirty: bool,
+    chat: chat::Chat,
 }
 
 impl RoomActor {
-    /// A task for a new session; `own` is a weak handle to its inbox, for media events.
+    /// A task for a new session; `own` is a weak handle to its inbox, for media events, and `last_chat` the last number
+    /// that the chat of the room has given.
     pub fn new(
         room: Room,
         means: Arc<Means>,
         password: Option<Secret<String>>,
         inbox: mpsc::Receiver<ToRoom>,
         own: mpsc::WeakSender<ToRoom>,
+        last_chat: u64,
     ) -> Self {
         Self {
+            chat: chat::Chat::new(room.charter().room, last_chat),
             room,
             means,
             password,
@@ -264,6 +271,7 @@ impl RoomActor {
         while let Some(waited) = self.waits.next().await {
             self.on_durable(waited).await;
         }
+        self.end_chat().await;
     }
 
     async fn on_message(&mut self, message: ToRoom) {
@@ -341,6 +349,10 @@ impl RoomActor {
                 by: (by, id),
                 outcome,
             } => self.answer(by, id, outcome),
+            Waited::Chat(came) => {
+                self.on_chat_came(came);
+                self.follow_up().await;
+            }
             Waited::Grant {
                 by: None,
                 durable: false,

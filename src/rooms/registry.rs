@@ -58,7 +58,7 @@ impl Registry {
             return Ok(found);
         }
         // Read outside the lock; a second reader of the same room finds the session of the first.
-        let (charter, levels, password) = self
+        let (charter, levels, password, last_chat) = self
             .read(org, room)
             .await
             .map_err(|_| ErrorCode::Unavailable)?
@@ -85,6 +85,7 @@ impl Registry {
             Some(password),
             inbox,
             sender.downgrade(),
+            last_chat,
         );
         running.tasks.spawn(actor.run());
         running.rooms.insert(room, sender.clone());
@@ -96,12 +97,13 @@ impl Registry {
         &self,
         org: OrgId,
         room: RoomId,
-    ) -> Result<Option<(Charter, Levels, Secret<String>)>, StoreError> {
+    ) -> Result<Option<(Charter, Levels, Secret<String>, u64)>, StoreError> {
         let store = &self.means.store;
         let Some(stored) = store.room(org, room).await? else {
             return Ok(None);
         };
         let roles = store.roles(org, room).await?;
+        let last_chat = store.last_chat_number(org, room).await?;
         let removals = store.removals(org, room, self.means.clock.now()).await?;
         let bars = store.bars(org, room).await?;
         let hosts = roles
@@ -130,7 +132,7 @@ impl Registry {
             leaders,
             two_hosts: stored.levels.org().two_hosts(),
         };
-        Ok(Some((charter, stored.levels, stored.password)))
+        Ok(Some((charter, stored.levels, stored.password, last_chat)))
     }
 
     /// The running session of a room, if there is one.

@@ -385,6 +385,9 @@ impl Room {
             .with(settings.screen_share())
             .with(settings.guest_roster())
             .with(settings.participant_count())
+            .with(settings.room_chat())
+            .with(settings.private_chat())
+            .with(settings.chat_history())
     }
 
     /// What a roster line is about: guests see moderators and those who send something.

@@ -163,6 +163,7 @@ impl RoomActor {
             .media
             .disconnect(self.room.charter().room, participant)
             .await;
+        self.chat.log.went(participant);
         self.gone.insert(participant, reason);
         if let Some(seat) = self.seats.remove(&participant)
             && let Some(connection) = seat.connection
