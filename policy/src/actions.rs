@@ -132,6 +132,10 @@ kinds! {
     CreateRoom "create_room" by [RoomCreation, CreateRight, OrgAdmin];
     /// Inviting someone to have an account.
     InviteAccount "invite_account" by [OrgAdmin];
+    /// Reading what was decided in a room.
+    ReadAudit "read_audit" by [Standing];
+    /// Reading what was decided anywhere in the organisation.
+    ReadOrganisationAudit "read_organisation_audit" by [OrgAdmin];
 }
 
 impl ActionKind {
@@ -252,6 +256,10 @@ units! {
     CreateRoom;
     /// Inviting someone to have an account.
     InviteAccount;
+    /// Reading what was decided in a room.
+    ReadAudit;
+    /// Reading what was decided anywhere in the organisation.
+    ReadOrganisationAudit;
 }
 
 actions! {
@@ -372,7 +380,7 @@ actions! {
 
 of_one_kind! {
     plain: Enter Knock SeeLobby SeeCount Lock Unlock ReadPassword ChangePassword EndSession SeeStats ReadRoom EndRoom CreateRoom
-        InviteAccount;
+        InviteAccount ReadAudit ReadOrganisationAudit;
     aimed: Resume Connect Watch SeeParticipant RaiseHand Leave Mute PauseVideo StopShare Remove;
     aimed at a source: Unpublish Ask Grant Withdraw;
     at the door: Admit Deny

@@ -169,7 +169,7 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
             _ => false,
         },
         ActionKind::ReadPassword | ActionKind::ChangePassword => moderates() || owner_outside(),
-        ActionKind::ReadRoom => {
+        ActionKind::ReadRoom | ActionKind::ReadAudit => {
             moderates() || (matches!(role, Owner | Host) && case.standing("outside"))
         }
         ActionKind::EndRoom => owner_outside(),
@@ -185,7 +185,9 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
                     || case.is(Dimension::CreateRight, "yes")
                     || case.admin())
         }
-        ActionKind::InviteAccount => role != Guest && case.admin(),
+        ActionKind::InviteAccount | ActionKind::ReadOrganisationAudit => {
+            role != Guest && case.admin()
+        }
     }
 }
 
@@ -243,7 +245,8 @@ fn who_is_outside_can_only_come_to_the_door_or_tend_their_own_room() {
                 | ActionKind::ChangeSetting
         ) && role == Role::Owner
             && facts.value(Dimension::Mine) == Some("yes");
-        let hosted_room = kind == ActionKind::ReadRoom && role.is_moderator();
+        let hosted_room =
+            matches!(kind, ActionKind::ReadRoom | ActionKind::ReadAudit) && role.is_moderator();
         assert!(door || own_room || hosted_room, "{kind} by {role}");
     }
 }

@@ -235,17 +235,26 @@ pub(super) async fn end(
 
 /// A room that the caller may look at.
 pub(super) async fn read(api: &Api, principal: &Principal, id: &str) -> Result<Room, Problem> {
-    let (id, role, facts) = standing(api, principal, id).await?;
-    let looked = api
-        .state
-        .guard
-        .look(principal.org, principal.actor(), role, id, &facts, ReadRoom);
-    let permit = looked.map_err(|_| Problem::NotFound)?;
+    let permit = look(api, principal, id, ReadRoom).await?;
     api.state
         .store
         .room(principal.org, permit.room())
         .await?
         .ok_or(Problem::NotFound)
+}
+
+/// Asks whether something about a room may be seen, from outside of it.
+pub(super) async fn look<A: Action>(
+    api: &Api,
+    principal: &Principal,
+    id: &str,
+    action: A,
+) -> Result<Permit<A>, Problem> {
+    let (id, role, facts) = standing(api, principal, id).await?;
+    api.state
+        .guard
+        .look(principal.org, principal.actor(), role, id, &facts, action)
+        .map_err(|_| Problem::NotFound)
 }
 
 /// Asks for a permit at a room, from outside of it.

@@ -7,15 +7,16 @@ mod door;
 mod follow;
 mod media;
 mod requests;
+mod rules;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use conclave_policy::settings::Settings;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::auth::guesses::Guesser;
 use crate::auth::session::Auth;
@@ -124,6 +125,8 @@ pub enum ToRoom {
     PasswordChanged(Option<Secret<String>>),
     /// The rules were swapped.
     RulesChanged,
+    /// Someone reads the audit trail and wants to know who is who.
+    Names(oneshot::Sender<BTreeMap<[u8; 16], String>>),
     /// The session behind a connection ended: whatever that identity has here ends with it.
     SignedOut {
         /// Which connection.
@@ -153,6 +156,8 @@ enum Waited {
         durable: bool,
         act: Act,
     },
+    /// A row that nobody waits for.
+    Noted,
     /// A change that acted already: now it may be answered.
     Answer {
         by: (ParticipantId, u32),
@@ -178,6 +183,10 @@ pub struct RoomActor {
     saves: Vec<Durable>,
     acted: Option<(ParticipantId, u32, Durable)>,
     dirty: bool,
+    /// The rules were swapped: what falls now is a row of its own in the trail.
+    swapped: bool,
+    /// Who does not receive, because the rules do not permit it.
+    blind: BTreeSet<ParticipantId>,
 }
 
 impl RoomActor {
@@ -203,6 +212,8 @@ impl RoomActor {
             saves: Vec::new(),
             acted: None,
             dirty: false,
+            swapped: false,
+            blind: BTreeSet::new(),
         }
     }
 
@@ -273,9 +284,8 @@ impl RoomActor {
                 self.room.settings_changed(settings, now);
             }
             ToRoom::PasswordChanged(password) => self.password = password,
-            ToRoom::RulesChanged => self
-                .room
-                .rules_changed(self.means.guard.snapshot().version()),
+            ToRoom::RulesChanged => self.on_rules_changed(),
+            ToRoom::Names(reply) => self.on_names(reply),
             ToRoom::SignedOut { connection } => self.on_signed_out(connection),
             ToRoom::SessionOver { participant } => self.on_session_over(participant),
             ToRoom::End(code) => self.room.end(code),
@@ -300,6 +310,7 @@ impl RoomActor {
 
     async fn on_durable(&mut self, waited: Waited) {
         match waited {
+            Waited::Noted => {}
             Waited::Answer {
                 by: (by, id),
                 outcome,

@@ -15,6 +15,7 @@ pub mod registry;
 pub mod request;
 pub mod room;
 pub mod seat;
+pub mod standing;
 pub mod timer;
 pub mod view;
 
