@@ -858,6 +858,7 @@ mod tests {
             .with(Target::Own)
             .with(crate::facts::Right::Granted)
             .with(crate::settings::ScreenShare::Everyone);
+        let mine = crate::explain::assume(ActionKind::PublishScreen, Role::Host, mine).0;
         let ask = |role| snapshot.explain(ActionKind::PublishScreen, role, &mine);
         assert_eq!(
             (ask(Role::Host).allowed, ask(Role::Host).rule),

@@ -5,6 +5,7 @@
 mod audit;
 mod body;
 mod caller;
+mod guestlinks;
 mod invitations;
 pub mod problem;
 mod rooms;

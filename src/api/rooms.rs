@@ -243,20 +243,6 @@ pub(super) async fn read(api: &Api, principal: &Principal, id: &str) -> Result<R
         .ok_or(Problem::NotFound)
 }
 
-/// Asks whether something about a room may be seen, from outside of it.
-pub(super) async fn look<A: Action>(
-    api: &Api,
-    principal: &Principal,
-    id: &str,
-    action: A,
-) -> Result<Permit<A>, Problem> {
-    let (id, role, facts) = standing(api, principal, id).await?;
-    api.state
-        .guard
-        .look(principal.org, principal.actor(), role, id, &facts, action)
-        .map_err(|_| Problem::NotFound)
-}
-
 /// Asks for a permit at a room, from outside of it.
 pub(super) async fn ask<A: Action>(
     api: &Api,
@@ -270,6 +256,19 @@ pub(super) async fn ask<A: Action>(
             .guard
             .ask(principal.org, principal.actor(), role, id, &facts, action);
     durable(api, permit, audit, Problem::NotFound).await
+}
+
+/// Whether the caller may look at something of a room, from outside of it; no row when they may.
+pub(super) async fn look<A: Action>(
+    api: &Api,
+    principal: &Principal,
+    id: &str,
+    action: A,
+) -> Result<Permit<A>, Problem> {
+    let (id, role, facts) = standing(api, principal, id).await?;
+    let (org, actor) = (principal.org, principal.actor());
+    let looked = api.state.guard.look(org, actor, role, id, &facts, action);
+    looked.map_err(|_| Problem::NotFound)
 }
 
 /// What the caller is to a room that may not exist. For a room that does not, and for one that has nothing to do with

@@ -4,12 +4,15 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod bars;
 mod blind;
 pub mod database;
 pub mod error;
+pub mod guestlinks;
 pub mod heads;
 pub mod invitations;
 mod migrate;
+pub mod owners;
 pub mod removals;
 pub mod roles;
 pub mod rooms;

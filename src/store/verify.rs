@@ -407,13 +407,17 @@ impl Search {
         let mut suspects = std::mem::take(&mut self.suspects);
         while !suspects.is_empty() {
             let one = suspects.remove(0);
-            match suspects.iter().position(|other| one.is_swapped_with(other)) {
-                Some(place) => {
-                    let with = number(suspects.remove(place).seq);
-                    self.found(one.seq, Fault::Swapped { with });
-                }
-                None => self.found(one.seq, Fault::Edited),
-            }
+            let fault = match suspects.iter().position(|other| one.is_swapped_with(other)) {
+                Some(place) => Fault::Swapped {
+                    with: number(suspects.remove(place).seq),
+                },
+                None => Fault::Edited,
+            };
+            // They are few, and may stand before all that was found: they always have a place.
+            self.findings.push(Finding {
+                seq: number(one.seq),
+                fault,
+            });
         }
     }
 
@@ -423,9 +427,7 @@ impl Search {
 
     fn found_at(&mut self, seq: u64, fault: Fault) {
         let finding = Finding { seq, fault };
-        // Suspects come last, and may be the first rows of all.
-        let room = MOST_FINDINGS.saturating_add(MOST_SUSPECTS);
-        if self.findings.len() < room && !self.findings.contains(&finding) {
+        if self.findings.len() < MOST_FINDINGS && !self.findings.contains(&finding) {
             self.findings.push(finding);
         }
     }
