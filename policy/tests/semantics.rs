@@ -289,9 +289,7 @@ fn every_action_within_a_room_asks_how_the_actor_stands_to_it() {
     for kind in ActionKind::ALL {
         let organisation = matches!(
             kind,
-            ActionKind::CreateRoom
-                | ActionKind::InviteAccount
-                | ActionKind::ReadOrganisationAudit
+            ActionKind::CreateRoom | ActionKind::InviteAccount | ActionKind::ReadOrganisationAudit
         );
         assert_ne!(
             kind.dimensions().contains(&Dimension::Standing),
