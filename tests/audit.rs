@@ -2,8 +2,6 @@
 //! edited, dropped, swapped or truncated: each is found and named. A database that was turned back is found from outside.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a test may fail"
