@@ -1,9 +1,9 @@
 // The room as this participant sees it, folded from the admitted view and the events after it. Pure: a new value each time.
 
-import type { Event as RoomEvent } from "./generated/Event";
-import type { KnockView } from "./generated/KnockView";
-import type { ParticipantView } from "./generated/ParticipantView";
-import type { RoomView } from "./generated/RoomView";
+import type { RoomEvent } from "./contract";
+import type { KnockView } from "./contract";
+import type { ParticipantView } from "./contract";
+import type { RoomView } from "./contract";
 
 /** The view after `event`; the same object when the event does not touch it. */
 export function applyEvent(room: RoomView, event: RoomEvent): RoomView {
@@ -25,6 +25,19 @@ export function applyEvent(room: RoomView, event: RoomEvent): RoomView {
       return { ...room, settings: room.settings.map((s) => (s.key === event.setting.key ? event.setting : s)) };
     case "count":
       return { ...room, count: event.count };
+    case "spotlight":
+      return { ...room, spotlight: event.participant };
+    case "suspended":
+      return { ...room, suspended: event.suspended };
+    case "lobby_count":
+      return { ...room, lobby: { waiting: event.waiting, suspected: event.suspected } };
+    case "may_chat":
+      return { ...room, may_chat: event.may };
+    case "chat":
+    case "chat_deleted":
+    case "profile_pending":
+    case "profile_gone":
+    case "owner_changed":
     case "done_to_you":
     case "asked":
     case "slots":

@@ -1,7 +1,7 @@
 // The folding of events into the view.
 
 import { expect, test } from "vitest";
-import type { KnockView } from "../src/generated/KnockView";
+import type { KnockView } from "../src/contract";
 import { applyEvent, isModerator, ownLine } from "../src/room";
 import { participant, roomView, YOU } from "./fakes";
 

@@ -5,6 +5,7 @@ import { account, signOut } from "../account";
 import { go } from "../route";
 import { Button } from "../ui/button";
 import { Mark } from "../ui/icons";
+import { ThemeButton } from "../ui/theme";
 
 export function Frame(props: { narrow?: boolean; children: ComponentChildren }): JSX.Element {
   const me = account.value;
@@ -22,14 +23,15 @@ export function Frame(props: { narrow?: boolean; children: ComponentChildren }):
           <Mark size={30} />
           <span>Conclave</span>
         </a>
-        {me?.kind === "account" && (
-          <div class="frame-me">
-            <span class="frame-name">{me.name}</span>
+        <div class="frame-me">
+          {me?.kind === "account" && <span class="frame-name">{me.name}</span>}
+          <ThemeButton />
+          {me?.kind === "account" && (
             <Button small kind="quiet" onPress={signOut}>
               Sign out
             </Button>
-          </div>
-        )}
+          )}
+        </div>
       </header>
       <main class={props.narrow === true ? "frame-main frame-narrow" : "frame-main"}>{props.children}</main>
       <footer class="frame-foot">Nobody is heard, seen or let in without permission. The server enforces it.</footer>

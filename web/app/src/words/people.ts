@@ -1,6 +1,6 @@
 // Words for people: roles, how sure the name is, sources, times.
 
-import type { Role, Source } from "@conclave/sdk";
+import type { GuestLinkView, KnockView, Role, Source, Phrase } from "@conclave/sdk";
 
 export const ROLE: Readonly<Record<Role, string>> = {
   owner: "Owner",
@@ -32,6 +32,48 @@ export const ASK: Readonly<Record<Source, string>> = {
 
 export function standing(signedIn: boolean): string {
   return signedIn ? "signed in" : "guest, unverified";
+}
+
+/** What hosts can say to those who wait. */
+export const PHRASE: Readonly<Record<Phrase, string>> = {
+  one_moment: "One moment, please. A host will be with you.",
+  starting_soon: "The meeting starts soon.",
+  please_identify: "Please give your full name, so that a host knows you.",
+  wrong_meeting: "This may be the wrong meeting. Ask whoever invited you.",
+};
+
+/** How a guest link stands, and whether it can still be taken back. A used one can: that ends the guest's way in. */
+export function linkStanding(link: GuestLinkView, now: number): { words: string; good: boolean; mayRevoke: boolean } {
+  if (link.revoked !== null) return { words: "taken back", good: false, mayRevoke: false };
+  if (link.expires <= now) return { words: "expired", good: false, mayRevoke: false };
+  return link.used === null ? { words: "not used yet", good: true, mayRevoke: true } : { words: "in use", good: true, mayRevoke: true };
+}
+
+const WARNINGS: Readonly<Record<string, string>> = {
+  resembles: "Looks like the name of someone here.",
+  mixed_scripts: "Mixes letters of several scripts.",
+  confusable: "Has letters that look like others.",
+  invisible: "Had characters that cannot be seen; they were taken out.",
+  bidi: "Had characters that turn the direction of writing; they were taken out.",
+};
+
+/** What speaks against a new name. One that this page does not know is shown as it came. */
+export function warningWords(warning: string): string {
+  return WARNINGS[warning] ?? warning.replaceAll("_", " ");
+}
+
+/** How sure the name of someone who waits is, in the words that hosts see. */
+export function identityWords(knock: KnockView): string {
+  switch (knock.identity?.kind) {
+    case "account":
+      return `signed in, ${knock.identity.organisation}`;
+    case "guest_link":
+      return `guest with the link “${knock.identity.label}”`;
+    case "unverified":
+      return "guest, unverified";
+    case undefined:
+      return standing(knock.signed_in);
+  }
 }
 
 export function initials(name: string): string {
