@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 
 export interface MenuItem {
   label: string;
@@ -17,8 +17,16 @@ export function Menu(props: { label: string; class?: string; items: readonly Men
   const id = useId();
   const place = useRef<HTMLDivElement>(null);
   const button = useRef<HTMLButtonElement>(null);
-  useEffect(() => {
-    if (open.value) place.current?.querySelector<HTMLElement>("[role=menuitem]")?.focus();
+  const list = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    const [from, menu] = [button.current, list.current];
+    if (!open.value || from === null || menu === null) return;
+    // Above everything: a tile cuts off what hangs out of it.
+    menu.showPopover();
+    const at = from.getBoundingClientRect();
+    menu.style.top = `${Math.max(8, Math.min(at.bottom + 4, innerHeight - menu.offsetHeight - 8))}px`;
+    menu.style.left = `${Math.max(8, at.right - menu.offsetWidth)}px`;
+    menu.querySelector<HTMLElement>("[role=menuitem]")?.focus();
   }, [open.value]);
   const close = (back: boolean) => {
     open.value = false;
@@ -42,7 +50,7 @@ export function Menu(props: { label: string; class?: string; items: readonly Men
       class="menu"
       ref={place}
       onFocusOut={(event) => {
-        if (open.value && event.relatedTarget instanceof Node && !event.currentTarget.contains(event.relatedTarget)) close(false);
+        if (open.value && !(event.relatedTarget instanceof Node && event.currentTarget.contains(event.relatedTarget))) close(false);
       }}
     >
       <button
@@ -58,7 +66,7 @@ export function Menu(props: { label: string; class?: string; items: readonly Men
         {props.children}
       </button>
       {open.value && (
-        <div class="menu-list" role="menu" id={id} aria-label={props.label} onKeyDown={press}>
+        <div class="menu-list" role="menu" popover="manual" ref={list} id={id} aria-label={props.label} onKeyDown={press}>
           {props.items.map((item) => (
             <button
               key={item.label}
