@@ -13,7 +13,8 @@ use crate::ids::ParticipantId;
 use crate::rooms::person::Person;
 use crate::rooms::room::{Room, RoomAction};
 use crate::rooms::view::{
-    Event, LeaveReason, ParticipantView, RoomView, SettingView, SourceState, SourceStates,
+    Event, LeaveReason, LobbyCount, ParticipantView, RoomView, SettingView, SourceState,
+    SourceStates,
 };
 
 /// What one participant has been shown.
@@ -21,6 +22,8 @@ use crate::rooms::view::{
 pub struct Projection {
     shown: BTreeMap<ParticipantId, ParticipantView>,
     count: Option<u32>,
+    lobby: Option<LobbyCount>,
+    spotlight: Option<ParticipantId>,
 }
 
 impl Projection {
@@ -28,6 +31,8 @@ impl Projection {
     pub fn whole(&mut self, room: &Room, rules: &Snapshot, viewer: &Person) -> RoomView {
         self.shown = visible(room, rules, viewer);
         self.count = count(room, rules, viewer);
+        self.lobby = lobby(room, rules, viewer);
+        self.spotlight = room.spotlight().filter(|id| self.shows(*id));
         RoomView {
             room: room.charter().room,
             title: room.charter().title.clone(),
@@ -35,6 +40,9 @@ impl Projection {
             you: viewer.id,
             participants: self.shown.values().cloned().collect(),
             knocks: allowed(room, rules, viewer, ActionKind::SeeLobby).then(|| room.knock_views()),
+            suspended: room.suspended(),
+            spotlight: self.spotlight,
+            lobby: self.lobby,
             count: self.count,
             settings: SettingView::all(&room.charter().settings),
         }
@@ -69,12 +77,33 @@ impl Projection {
             }
         }
         self.shown = now;
+        let spotlight = room.spotlight().filter(|id| self.shows(*id));
+        if spotlight != self.spotlight {
+            self.spotlight = spotlight;
+            events.push(Event::Spotlight {
+                participant: spotlight,
+            });
+        }
         let count = count(room, rules, viewer);
         if let (Some(count), true) = (count, count != self.count) {
             events.push(Event::Count { count });
         }
         self.count = count;
         events
+    }
+
+    /// How many wait, if that changed for this participant since the last call.
+    pub fn lobby_changed(
+        &mut self,
+        room: &Room,
+        rules: &Snapshot,
+        viewer: &Person,
+    ) -> Option<Event> {
+        let now = lobby(room, rules, viewer);
+        let changed = now != self.lobby;
+        self.lobby = now;
+        now.filter(|_| changed)
+            .map(|count| Event::LobbyCount { count })
     }
 
     /// Whether this participant was shown to the viewer.
@@ -116,6 +145,10 @@ fn allowed(room: &Room, rules: &Snapshot, viewer: &Person, kind: ActionKind) -> 
 fn count(room: &Room, rules: &Snapshot, viewer: &Person) -> Option<u32> {
     allowed(room, rules, viewer, ActionKind::SeeCount)
         .then(|| u32::try_from(room.people().count()).unwrap_or(u32::MAX))
+}
+
+fn lobby(room: &Room, rules: &Snapshot, viewer: &Person) -> Option<LobbyCount> {
+    allowed(room, rules, viewer, ActionKind::SeeLobby).then(|| room.lobby_count())
 }
 
 fn line(room: &Room, rules: &Snapshot, person: &Person) -> ParticipantView {
