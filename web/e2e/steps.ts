@@ -69,7 +69,7 @@ export async function enter(seat: Seat, link: string): Promise<void> {
 }
 
 export function tool(seat: Seat, name: string | RegExp): Locator {
-  return button(seat.page.getByRole("toolbar"), name);
+  return button(seat.page.getByRole("toolbar"), typeof name === "string" ? name.replace("Microphone", "Mic") : name);
 }
 
 export async function turn(seat: Seat, name: "Microphone" | "Camera" | "Share screen", on: boolean): Promise<void> {
@@ -122,4 +122,15 @@ export async function closePanel(seat: Seat): Promise<void> {
 /** A notice with these words is shown. */
 export async function told(seat: Seat, words: string | RegExp): Promise<void> {
   await seat.page.getByRole("status", { name: "Notices" }).getByText(words).waitFor();
+}
+
+/** An own act is said to those who listen. */
+export async function done(seat: Seat, words: string | RegExp): Promise<void> {
+  await seat.page.getByRole("status", { name: "What was done" }).getByText(words).waitFor({ state: "attached" });
+}
+
+/** The focus on one person of the people panel, as the arrow keys bring it there. */
+export async function focusPerson(seat: Seat, name: string): Promise<void> {
+  const panel = await peoplePanel(seat, "In the room");
+  await button(panel, `Options for ${name}`).focus();
 }

@@ -280,7 +280,7 @@ async function obey(): Promise<void> {
   await member.page.evaluate(async () => {
     window.media.deaf = false;
     const lit = (name: string) => document.querySelector(`[role=toolbar] button[aria-label="${name}"]`)?.getAttribute("aria-pressed") === "true";
-    const on = [lit("Microphone"), lit("Camera"), lit("Share screen"), lit("Share screen")];
+    const on = [lit("Mic"), lit("Camera"), lit("Share screen"), lit("Share screen")];
     const senders = window.media.peers.at(-1)?.getSenders() ?? [];
     for (const [at, wanted] of on.entries()) {
       const track = senders[at]?.track;

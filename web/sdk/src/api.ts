@@ -1,7 +1,10 @@
 // The HTTPS side: sessions, invitations and rooms. The session itself is a cookie that no script can read.
 
-import type { AuditFilter, AuditPage, GuestLinkMade, GuestLinkView, OrganisationSettings, PreviewLine, SettingView } from "./contract";
+import type { AuditPage, AuditVerdict, OrganisationSettings, PreviewLine, SettingView } from "./contract";
 import { CallFailed, UNREACHABLE, type FailureCode } from "./failure";
+import type { GuestLinkList } from "./generated/GuestLinkList";
+import type { GuestLinkMade } from "./generated/GuestLinkMade";
+import type { GuestLinkView } from "./generated/GuestLinkView";
 import type { InvitationView } from "./generated/InvitationView";
 import type { Me } from "./generated/Me";
 import type { RoomEntry } from "./generated/RoomEntry";
@@ -10,6 +13,16 @@ import type { RoomMade } from "./generated/RoomMade";
 import type { RoomPassword } from "./generated/RoomPassword";
 import type { SessionView } from "./generated/SessionView";
 import type { SettingList } from "./generated/SettingList";
+
+/** Which rows of the audit trail; what is left out may be anything. */
+export interface AuditFilter {
+  /** Only for the organisation's. */
+  room?: string;
+  actor?: string;
+  action?: string;
+  verdict?: AuditVerdict;
+  before?: number;
+}
 
 /** Who is signed in here, or null. */
 export async function me(): Promise<Me | null> {
@@ -93,7 +106,7 @@ export function changeOrganisationSetting(key: string, value: string, locked: bo
 }
 
 export async function guestLinks(room: string): Promise<GuestLinkView[]> {
-  return (await request<{ links: GuestLinkView[] }>("GET", `/api/rooms/${encodeURIComponent(room)}/guest-links`)).links;
+  return (await request<GuestLinkList>("GET", `/api/rooms/${encodeURIComponent(room)}/guest-links`)).links;
 }
 
 export function makeGuestLink(room: string, label: string, hours: number): Promise<GuestLinkMade> {
@@ -105,9 +118,8 @@ export function revokeGuestLink(room: string, link: string): Promise<void> {
 }
 
 /** What was decided, the newest first: of one room for its hosts, of the organisation for admins. */
-export function audit(filter: AuditFilter): Promise<AuditPage> {
-  const { room, ...rest } = filter;
-  const query = new URLSearchParams(Object.entries(rest).map(([key, value]) => [key, String(value)]));
+export function audit(filter: AuditFilter, room?: string): Promise<AuditPage> {
+  const query = new URLSearchParams(Object.entries(filter).map(([key, value]) => [key, String(value)]));
   return request("GET", `${room === undefined ? "/api/organisation/audit" : `/api/rooms/${encodeURIComponent(room)}/audit`}?${query}`);
 }
 

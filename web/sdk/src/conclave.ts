@@ -4,12 +4,9 @@
 
 import { browserEnvironment, type Environment } from "./environment";
 import type {
-  BarView,
-  ChatMessage,
+  ChatView,
   Done,
   DoneToYou,
-  HostMessage,
-  Seen,
   KnockView,
   ParticipantView,
   Preset,
@@ -20,9 +17,12 @@ import type {
 } from "./contract";
 import { Emitter } from "./emitter";
 import type { FailureCode } from "./failure";
+import type { BarView } from "./generated/BarView";
 import type { Role } from "./generated/Role";
+import type { Seen } from "./generated/Seen";
 import type { Source } from "./generated/Source";
 import type { SourceStatsView } from "./generated/SourceStatsView";
+import type { WaitingWord } from "./generated/WaitingWord";
 import { Link } from "./link";
 import { Local } from "./media/local";
 import { Looks, type Size } from "./media/looks";
@@ -41,9 +41,11 @@ export interface LobbyPage {
 }
 
 export interface ChatPage {
-  messages: ChatMessage[];
+  messages: ChatView[];
   /** Whether there are older ones that may be read. */
   more: boolean;
+  /** Where the older ones begin, when there may be more. */
+  next?: number;
 }
 
 export interface JoinOptions {
@@ -214,7 +216,7 @@ export class Conclave {
   }
 
   /** To one who waits, or without `knock` to all of them. */
-  messageWaiting(message: HostMessage, knock?: string): Promise<void> {
+  messageWaiting(message: WaitingWord, knock?: string): Promise<void> {
     return this.#call({ type: "message_waiting", ...message, ...(knock === undefined ? {} : { knock }) });
   }
 
@@ -314,8 +316,8 @@ export class Conclave {
     return chatPage(await this.#link.call({ type: "chat_history", limit, ...(before === undefined ? {} : { before }) }));
   }
 
-  async chatSearch(words: string): Promise<ChatPage> {
-    return chatPage(await this.#link.call({ type: "chat_search", words }));
+  async chatSearch(words: string, before?: number): Promise<ChatPage> {
+    return chatPage(await this.#link.call({ type: "chat_search", words, ...(before === undefined ? {} : { before }) }));
   }
 
   deleteChat(number: number): Promise<void> {
@@ -382,7 +384,7 @@ export class Conclave {
     this.#set({ phase: "waiting", since: Date.now(), sentBack, messages: [] });
   }
 
-  #hostSaid(message: HostMessage): void {
+  #hostSaid(message: WaitingWord): void {
     if (this.#state.phase !== "waiting") return;
     this.#set({ ...this.#state, messages: [...this.#state.messages, message].slice(-MESSAGES_KEPT) });
   }

@@ -1,18 +1,14 @@
 // What the sdk gives to a page. No framework, no page elements.
 
 export * as api from "./api";
+export type { AuditFilter } from "./api";
 export { Conclave, type ChatPage, type ConclaveEvents, type JoinOptions, type LobbyPage, type StopCause } from "./conclave";
 export type {
-  AuditFilter,
   AuditPage,
-  AuditRow,
-  BarView,
-  ChatMessage,
+  AuditRowView,
+  AuditVerdict,
+  ChatView,
   DoneToYou,
-  GuestLinkView,
-  GuestLinkMade,
-  HostMessage,
-  IdentityView,
   KnockView,
   ParticipantView,
   PendingProfile,
@@ -23,19 +19,25 @@ export type {
   RoomView,
   SettingLevel,
   SettingView,
-  Phrase,
 } from "./contract";
 export { browserEnvironment, socketUrl, type Environment } from "./environment";
 export { CallFailed, type FailureCode } from "./failure";
+export type { BarView } from "./generated/BarView";
+export type { GuestLinkMade } from "./generated/GuestLinkMade";
+export type { GuestLinkView } from "./generated/GuestLinkView";
+export type { IdentityView } from "./generated/IdentityView";
 export type { InvitationView } from "./generated/InvitationView";
 export type { LeaveReason } from "./generated/LeaveReason";
 export type { Me } from "./generated/Me";
+export type { NameWarning } from "./generated/NameWarning";
+export type { Phrase } from "./generated/Phrase";
 export type { Role } from "./generated/Role";
 export type { RoomEntry } from "./generated/RoomEntry";
 export type { RoomMade } from "./generated/RoomMade";
 export type { Source } from "./generated/Source";
 export type { SourceState } from "./generated/SourceState";
 export type { SourceStatsView } from "./generated/SourceStatsView";
+export type { WaitingWord } from "./generated/WaitingWord";
 export type { LocalTracks } from "./media/local";
 export type { AudioSlot, MediaStatus } from "./media/media";
 export { isModerator, ownLine } from "./room";

@@ -6,10 +6,11 @@ import { Calls } from "./calls";
 import { CallFailed, CLOSE_CODES, CONNECTION_LOST, UNREACHABLE, type FailureCode } from "./failure";
 import type { Done } from "./contract";
 import type { ErrorCode } from "./generated/ErrorCode";
-import type { HostMessage, RoomEvent } from "./contract";
+import type { RoomEvent } from "./contract";
 import type { RoomRequest } from "./contract";
 import type { RoomView } from "./contract";
 import type { ServerMessage } from "./contract";
+import type { WaitingWord } from "./generated/WaitingWord";
 import type { OpenSocket, Socket } from "./socket";
 import type { TabStore } from "./tab";
 import { decode, encode } from "./wire";
@@ -43,7 +44,7 @@ export interface LinkHandlers {
   connecting(): void;
   waiting(): void;
   /** A host says something to those who wait. */
-  message(message: HostMessage): void;
+  message(message: WaitingWord): void;
   admitted(room: RoomView): void;
   resumed(): void;
   event(event: RoomEvent): void;

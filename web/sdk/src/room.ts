@@ -1,9 +1,6 @@
 // The room as this participant sees it, folded from the admitted view and the events after it. Pure: a new value each time.
 
-import type { RoomEvent } from "./contract";
-import type { KnockView } from "./contract";
-import type { ParticipantView } from "./contract";
-import type { RoomView } from "./contract";
+import type { KnockView, ParticipantView, PendingProfile, RoomEvent, RoomView } from "./contract";
 
 /** The view after `event`; the same object when the event does not touch it. */
 export function applyEvent(room: RoomView, event: RoomEvent): RoomView {
@@ -33,11 +30,14 @@ export function applyEvent(room: RoomView, event: RoomEvent): RoomView {
       return { ...room, lobby: { waiting: event.waiting, suspected: event.suspected } };
     case "may_chat":
       return { ...room, may_chat: event.may };
+    case "profile_pending": {
+      const { type: _type, ...change } = event;
+      return { ...room, pending_profiles: [...withoutChange(room, change.participant), change] };
+    }
+    case "profile_gone":
+      return { ...room, pending_profiles: withoutChange(room, event.participant) };
     case "chat":
     case "chat_deleted":
-    case "profile_pending":
-    case "profile_gone":
-    case "owner_changed":
     case "done_to_you":
     case "asked":
     case "slots":
@@ -54,6 +54,10 @@ export function ownLine(room: RoomView): ParticipantView | undefined {
 
 export function isModerator(participant: ParticipantView | undefined): boolean {
   return participant?.role === "owner" || participant?.role === "host";
+}
+
+function withoutChange(room: RoomView, participant: string): PendingProfile[] {
+  return (room.pending_profiles ?? []).filter((change) => change.participant !== participant);
 }
 
 function withParticipant(list: ParticipantView[], changed: ParticipantView): ParticipantView[] {

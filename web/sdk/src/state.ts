@@ -3,7 +3,8 @@
 import type { FailureCode } from "./failure";
 import type { LocalTracks } from "./media/local";
 import type { MediaStatus } from "./media/media";
-import type { HostMessage, RoomView } from "./contract";
+import type { RoomView } from "./contract";
+import type { WaitingWord } from "./generated/WaitingWord";
 
 export interface Connecting {
   readonly phase: "connecting";
@@ -16,7 +17,7 @@ export interface Waiting {
   /** Whether a host sent the participant back here. */
   readonly sentBack: boolean;
   /** What hosts said to those who wait, the newest last; few. */
-  readonly messages: readonly HostMessage[];
+  readonly messages: readonly WaitingWord[];
 }
 
 export interface Admitted {

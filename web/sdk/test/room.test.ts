@@ -5,7 +5,7 @@ import type { KnockView } from "../src/contract";
 import { applyEvent, isModerator, ownLine } from "../src/room";
 import { participant, roomView, YOU } from "./fakes";
 
-const KNOCK: KnockView = { knock: "k1", version: 1, name: "Jun", signed_in: false, since: 1, while_locked: false, denied_before: 0 };
+const KNOCK: KnockView = { knock: "k1", version: 1, name: "Jun", signed_in: false, since: 1, while_locked: false, denied_before: 0, identity: { kind: "unverified" }, first_seen: 1, suspected: false, similar_to: null, agreed_by: null };
 
 test("people come, change and go", () => {
   let room = applyEvent(roomView(), { type: "participant_joined", participant: participant("ada") });

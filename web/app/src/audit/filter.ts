@@ -1,35 +1,34 @@
 // The filters of the audit page as the person sets them, and as the server is asked. Pure.
 
-import type { AuditFilter } from "@conclave/sdk";
+import type { AuditFilter, AuditVerdict } from "@conclave/sdk";
 
-export interface Wanted {
-  outcome: "" | "allowed" | "denied";
-  action: string;
-  actor: string;
-  /** As a date field gives them: local days, empty for none. */
-  from: string;
-  until: string;
+/** Someone or something in a row that the person chose to see more of. */
+export interface Chosen {
+  id: string;
+  words: string;
 }
 
-export const ALL: Wanted = { outcome: "", action: "", actor: "", from: "", until: "" };
+export interface Wanted {
+  verdict: AuditVerdict | "";
+  action: string;
+  actor: Chosen | null;
+  /** Only where all rooms are shown. */
+  room: Chosen | null;
+}
 
-export function asked(wanted: Wanted, room: string | undefined, before: number | undefined): AuditFilter {
+export const ALL: Wanted = { verdict: "", action: "", actor: null, room: null };
+
+/** `before` is where the page begins; without it the newest. */
+export function asked(wanted: Wanted, before: number | undefined): AuditFilter {
   const filter: AuditFilter = {};
-  if (room !== undefined) filter.room = room;
   if (before !== undefined) filter.before = before;
-  if (wanted.outcome !== "") filter.outcome = wanted.outcome;
+  if (wanted.verdict !== "") filter.verdict = wanted.verdict;
   if (wanted.action !== "") filter.action = wanted.action;
-  if (wanted.actor.trim() !== "") filter.actor = wanted.actor.trim();
-  const from = dayStart(wanted.from);
-  if (from !== null) filter.from = from;
-  const until = dayStart(wanted.until);
-  // The last day is meant whole.
-  if (until !== null) filter.until = until + 24 * 3_600_000;
+  if (wanted.actor !== null) filter.actor = wanted.actor.id;
+  if (wanted.room !== null) filter.room = wanted.room.id;
   return filter;
 }
 
-function dayStart(day: string): number | null {
-  const [year, month, date] = day.split("-").map(Number);
-  if (year === undefined || month === undefined || date === undefined || [year, month, date].some(Number.isNaN)) return null;
-  return new Date(year, month - 1, date).getTime();
+export function isVerdict(text: string): text is AuditVerdict {
+  return text === "permitted" || text === "denied" || text === "noted";
 }

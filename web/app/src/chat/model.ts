@@ -1,9 +1,9 @@
 // The chat of one meeting for the page: the log as a signal, pages on demand, and sending that can be repeated without writing twice.
 
-import type { ChatMessage, Conclave } from "@conclave/sdk";
+import type { ChatView, Conclave } from "@conclave/sdk";
 import { signal } from "@preact/signals";
 import { textOf } from "../ui/failure";
-import { allRead, deleted, EMPTY, oldest, received, withPage, type Log } from "./log";
+import { allRead, deleted, EMPTY, received, withPage, type Log } from "./log";
 
 const PAGE = 50;
 
@@ -18,7 +18,7 @@ export class Chat {
   readonly log = signal<Log>(EMPTY);
   readonly unsent = signal<readonly Draft[]>([]);
   /** What a search found; null while none is shown. */
-  readonly found = signal<{ words: string; messages: readonly ChatMessage[] } | null>(null);
+  readonly found = signal<{ words: string; messages: readonly ChatView[] } | null>(null);
   readonly trouble = signal<string | null>(null);
   readonly #client: Conclave;
   readonly #seen: () => boolean;
@@ -29,7 +29,7 @@ export class Chat {
     this.#seen = seen;
   }
 
-  take(message: ChatMessage): void {
+  take(message: ChatView): void {
     this.log.value = received(this.log.value, message, this.#seen());
   }
 
@@ -42,13 +42,13 @@ export class Chat {
   /** The chat was opened: everything is read, and the first page is fetched. */
   read(): void {
     this.log.value = allRead(this.log.peek());
-    if (this.log.peek().more === undefined) void this.older();
+    if (this.log.peek().next === undefined) void this.older();
   }
 
   async older(): Promise<void> {
     await this.#attempt(async () => {
       const log = this.log.peek();
-      const page = await this.#client.chatHistory(log.more === undefined ? undefined : oldest(log), PAGE);
+      const page = await this.#client.chatHistory(log.next ?? undefined, PAGE);
       this.log.value = withPage(this.log.peek(), page);
     });
   }

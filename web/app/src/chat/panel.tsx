@@ -1,7 +1,7 @@
 // The room's chat: history in pages, search, writing where one may, and why not where one may not. Text is text: links in it are
 // not links.
 
-import type { ChatMessage, RoomView } from "@conclave/sdk";
+import type { ChatView, RoomView } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
@@ -72,7 +72,7 @@ function Messages(props: { meeting: Meeting; room: RoomView }): JSX.Element {
         atEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < 40;
       }}
     >
-      {log.more === true && (
+      {typeof log.next === "number" && (
         <div class="chat-older">
           <Button
             small
@@ -91,7 +91,7 @@ function Messages(props: { meeting: Meeting; room: RoomView }): JSX.Element {
           </Button>
         </div>
       )}
-      {log.more === false && log.messages.length === 0 && drafts === 0 && (
+      {log.next === null && log.messages.length === 0 && drafts === 0 && (
         <div class="chat-empty">
           <p>Nothing has been written yet.</p>
           <p class="hint">You read what is written from the moment you came in. Whoever waits outside reads none of it.</p>
@@ -109,7 +109,7 @@ function Messages(props: { meeting: Meeting; room: RoomView }): JSX.Element {
   );
 }
 
-function Found(props: { meeting: Meeting; room: RoomView; words: string; messages: readonly ChatMessage[] }): JSX.Element {
+function Found(props: { meeting: Meeting; room: RoomView; words: string; messages: readonly ChatView[] }): JSX.Element {
   return (
     <div class="chat-log" tabIndex={0} role="region" aria-label="Found messages">
       <p class="hint" role="status">
@@ -124,7 +124,7 @@ function Found(props: { meeting: Meeting; room: RoomView; words: string; message
   );
 }
 
-function Message(props: { meeting: Meeting; room: RoomView; message: ChatMessage; together: boolean }): JSX.Element {
+function Message(props: { meeting: Meeting; room: RoomView; message: ChatView; together: boolean }): JSX.Element {
   const { meeting, room, message } = props;
   const own = message.participant === room.you;
   const mayDelete = !message.deleted && (own || meeting.moderates.value);

@@ -34,7 +34,7 @@ export function actsOn(own: ParticipantView | undefined, person: ParticipantView
   if (own === undefined || person.participant === own.participant) return [];
   if (own.role !== "owner" && own.role !== "host") return [];
   const below = mayActOn(own, person);
-  return [...spotlight(person, room), ...(below ? [...cuts(person), ...rights(person), ...roles(own, person), ...out(own, person, room)] : [])];
+  return [...spotlight(person, room), ...(below ? [...cuts(person), ...rights(person), ...roles(own, person), ...out(own, person)] : [])];
 }
 
 export function actFor(acts: readonly Act[], key: string): Act | undefined {
@@ -71,7 +71,6 @@ function rights(person: ParticipantView): Act[] {
 }
 
 function spotlight(person: ParticipantView, room: RoomView): Act[] {
-  if (room.spotlight === undefined) return [];
   const lit = room.spotlight === person.participant;
   return [
     {
@@ -97,12 +96,10 @@ function roles(own: ParticipantView, person: ParticipantView): Act[] {
   }));
 }
 
-function out(own: ParticipantView, person: ParticipantView, room: RoomView): Act[] {
+function out(own: ParticipantView, person: ParticipantView): Act[] {
   const { participant: id, name } = person;
   const acts: Act[] = [];
-  // The parts that came with the suspension; an older server has neither.
-  const later = room.suspended !== undefined;
-  if (later && own.role === "owner" && person.signed_in) {
+  if (own.role === "owner" && person.signed_in) {
     acts.push({
       id: "transfer",
       key: "O",
@@ -113,17 +110,15 @@ function out(own: ParticipantView, person: ParticipantView, room: RoomView): Act
       run: (client) => client.transferOwnership(id),
     });
   }
-  if (later) {
-    acts.push({
-      id: "send_back",
-      key: "W",
-      label: "Send back to the waiting room",
-      group: "out",
-      done: `${name} waits outside again, and hears and sees nothing of the room.`,
-      confirm: { title: `Send ${name} back to the waiting room?`, text: "They are cut off at once and wait until a host lets them in again.", confirm: "Send back" },
-      run: (client) => client.sendBack(id),
-    });
-  }
+  acts.push({
+    id: "send_back",
+    key: "W",
+    label: "Send back to the waiting room",
+    group: "out",
+    done: `${name} waits outside again, and hears and sees nothing of the room.`,
+    confirm: { title: `Send ${name} back to the waiting room?`, text: "They are cut off at once and wait until a host lets them in again.", confirm: "Send back" },
+    run: (client) => client.sendBack(id),
+  });
   acts.push({
     id: "remove",
     key: "X",
@@ -137,20 +132,18 @@ function out(own: ParticipantView, person: ParticipantView, room: RoomView): Act
     },
     run: (client) => client.remove(id),
   });
-  if (later) {
-    acts.push({
-      id: "bar",
-      key: "B",
-      label: "Remove and bar for good",
-      group: "out",
-      done: `${name} was removed and barred from this room.`,
-      confirm: {
-        title: `Remove and bar ${name}?`,
-        text: "They are cut off at once. Their account, guest link and device cannot knock at this room again, today or later, until a host lifts the bar.",
-        confirm: "Remove and bar",
-      },
-      run: (client) => client.remove(id, true),
-    });
-  }
+  acts.push({
+    id: "bar",
+    key: "B",
+    label: "Remove and bar for good",
+    group: "out",
+    done: `${name} was removed and barred from this room.`,
+    confirm: {
+      title: `Remove and bar ${name}?`,
+      text: "They are cut off at once. Their account, guest link and device cannot knock at this room again, today or later, until a host lifts the bar.",
+      confirm: "Remove and bar",
+    },
+    run: (client) => client.remove(id, true),
+  });
   return acts;
 }

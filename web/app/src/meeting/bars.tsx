@@ -48,16 +48,15 @@ export function Bars(props: { meeting: Meeting }): JSX.Element {
   );
 }
 
-function knownWords(by: string): string {
+function knownWords(by: BarView["known_by"][number]): string {
   switch (by) {
     case "account":
       return "by account";
-    case "link":
+    case "guest":
+      return "by guest session";
+    case "guest_link":
       return "by guest link";
     case "device":
-    case "browser":
       return "by device";
-    default:
-      return `by ${by}`;
   }
 }

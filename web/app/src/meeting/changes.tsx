@@ -36,7 +36,7 @@ function Change(props: { change: PendingProfile; meeting: Meeting }): JSX.Elemen
         <Side title="New" profile={change.new} />
       </dl>
       {change.warnings.map((warning) => (
-        <p class="knock-warning" key={warning}>
+        <p class="knock-warning" key={warning.kind}>
           <Warning size={16} /> {warningWords(warning)}
         </p>
       ))}

@@ -119,20 +119,19 @@ function own(meeting: Meeting, key: string): boolean {
 function whole(meeting: Meeting, key: string): boolean {
   const room = meeting.room.value;
   if (room === null || !meeting.moderates.value) return false;
-  const later = room.suspended !== undefined;
   switch (`Shift+${key}`) {
     case HOST_KEYS.mute_all:
-      if (later) meeting.dialog.value = "mute_all";
-      return later;
+      meeting.dialog.value = "mute_all";
+      return true;
     case HOST_KEYS.stop_shares:
-      if (later) void stopAllShares(meeting);
-      return later;
+      void stopAllShares(meeting);
+      return true;
     case HOST_KEYS.lock:
       void meeting.doing(room.locked ? "The room is open to knocks." : "The room is locked.", () => meeting.client.lock(!room.locked));
       return true;
     case HOST_KEYS.suspend:
-      if (later) meeting.dialog.value = "suspend";
-      return later;
+      meeting.dialog.value = "suspend";
+      return true;
     case HOST_KEYS.end:
       meeting.dialog.value = "end";
       return true;

@@ -39,7 +39,6 @@ export function Lobby(props: { meeting: Meeting }): JSX.Element {
   const waiting = meeting.waiting.value;
   const page = pageOf(knocks.value, at.value);
   const { kept, changed } = stillChosen(chosen.value, knocks.value);
-  const manyWays = meeting.room.value?.lobby !== undefined;
 
   const more = async () => {
     if (page.at + 1 < page.pages) {
@@ -70,11 +69,11 @@ export function Lobby(props: { meeting: Meeting }): JSX.Element {
       gone(kept.keys());
       return count;
     });
-  const firstSuspected = page.shown.find((knock) => knock.suspected === true);
+  const firstSuspected = page.shown.find((knock) => knock.suspected);
   return (
     <section class="panel-part lobby" aria-label="Waiting">
       {waiting === 0 && <p class="hint">Nobody waits. Whoever knocks appears here, and learns nothing of the room until you let them in.</p>}
-      {waiting > 0 && manyWays && (
+      {waiting > 0 && (
         <div class="lobby-bar">
           <Check
             label={kept.size === 0 ? "Choose all shown" : `${kept.size} chosen`}
@@ -123,7 +122,7 @@ export function Lobby(props: { meeting: Meeting }): JSX.Element {
               knock={knock}
               meeting={meeting}
               now={Math.max(now.value, knock.since)}
-              chosen={manyWays ? kept.has(knock.knock) : null}
+              chosen={kept.has(knock.knock)}
               onChoose={() => (chosen.value = toggled(kept, knock))}
               onSay={() => (saying.value = { knock })}
             />
@@ -175,8 +174,7 @@ interface KnockProps {
   knock: KnockView;
   meeting: Meeting;
   now: number;
-  /** Null where several cannot be chosen. */
-  chosen: boolean | null;
+  chosen: boolean;
   onChoose: () => void;
   onSay: () => void;
 }
@@ -184,12 +182,10 @@ interface KnockProps {
 function Knock(props: KnockProps): JSX.Element {
   const { knock, meeting } = props;
   const waited = since(knock.since, props.now);
-  const unsure = knock.identity === undefined ? !knock.signed_in : knock.identity.kind === "unverified";
+  const unsure = knock.identity.kind === "unverified";
   return (
     <li class="line knock" aria-label={`${knock.name} waits`} data-knock={knock.knock} tabIndex={-1}>
-      {props.chosen !== null && (
-        <input type="checkbox" class="knock-choose" data-act="choose" aria-label={`Choose ${knock.name}`} checked={props.chosen} onChange={props.onChoose} />
-      )}
+      <input type="checkbox" class="knock-choose" data-act="choose" aria-label={`Choose ${knock.name}`} checked={props.chosen} onChange={props.onChoose} />
       <Avatar name={knock.name} picture={knock.picture} />
       <div class="line-words">
         <p class="line-name">{knock.name}</p>
@@ -197,21 +193,19 @@ function Knock(props: KnockProps): JSX.Element {
           <Badge tone={unsure ? "warn" : "good"}>{identityWords(knock)}</Badge>
           {knock.while_locked && <Badge tone="key">while locked</Badge>}
           {knock.denied_before > 0 && <Badge tone="warn">{knock.denied_before === 1 ? "denied once before" : `denied ${knock.denied_before} times before`}</Badge>}
-          {typeof knock.agreed_by === "string" && <Badge tone="key">{knock.agreed_by} agrees; one more host</Badge>}
+          {knock.agreed_by !== null && <Badge tone="key">{knock.agreed_by} agrees; one more host</Badge>}
           <span class="hint">{waitedWords(waited, knock, props.now)}</span>
         </p>
-        {typeof knock.similar_to === "string" && (
+        {knock.similar_to !== null && (
           <p class="knock-warning">
             <Warning size={16} /> This name looks like {knock.similar_to}’s, who is a host here.
           </p>
         )}
       </div>
       <div class="line-actions">
-        {props.chosen !== null && (
-          <Button small kind="quiet" label={`Message ${knock.name}`} onPress={props.onSay}>
-            Message
-          </Button>
-        )}
+        <Button small kind="quiet" label={`Message ${knock.name}`} onPress={props.onSay}>
+          Message
+        </Button>
         <Button small act="deny" shortcut={KNOCK_KEYS.deny} label={`Deny ${knock.name}`} onPress={() => meeting.doing(`${knock.name} was denied.`, () => meeting.client.deny(knock.knock))}>
           Deny
         </Button>
@@ -232,6 +226,6 @@ function Knock(props: KnockProps): JSX.Element {
 
 function waitedWords(waited: string, knock: KnockView, now: number): string {
   const words = waited === "just now" ? waited : `for ${waited}`;
-  const first = knock.first_seen === undefined || knock.since - knock.first_seen < 60_000 ? "" : `, first came ${since(knock.first_seen, now)} ago`;
+  const first = knock.since - knock.first_seen < 60_000 ? "" : `, first came ${since(knock.first_seen, now)} ago`;
   return words + first;
 }

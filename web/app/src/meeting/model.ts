@@ -37,8 +37,6 @@ export class Meeting {
   readonly dialog = signal<"profile" | "preferences" | "shortcuts" | "suspend" | "end" | "mute_all" | null>(null);
   /** What the own act did, for those who listen. */
   readonly effect = signal("");
-  /** New names and pictures that wait for a host. */
-  readonly changes = signal<readonly PendingProfile[]>([]);
   /** The own change that waits for a host. */
   readonly ownChange = signal<"none" | "held">("none");
   /** The person whose line in the people panel is open. */
@@ -51,6 +49,8 @@ export class Meeting {
   readonly own = computed(() => (this.room.value === null ? undefined : ownLine(this.room.value)));
   readonly moderates = computed(() => isModerator(this.own.value));
   readonly knocks = computed<readonly KnockView[]>(() => this.room.value?.knocks ?? []);
+  /** New names and pictures that wait for a host. */
+  readonly changes = computed<readonly PendingProfile[]>(() => this.room.value?.pending_profiles ?? []);
   /** How many wait, those on later pages included. */
   readonly waiting = computed(() => this.room.value?.lobby?.waiting ?? this.knocks.value.length);
   readonly chat: Chat;
@@ -255,7 +255,6 @@ export class Meeting {
     this.dialog.value = null;
     this.confirming.value = null;
     this.opened.value = null;
-    this.changes.value = [];
     this.ownChange.value = "none";
     this.effect.value = "";
     this.notices.clear();

@@ -29,7 +29,7 @@ export function PeoplePanel(props: { meeting: Meeting; room: RoomView }): JSX.El
       tabs={[
         { name: "people", label: "In the room" },
         { name: "waiting", label: "Waiting", count: meeting.waiting.value },
-        { name: "changes", label: "Changes", count: changes },
+        ...(room.pending_profiles === undefined ? [] : [{ name: "changes", label: "Changes", count: changes } as const]),
       ]}
     >
       {tab === "people" && <InRoom meeting={meeting} room={room} />}
@@ -46,7 +46,7 @@ function InRoom(props: { meeting: Meeting; room: RoomView }): JSX.Element {
   return (
     <section class="panel-part" aria-label="In the room">
       <h3>In the room {room.count !== undefined && <Badge>{room.count}</Badge>}</h3>
-      {meeting.moderates.value && room.suspended !== undefined && (
+      {meeting.moderates.value && (
         <div class="action-row">
           <Button small shortcut={HOST_KEYS.mute_all} onPress={() => (meeting.dialog.value = "mute_all")}>
             Mute everyone…
@@ -115,7 +115,7 @@ function Person(props: { participant: ParticipantView; meeting: Meeting; room: R
               <Chevron size={18} />
             </button>
           )}
-          {own && (
+          {own && participant.picture !== undefined && (
             <Button small kind="quiet" label="Change your name or picture" onPress={() => (meeting.dialog.value = "profile")}>
               Change
             </Button>

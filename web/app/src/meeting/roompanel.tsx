@@ -18,7 +18,6 @@ import { settingsOf } from "./settings";
 
 export function RoomPanel(props: { meeting: Meeting; room: RoomView }): JSX.Element {
   const { meeting, room } = props;
-  const later = room.suspended !== undefined;
   if (!meeting.moderates.value) {
     return (
       <>
@@ -37,20 +36,20 @@ export function RoomPanel(props: { meeting: Meeting; room: RoomView }): JSX.Elem
         { name: "controls", label: "Controls" },
         { name: "invite", label: "Invite" },
         { name: "settings", label: "Settings" },
-        ...(later ? [{ name: "audit", label: "Audit" } as const] : []),
+        { name: "audit", label: "Audit" },
       ]}
     >
       {tab === "controls" && (
         <>
           <LockPart meeting={meeting} room={room} />
-          {later && <SuspendPart meeting={meeting} room={room} />}
+          <SuspendPart meeting={meeting} room={room} />
           <section class="panel-part" aria-label="End">
             <h3>End</h3>
             <Button wide kind="danger" shortcut={HOST_KEYS.end} onPress={() => (meeting.dialog.value = "end")}>
               End for everyone
             </Button>
           </section>
-          {later && <Bars meeting={meeting} />}
+          <Bars meeting={meeting} />
         </>
       )}
       {tab === "invite" && (
@@ -59,12 +58,10 @@ export function RoomPanel(props: { meeting: Meeting; room: RoomView }): JSX.Elem
             <h3>Invite</h3>
             <RoomInvitation room={room.room} mayRead />
           </section>
-          {later && (
-            <section class="panel-part" aria-label="Guest links">
-              <h3>Guest links</h3>
-              <GuestLinks room={room.room} />
-            </section>
-          )}
+          <section class="panel-part" aria-label="Guest links">
+            <h3>Guest links</h3>
+            <GuestLinks room={room.room} />
+          </section>
         </>
       )}
       {tab === "settings" && <SettingsPart meeting={meeting} room={room} />}
@@ -104,7 +101,7 @@ function LockPart(props: { meeting: Meeting; room: RoomView }): JSX.Element {
 
 function SuspendPart(props: { meeting: Meeting; room: RoomView }): JSX.Element {
   const { meeting, room } = props;
-  const suspended = room.suspended === true;
+  const { suspended } = room;
   return (
     <section class={suspended ? "panel-part suspend suspend-now" : "panel-part suspend"} aria-label="Suspend">
       <div class="lock-state">

@@ -1,6 +1,6 @@
 // What a host may say to those who wait: one of a few fixed phrases, or a short text of their own. Nobody can answer.
 
-import type { HostMessage, KnockView, Phrase } from "@conclave/sdk";
+import type { WaitingWord, KnockView, Phrase } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { Dialog } from "../ui/dialog";
@@ -22,7 +22,7 @@ export function SayDialog(props: { meeting: Meeting; knock?: KnockView | undefin
       <Form
         submit="Send"
         onSubmit={async () => {
-          const message: HostMessage = phrase.value === "own" ? { text: text.value.trim() } : { phrase: phrase.value };
+          const message: WaitingWord = phrase.value === "own" ? { text: text.value.trim() } : { phrase: phrase.value };
           await meeting.client.messageWaiting(message, knock?.knock);
           meeting.announce(`The message went to ${who}.`);
           props.onClose();

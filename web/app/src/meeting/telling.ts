@@ -21,10 +21,7 @@ export function tell(meeting: Meeting, event: RoomEvent): void {
       meeting.notices.withdraw(`knock.${event.knock}`);
       return;
     case "lobby":
-      if (event.knocks === undefined) {
-        meeting.withdrawKnocks();
-        meeting.changes.value = [];
-      }
+      if (event.knocks === undefined) meeting.withdrawKnocks();
       return;
     case "locked":
       meeting.notices.say(lockSaid(event.locked, event.by), { topic: "locked" });
@@ -38,11 +35,6 @@ export function tell(meeting: Meeting, event: RoomEvent): void {
     case "spotlight":
       if (event.participant !== null) meeting.layout.value = "speaker";
       return;
-    case "owner_changed": {
-      const who = person(meeting, event.participant);
-      if (who !== undefined) meeting.notices.say(`${who.name} owns the room now.`, { topic: "owner" });
-      return;
-    }
     case "chat":
       meeting.chat.take(event.message);
       if (meeting.panel.value !== "chat" && event.message.participant !== meeting.room.value?.you) {
@@ -57,12 +49,9 @@ export function tell(meeting: Meeting, event: RoomEvent): void {
       return;
     case "profile_gone":
       if (event.participant === meeting.room.value?.you) meeting.ownChange.value = "none";
-      meeting.changes.value = meeting.changes.value.filter((change) => change.participant !== event.participant);
       meeting.notices.withdraw(`profile.${event.participant}`);
       return;
     case "participant_left":
-      meeting.changes.value = meeting.changes.value.filter((change) => change.participant !== event.participant);
-      return;
     case "lobby_count":
     case "may_chat":
     case "participant_joined":
@@ -99,7 +88,7 @@ function knocked(meeting: Meeting, event: RoomEvent & { type: "knocked" }): void
   // The open list shows and announces it already.
   if (meeting.panel.value === "people" && meeting.peopleTab.value === "waiting") return;
   const see = { label: "See who waits", run: () => meeting.open("people", "waiting") };
-  if (meeting.waiting.value > 3 || knock.suspected === true) {
+  if (meeting.waiting.value > 3 || knock.suspected) {
     meeting.notices.say(`${meeting.waiting.value} people wait.`, { tone: "key", topic: "knock.many", actions: [see] });
     return;
   }
@@ -111,12 +100,10 @@ function knocked(meeting: Meeting, event: RoomEvent & { type: "knocked" }): void
 }
 
 function pending(meeting: Meeting, event: RoomEvent & { type: "profile_pending" }): void {
-  const { type: _type, ...change } = event;
-  meeting.changes.value = [...meeting.changes.value.filter((other) => other.participant !== change.participant), change];
   if (meeting.panel.value === "people" && meeting.peopleTab.value === "changes") return;
-  meeting.notices.say(`${change.old.name} wants to change how they are shown.`, {
+  meeting.notices.say(`${event.old.name} wants to change how they are shown.`, {
     tone: "key",
-    topic: `profile.${change.participant}`,
+    topic: `profile.${event.participant}`,
     actions: [{ label: "See the change", run: () => meeting.open("people", "changes") }],
   });
 }

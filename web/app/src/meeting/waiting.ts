@@ -10,7 +10,7 @@ export type Selection = ReadonlyMap<string, number>;
 
 /** Unsuspected first, each part in the order of arrival. */
 export function inOrder(knocks: readonly KnockView[]): KnockView[] {
-  return [...knocks].sort((a, b) => Number(a.suspected ?? false) - Number(b.suspected ?? false) || a.since - b.since);
+  return [...knocks].sort((a, b) => Number(a.suspected) - Number(b.suspected) || a.since - b.since);
 }
 
 /** The newer line of a knock takes the place of the older; lines of a later page come after. */

@@ -1,6 +1,6 @@
 // The waiting room: the own picture and a way out. Nothing of the room is here, because nothing of it was sent.
 
-import type { HostMessage, Waiting } from "@conclave/sdk";
+import type { WaitingWord, Waiting } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
@@ -33,13 +33,13 @@ export function WaitingPage(props: { waiting: Waiting; onLeave: () => void }): J
           </p>
         </div>
         {waiting.messages.length > 0 && (
-          <ul class="host-words" role="log" aria-label="Messages of a host">
+          <div class="host-words" role="log" aria-label="Messages of a host">
             {waiting.messages.map((message, index) => (
-              <li key={index}>
+              <p key={index}>
                 <strong>A host says:</strong> {wordsOf(message)}
-              </li>
+              </p>
             ))}
-          </ul>
+          </div>
         )}
         <p class="hint">
           Knocked: {since(waiting.since, now.value)}
@@ -52,6 +52,6 @@ export function WaitingPage(props: { waiting: Waiting; onLeave: () => void }): J
   );
 }
 
-function wordsOf(message: HostMessage): string {
-  return message.phrase === undefined ? (message.text ?? "") : PHRASE[message.phrase];
+function wordsOf(message: WaitingWord): string {
+  return "phrase" in message ? PHRASE[message.phrase] : message.text;
 }

@@ -1,5 +1,7 @@
 // The audit log in plain words. An action that this page does not know is shown by its name rather than hidden.
 
+import type { AuditRowView, AuditVerdict } from "@conclave/sdk";
+
 const WORDS: Readonly<Record<string, string>> = {
   enter: "Enter without waiting",
   knock: "Knock",
@@ -43,6 +45,10 @@ export function actionWords(action: string): string {
   return WORDS[action] ?? action.charAt(0).toUpperCase() + action.slice(1).replaceAll("_", " ");
 }
 
-export function outcomeWords(outcome: string): string {
-  return outcome.charAt(0).toUpperCase() + outcome.slice(1);
+export const VERDICT: Readonly<Record<AuditVerdict, string>> = { permitted: "Permitted", denied: "Denied", noted: "Noted" };
+
+/** Which rule decided: a line of the server's rules or of the organisation's. */
+export function ruleWords(row: Pick<AuditRowView, "rule" | "verdict" | "policy_version">): string {
+  if (row.rule !== null) return `${row.rule.file === "server" ? "Server" : "Organisation"} rule ${row.rule.line}, version ${row.policy_version}`;
+  return row.verdict === "denied" ? "No rule permits it" : "";
 }

@@ -1,6 +1,6 @@
 // Words for people: roles, how sure the name is, sources, times.
 
-import type { GuestLinkView, KnockView, Role, Source, Phrase } from "@conclave/sdk";
+import type { GuestLinkView, KnockView, NameWarning, Phrase, Role, Source } from "@conclave/sdk";
 
 export const ROLE: Readonly<Record<Role, string>> = {
   owner: "Owner",
@@ -49,30 +49,27 @@ export function linkStanding(link: GuestLinkView, now: number): { words: string;
   return link.used === null ? { words: "not used yet", good: true, mayRevoke: true } : { words: "in use", good: true, mayRevoke: true };
 }
 
-const WARNINGS: Readonly<Record<string, string>> = {
-  resembles: "Looks like the name of someone here.",
-  mixed_scripts: "Mixes letters of several scripts.",
-  confusable: "Has letters that look like others.",
-  invisible: "Had characters that cannot be seen; they were taken out.",
-  bidi: "Had characters that turn the direction of writing; they were taken out.",
-};
-
-/** What speaks against a new name. One that this page does not know is shown as it came. */
-export function warningWords(warning: string): string {
-  return WARNINGS[warning] ?? warning.replaceAll("_", " ");
+/** What speaks against a new name. */
+export function warningWords(warning: NameWarning): string {
+  switch (warning.kind) {
+    case "resembles_host":
+      return `Looks like the name of ${warning.name}, who is a host here.`;
+    case "mixed_scripts":
+      return "Mixes letters of several scripts, which can make one name look like another.";
+    case "normalised":
+      return "Was written with unusual characters; it is shown here as it would be.";
+  }
 }
 
 /** How sure the name of someone who waits is, in the words that hosts see. */
 export function identityWords(knock: KnockView): string {
-  switch (knock.identity?.kind) {
+  switch (knock.identity.kind) {
     case "account":
       return `signed in, ${knock.identity.organisation}`;
     case "guest_link":
       return `guest with the link “${knock.identity.label}”`;
     case "unverified":
       return "guest, unverified";
-    case undefined:
-      return standing(knock.signed_in);
   }
 }
 
