@@ -19,10 +19,13 @@ export type Route =
 export const route = signal<Route>({ page: "home" });
 
 export function startRouting(): void {
-  route.value = routeOf(location.pathname, location.hash);
-  if (location.hash !== "") history.replaceState(null, "", location.pathname);
+  read();
+  // The whole link put into the address bar of this very page changes nothing but the fragment.
+  addEventListener("hashchange", () => {
+    if (location.hash !== "") read();
+  });
   addEventListener("popstate", () => {
-    route.value = routeOf(location.pathname, "");
+    if (location.hash === "") route.value = routeOf(location.pathname, "");
   });
 }
 
@@ -43,4 +46,9 @@ export function routeOf(path: string, fragment: string): Route {
   const part = found?.["part"];
   if (found?.["kind"] === "g") return part === undefined ? { page: "guest", room, secret } : { page: "unknown" };
   return part === undefined ? { page: "room", room } : { page: "manage", room, part: part as ManagePart };
+}
+
+function read(): void {
+  route.value = routeOf(location.pathname, location.hash);
+  if (location.hash !== "") history.replaceState(null, "", location.pathname);
 }

@@ -57,7 +57,11 @@ export function MeetingPage(props: { meeting: Meeting }): JSX.Element | null {
           <span>{room.locked ? "Locked" : "Open to knocks"}</span>
         </button>
         <span class="meeting-me">{meeting.own.value !== undefined && <Badge>You: {ROLE[meeting.own.value.role]}</Badge>}</span>
-        {room.count !== undefined && <Badge>{room.count === 1 ? "1 person" : `${room.count} people`}</Badge>}
+        {room.count !== undefined && (
+          <span class="meeting-count">
+            <Badge>{room.count === 1 ? "1 person" : `${room.count} people`}</Badge>
+          </span>
+        )}
         <Button
           small
           kind="quiet"

@@ -15,6 +15,8 @@ import { Frame } from "./frame";
 import { GuestLinks } from "./guestlinks";
 import { MessagePage } from "./message";
 
+const PARTS: Readonly<Record<ManagePart, string>> = { settings: "Settings", links: "Guest links", audit: "Audit" };
+
 export function ManagePage(props: { room: string; part: ManagePart }): JSX.Element {
   const room = useSignal<RoomEntry | null | undefined>(undefined);
   const settings = useSignal<SettingView[] | null>(null);
@@ -83,6 +85,7 @@ export function ManagePage(props: { room: string; part: ManagePart }): JSX.Eleme
         ]}
       >
         <section class="card">
+          <h2 class="unseen">{PARTS[props.part]}</h2>
           {props.part === "settings" && (settings.value === null ? <p class="hint">One moment.</p> : <SettingsList settings={settings.value} source={source} />)}
           {props.part === "links" && <GuestLinks room={props.room} />}
           {props.part === "audit" && <AuditView room={props.room} />}

@@ -47,7 +47,10 @@ export function OrganisationPage(props: { part: OrganisationPart }): JSX.Element
           { name: "audit", label: "Audit" },
         ]}
       >
-        <section class="card">{props.part === "settings" ? <OrganisationSettings /> : <AuditView />}</section>
+        <section class="card">
+          <h2 class="unseen">{props.part === "settings" ? "Settings" : "Audit"}</h2>
+          {props.part === "settings" ? <OrganisationSettings /> : <AuditView />}
+        </section>
       </Tabs>
     </Frame>
   );
