@@ -338,7 +338,7 @@ struct Denial {
     actor: Option<[u8; 16]>,
     action: &'static str,
     room: Option<RoomId>,
-    rule: Option<u16>,
+    rule: Option<u32>,
     /// Since the epoch.
     minute: i64,
 }
@@ -395,7 +395,7 @@ mod tests {
     use crate::clock::ManualClock;
     use crate::store::database::tests::store;
     use conclave_policy::actions::{ChangeSetting, InviteAccount, Lock};
-    use conclave_policy::facts::{Mine, OrgAdmin, Standing};
+    use conclave_policy::facts::{Held, Mine, OrgAdmin, Standing};
     use conclave_policy::settings::SettingKey;
 
     const ROOM: RoomId = RoomId::from_bytes([4; 16]);
@@ -454,7 +454,8 @@ mod tests {
         let facts = Facts::new()
             .with(Standing::Outside)
             .with(Mine::Yes)
-            .with(OrgAdmin::No);
+            .with(OrgAdmin::No)
+            .with(Held::Free);
         let action = ChangeSetting {
             key: SettingKey::WaitingRoom,
             value: "nobody",

@@ -92,6 +92,7 @@ const PURE: &[Pure] = &[
             "src/rooms/room.rs",
             "src/rooms/deeds.rs",
             "src/rooms/control.rs",
+            "src/rooms/levels.rs",
             "src/rooms/lobby.rs",
             "src/rooms/floor.rs",
             "src/rooms/person.rs",

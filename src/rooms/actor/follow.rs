@@ -134,15 +134,8 @@ impl RoomActor {
                 code,
                 reason,
             } => self.send_off(participant, code, reason).await,
-            Effect::SaveSetting { key, value } => {
-                let saved = self.means.store.change_settings(
-                    self.room.charter().org,
-                    room,
-                    vec![(key, value)],
-                );
-                self.saves
-                    .push(Box::pin(async move { saved.await.is_ok() }));
-            }
+            Effect::SaveSettings(permits) => self.save_settings(permits),
+            Effect::SettingChanged { key, by } => self.tell_setting(key, &by),
             Effect::SaveRemoval { actor, by } => {
                 let (org, session) = (self.room.charter().org, self.room.charter().session);
                 let at = self.means.clock.now();
@@ -170,6 +163,7 @@ impl RoomActor {
             .media
             .disconnect(self.room.charter().room, participant)
             .await;
+        self.chat.log.went(participant);
         self.gone.insert(participant, reason);
         if let Some(seat) = self.seats.remove(&participant)
             && let Some(connection) = seat.connection
@@ -245,7 +239,7 @@ impl RoomActor {
         }
     }
 
-    fn tell(&mut self, to: ParticipantId, event: Event) {
+    pub(super) fn tell(&mut self, to: ParticipantId, event: Event) {
         if let Some(seat) = self.seats.get_mut(&to)
             && !seat.tell(event)
         {
