@@ -134,3 +134,18 @@ export async function focusPerson(seat: Seat, name: string): Promise<void> {
   const panel = await peoplePanel(seat, "In the room");
   await button(panel, `Options for ${name}`).focus();
 }
+
+export async function chatPanel(seat: Seat): Promise<Locator> {
+  const panel = seat.page.getByRole("complementary", { name: "Chat" });
+  if (!(await panel.isVisible())) await tool(seat, /^Chat/u).click();
+  await panel.waitFor();
+  return panel;
+}
+
+/** Writes to everyone in the room, and waits until it is said to be written. */
+export async function write(seat: Seat, text: string): Promise<void> {
+  const panel = await chatPanel(seat);
+  await panel.getByLabel("Message to everyone in the room").fill(text);
+  await seat.page.keyboard.press("Enter");
+  await panel.getByRole("log").getByText(text.split("\n")[0] ?? "").first().waitFor();
+}

@@ -1,18 +1,21 @@
 // The HTTPS side: sessions, invitations and rooms. The session itself is a cookie that no script can read.
 
-import type { AuditPage, AuditVerdict, OrganisationSettings, PreviewLine, SettingView } from "./contract";
+import type { AuditPage, AuditVerdict, PreviewLine } from "./contract";
 import { CallFailed, UNREACHABLE, type FailureCode } from "./failure";
 import type { GuestLinkList } from "./generated/GuestLinkList";
 import type { GuestLinkMade } from "./generated/GuestLinkMade";
 import type { GuestLinkView } from "./generated/GuestLinkView";
 import type { InvitationView } from "./generated/InvitationView";
 import type { Me } from "./generated/Me";
+import type { Options } from "./generated/Options";
+import type { Organisation } from "./generated/Organisation";
 import type { RoomEntry } from "./generated/RoomEntry";
 import type { RoomList } from "./generated/RoomList";
 import type { RoomMade } from "./generated/RoomMade";
 import type { RoomPassword } from "./generated/RoomPassword";
 import type { SessionView } from "./generated/SessionView";
 import type { SettingList } from "./generated/SettingList";
+import type { SettingView } from "./generated/SettingView";
 
 /** Which rows of the audit trail; what is left out may be anything. */
 export interface AuditFilter {
@@ -93,12 +96,12 @@ export async function previewRoomSetting(id: string, key: string, value: string)
   return (await request<{ lines: PreviewLine[] }>("GET", `/api/rooms/${encodeURIComponent(id)}/settings/preview?${query}`)).lines;
 }
 
-export function organisationSettings(): Promise<OrganisationSettings> {
+export function organisationSettings(): Promise<Organisation> {
   return request("GET", "/api/organisation/settings");
 }
 
-export function changeOrganisationOption(option: "two_person_admission", on: boolean): Promise<void> {
-  return request("PATCH", "/api/organisation/options", { option, on });
+export function changeOrganisationOptions(options: Options): Promise<Options> {
+  return request("PATCH", "/api/organisation/options", options);
 }
 
 export function changeOrganisationSetting(key: string, value: string, locked: boolean): Promise<SettingView> {

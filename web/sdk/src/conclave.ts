@@ -4,7 +4,6 @@
 
 import { browserEnvironment, type Environment } from "./environment";
 import type {
-  ChatView,
   Done,
   DoneToYou,
   KnockView,
@@ -18,6 +17,7 @@ import type {
 import { Emitter } from "./emitter";
 import type { FailureCode } from "./failure";
 import type { BarView } from "./generated/BarView";
+import type { ChatView } from "./generated/ChatView";
 import type { Role } from "./generated/Role";
 import type { Seen } from "./generated/Seen";
 import type { Source } from "./generated/Source";

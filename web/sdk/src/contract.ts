@@ -12,33 +12,16 @@ import type { Role } from "./generated/Role";
 import type { RoomRequest as GeneratedRequest } from "./generated/RoomRequest";
 import type { RoomView as GeneratedRoom } from "./generated/RoomView";
 import type { ServerMessage as GeneratedMessage } from "./generated/ServerMessage";
-import type { SettingView as GeneratedSetting } from "./generated/SettingView";
 
 export type KnockView = GeneratedKnock & { picture?: string | null };
 
 export type ParticipantView = GeneratedParticipant & { picture?: string | null };
 
-export type SettingLevel = "default" | "organisation" | "room";
-
-export type SettingView = GeneratedSetting & { level?: SettingLevel; locked?: boolean; may_change?: boolean };
-
-export type RoomView = Omit<GeneratedRoom, "participants" | "knocks" | "settings"> & {
+export type RoomView = Omit<GeneratedRoom, "participants" | "knocks"> & {
   participants: ParticipantView[];
   knocks?: KnockView[];
-  settings: SettingView[];
-  may_chat?: boolean;
   pending_profiles?: PendingProfile[];
 };
-
-export interface ChatView {
-  number: number;
-  at: number;
-  participant: string;
-  name: string;
-  role: Role;
-  text: string;
-  deleted: boolean;
-}
 
 export interface Profile {
   name: string;
@@ -56,7 +39,7 @@ export interface PendingProfile {
 export type Preset = "locked_down" | "team_meeting" | "webinar";
 
 export interface PreviewLine {
-  who: string;
+  who: Role;
   what: string;
   now: string;
   then: string;
@@ -69,26 +52,17 @@ export type RoomEvent =
   | { type: "knocked"; knock: KnockView }
   | { type: "lobby"; knocks?: KnockView[] }
   | { type: "done_to_you"; what: DoneToYou; by: string }
-  | { type: "chat"; message: ChatView }
-  | { type: "chat_deleted"; number: number; by: string }
-  | { type: "may_chat"; may: boolean }
   | ({ type: "profile_pending" } & PendingProfile)
   | { type: "profile_gone"; participant: string };
 
 export type Done =
   | Exclude<GeneratedDone, { type: "lobby" }>
   | { type: "lobby"; knocks: KnockView[]; waiting: number; suspected: number }
-  | { type: "chat_sent"; number: number; at: number }
-  | { type: "chat_page"; messages: ChatView[]; more: boolean; next?: number }
   | { type: "held"; version: number }
   | { type: "preview"; lines: PreviewLine[] };
 
 export type RoomRequest =
   | GeneratedRequest
-  | { type: "chat"; text: string; ref: string }
-  | { type: "chat_history"; before?: number; limit: number }
-  | { type: "chat_search"; words: string; before?: number }
-  | { type: "delete_chat"; number: number }
   | { type: "change_profile"; name?: string; picture?: string | null }
   | { type: "decide_profile"; participant: string; version: number; approve: boolean }
   | { type: "preview_setting"; key: string; value: string }
@@ -122,9 +96,4 @@ export interface AuditPage {
   rows: AuditRowView[];
   /** Give this as `before` for the rows before these; null when there are no more. */
   next: number | null;
-}
-
-export interface OrganisationSettings {
-  settings: SettingView[];
-  two_person_admission: boolean;
 }

@@ -7,7 +7,6 @@ export type {
   AuditPage,
   AuditRowView,
   AuditVerdict,
-  ChatView,
   DoneToYou,
   KnockView,
   ParticipantView,
@@ -17,23 +16,24 @@ export type {
   Profile,
   RoomEvent,
   RoomView,
-  SettingLevel,
-  SettingView,
 } from "./contract";
 export { browserEnvironment, socketUrl, type Environment } from "./environment";
 export { CallFailed, type FailureCode } from "./failure";
 export type { BarView } from "./generated/BarView";
+export type { ChatView } from "./generated/ChatView";
 export type { GuestLinkMade } from "./generated/GuestLinkMade";
 export type { GuestLinkView } from "./generated/GuestLinkView";
 export type { IdentityView } from "./generated/IdentityView";
 export type { InvitationView } from "./generated/InvitationView";
 export type { LeaveReason } from "./generated/LeaveReason";
 export type { Me } from "./generated/Me";
+export type { Organisation } from "./generated/Organisation";
 export type { NameWarning } from "./generated/NameWarning";
 export type { Phrase } from "./generated/Phrase";
 export type { Role } from "./generated/Role";
 export type { RoomEntry } from "./generated/RoomEntry";
 export type { RoomMade } from "./generated/RoomMade";
+export type { SettingView } from "./generated/SettingView";
 export type { Source } from "./generated/Source";
 export type { SourceState } from "./generated/SourceState";
 export type { SourceStatsView } from "./generated/SourceStatsView";

@@ -32,7 +32,7 @@ test("who stops hosting no longer holds the lobby", () => {
 });
 
 test("the lock, a setting and the count are taken over", () => {
-  const setting = { key: "sign_in", value: "required", values: ["required", "guests_may_knock"], relax: "host", built: true };
+  const setting = { key: "sign_in", value: "required", values: ["required", "guests_may_knock"], relax: "host", built: true, level: "default" as const, locked: false, may_change: true };
   let room = roomView(participant(YOU), { settings: [setting] });
   room = applyEvent(room, { type: "locked", locked: true });
   room = applyEvent(room, { type: "setting_changed", setting: { ...setting, value: "guests_may_knock" }, by: "Host" });

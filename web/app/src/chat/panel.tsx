@@ -203,7 +203,7 @@ function Compose(props: { meeting: Meeting; room: RoomView }): JSX.Element {
   const { meeting, room } = props;
   const text = useSignal("");
   const write = useRef<HTMLTextAreaElement>(null);
-  if (room.may_chat !== true) return <p class="chat-shut">{whyNot(meeting, room)}</p>;
+  if (!room.may_chat) return <p class="chat-shut">{whyNot(meeting, room)}</p>;
   const send = () => {
     const wanted = text.value.trim();
     if (wanted === "") return;
@@ -242,7 +242,7 @@ function Compose(props: { meeting: Meeting; room: RoomView }): JSX.Element {
 
 /** Why this person cannot write, in words that say what could change it. */
 function whyNot(meeting: Meeting, room: RoomView): string {
-  if (room.suspended === true) return "The meeting is suspended: nobody but hosts writes until it goes on.";
+  if (room.suspended) return "The meeting is suspended: nobody but hosts writes until it goes on.";
   const setting = room.settings.find((one) => one.key === "room_chat")?.value;
   if (setting === "hosts_write") return "In this room hosts write and everyone reads. A host can open the chat in the room’s settings.";
   return meeting.own.value?.role === "guest" ? "Guests read here. A host can change that." : "You can read here, but not write.";

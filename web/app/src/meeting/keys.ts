@@ -99,7 +99,7 @@ function own(meeting: Meeting, key: string): boolean {
       meeting.open("people");
       return true;
     case KEYS.chat:
-      if (meeting.room.value?.may_chat !== undefined) meeting.open("chat");
+      meeting.open("chat");
       return true;
     case KEYS.room:
       meeting.open("room");

@@ -130,10 +130,10 @@ function SettingsPart(props: { meeting: Meeting; room: RoomView }): JSX.Element 
   return (
     <section class="panel-part" aria-label="Settings">
       <p class="hint">{host ? "Every change is shown to everyone here and written to the audit log." : "You are told whenever one of them is changed."}</p>
-      {host && room.settings.some((setting) => setting.level !== undefined) && (
+      {host && (
         <Presets apply={(preset) => meeting.doing("The preset is applied.", () => meeting.client.applyPreset(preset))} />
       )}
-      <SettingsList source={settingsOf(meeting, room)} settings={room.settings} />
+      <SettingsList source={settingsOf(meeting)} settings={room.settings} />
     </section>
   );
 }

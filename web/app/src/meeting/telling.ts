@@ -52,6 +52,7 @@ export function tell(meeting: Meeting, event: RoomEvent): void {
       meeting.notices.withdraw(`profile.${event.participant}`);
       return;
     case "participant_left":
+    case "settings":
     case "lobby_count":
     case "may_chat":
     case "participant_joined":

@@ -35,11 +35,9 @@ export function Toolbar(props: { meeting: Meeting; onLeave: () => void }): JSX.E
         >
           <People />
         </Tool>
-        {meeting.room.value?.may_chat !== undefined && (
-          <Tool name={unread > 0 ? `Chat, ${unread} unread` : "Chat"} label="Chat" pressed={meeting.panel.value === "chat"} shortcut={KEYS.chat} onPress={() => toggle("chat")} count={unread}>
-            <Chat />
-          </Tool>
-        )}
+        <Tool name={unread > 0 ? `Chat, ${unread} unread` : "Chat"} label="Chat" pressed={meeting.panel.value === "chat"} shortcut={KEYS.chat} onPress={() => toggle("chat")} count={unread}>
+          <Chat />
+        </Tool>
         <Tool name="Room" label="Room" pressed={meeting.panel.value === "room"} shortcut={KEYS.room} onPress={() => toggle("room")}>
           <Key />
         </Tool>

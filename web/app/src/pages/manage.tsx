@@ -44,11 +44,9 @@ export function ManagePage(props: { room: string; part: ManagePart }): JSX.Eleme
       </MessagePage>
     );
   }
-  const levels = settings.value?.some((setting) => setting.level !== undefined) ?? false;
   const source: SettingsSource = {
-    mayChange: room.value?.role === "owner",
-    preview: levels ? (key, value) => api.previewRoomSetting(props.room, key, value) : null,
-    entry: levels ? () => api.roomEntry(props.room) : null,
+    preview: (key, value) => api.previewRoomSetting(props.room, key, value),
+    entry: () => api.roomEntry(props.room),
     change: (key, value) =>
       attempt(async () => {
         await api.changeRoomSetting(props.room, key, value);
@@ -81,7 +79,8 @@ export function ManagePage(props: { room: string; part: ManagePart }): JSX.Eleme
         onChoose={(part) => go(`/r/${props.room}/${part}`)}
         tabs={[
           { name: "settings", label: "Settings" },
-          ...(levels ? ([{ name: "links", label: "Guest links" }, { name: "audit", label: "Audit" }] as const) : []),
+          { name: "links", label: "Guest links" },
+          { name: "audit", label: "Audit" },
         ]}
       >
         <section class="card">

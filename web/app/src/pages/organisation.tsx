@@ -80,7 +80,6 @@ function OrganisationSettings(): JSX.Element {
       await load();
     });
   const source: SettingsSource = {
-    mayChange: true,
     preview: null,
     entry: null,
     change: (key, value) => change(key, value, settings.value?.find((one) => one.key === key)?.locked ?? false),
@@ -101,7 +100,7 @@ function OrganisationSettings(): JSX.Element {
             checked={twoHosts.value}
             onChange={(on) =>
               void attempt(async () => {
-                await api.changeOrganisationOption("two_person_admission", on);
+                await api.changeOrganisationOptions({ two_person_admission: on });
                 await load();
               })
             }

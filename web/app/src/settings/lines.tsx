@@ -2,6 +2,8 @@
 
 import type { PreviewLine } from "@conclave/sdk";
 import type { JSX } from "preact";
+import { ROLE } from "../words/people";
+import { answerWords, whatWords } from "../words/preview";
 
 export function Lines(props: { caption: string; lines: readonly PreviewLine[]; compare: boolean }): JSX.Element {
   return (
@@ -18,10 +20,10 @@ export function Lines(props: { caption: string; lines: readonly PreviewLine[]; c
       <tbody>
         {props.lines.map((line) => (
           <tr key={`${line.who}.${line.what}`} class={props.compare && line.now !== line.then ? "preview-changed" : undefined}>
-            <th scope="row">{line.who}</th>
-            <td>{line.what}</td>
-            <td>{line.now}</td>
-            {props.compare && <td>{line.then}</td>}
+            <th scope="row">{ROLE[line.who]}</th>
+            <td>{whatWords(line.what)}</td>
+            <td>{answerWords(line.now)}</td>
+            {props.compare && <td>{answerWords(line.then)}</td>}
           </tr>
         ))}
       </tbody>

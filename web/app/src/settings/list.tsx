@@ -5,7 +5,6 @@
 import type { PreviewLine, SettingView } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { account } from "../account";
 import { Badge } from "../ui/badge";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
@@ -42,9 +41,7 @@ export function SettingsList(props: { settings: readonly SettingView[]; source: 
 
 function Setting(props: { setting: SettingView; source: SettingsSource; onChange: (value: string) => void }): JSX.Element {
   const { setting, source } = props;
-  const me = account.value;
-  const organisation = source.lock !== undefined;
-  const mine = mayChange(setting, { host: source.mayChange, admin: me?.kind === "account" && me.admin, organisation });
+  const mine = mayChange(setting);
   const label = settingTitle(setting.key);
   const level = levelWords(setting);
   return (
@@ -53,8 +50,8 @@ function Setting(props: { setting: SettingView; source: SettingsSource; onChange
         <p class="setting-title">
           {label} {!setting.built && <Badge>Comes later</Badge>}
           {setting.built && isRelaxed(setting) && <Badge tone="key">Relaxed</Badge>}
-          {level !== null && setting.level !== "default" && <Badge>{level}</Badge>}
-          {setting.locked === true && (
+          <Badge>{level}</Badge>
+          {setting.locked && (
             <Badge tone="key">
               <Lock size={13} /> Locked
             </Badge>
@@ -80,9 +77,9 @@ function Setting(props: { setting: SettingView; source: SettingsSource; onChange
           <p class="setting-value">{valueWords(setting.key, setting.value)}</p>
         )}
         {mine && source.lock !== undefined && (
-          <Check label={`Locked: no room may differ`} checked={setting.locked ?? false} onChange={(locked) => void source.lock?.(setting, locked)} />
+          <Check label={`Locked: no room may differ`} checked={setting.locked} onChange={(locked) => void source.lock?.(setting, locked)} />
         )}
-        {source.entry !== null && setting.built && setting.level !== undefined && <WhoNow title={label} entry={source.entry} />}
+        {source.entry !== null && setting.built && <WhoNow title={label} entry={source.entry} />}
       </div>
     </li>
   );
@@ -118,7 +115,7 @@ function RelaxDialog(props: { setting: SettingView; value: string; source: Setti
   if (!asked.value) {
     asked.value = true;
     const ask = source.preview;
-    if (ask === null || setting.level === undefined) lines.value = [];
+    if (ask === null) lines.value = [];
     else {
       ask(setting.key, value).then(
         (found) => (lines.value = found),
@@ -133,7 +130,7 @@ function RelaxDialog(props: { setting: SettingView; value: string; source: Setti
         From <strong>{valueWords(setting.key, setting.value)}</strong> to <strong>{valueWords(setting.key, value)}</strong>. Everyone in the room is told, and it is written to the audit log.
       </p>
       {lines.value !== null && changed.length > 0 && <Lines caption="Who can do more because of it" lines={changed} compare />}
-      {lines.value !== null && changed.length === 0 && setting.level !== undefined && source.preview !== null && <p class="hint">It changes nothing for anyone at this moment.</p>}
+      {lines.value !== null && changed.length === 0 && source.preview !== null && <p class="hint">It changes nothing for anyone at this moment.</p>}
       {trouble.value !== null && (
         <p class="alert" role="alert">
           {trouble.value} What it would change cannot be shown.

@@ -7,8 +7,8 @@ import { Confirm } from "../ui/dialog";
 
 const PRESETS: readonly { preset: Preset; title: string; about: string }[] = [
   { preset: "locked_down", title: "Locked down", about: "Every setting at its strictest. How a new room starts." },
-  { preset: "team_meeting", title: "Team meeting", about: "Signed-in colleagues come straight in, share and write. Guests wait." },
-  { preset: "webinar", title: "Webinar", about: "Observers watch, presenters speak and share, hosts write." },
+  { preset: "team_meeting", title: "Team meeting", about: "Accounts come straight in, also before a host, and share and write. Guests may knock, and wait." },
+  { preset: "webinar", title: "Webinar", about: "Whoever has an account and the password comes in and watches. Presenters speak and share." },
 ];
 
 export function Presets(props: { apply: (preset: Preset) => Promise<unknown> }): JSX.Element {

@@ -7,25 +7,14 @@ export function relaxes(setting: SettingView, value: string): boolean {
   return setting.values.indexOf(value) > setting.values.indexOf(setting.value);
 }
 
-export interface Asking {
-  /** May change what hosts may change in this place. */
-  host: boolean;
-  admin: boolean;
-  /** The settings of the organisation, not of a room. */
-  organisation: boolean;
-}
-
-export function mayChange(setting: SettingView, asking: Asking): boolean {
+/** The server says whether; what has no effect yet or no other value is not offered. */
+export function mayChange(setting: SettingView): boolean {
   if (!setting.built || setting.relax === "fixed" || setting.values.length < 2) return false;
-  if (asking.organisation) return asking.admin;
-  // The server's own word, where it gives one.
-  if (setting.may_change !== undefined) return setting.may_change;
-  if (setting.locked === true) return false;
-  return setting.relax === "host" ? asking.host : asking.admin && asking.host;
+  return setting.may_change;
 }
 
 /** Where the value that holds comes from. */
-export function levelWords(setting: SettingView): string | null {
+export function levelWords(setting: SettingView): string {
   switch (setting.level) {
     case "room":
       return "Set for this room";
@@ -33,15 +22,13 @@ export function levelWords(setting: SettingView): string | null {
       return "Set by the organisation";
     case "default":
       return "Default";
-    default:
-      return null;
   }
 }
 
 /** Who may relax it. */
 export function whoMay(setting: SettingView): string {
   if (setting.relax === "fixed" || setting.values.length < 2) return "Nobody may change it.";
-  if (setting.locked === true) return "The organisation locked it: rooms cannot change it.";
+  if (setting.locked) return "The organisation locked it: rooms cannot change it.";
   return setting.relax === "host" ? "Hosts may change it." : "Only an administrator may change it.";
 }
 

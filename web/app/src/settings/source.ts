@@ -3,8 +3,6 @@
 import type { PreviewLine, SettingView } from "@conclave/sdk";
 
 export interface SettingsSource {
-  /** Whether the person may change what hosts may change. */
-  mayChange: boolean;
   /** What a value would change for whom; null where that cannot be asked. */
   preview: ((key: string, value: string) => Promise<PreviewLine[]>) | null;
   /** Who can get in as it stands; null where that cannot be asked. */
