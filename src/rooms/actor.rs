@@ -9,15 +9,16 @@ mod follow;
 mod hosts;
 mod media;
 mod requests;
+mod rules;
 mod settings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::auth::guesses::Guesser;
 use crate::auth::session::Auth;
@@ -140,6 +141,8 @@ pub enum ToRoom {
     PasswordChanged(Option<Secret<String>>),
     /// The rules were swapped.
     RulesChanged,
+    /// Someone reads the audit trail and wants to know who is who.
+    Names(oneshot::Sender<BTreeMap<[u8; 16], String>>),
     /// The session behind a connection ended: whatever that identity has here ends with it.
     SignedOut {
         /// Which connection.
@@ -169,6 +172,8 @@ enum Waited {
         durable: bool,
         act: Act,
     },
+    /// A row that nobody waits for.
+    Noted,
     /// A change that acted already: now it may be answered.
     Answer {
         by: (ParticipantId, u32),
@@ -199,6 +204,10 @@ pub struct RoomActor {
     acted: Option<(ParticipantId, u32, Durable, Done)>,
     asked: Option<settings::Asked>,
     dirty: bool,
+    /// The rules were swapped: what falls now is a row of its own in the trail.
+    swapped: bool,
+    /// Who does not receive, because the rules do not permit it.
+    blind: BTreeSet<ParticipantId>,
     /// When the hosts may next be told how many wait: a flood of knocks is told in steps.
     lobby_at: Timestamp,
     lobby_dirty: bool,
@@ -232,6 +241,8 @@ impl RoomActor {
             acted: None,
             asked: None,
             dirty: false,
+            swapped: false,
+            blind: BTreeSet::new(),
             lobby_at: Timestamp::from_millis(0),
             lobby_dirty: false,
         }
@@ -306,9 +317,8 @@ impl RoomActor {
             ToRoom::BarsChanged(bars) => self.room.bars_changed(bars),
             ToRoom::SettingsChanged(news) => self.on_news(news),
             ToRoom::PasswordChanged(password) => self.password = password,
-            ToRoom::RulesChanged => self
-                .room
-                .rules_changed(self.means.guard.snapshot().version()),
+            ToRoom::RulesChanged => self.on_rules_changed(),
+            ToRoom::Names(reply) => self.on_names(reply),
             ToRoom::SignedOut { connection } => self.on_signed_out(connection),
             ToRoom::SessionOver { participant } => self.on_session_over(participant),
             ToRoom::End(code) => self.room.end(code),
@@ -345,6 +355,7 @@ impl RoomActor {
     async fn on_durable(&mut self, waited: Waited) {
         match waited {
             Waited::Settings(step) => self.on_step(step).await,
+            Waited::Noted => {}
             Waited::Answer {
                 by: (by, id),
                 outcome,
