@@ -1,7 +1,9 @@
 // The HTTPS side: sessions, invitations and rooms. The session itself is a cookie that no script can read.
 
-import type { AuditPage, AuditVerdict, PreviewLine } from "./contract";
+import type { PreviewLine } from "./contract";
 import { CallFailed, UNREACHABLE, type FailureCode } from "./failure";
+import type { AuditPage } from "./generated/AuditPage";
+import type { AuditVerdict } from "./generated/AuditVerdict";
 import type { GuestLinkList } from "./generated/GuestLinkList";
 import type { GuestLinkMade } from "./generated/GuestLinkMade";
 import type { GuestLinkView } from "./generated/GuestLinkView";

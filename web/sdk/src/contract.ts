@@ -75,25 +75,3 @@ export type ServerMessage =
   | { type: "admitted"; room: RoomView; resume: string; seq: number }
   | ({ type: "reply"; id: number } & Outcome)
   | { type: "event"; seq: number; event: RoomEvent };
-
-export type AuditVerdict = "permitted" | "denied" | "noted";
-
-export interface AuditRowView {
-  seq: number;
-  at: number;
-  action: string;
-  verdict: AuditVerdict;
-  rule: { file: "server" | "organisation"; line: number } | null;
-  policy_version: number;
-  actor: { id: string; name: string | null } | null;
-  subject: { id: string; name: string | null } | null;
-  room: { id: string; title: string | null } | null;
-  detail: string | null;
-  count: number;
-}
-
-export interface AuditPage {
-  rows: AuditRowView[];
-  /** Give this as `before` for the rows before these; null when there are no more. */
-  next: number | null;
-}

@@ -4,9 +4,6 @@ export * as api from "./api";
 export type { AuditFilter } from "./api";
 export { Conclave, type ChatPage, type ConclaveEvents, type JoinOptions, type LobbyPage, type StopCause } from "./conclave";
 export type {
-  AuditPage,
-  AuditRowView,
-  AuditVerdict,
   DoneToYou,
   KnockView,
   ParticipantView,
@@ -19,6 +16,9 @@ export type {
 } from "./contract";
 export { browserEnvironment, socketUrl, type Environment } from "./environment";
 export { CallFailed, type FailureCode } from "./failure";
+export type { AuditPage } from "./generated/AuditPage";
+export type { AuditRowView } from "./generated/AuditRowView";
+export type { AuditVerdict } from "./generated/AuditVerdict";
 export type { BarView } from "./generated/BarView";
 export type { ChatView } from "./generated/ChatView";
 export type { GuestLinkMade } from "./generated/GuestLinkMade";

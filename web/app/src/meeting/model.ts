@@ -84,7 +84,9 @@ export class Meeting {
         if (this.panel.value === "people" && this.peopleTab.value === "waiting") this.withdrawKnocks();
       }),
       effect(() => {
-        if (this.panel.value === "chat") this.chat.read();
+        if (this.panel.value !== "chat") return;
+        this.chat.read();
+        this.notices.withdraw("chat");
       }),
       effect(() => {
         if (this.state.value.phase === "waiting") this.#outside();

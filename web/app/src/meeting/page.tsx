@@ -177,7 +177,7 @@ function Side(props: { meeting: Meeting; state: Admitted }): JSX.Element | null 
           <Cross size={18} />
         </Button>
       </header>
-      <div class="side-body">
+      <div class="side-body" tabIndex={panel === "chat" ? -1 : 0}>
         {panel === "people" && <PeoplePanel meeting={meeting} room={state.room} />}
         {panel === "chat" && <ChatPanel meeting={meeting} room={state.room} />}
         {panel === "room" && <RoomPanel meeting={meeting} room={state.room} />}
