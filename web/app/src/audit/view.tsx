@@ -104,7 +104,7 @@ function Row(props: { row: AuditRowView; inRoom: boolean; onChoose: (change: Par
             {actor.name ?? <code>{shortId(actor.id)}</code>}
           </button>
         )}
-        {subject !== null && <span>to {subject.name ?? <code>{shortId(subject.id)}</code>}</span>}
+        {subject !== null && subject.id !== actor?.id && <span>to {subject.name ?? <code>{shortId(subject.id)}</code>}</span>}
         {!props.inRoom && room !== null && (
           <button type="button" class="link" aria-label={`Only what was done in ${room.title ?? room.id}`} onClick={() => onChoose({ room: { id: room.id, words: room.title ?? shortId(room.id) } })}>
             in {room.title ?? <code>{shortId(room.id)}</code>}
