@@ -2,7 +2,6 @@
 //! and changes from two sides that meet.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::indexing_slicing,
     reason = "a test may fail"
 )]

@@ -56,6 +56,11 @@ fn every_request(room: &Room, host: &str, knock: &str) -> Vec<Value> {
         json!({"type": "set_setting", "key": "waiting_room", "value": "nobody"}),
         json!({"type": "end"}),
         json!({"type": "stats"}),
+        json!({"type": "chat", "text": "hello", "ref": "1"}),
+        json!({"type": "chat", "text": "hello", "ref": "1", "to": host}),
+        json!({"type": "chat_history", "limit": 100}),
+        json!({"type": "chat_search", "words": "hello"}),
+        json!({"type": "delete_chat", "number": 1}),
         json!({"type": "join", "room": room.id, "password": room.password}),
         json!({"type": "resume", "room": room.id, "secret": "x", "seen": 0}),
     ]
@@ -371,6 +376,13 @@ async fn bustle(
                 .ok(json!({"type": "publish", "source": "microphone", "on": true}))
                 .await;
             inside.ok(json!({"type": "ask", "source": "screen"})).await;
+            let reference = format!("{me}");
+            let number = host
+                .ok(json!({"type": "chat", "text": "hello", "ref": reference}))
+                .await["number"]
+                .clone();
+            host.ok(json!({"type": "delete_chat", "number": number}))
+                .await;
             for kind in ["mute", "pause_video", "stop_share"] {
                 host.ok(json!({"type": kind, "participant": me})).await;
             }

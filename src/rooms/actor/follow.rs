@@ -177,6 +177,7 @@ impl RoomActor {
     async fn send_back(&mut self, participant: ParticipantId, knock: KnockId) {
         let room = self.room.charter().room;
         self.means.media.disconnect(room, participant).await;
+        self.chat.log.went(participant);
         self.gone.insert(participant, LeaveReason::SentBack);
         let connection = self
             .seats
