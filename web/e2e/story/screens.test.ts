@@ -6,6 +6,7 @@ import { after, before } from "node:test";
 import { accessible, fits } from "../axe.js";
 import { Seat } from "../browser.js";
 import { story } from "../chapter.js";
+import { figure } from "../figures.js";
 import { startServer, type Server } from "../server.js";
 import { button, closePanel, enter, inviteMember, isIn, knock, makeAccount, makeRoom, openRoomPanel, options, peoplePanel, tool, waits, type RoomKeys } from "../steps.js";
 
@@ -141,6 +142,43 @@ step("the meeting and its panels", async () => {
   await tool(member, "Room").click();
   await screen(member, "settings_read_only");
   await closePanel(member);
+});
+
+step("ten thousand at the door: one page of them is drawn, and the next is fetched", async () => {
+  await peoplePanel(host, "Waiting");
+  const drawn = await host.page.evaluate(async () => {
+    const knocks = Array.from({ length: 200 }, (_, at) => ({
+      knock: `knock${at}`,
+      version: 1,
+      name: `Visitor ${at + 1}`,
+      signed_in: false,
+      identity: { kind: at % 7 === 0 ? "guest_link" : "unverified", label: "Kim of Example Ltd" },
+      since: 1_000 + at,
+      first_seen: 1_000,
+      while_locked: at % 5 === 0,
+      denied_before: at > 195 ? 2 : 0,
+      suspected: at > 195,
+      similar_to: at === 1 ? "Room Owner" : null,
+      agreed_by: at === 2 ? "Room Owner" : null,
+      picture: null,
+    }));
+    const from = performance.now();
+    window.wire.feed({ type: "lobby_count", waiting: 10_000, suspected: 4 });
+    window.wire.feed({ type: "lobby", knocks });
+    await new Promise((drawnOnce) => requestAnimationFrame(() => setTimeout(drawnOnce, 0)));
+    return performance.now() - from;
+  });
+  figure("lobby.crowd_drawn", drawn, "ms");
+  const panel = host.page.getByRole("region", { name: "Waiting" });
+  await panel.getByText("1–50 of 10000").waitFor();
+  assert.equal(await panel.locator("[data-knock]").count(), 50);
+  await host.shootDark("91-crowd");
+  await screen(host, "crowd");
+  await button(panel, "Next").click();
+  await panel.getByText("51–100 of 10000").waitFor();
+  await panel.getByText("Visitor 51", { exact: true }).waitFor();
+  await host.page.reload();
+  await isIn(host);
 });
 
 step("the dialogs of the meeting", async () => {

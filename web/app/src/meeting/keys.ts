@@ -108,8 +108,11 @@ function own(meeting: Meeting, key: string): boolean {
       meeting.setLayout(meeting.layout.value === "grid" ? "speaker" : "grid");
       return true;
     case HOST_KEYS.waiting:
-      if (meeting.moderates.value) meeting.open("people", "waiting");
-      return meeting.moderates.value;
+      if (!meeting.moderates.value) return false;
+      meeting.open("people", "waiting");
+      // The next key can then let in or deny the first.
+      requestAnimationFrame(() => document.querySelector<HTMLElement>("[data-knock]")?.focus());
+      return true;
     default:
       return false;
   }

@@ -4,7 +4,7 @@
 import type { KnockView } from "@conclave/sdk";
 import { useComputed, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { Avatar } from "../ui/avatar";
 import { Badge } from "../ui/badge";
 import { Button } from "../ui/button";
@@ -16,7 +16,7 @@ import { knockSound, knockTitle, setKnockSound, setKnockTitle } from "./alert";
 import { KNOCK_KEYS } from "./keys";
 import type { Meeting } from "./model";
 import { SayDialog } from "./say";
-import { inOrder, merged, PAGE, pageOf, stillChosen, toggled, toggledAll, type Selection } from "./waiting";
+import { agreedWords, inOrder, merged, PAGE, pageOf, stillChosen, toggled, toggledAll, type Selection } from "./waiting";
 
 /** The server gives so many at once. */
 const FETCHED = 200;
@@ -34,6 +34,14 @@ export function Lobby(props: { meeting: Meeting }): JSX.Element {
     const timer = setInterval(() => (now.value = Date.now()), 15_000);
     return () => clearInterval(timer);
   }, []);
+  const lines = useRef<HTMLUListElement>(null);
+  /** The line that has the focus: when it goes, the next one takes its place. */
+  const focused = useRef(-1);
+  useLayoutEffect(() => {
+    if (focused.current < 0 || document.activeElement !== document.body) return;
+    const left = [...(lines.current?.querySelectorAll<HTMLElement>("[data-knock]") ?? [])];
+    left[Math.min(focused.current, left.length - 1)]?.focus();
+  });
   // The first page follows the room; those after it are fetched when the host goes there.
   const knocks = useComputed(() => inOrder(merged(meeting.knocks.value, later.value)));
   const waiting = meeting.waiting.value;
@@ -108,7 +116,17 @@ export function Lobby(props: { meeting: Meeting }): JSX.Element {
           {changed.map((knock) => knock.name).join(", ")}: changed since you chose them. Look again before you let them in.
         </p>
       )}
-      <ul class="lines" aria-live="polite" aria-label="People who wait">
+      <ul
+        class="lines"
+        ref={lines}
+        aria-live="polite"
+        aria-label="People who wait"
+        onKeyDown={moveFocus}
+        onFocusIn={(event) => (focused.current = lineAt(event.currentTarget, event.target))}
+        onFocusOut={(event) => {
+          if (event.relatedTarget !== null) focused.current = -1;
+        }}
+      >
         {page.shown.map((knock) => (
           <>
             {knock === firstSuspected && (
@@ -170,6 +188,21 @@ export function Lobby(props: { meeting: Meeting }): JSX.Element {
   );
 }
 
+function lineAt(list: HTMLUListElement, target: EventTarget | null): number {
+  return [...list.querySelectorAll("[data-knock]")].findIndex((line) => target instanceof Node && line.contains(target));
+}
+
+/** Up and down go from one who waits to the next. */
+function moveFocus(event: JSX.TargetedKeyboardEvent<HTMLUListElement>): void {
+  const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+  if (step === 0) return;
+  const all = [...event.currentTarget.querySelectorAll<HTMLElement>("[data-knock]")];
+  const next = all[lineAt(event.currentTarget, event.target) + step];
+  if (next === undefined) return;
+  event.preventDefault();
+  next.focus();
+}
+
 interface KnockProps {
   knock: KnockView;
   meeting: Meeting;
@@ -193,7 +226,7 @@ function Knock(props: KnockProps): JSX.Element {
           <Badge tone={unsure ? "warn" : "good"}>{identityWords(knock)}</Badge>
           {knock.while_locked && <Badge tone="key">while locked</Badge>}
           {knock.denied_before > 0 && <Badge tone="warn">{knock.denied_before === 1 ? "denied once before" : `denied ${knock.denied_before} times before`}</Badge>}
-          {knock.agreed_by !== null && <Badge tone="key">{knock.agreed_by} agrees; one more host</Badge>}
+          {knock.agreed_by !== null && <Badge tone="key">{agreedWords(knock.agreed_by, meeting.own.value?.name)}</Badge>}
           <span class="hint">{waitedWords(waited, knock, props.now)}</span>
         </p>
         {knock.similar_to !== null && (
@@ -215,7 +248,7 @@ function Knock(props: KnockProps): JSX.Element {
           act="admit"
           shortcut={KNOCK_KEYS.admit}
           label={`Let in ${knock.name}`}
-          onPress={() => meeting.doing(`${knock.name} was let in.`, () => meeting.client.admit(knock.knock, knock.version))}
+          onPress={() => meeting.letIn(knock)}
         >
           Let in
         </Button>

@@ -148,12 +148,13 @@ export class Meeting {
     await this.attempt(() => this.client.raiseHand(!up));
   }
 
-  admit(knock: KnockView): Promise<boolean> {
-    return this.attempt(() => this.client.admit(knock.knock, knock.version));
-  }
-
-  deny(knock: KnockView): Promise<boolean> {
-    return this.attempt(() => this.client.deny(knock.knock));
+  /** Lets someone in as they were shown. Where two hosts must agree, the first one's word does not do it yet. */
+  letIn(knock: KnockView): Promise<boolean> {
+    const said = () => {
+      const waits = this.knocks.value.some((one) => one.knock === knock.knock && one.agreed_by !== null);
+      return waits ? `You agree that ${knock.name} comes in. One more host must.` : `${knock.name} was let in.`;
+    };
+    return this.doing(said, () => this.client.admit(knock.knock, knock.version));
   }
 
   /** Does an act of a host, or asks first where it cannot be taken back. */

@@ -15,6 +15,7 @@ import { Bars } from "./bars";
 import { HOST_KEYS } from "./keys";
 import type { Meeting } from "./model";
 import { settingsOf } from "./settings";
+import { stopAllShares } from "./whole";
 
 export function RoomPanel(props: { meeting: Meeting; room: RoomView }): JSX.Element {
   const { meeting, room } = props;
@@ -43,6 +44,7 @@ export function RoomPanel(props: { meeting: Meeting; room: RoomView }): JSX.Elem
         <>
           <LockPart meeting={meeting} room={room} />
           <SuspendPart meeting={meeting} room={room} />
+          <SharePart meeting={meeting} room={room} />
           <section class="panel-part" aria-label="End">
             <h3>End</h3>
             <Button wide kind="danger" shortcut={HOST_KEYS.end} onPress={() => (meeting.dialog.value = "end")}>
@@ -119,6 +121,22 @@ function SuspendPart(props: { meeting: Meeting; room: RoomView }): JSX.Element {
         <button type="button" class="suspend-button" aria-keyshortcuts={HOST_KEYS.suspend} onClick={() => (meeting.dialog.value = "suspend")}>
           Suspend the meeting
         </button>
+      )}
+    </section>
+  );
+}
+
+/** Sharing in the whole room: who may without asking, and the end of what is shared now. For one person it stands at the person. */
+function SharePart(props: { meeting: Meeting; room: RoomView }): JSX.Element {
+  const { meeting, room } = props;
+  const sharing = room.participants.some((p) => p.sources.screen === "on" || p.sources.screen_audio === "on");
+  return (
+    <section class="panel-part" aria-label="Sharing">
+      <SettingsList source={settingsOf(meeting)} settings={room.settings.filter((setting) => setting.key === "screen_share")} />
+      {sharing && (
+        <Button wide shortcut={HOST_KEYS.stop_shares} onPress={() => stopAllShares(meeting)}>
+          Stop all shares
+        </Button>
       )}
     </section>
   );

@@ -96,7 +96,7 @@ function knocked(meeting: Meeting, event: RoomEvent & { type: "knocked" }): void
   meeting.notices.say(`${knock.name} (${identityWords(knock)}) knocks${knock.while_locked ? " while the room is locked" : ""}.`, {
     tone: "key",
     topic: `knock.${knock.knock}`,
-    actions: [{ label: "Let in", run: () => meeting.admit(knock) }, see],
+    actions: [{ label: "Let in", run: () => meeting.letIn(knock) }, see],
   });
 }
 

@@ -62,6 +62,11 @@ export function stillChosen(selection: Selection, knocks: readonly KnockView[]):
   return { kept, changed };
 }
 
+/** Where two hosts must agree: whose word is still missing. */
+export function agreedWords(by: string, own: string | undefined): string {
+  return by === own ? "you agree; one more host must" : `${by} agrees; one more host must`;
+}
+
 /** What stands on the tab: the number of those who wait comes first, so that it is seen on a narrow tab too. */
 export function titleOf(room: string, waiting: number): string {
   return `${waiting > 0 ? `(${waiting}) ` : ""}${room} – Conclave`;
