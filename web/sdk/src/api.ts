@@ -1,6 +1,6 @@
 // The HTTPS side: sessions, invitations and rooms. The session itself is a cookie that no script can read.
 
-import type { PreviewLine } from "./contract";
+import type { Me, PreviewLine } from "./contract";
 import { CallFailed, UNREACHABLE, type FailureCode } from "./failure";
 import type { AuditPage } from "./generated/AuditPage";
 import type { AuditVerdict } from "./generated/AuditVerdict";
@@ -8,7 +8,6 @@ import type { GuestLinkList } from "./generated/GuestLinkList";
 import type { GuestLinkMade } from "./generated/GuestLinkMade";
 import type { GuestLinkView } from "./generated/GuestLinkView";
 import type { InvitationView } from "./generated/InvitationView";
-import type { Me } from "./generated/Me";
 import type { Options } from "./generated/Options";
 import type { Organisation } from "./generated/Organisation";
 import type { RoomEntry } from "./generated/RoomEntry";
@@ -128,7 +127,12 @@ export function audit(filter: AuditFilter, room?: string): Promise<AuditPage> {
   return request("GET", `${room === undefined ? "/api/organisation/audit" : `/api/rooms/${encodeURIComponent(room)}/audit`}?${query}`);
 }
 
-/** Gives the hash by which the re-encoded picture is shown. */
+/** The name and picture that one comes with the next time. */
+export function changeMe(change: { name?: string; picture?: string | null }): Promise<Me> {
+  return request("PATCH", "/api/me", change);
+}
+
+/** Gives the id by which the re-encoded picture is shown. */
 export async function uploadPicture(picture: Blob): Promise<string> {
   return (await request<{ picture: string }>("PUT", "/api/picture", picture)).picture;
 }

@@ -6,6 +6,7 @@ import type { DoneToYou as GeneratedDoneToYou } from "./generated/DoneToYou";
 import type { Event as GeneratedEvent } from "./generated/Event";
 import type { Failure } from "./generated/Failure";
 import type { KnockView as GeneratedKnock } from "./generated/KnockView";
+import type { Me as GeneratedMe } from "./generated/Me";
 import type { NameWarning } from "./generated/NameWarning";
 import type { ParticipantView as GeneratedParticipant } from "./generated/ParticipantView";
 import type { Role } from "./generated/Role";
@@ -75,3 +76,5 @@ export type ServerMessage =
   | { type: "admitted"; room: RoomView; resume: string; seq: number }
   | ({ type: "reply"; id: number } & Outcome)
   | { type: "event"; seq: number; event: RoomEvent };
+
+export type Me = GeneratedMe & { picture?: string | null };

@@ -26,7 +26,7 @@ export type { GuestLinkView } from "./generated/GuestLinkView";
 export type { IdentityView } from "./generated/IdentityView";
 export type { InvitationView } from "./generated/InvitationView";
 export type { LeaveReason } from "./generated/LeaveReason";
-export type { Me } from "./generated/Me";
+export type { Me } from "./contract";
 export type { Organisation } from "./generated/Organisation";
 export type { NameWarning } from "./generated/NameWarning";
 export type { Phrase } from "./generated/Phrase";

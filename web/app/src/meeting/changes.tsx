@@ -25,6 +25,7 @@ export function Changes(props: { meeting: Meeting }): JSX.Element {
 
 function Change(props: { change: PendingProfile; meeting: Meeting }): JSX.Element {
   const { change, meeting } = props;
+  const own = change.participant === meeting.room.value?.you;
   const decide = (approve: boolean) =>
     meeting.doing(approve ? `${change.old.name} is shown as ${change.new.name} now.` : `${change.old.name} is shown as before.`, () =>
       meeting.client.decideProfile(change.participant, change.version, approve),
@@ -40,14 +41,17 @@ function Change(props: { change: PendingProfile; meeting: Meeting }): JSX.Elemen
           <Warning size={16} /> {warningWords(warning)}
         </p>
       ))}
-      <div class="action-row">
-        <Button small label={`Refuse the change of ${change.old.name}`} onPress={() => decide(false)}>
-          Refuse
-        </Button>
-        <Button small kind="primary" label={`Approve the change of ${change.old.name}`} onPress={() => decide(true)}>
-          Approve
-        </Button>
-      </div>
+      {own && <p class="hint">Your own change; another host decides.</p>}
+      {!own && (
+        <div class="action-row">
+          <Button small label={`Refuse the change of ${change.old.name}`} onPress={() => decide(false)}>
+            Refuse
+          </Button>
+          <Button small kind="primary" label={`Approve the change of ${change.old.name}`} onPress={() => decide(true)}>
+            Approve
+          </Button>
+        </div>
+      )}
     </li>
   );
 }
