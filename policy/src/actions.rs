@@ -145,7 +145,13 @@ kinds! {
     /// Unlocking the room.
     Unlock "unlock" by [Standing];
     /// Changing a setting of the room.
-    ChangeSetting "change_setting" by [Standing, Mine, Relax, OrgAdmin];
+    ChangeSetting "change_setting" by [Standing, Mine, Relax, OrgAdmin, Held];
+    /// Reading what the organisation has chosen for its rooms.
+    ReadOrganisation "read_organisation" by [OrgAdmin];
+    /// Choosing or locking a setting for all rooms of the organisation.
+    ChangeOrgSetting "change_org_setting" by [Relax, OrgAdmin];
+    /// Setting an option of the organisation.
+    ChangeOption "change_option" by [OrgAdmin];
     /// Reading the room's password.
     ReadPassword "read_password" by [Standing, Mine];
     /// Replacing the room's password.
@@ -162,6 +168,10 @@ kinds! {
     CreateRoom "create_room" by [RoomCreation, CreateRight, OrgAdmin];
     /// Inviting someone to have an account.
     InviteAccount "invite_account" by [OrgAdmin];
+    /// Reading what was decided in a room.
+    ReadAudit "read_audit" by [Standing];
+    /// Reading what was decided anywhere in the organisation.
+    ReadOrganisationAudit "read_organisation_audit" by [OrgAdmin];
 }
 
 impl ActionKind {
@@ -290,10 +300,16 @@ units! {
     ManageGuestLinks;
     /// Ending a room for good.
     EndRoom;
+    /// Reading what the organisation has chosen for its rooms.
+    ReadOrganisation;
     /// Making a new room.
     CreateRoom;
     /// Inviting someone to have an account.
     InviteAccount;
+    /// Reading what was decided in a room.
+    ReadAudit;
+    /// Reading what was decided anywhere in the organisation.
+    ReadOrganisationAudit;
 }
 
 actions! {
@@ -455,11 +471,44 @@ actions! {
         /// To what; see [`SettingKey::parse_value`].
         value: &'static str
     }
+    /// Choosing or locking a setting for all rooms of the organisation.
+    ChangeOrgSetting {
+        /// Which.
+        key: SettingKey,
+        /// To what; see [`SettingKey::parse_value`].
+        value: &'static str,
+        /// Whether rooms have no word in it.
+        locked: bool
+    }
+    /// Setting an option of the organisation.
+    ChangeOption {
+        /// Which.
+        option: OrgOption,
+        /// On or off.
+        on: bool
+    }
+}
+
+/// An option of an organisation: what it asks of its rooms beside their settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrgOption {
+    /// Two hosts must agree before someone comes in.
+    TwoPersonAdmission,
+}
+
+impl OrgOption {
+    /// Its name in storage, on the wire and in the audit trail.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TwoPersonAdmission => "two_person_admission",
+        }
+    }
 }
 
 of_one_kind! {
     plain: Enter Knock SeeLobby SeeCount Lock Unlock ReadPassword ChangePassword EndSession SeeStats ReadRoom EndRoom CreateRoom
-        InviteAccount SeeBars Suspend LiftSuspension ManageGuestLinks ReadChat ReadEarlierChat;
+        InviteAccount SeeBars Suspend LiftSuspension ManageGuestLinks ReadOrganisation ReadChat ReadEarlierChat ReadAudit
+        ReadOrganisationAudit;
     aimed: WriteChat WritePrivateChat Resume Connect Watch SeeParticipant RaiseHand Leave Mute PauseVideo StopShare Remove Bar
         SendBack TransferOwnership;
     aimed at a source: Unpublish Ask Grant Withdraw;
@@ -545,6 +594,32 @@ impl Action for ChangeSetting {
 
     fn audit_words(&self) -> Option<String> {
         Some(format!("{}={}", self.key, self.value))
+    }
+}
+
+impl Action for ChangeOrgSetting {
+    fn kind(&self) -> ActionKind {
+        ActionKind::ChangeOrgSetting
+    }
+
+    fn settle(&self, facts: Facts) -> Facts {
+        facts.with(self.key.who_may_relax())
+    }
+
+    fn audit_words(&self) -> Option<String> {
+        let held = if self.locked { " locked" } else { "" };
+        Some(format!("{}={}{held}", self.key, self.value))
+    }
+}
+
+impl Action for ChangeOption {
+    fn kind(&self) -> ActionKind {
+        ActionKind::ChangeOption
+    }
+
+    fn audit_words(&self) -> Option<String> {
+        let value = if self.on { "on" } else { "off" };
+        Some(format!("{}={value}", self.option.as_str()))
     }
 }
 

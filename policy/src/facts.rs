@@ -181,6 +181,13 @@ facts! {
         /// They do not.
         No,
     }
+    /// Whether the organisation lets its rooms choose the setting to be changed.
+    Held {
+        /// It does.
+        Free,
+        /// It has locked it.
+        Locked,
+    }
     /// Whether the knock, the resume secret, the message or the room is the actor's own.
     Mine {
         /// It is.
@@ -363,6 +370,8 @@ dimensions! {
     ];
     /// [`Relax`] of the setting to be changed.
     Relax("relax"): Relax as Relax = [Host "host", Admin "admin", Fixed "fixed"];
+    /// [`Held`].
+    Held("held"): Held as Held = [Free "free", Locked "locked"];
     /// The setting [`GuestRoster`].
     GuestRoster("guest_roster"): GuestRoster as GuestRoster = [HostsAndSpeakers "hosts_and_speakers", Everyone "everyone"];
     /// The setting [`ParticipantCount`].
@@ -431,6 +440,7 @@ mod tests {
             Subject,
             CreateRight,
             OrgAdmin,
+            Held,
             Mine
         );
         all!(

@@ -135,7 +135,7 @@ macro_rules! settings {
                 self.$field
             })*
 
-            fn put(&mut self, key: SettingKey, value: &str) -> Result<(), SettingError> {
+            pub(crate) fn put(&mut self, key: SettingKey, value: &str) -> Result<(), SettingError> {
                 match key { $(SettingKey::$name => self.$field = value.parse()?,)* }
                 Ok(())
             }

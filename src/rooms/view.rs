@@ -1,8 +1,10 @@
 //! What a participant may see of a room, as values: the lines of the roster, the room itself, and the events
 //! that change them. Projection decides who gets which; nothing here is a secret of the server.
 
+use conclave_policy::facts::Held;
+use conclave_policy::levels::{Level, Levels};
 use conclave_policy::roles::Role;
-use conclave_policy::settings::{Relax, SettingKey, Settings};
+use conclave_policy::settings::{Relax, SettingKey};
 use conclave_policy::source::Source;
 use serde::Serialize;
 
@@ -204,14 +206,20 @@ pub struct SettingView {
     pub relax: String,
     /// False while the feature behind it is not built: kept, without effect.
     pub built: bool,
+    /// Where the value comes from.
+    pub level: Level,
+    /// Whether the organisation has locked it, so that no room has a word in it.
+    pub locked: bool,
+    /// Whether the receiver may change it now.
+    pub may_change: bool,
 }
 
 impl SettingView {
-    /// One setting as it stands in `settings`.
-    pub fn of(settings: &Settings, key: SettingKey) -> Self {
+    /// One setting as the levels have it.
+    pub fn of(levels: &Levels, key: SettingKey, may_change: bool) -> Self {
         Self {
             key: key.as_str().to_owned(),
-            value: settings.value(key).to_owned(),
+            value: levels.settings().value(key).to_owned(),
             values: key
                 .values()
                 .iter()
@@ -224,15 +232,10 @@ impl SettingView {
             }
             .to_owned(),
             built: key.is_built(),
+            level: levels.level(key),
+            locked: levels.held(key) == Held::Locked,
+            may_change,
         }
-    }
-
-    /// Every setting as it stands in `settings`.
-    pub fn all(settings: &Settings) -> Vec<Self> {
-        SettingKey::ALL
-            .iter()
-            .map(|key| Self::of(settings, *key))
-            .collect()
     }
 }
 
@@ -405,6 +408,11 @@ pub enum Event {
         setting: SettingView,
         /// Who changed it.
         by: String,
+    },
+    /// What the receiver may change is different now: every setting as it stands.
+    Settings {
+        /// All of them.
+        settings: Vec<SettingView>,
     },
     /// Someone wrote in the chat.
     Chat {

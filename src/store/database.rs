@@ -110,7 +110,7 @@ impl Store {
     }
 
     /// Its name, as it stands beside those who sign in with it.
-    pub fn organisation(&self) -> &str {
+    pub fn organisation_name(&self) -> &str {
         self.inner.organisation.expose()
     }
 

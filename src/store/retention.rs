@@ -255,6 +255,7 @@ mod tests {
     use crate::store::chat::tests::{NOW, attendance, count, message, session};
     use crate::store::database::tests::{open, store};
     use crate::store::rooms::tests::room_of;
+    use crate::store::settings::tests::permits;
 
     const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -314,13 +315,14 @@ mod tests {
     async fn kept_chats_go_when_their_room_keeps_none_any_more_and_when_it_is_gone() {
         let (_folder, store) = store().await;
         let clock = Arc::new(ManualClock::new());
-        let (_, lasting) = room_of(&store, 1, 2).await;
-        let (_, ended) = room_of(&store, 3, 4).await;
-        let keep = |room, value| {
-            store.change_settings(store.org(), room, vec![(SettingKey::ChatRetention, value)])
+        let (first, lasting) = room_of(&store, 1, 2).await;
+        let (second, ended) = room_of(&store, 3, 4).await;
+        let keep = |owner, room, value| {
+            let permits = permits(owner, room, &[(SettingKey::ChatRetention, value)]);
+            store.change_settings(store.org(), permits)
         };
-        for room in [lasting, ended] {
-            keep(room, "thirty_days").await.unwrap();
+        for (owner, room) in [(first, lasting), (second, ended)] {
+            keep(owner, room, "thirty_days").await.unwrap();
             let of = session(&store, room, 1);
             store.add_chat(message(of, 1, "kept")).await.unwrap();
             store
@@ -339,7 +341,7 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(look().await, 1);
-        keep(lasting, "none").await.unwrap();
+        keep(first, lasting, "none").await.unwrap();
         assert_eq!(look().await, 0);
     }
 }

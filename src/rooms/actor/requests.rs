@@ -3,7 +3,6 @@
 use conclave_policy::actions as act;
 use conclave_policy::facts::Facts;
 use conclave_policy::permit::Permit;
-use conclave_policy::settings::SettingKey;
 
 use super::{Act, RoomActor, durable};
 use crate::clock::Timestamp;
@@ -241,16 +240,6 @@ impl RoomActor {
                 });
                 self.hold(Some((by, id)), audit, act);
             }
-        }
-    }
-
-    fn on_setting(&mut self, by: ParticipantId, id: u32, key: &str, value: &str) {
-        let known = key
-            .parse::<SettingKey>()
-            .and_then(|key| key.parse_value(value).map(|value| (key, value)));
-        match known {
-            Ok((key, value)) => self.grant(by, id, act::ChangeSetting { key, value }),
-            Err(_) => self.answer(by, id, Err(ErrorCode::InvalidValue)),
         }
     }
 }
