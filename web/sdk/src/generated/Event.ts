@@ -92,11 +92,7 @@ setting: SettingView,
 /**
  * Who changed it.
  */
-by: string, } | { "type": "settings", 
-/**
- * All of them.
- */
-settings: Array<SettingView>, } | { "type": "chat", 
+by: string, } | { "type": "chat", 
 /**
  * The message.
  */
