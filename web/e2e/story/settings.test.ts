@@ -45,7 +45,8 @@ step("what the organisation chooses and locks holds in every room", async () => 
   await page.getByLabel("Two hosts must agree before anyone is let in").check();
   await until("the option", () => page.getByLabel("Two hosts must agree before anyone is let in").isChecked(), Boolean);
   await host.shootDark("120-organisation-locks");
-  await page.goto(`${server.origin}/r/${room.id}/settings`);
+  await button(page, "All rooms").click();
+  await button(page, "Settings of Board").click();
   const here = page.getByRole("listitem").filter({ hasText: "Who may share a screen" });
   await here.getByText("The organisation locked it: rooms cannot change it.").waitFor();
   assert.equal(await here.getByRole("combobox").count(), 0);
@@ -104,7 +105,8 @@ step("two hosts must agree before anyone is let in", async () => {
 
 step("the organisation takes the option back, and one host suffices again", async () => {
   const page = await host.context.newPage();
-  await page.goto(`${server.origin}/organisation`);
+  await page.goto(server.origin);
+  await button(page, "Organisation").click();
   await page.getByLabel("Two hosts must agree before anyone is let in").uncheck();
   await until("the option", () => page.getByLabel("Two hosts must agree before anyone is let in").isChecked(), (on) => !on);
   await page.close();
@@ -117,7 +119,8 @@ step("where it holds, the word of the second host lets someone in", async () => 
   await host.page.keyboard.press("3");
   await told(member, `${OWNER} made you a host.`);
   const page = await host.context.newPage();
-  await page.goto(`${server.origin}/organisation`);
+  await page.goto(server.origin);
+  await button(page, "Organisation").click();
   await page.getByLabel("Two hosts must agree before anyone is let in").check();
   await until("the option", () => page.getByLabel("Two hosts must agree before anyone is let in").isChecked(), Boolean);
   await page.close();
