@@ -40,9 +40,9 @@ step("what the organisation chooses and locks holds in every room", async () => 
   const { page } = host;
   await button(page, "Organisation").click();
   const sharing = page.getByRole("listitem").filter({ hasText: "Who may share a screen" });
-  await sharing.getByLabel("Locked: no room may differ").check();
+  await sharing.getByLabel("Locked: no room may differ").click();
   await sharing.getByText("Set by the organisation").waitFor();
-  await page.getByLabel("Two hosts must agree before anyone is let in").check();
+  await page.getByLabel("Two hosts must agree before anyone is let in").click();
   await until("the option", () => page.getByLabel("Two hosts must agree before anyone is let in").isChecked(), Boolean);
   await host.shootDark("120-organisation-locks");
   await button(page, "All rooms").click();
@@ -107,7 +107,7 @@ step("the organisation takes the option back, and one host suffices again", asyn
   const page = await host.context.newPage();
   await page.goto(server.origin);
   await button(page, "Organisation").click();
-  await page.getByLabel("Two hosts must agree before anyone is let in").uncheck();
+  await page.getByLabel("Two hosts must agree before anyone is let in").click();
   await until("the option", () => page.getByLabel("Two hosts must agree before anyone is let in").isChecked(), (on) => !on);
   await page.close();
   await button(host.page, `Let in ${MEMBER}`).click();
@@ -121,7 +121,7 @@ step("where it holds, the word of the second host lets someone in", async () => 
   const page = await host.context.newPage();
   await page.goto(server.origin);
   await button(page, "Organisation").click();
-  await page.getByLabel("Two hosts must agree before anyone is let in").check();
+  await page.getByLabel("Two hosts must agree before anyone is let in").click();
   await until("the option", () => page.getByLabel("Two hosts must agree before anyone is let in").isChecked(), Boolean);
   await page.close();
   await third.page.goto(room.link);
