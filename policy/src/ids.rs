@@ -92,6 +92,8 @@ ids! {
     KnockId;
     /// Whoever acts: an account or a guest.
     ActorId;
+    /// A picture that someone shows: made from its content and from whose it is, and not to be guessed.
+    PictureId;
 }
 
 impl From<AccountId> for ActorId {

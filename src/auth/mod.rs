@@ -11,6 +11,7 @@ mod invitation;
 pub mod limits;
 pub mod name;
 pub mod password;
+pub mod picture;
 pub mod principal;
 pub mod request;
 mod rotation;

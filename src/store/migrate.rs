@@ -24,6 +24,7 @@ migrations! {
     9 "0009_session_keys_rotate";
     10 "0010_the_audit_trail_is_a_chain";
     11 "0011_the_audit_trail_only_grows";
+    30 "0030_a_picture_belongs_to_who_shows_it";
 }
 
 /// All of them, ready to run.

@@ -9,6 +9,7 @@ pub mod database;
 pub mod error;
 pub mod invitations;
 mod migrate;
+pub mod pictures;
 pub mod removals;
 pub mod roles;
 pub mod rooms;
