@@ -92,6 +92,16 @@ kinds! {
     RaiseHand "raise_hand" by [Standing, Target];
     /// Going out.
     Leave "leave" by [Standing, Target];
+    /// Showing another name or picture to the room from now on.
+    ChangeProfile "change_profile" by [Standing, Target, ProfileChange];
+    /// Asking the hosts for another name or picture.
+    ProposeProfile "propose_profile" by [Standing, Target];
+    /// Approving or refusing someone's other name or picture.
+    DecideProfile "decide_profile" by [Standing, Target];
+    /// Changing the name that one's account comes with.
+    EditName "edit_name" by [OrgAdmin];
+    /// Changing the picture that one comes with.
+    EditPicture "edit_picture" by [OrgAdmin];
     /// Letting someone in who waits at the door.
     Admit "admit" by [Standing, Space];
     /// Sending away someone who waits at the door.
@@ -248,6 +258,10 @@ units! {
     ReadRoom;
     /// Ending a room for good.
     EndRoom;
+    /// Changing the name that one's account comes with.
+    EditName;
+    /// Changing the picture that one comes with.
+    EditPicture;
     /// Making a new room.
     CreateRoom;
     /// Inviting someone to have an account.
@@ -307,6 +321,25 @@ actions! {
     Leave {
         /// Who goes.
         participant: ParticipantId
+    }
+    /// Showing another name or picture to the room from now on.
+    ChangeProfile {
+        /// Whose.
+        participant: ParticipantId
+    }
+    /// Asking the hosts for another name or picture.
+    ProposeProfile {
+        /// Whose.
+        participant: ParticipantId
+    }
+    /// Approving or refusing someone's other name or picture.
+    DecideProfile {
+        /// Whose.
+        participant: ParticipantId,
+        /// The version of the request that the host saw.
+        version: u32,
+        /// Approve or refuse.
+        approve: bool
     }
     /// Letting someone in who waits at the door.
     Admit {
@@ -372,8 +405,8 @@ actions! {
 
 of_one_kind! {
     plain: Enter Knock SeeLobby SeeCount Lock Unlock ReadPassword ChangePassword EndSession SeeStats ReadRoom EndRoom CreateRoom
-        InviteAccount;
-    aimed: Resume Connect Watch SeeParticipant RaiseHand Leave Mute PauseVideo StopShare Remove;
+        InviteAccount EditName EditPicture;
+    aimed: Resume Connect Watch SeeParticipant RaiseHand Leave Mute PauseVideo StopShare Remove ChangeProfile ProposeProfile;
     aimed at a source: Unpublish Ask Grant Withdraw;
     at the door: Admit Deny
 }
@@ -385,6 +418,20 @@ impl Action for Publish {
 
     fn audit_target(&self) -> Option<[u8; 16]> {
         Some(*self.participant.as_bytes())
+    }
+}
+
+impl Action for DecideProfile {
+    fn kind(&self) -> ActionKind {
+        ActionKind::DecideProfile
+    }
+
+    fn audit_target(&self) -> Option<[u8; 16]> {
+        Some(*self.participant.as_bytes())
+    }
+
+    fn audit_words(&self) -> Option<String> {
+        Some(if self.approve { "approve" } else { "refuse" }.to_owned())
     }
 }
 

@@ -6,8 +6,8 @@ use std::fmt;
 use crate::roles::Role;
 pub use crate::settings::Relax;
 use crate::settings::{
-    Camera, GuestRoster, Microphone, ParticipantCount, RoomCreation, ScreenShare, SignIn,
-    WaitingRoom,
+    Camera, GuestRoster, Microphone, ParticipantCount, ProfileChange, RoomCreation, ScreenShare,
+    SignIn, WaitingRoom,
 };
 
 /// A value of one dimension. Sealed: the dimensions are these and no others.
@@ -358,6 +358,8 @@ dimensions! {
     GuestRoster("guest_roster"): GuestRoster as GuestRoster = [HostsAndSpeakers "hosts_and_speakers", Everyone "everyone"];
     /// The setting [`ParticipantCount`].
     ParticipantCount("participant_count"): ParticipantCount as ParticipantCount = [HostsOnly "hosts_only", Everyone "everyone"];
+    /// The setting [`ProfileChange`].
+    ProfileChange("profile_change"): ProfileChange as ProfileChange = [HeldForApproval "held_for_approval", Free "free"];
     /// [`Subject`].
     Subject("subject"): Subject as Subject = [Moderator "moderator", Speaking "speaking", Quiet "quiet"];
     /// The setting [`RoomCreation`].

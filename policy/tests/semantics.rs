@@ -143,6 +143,17 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
             matches!(role, Presenter | Attendee | Guest) && case.standing("admitted") && case.own()
         }
         ActionKind::RaiseHand => role != Observer && case.standing("admitted") && case.own(),
+        ActionKind::ChangeProfile => {
+            let free = case.is(Dimension::ProfileChange, "free");
+            case.standing("admitted") && case.own() && (role == Owner || free)
+        }
+        ActionKind::ProposeProfile => case.standing("admitted") && case.own(),
+        ActionKind::DecideProfile => {
+            let peer = case.is(Dimension::Target, "same");
+            moderates() && (case.below() || peer)
+        }
+        ActionKind::EditName => role != Guest,
+        ActionKind::EditPicture => true,
         ActionKind::Leave | ActionKind::Unpublish => {
             (case.standing("admitted") || case.standing("disconnected")) && case.own()
         }
@@ -264,7 +275,13 @@ fn who_lost_the_connection_can_only_come_back_leave_or_stop_sending() {
 #[test]
 fn every_action_within_a_room_asks_how_the_actor_stands_to_it() {
     for kind in ActionKind::ALL {
-        let organisation = matches!(kind, ActionKind::CreateRoom | ActionKind::InviteAccount);
+        let organisation = matches!(
+            kind,
+            ActionKind::CreateRoom
+                | ActionKind::InviteAccount
+                | ActionKind::EditName
+                | ActionKind::EditPicture
+        );
         assert_ne!(
             kind.dimensions().contains(&Dimension::Standing),
             organisation,
@@ -286,7 +303,12 @@ fn nobody_acts_on_someone_of_the_same_or_a_higher_rank() {
     let above =
         allowed_when(Dimension::Target, "same").chain(allowed_when(Dimension::Target, "above"));
     for (kind, role, _) in above {
-        assert_eq!(kind, ActionKind::SeeParticipant, "{kind} by {role}");
+        // A host's other name needs somebody else's consent, and the owner may be away.
+        let peer = kind == ActionKind::DecideProfile && role.is_moderator();
+        assert!(
+            kind == ActionKind::SeeParticipant || peer,
+            "{kind} by {role}"
+        );
     }
 }
 
@@ -308,6 +330,7 @@ fn nobody_moderates_themself() {
             ActionKind::Grant
                 | ActionKind::Withdraw
                 | ActionKind::SetRole
+                | ActionKind::DecideProfile
                 | ActionKind::Remove
                 | ActionKind::Mute
                 | ActionKind::PauseVideo

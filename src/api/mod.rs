@@ -6,6 +6,7 @@ mod body;
 mod caller;
 mod invitations;
 pub mod problem;
+mod profile;
 mod rooms;
 pub mod router;
 pub mod running;

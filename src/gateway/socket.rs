@@ -16,6 +16,7 @@ use crate::auth::request::Held;
 use crate::gateway::frame;
 use crate::gateway::message::{FirstRequest, WaitingRequest};
 use crate::gateway::upgrade::{Gateway, PATIENCE};
+use crate::ids::PictureId;
 use crate::rooms::actor::{ToRoom, Visitor};
 use crate::rooms::outbound::ServerMessage;
 use crate::rooms::refusal::ErrorCode;
@@ -91,7 +92,11 @@ impl Client {
             .await
             .map_err(|_| ErrorCode::BadMessage)??;
         let asked = self.now();
-        let knocked = self.knock(&first, &principal, address).await;
+        let means = self.gateway.rooms.means().clone();
+        // Without an answer they come without one.
+        let shown = means.store.shown_picture(principal.org, principal.actor());
+        let picture = shown.await.unwrap_or_default();
+        let knocked = self.knock(&first, &principal, address, picture).await;
         let (room, answer, mut outbox) = match knocked {
             Ok((_, ServerMessage::Closed { code, .. }, _)) | Err(code) => {
                 // Until here nothing was read and nothing said: what else came, or when, would tell someone who is
@@ -120,6 +125,7 @@ impl Client {
         first: &FirstRequest,
         principal: &Principal,
         address: IpAddr,
+        picture: Option<PictureId>,
     ) -> Result<Knocked, ErrorCode> {
         let (FirstRequest::Join { room: id, .. } | FirstRequest::Resume { room: id, .. }) = first;
         for _ in 0..DOORS {
@@ -138,7 +144,7 @@ impl Client {
                 outbox: sender,
                 session: Arc::new(principal.clone()),
             };
-            let sent = room.send(to_room(first, connection, principal, address));
+            let sent = room.send(to_room(first, connection, principal, address, picture));
             if sent.await.is_ok()
                 && let Some(answer) = outbox.recv().await
             {
@@ -316,11 +322,12 @@ fn to_room(
     connection: Connection,
     principal: &Principal,
     address: IpAddr,
+    picture: Option<PictureId>,
 ) -> ToRoom {
     match first {
         FirstRequest::Join { password, .. } => ToRoom::Join {
             connection,
-            visitor: visitor(principal, address),
+            visitor: visitor(principal, address, picture),
             password: password.clone(),
         },
         FirstRequest::Resume { secret, seen, .. } => ToRoom::Resume {
@@ -332,7 +339,7 @@ fn to_room(
     }
 }
 
-fn visitor(principal: &Principal, address: IpAddr) -> Visitor {
+fn visitor(principal: &Principal, address: IpAddr, picture: Option<PictureId>) -> Visitor {
     let actor = principal.actor();
     match &principal.who {
         Who::Account {
@@ -341,6 +348,7 @@ fn visitor(principal: &Principal, address: IpAddr) -> Visitor {
             actor,
             account: Some(*id),
             name: name.as_str().to_owned(),
+            picture,
             org_admin: *admin,
             guesser: Guesser::Account(*id),
         },
@@ -348,6 +356,7 @@ fn visitor(principal: &Principal, address: IpAddr) -> Visitor {
             actor,
             account: None,
             name: name.as_str().to_owned(),
+            picture,
             org_admin: false,
             guesser: Guesser::Address(address),
         },

@@ -6,6 +6,7 @@
 mod door;
 mod follow;
 mod media;
+mod profile;
 mod requests;
 
 use std::collections::BTreeMap;
@@ -18,18 +19,19 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
 use crate::auth::guesses::Guesser;
+use crate::auth::limits::Rates;
 use crate::auth::session::Auth;
 use crate::bounded::Text;
 use crate::clock::Clock;
 use crate::guard::{Audit, Guard};
-use crate::ids::{AccountId, ActorId, KnockId, ParticipantId};
+use crate::ids::{AccountId, ActorId, KnockId, ParticipantId, PictureId};
 use crate::media::event::PeerEvent;
 use crate::rooms::outbound::Done;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::request::RoomRequest;
 use crate::rooms::room::Room;
 use crate::rooms::seat::{Connection, ConnectionId, Seat};
-use crate::rooms::view::LeaveReason;
+use crate::rooms::view::{LeaveReason, Profile};
 use crate::secret::{RandomSource, Secret};
 use crate::store::database::Store;
 use crate::udp::plane::MediaPlane;
@@ -62,6 +64,8 @@ pub struct Visitor {
     pub account: Option<AccountId>,
     /// The name that the server vouches for.
     pub name: String,
+    /// The picture that they come with.
+    pub picture: Option<PictureId>,
     /// Whether they administer the organisation.
     pub org_admin: bool,
     /// Whose guesses at the password count together.
@@ -120,6 +124,13 @@ pub enum ToRoom {
     },
     /// The settings were changed from outside the session.
     SettingsChanged(Settings),
+    /// What an account or guest comes with was changed.
+    ProfileChanged {
+        /// Whose.
+        actor: ActorId,
+        /// To what.
+        profile: Profile,
+    },
     /// The password was changed.
     PasswordChanged(Option<Secret<String>>),
     /// The rules were swapped.
@@ -178,6 +189,7 @@ pub struct RoomActor {
     saves: Vec<Durable>,
     acted: Option<(ParticipantId, u32, Durable)>,
     dirty: bool,
+    profile_pace: Rates<ActorId>,
 }
 
 impl RoomActor {
@@ -203,6 +215,7 @@ impl RoomActor {
             saves: Vec::new(),
             acted: None,
             dirty: false,
+            profile_pace: Rates::new(profile::PACE, profile::PACED),
         }
     }
 
@@ -272,6 +285,7 @@ impl RoomActor {
                 let now = self.means.clock.now();
                 self.room.settings_changed(settings, now);
             }
+            ToRoom::ProfileChanged { actor, profile } => self.on_profile_changed(actor, &profile),
             ToRoom::PasswordChanged(password) => self.password = password,
             ToRoom::RulesChanged => self
                 .room

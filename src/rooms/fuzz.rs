@@ -222,6 +222,7 @@ impl Life {
             actor: actor(identity),
             account: (identity < ACCOUNTS).then(|| account(identity)),
             name: format!("identity {identity}"),
+            picture: None,
             org_admin: identity == 3,
             password: if byte < 200 {
                 Password::Proved

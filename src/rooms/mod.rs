@@ -9,6 +9,7 @@ pub mod fuzz;
 pub mod lobby;
 pub mod outbound;
 pub mod person;
+pub mod profile;
 pub mod projection;
 pub mod refusal;
 pub mod registry;

@@ -76,6 +76,11 @@ pub enum Done {
         /// The SDP answer.
         sdp: String,
     },
+    /// The other name or picture is held until a host decides.
+    Held {
+        /// The version of the request.
+        version: u32,
+    },
     /// The answer to `stats`.
     Stats {
         /// A line per participant and source.

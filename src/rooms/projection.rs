@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use conclave_policy::actions::ActionKind;
-use conclave_policy::actions::{Publish, SeeParticipant};
+use conclave_policy::actions::{DecideProfile, Publish, SeeParticipant};
 use conclave_policy::engine::Snapshot;
 use conclave_policy::facts::{Facts, Standing};
 use conclave_policy::source::Source;
@@ -13,13 +13,15 @@ use crate::ids::ParticipantId;
 use crate::rooms::person::Person;
 use crate::rooms::room::{Room, RoomAction};
 use crate::rooms::view::{
-    Event, LeaveReason, ParticipantView, RoomView, SettingView, SourceState, SourceStates,
+    Event, LeaveReason, ParticipantView, PendingProfile, RoomView, SettingView, SourceState,
+    SourceStates,
 };
 
 /// What one participant has been shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Projection {
     shown: BTreeMap<ParticipantId, ParticipantView>,
+    pending: BTreeMap<ParticipantId, PendingProfile>,
     count: Option<u32>,
 }
 
@@ -28,6 +30,7 @@ impl Projection {
     pub fn whole(&mut self, room: &Room, rules: &Snapshot, viewer: &Person) -> RoomView {
         self.shown = visible(room, rules, viewer);
         self.count = count(room, rules, viewer);
+        self.pending = pending(room, rules, viewer);
         RoomView {
             room: room.charter().room,
             title: room.charter().title.clone(),
@@ -37,6 +40,7 @@ impl Projection {
             knocks: allowed(room, rules, viewer, ActionKind::SeeLobby).then(|| room.knock_views()),
             count: self.count,
             settings: SettingView::all(&room.charter().settings),
+            pending_profiles: self.pending.values().cloned().collect(),
         }
     }
 
@@ -69,12 +73,28 @@ impl Projection {
             }
         }
         self.shown = now;
+        self.decisions(pending(room, rules, viewer), &mut events);
         let count = count(room, rules, viewer);
         if let (Some(count), true) = (count, count != self.count) {
             events.push(Event::Count { count });
         }
         self.count = count;
         events
+    }
+
+    /// What is there to decide now, as the difference to what was.
+    fn decisions(&mut self, now: BTreeMap<ParticipantId, PendingProfile>, events: &mut Vec<Event>) {
+        for participant in self.pending.keys().filter(|old| !now.contains_key(old)) {
+            events.push(Event::ProfileGone {
+                participant: *participant,
+            });
+        }
+        for (participant, view) in &now {
+            if self.pending.get(participant) != Some(view) {
+                events.push(Event::ProfilePending(view.clone()));
+            }
+        }
+        self.pending = now;
     }
 
     /// Whether this participant was shown to the viewer.
@@ -104,6 +124,27 @@ fn visible(
         .collect()
 }
 
+/// Other names and pictures that wait for a decision which the viewer may make.
+fn pending(
+    room: &Room,
+    rules: &Snapshot,
+    viewer: &Person,
+) -> BTreeMap<ParticipantId, PendingProfile> {
+    room.people()
+        .filter_map(|person| {
+            let view = person.pending_profile()?;
+            let decide = DecideProfile {
+                participant: person.id,
+                version: view.version,
+                approve: true,
+            };
+            let facts = room.facts_inside(viewer, &decide).ok()?;
+            let may = rules.allows(ActionKind::DecideProfile, viewer.role, &seated(facts));
+            (may && person.who.actor != viewer.who.actor).then_some((person.id, view))
+        })
+        .collect()
+}
+
 /// A participant whose connection is away for a moment keeps the view, so that nothing is missed on coming back.
 fn seated(facts: Facts) -> Facts {
     facts.with(Standing::Admitted)
@@ -123,6 +164,7 @@ fn line(room: &Room, rules: &Snapshot, person: &Person) -> ParticipantView {
     ParticipantView {
         participant: person.id,
         name: person.who.name.clone(),
+        picture: person.who.picture,
         signed_in: person.who.signed_in(),
         role: person.role,
         sources: SourceStates {

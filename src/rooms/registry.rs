@@ -148,7 +148,8 @@ impl Registry {
         while tasks.join_next().await.is_some() {}
     }
 
-    async fn tell_all(&self, message: impl Fn() -> ToRoom) {
+    /// Tells every running room the same.
+    pub async fn tell_all(&self, message: impl Fn() -> ToRoom) {
         let rooms: Vec<_> = self.running.lock().await.rooms.values().cloned().collect();
         for room in rooms {
             // A room that has just ended needs no telling.

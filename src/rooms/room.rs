@@ -19,6 +19,7 @@ use crate::ids::{AccountId, ActorId, OrgId, ParticipantId, RoomId, SessionId};
 use crate::rooms::effect::Effect;
 use crate::rooms::lobby::Lobby;
 use crate::rooms::person::{Applicant, Person, Presence};
+use crate::rooms::profile::Shown;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::timer::{EMPTY, HOST_GONE, Timer, Timers};
 use crate::rooms::view::{Event, KnockView, LeaveReason};
@@ -78,6 +79,7 @@ pub struct Room {
     pub(in crate::rooms) locked: bool,
     pub(in crate::rooms) people: BTreeMap<ParticipantId, Person>,
     pub(in crate::rooms) lobby: Lobby,
+    pub(in crate::rooms) shown: Shown,
     pub(in crate::rooms) timers: Timers,
     pub(in crate::rooms) effects: VecDeque<Effect>,
     started: bool,
@@ -96,6 +98,7 @@ impl Room {
             locked: false,
             people: BTreeMap::new(),
             lobby: Lobby::default(),
+            shown: Shown::default(),
             timers,
             effects: VecDeque::new(),
             started: false,
@@ -370,6 +373,7 @@ impl Room {
             .with(settings.camera())
             .with(settings.screen_share())
             .with(settings.guest_roster())
+            .with(settings.profile_change())
             .with(settings.participant_count())
     }
 
@@ -410,6 +414,7 @@ impl Room {
         for ghost in ghosts {
             self.let_go(ghost, ErrorCode::Replaced, LeaveReason::TimedOut);
         }
+        self.shown.keep(&who, role);
         self.people.insert(id, Person::new(id, who, role));
         if !self.started {
             self.started = true;
@@ -435,7 +440,8 @@ impl Room {
         for source in Source::ALL {
             self.turn_off(participant, source);
         }
-        if self.people.remove(&participant).is_some() {
+        if let Some(person) = self.people.remove(&participant) {
+            self.shown.keep(&person.who, person.role);
             self.timers.stop(Timer::HostGone(participant));
             self.timers.stop(Timer::Resume(participant));
             self.effects.push_back(Effect::Gone {

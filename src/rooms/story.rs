@@ -74,6 +74,7 @@ impl Story {
             actor: account(number).into(),
             account: Some(account(number)),
             name: format!("account {number}"),
+            picture: None,
             org_admin: false,
             password: Password::Proved,
         }
@@ -85,6 +86,7 @@ impl Story {
             actor,
             account: None,
             name: format!("guest {number}"),
+            picture: None,
             org_admin: false,
             password: Password::Proved,
         }

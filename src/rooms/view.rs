@@ -7,7 +7,8 @@ use conclave_policy::source::Source;
 use serde::Serialize;
 
 use crate::clock::Timestamp;
-use crate::ids::{KnockId, ParticipantId, RoomId};
+use crate::ids::{KnockId, ParticipantId, PictureId, RoomId};
+use crate::likeness::NameWarning;
 
 /// What a right over one source is set to for one participant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -47,6 +48,9 @@ pub struct ParticipantView {
     pub participant: ParticipantId,
     /// The name that the server vouches for.
     pub name: String,
+    /// The picture, to be had under `/api/pictures/`.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    pub picture: Option<PictureId>,
     /// Whether a signed-in account stands behind the name; false is "guest, unverified".
     pub signed_in: bool,
     /// The role in this room.
@@ -70,6 +74,9 @@ pub struct KnockView {
     pub version: u32,
     /// The shown name.
     pub name: String,
+    /// The shown picture.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    pub picture: Option<PictureId>,
     /// Whether a signed-in account stands behind the name.
     pub signed_in: bool,
     /// When the knock came, milliseconds since the epoch.
@@ -79,6 +86,34 @@ pub struct KnockView {
     pub while_locked: bool,
     /// How often this identity was denied in this session.
     pub denied_before: u32,
+}
+
+/// What someone shows to others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct Profile {
+    /// The name.
+    pub name: String,
+    /// The picture.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    pub picture: Option<PictureId>,
+}
+
+/// Another name or picture that someone asked for, as those see it who may decide.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct PendingProfile {
+    /// Who asked.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub participant: ParticipantId,
+    /// The version of the request; a decision names the version that the host saw.
+    pub version: u32,
+    /// What everyone sees until it is approved.
+    pub old: Profile,
+    /// What they would see.
+    pub new: Profile,
+    /// What to look at twice.
+    pub warnings: Vec<NameWarning>,
 }
 
 /// One setting as it stands.
@@ -153,6 +188,8 @@ pub struct RoomView {
     pub count: Option<u32>,
     /// The settings as they stand.
     pub settings: Vec<SettingView>,
+    /// Other names and pictures that the receiver may decide on.
+    pub pending_profiles: Vec<PendingProfile>,
 }
 
 /// Why a participant is no longer in the room.
@@ -224,6 +261,14 @@ pub enum Event {
         #[cfg_attr(test, ts(optional))]
         knocks: Option<Vec<KnockView>>,
     },
+    /// Someone asks for another name or picture, in place of any earlier request of theirs; only for those who may decide.
+    ProfilePending(PendingProfile),
+    /// A request for another name or picture was decided or has gone.
+    ProfileGone {
+        /// Whose.
+        #[cfg_attr(test, ts(type = "string"))]
+        participant: ParticipantId,
+    },
     /// The room was locked or unlocked.
     Locked {
         /// Whether it is locked now.
@@ -284,6 +329,10 @@ pub enum DoneToYou {
         /// For this source.
         source: Source,
     },
+    /// The other name or picture was approved, and everyone sees it.
+    ProfileApproved,
+    /// The other name or picture was refused; the old one stays.
+    ProfileRefused,
     /// The role changed.
     RoleChanged {
         /// The new role.

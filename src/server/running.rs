@@ -5,10 +5,11 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use crate::api::running::RunningRooms;
-use crate::ids::RoomId;
+use crate::ids::{ActorId, RoomId};
 use crate::rooms::actor::ToRoom;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::registry::Registry;
+use crate::rooms::view::Profile;
 use crate::secret::Secret;
 
 impl RunningRooms for Registry {
@@ -18,6 +19,14 @@ impl RunningRooms for Registry {
 
     fn password_changed(&self, room: RoomId, password: Secret<String>) -> BoxFuture<'_, ()> {
         tell(self, room, ToRoom::PasswordChanged(Some(password))).boxed()
+    }
+
+    fn profile_changed(&self, actor: ActorId, profile: Profile) -> BoxFuture<'_, ()> {
+        let message = move || ToRoom::ProfileChanged {
+            actor,
+            profile: profile.clone(),
+        };
+        async move { self.tell_all(message).await }.boxed()
     }
 
     fn ended(&self, room: RoomId) -> BoxFuture<'_, ()> {

@@ -53,6 +53,7 @@ impl RoomActor {
             actor: visitor.actor,
             account: visitor.account,
             name: visitor.name,
+            picture: visitor.picture,
             org_admin: visitor.org_admin,
         };
         let role = self.room.role_of(&who);
@@ -106,6 +107,7 @@ impl RoomActor {
             return connection.close(ErrorCode::CannotJoin);
         };
         let becomes: ParticipantId = ids::random(self.means.random.as_ref());
+        let came_with = who.profile();
         let act: Act = Box::new(move |actor: &mut Self| {
             if actor.room.is_here(who.actor) {
                 connection.close(ErrorCode::AlreadyHere);
@@ -122,6 +124,7 @@ impl RoomActor {
                 .allows(ActionKind::Enter, role, &facts);
             if stands && actor.room.enter(permit, who, becomes, now).is_ok() {
                 actor.sit_down(becomes, connection);
+                actor.on_entered(becomes, came_with);
             } else {
                 connection.close(ErrorCode::CannotJoin);
             }

@@ -96,6 +96,14 @@ impl RoomActor {
                 Ok(role) => self.grant(by, id, act::SetRole { participant, role }),
                 Err(_) => self.answer(by, id, Err(ErrorCode::InvalidValue)),
             },
+            RoomRequest::ChangeProfile { name, picture } => {
+                self.on_change_profile(by, id, name, picture);
+            }
+            RoomRequest::DecideProfile {
+                participant,
+                version,
+                approve,
+            } => self.on_decide_profile(by, id, participant, version, approve),
             RoomRequest::Lock { locked: true } => self.cut(by, id, act::Lock {}),
             RoomRequest::Lock { locked: false } => self.grant(by, id, act::Unlock {}),
             RoomRequest::SetSetting { key, value } => {
@@ -157,7 +165,7 @@ impl RoomActor {
     }
 
     /// Acts at once, and answers when the row is durable.
-    fn cut<A: RoomAction>(&mut self, by: ParticipantId, id: u32, action: A) {
+    pub(super) fn cut<A: RoomAction>(&mut self, by: ParticipantId, id: u32, action: A) {
         let now = self.means.clock.now();
         match self.ask(by, action) {
             Err(code) => self.answer(by, id, Err(code)),
@@ -169,7 +177,7 @@ impl RoomActor {
     }
 
     /// Acts only when the row is durable, if the permit still stands then.
-    fn grant<A: RoomAction + Copy + Send + Sync + 'static>(
+    pub(super) fn grant<A: RoomAction + Copy + Send + Sync + 'static>(
         &mut self,
         by: ParticipantId,
         id: u32,

@@ -8,7 +8,11 @@ export type Done = { "type": "done", } | { "type": "answer",
 /**
  * The SDP answer.
  */
-sdp: string, } | { "type": "stats", 
+sdp: string, } | { "type": "held", 
+/**
+ * The version of the request.
+ */
+version: number, } | { "type": "stats", 
 /**
  * A line per participant and source.
  */
