@@ -1,5 +1,6 @@
 //! Bodies of the fuzz targets of this part. Compiled with the library, so that they never rot; of no use to the server.
 
+use crate::auth::picture::{self, Portrait};
 use crate::auth::token::{Claims, KEY_BYTES, KeyRing, TokenId};
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, OrgId};
@@ -62,5 +63,25 @@ pub fn fuzz_token(data: &[u8]) {
         if token != good && ring.open(token, NOW).is_ok() {
             panic!("a foreign token opens");
         }
+    }
+}
+
+/// Whatever the bytes are, what is kept of them is a small picture of ours, without a word that was in them, and can be read
+/// again.
+///
+/// # Panics
+/// When something else would be kept.
+#[doc(hidden)]
+#[expect(clippy::panic, reason = "a fuzz target reports by panicking")]
+pub fn fuzz_picture(data: &[u8]) {
+    let Ok(portrait) = Portrait::read(data) else {
+        return;
+    };
+    let kept = portrait.as_bytes();
+    if !picture::is_ours(kept) {
+        panic!("what is kept is not a picture of ours");
+    }
+    if Portrait::read(kept).is_err() {
+        panic!("what was kept is not taken again");
     }
 }

@@ -228,6 +228,38 @@ fn draw(picture: &RgbImage) -> Result<Portrait, PictureError> {
     Ok(Portrait(file))
 }
 
+/// Whether this is a file as it is drawn here: nothing but the markers of a plain picture, to its end. For fuzzing and tests.
+#[doc(hidden)]
+pub fn is_ours(file: &[u8]) -> bool {
+    let mut rest = match file {
+        [0xff, 0xd8, rest @ ..] => rest,
+        _ => return false,
+    };
+    // Each segment says its length. Tables, frame and JFIF; never comments or what applications add.
+    while let [0xff, marker, high, low, after @ ..] = rest {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        match marker {
+            0xe0 | 0xdb | 0xc0 | 0xc4 => {}
+            // The scan: what follows is the picture itself, to the one marker of its end.
+            0xda => {
+                return file.len() <= MAX_DRAWN
+                    && file.ends_with(&[0xff, 0xd9])
+                    && after
+                        .windows(2)
+                        .filter(|pair| matches!(pair, [0xff, second] if *second != 0))
+                        .count()
+                        == 1;
+            }
+            _ => return false,
+        }
+        match length.checked_sub(2).and_then(|skip| after.get(skip..)) {
+            Some(next) => rest = next,
+            None => return false,
+        }
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,7 +303,8 @@ mod tests {
             ImageFormat::Gif,
         ] {
             let portrait = Portrait::read(&file(&halves(600, 400), format)).unwrap();
-            assert!(portrait.as_bytes().starts_with(&[0xff, 0xd8, 0xff]));
+            assert!(is_ours(portrait.as_bytes()));
+            assert!(!is_ours(&[portrait.as_bytes(), b"<script>"].concat()));
             let shown = shown(&portrait);
             assert_eq!(shown.dimensions(), (SIDE, SIDE));
             assert!(is_red(&shown, 30, 128), "{format:?}");

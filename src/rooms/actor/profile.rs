@@ -139,11 +139,6 @@ impl RoomActor {
         if name.is_none() && picture.is_none() {
             return Err(ErrorCode::InvalidValue);
         }
-        let person = self.room.person(by).ok_or(ErrorCode::NotFound)?;
-        // Before the guard: a flood is no row in the trail either.
-        self.profile_pace
-            .take(person.who.actor, self.means.clock.instant())
-            .map_err(|_| ErrorCode::RateLimited)?;
         let mut wish = Wish {
             picture,
             ..Wish::default()
@@ -153,6 +148,11 @@ impl RoomActor {
             wish.normalised = name.as_str() != typed.as_str().trim();
             wish.name = Some(name.as_str().to_owned());
         }
+        let person = self.room.person(by).ok_or(ErrorCode::NotFound)?;
+        // Before the guard: a flood is no row in the trail either.
+        self.profile_pace
+            .take(person.who.actor, self.means.clock.instant())
+            .map_err(|_| ErrorCode::RateLimited)?;
         Ok(wish)
     }
 
