@@ -96,6 +96,7 @@ const PURE: &[Pure] = &[
         of: &[
             "src/rooms/room.rs",
             "src/rooms/deeds.rs",
+            "src/rooms/control.rs",
             "src/rooms/lobby.rs",
             "src/rooms/floor.rs",
             "src/rooms/person.rs",

@@ -263,6 +263,19 @@ pub(super) async fn ask<A: Action>(
     durable(api, permit, audit, Problem::NotFound).await
 }
 
+/// Whether the caller may look at something of a room, from outside of it; no row when they may.
+pub(super) async fn look<A: Action>(
+    api: &Api,
+    principal: &Principal,
+    id: &str,
+    action: A,
+) -> Result<Permit<A>, Problem> {
+    let (id, role, facts) = standing(api, principal, id).await?;
+    let (org, actor) = (principal.org, principal.actor());
+    let looked = api.state.guard.look(org, actor, role, id, &facts, action);
+    looked.map_err(|_| Problem::NotFound)
+}
+
 /// What the caller is to a room that may not exist. For a room that does not, and for one that has nothing to do with
 /// the caller, the answer and the work are the same.
 async fn standing(

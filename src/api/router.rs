@@ -11,7 +11,7 @@ use axum::routing::{any, get, post, put};
 
 use crate::api::problem::Problem;
 use crate::api::running::RunningRooms;
-use crate::api::{invitations, profile, rooms, sessions, settings};
+use crate::api::{guestlinks, invitations, profile, rooms, sessions, settings};
 use crate::auth::limits::{Rate, Rates};
 use crate::auth::picture::Painter;
 use crate::auth::request::Origins;
@@ -89,6 +89,14 @@ pub fn router(state: ApiState) -> Router {
         .route(
             "/api/rooms/{id}/settings",
             get(settings::show).patch(settings::change),
+        )
+        .route(
+            "/api/rooms/{id}/guest-links",
+            get(guestlinks::list).post(guestlinks::create),
+        )
+        .route(
+            "/api/rooms/{id}/guest-links/{link}",
+            axum::routing::delete(guestlinks::revoke),
         )
         .route("/api/{*rest}", any(async || Problem::NotFound))
         .method_not_allowed_fallback(async || Problem::BadMethod)

@@ -5,6 +5,7 @@
 
 mod door;
 mod follow;
+mod hosts;
 mod media;
 mod profile;
 mod requests;
@@ -22,11 +23,13 @@ use crate::auth::guesses::Guesser;
 use crate::auth::limits::Rates;
 use crate::auth::session::Auth;
 use crate::bounded::Text;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::guard::{Audit, Guard};
-use crate::ids::{AccountId, ActorId, KnockId, ParticipantId, PictureId};
+use crate::ids::{AccountId, ActorId, DeviceId, KnockId, NetworkId, ParticipantId, PictureId};
 use crate::media::event::PeerEvent;
+use crate::rooms::control::Bar;
 use crate::rooms::outbound::Done;
+use crate::rooms::person::GuestLink;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::request::RoomRequest;
 use crate::rooms::room::Room;
@@ -70,6 +73,14 @@ pub struct Visitor {
     pub org_admin: bool,
     /// Whose guesses at the password count together.
     pub guesser: Guesser,
+    /// The organisation that vouches for an account, by name.
+    pub organisation: Option<String>,
+    /// The link that a guest came by.
+    pub link: Option<GuestLink>,
+    /// The browser that a guest came with.
+    pub device: Option<DeviceId>,
+    /// The network that the connection comes from.
+    pub network: Option<NetworkId>,
 }
 
 /// What reaches a room.
@@ -124,6 +135,8 @@ pub enum ToRoom {
     },
     /// The settings were changed from outside the session.
     SettingsChanged(Settings),
+    /// Who is barred was changed from outside the session.
+    BarsChanged(Vec<Bar>),
     /// What an account or guest comes with was changed.
     ProfileChanged {
         /// Whose.
@@ -171,7 +184,7 @@ enum Waited {
     },
 }
 
-type Act = Box<dyn FnOnce(&mut RoomActor) -> Result<(), ErrorCode> + Send>;
+type Act = Box<dyn FnOnce(&mut RoomActor) -> Result<Done, ErrorCode> + Send>;
 type Durable = BoxFuture<'static, bool>;
 
 /// The task around one room.
@@ -187,8 +200,11 @@ pub struct RoomActor {
     gone: BTreeMap<ParticipantId, LeaveReason>,
     waits: FuturesUnordered<BoxFuture<'static, Waited>>,
     saves: Vec<Durable>,
-    acted: Option<(ParticipantId, u32, Durable)>,
+    acted: Option<(ParticipantId, u32, Durable, Done)>,
     dirty: bool,
+    /// When the hosts may next be told how many wait: a flood of knocks is told in steps.
+    lobby_at: Timestamp,
+    lobby_dirty: bool,
     profile_pace: Rates<ActorId>,
 }
 
@@ -215,6 +231,8 @@ impl RoomActor {
             saves: Vec::new(),
             acted: None,
             dirty: false,
+            lobby_at: Timestamp::from_millis(0),
+            lobby_dirty: false,
             profile_pace: Rates::new(profile::PACE, profile::PACED),
         }
     }
@@ -222,9 +240,11 @@ impl RoomActor {
     /// Runs until the session ends.
     pub async fn run(mut self) {
         while !self.room.ended() {
-            let until = self
-                .room
-                .deadline()
+            let count = self.lobby_dirty.then_some(self.lobby_at);
+            let until = [self.room.deadline(), count]
+                .into_iter()
+                .flatten()
+                .min()
                 .map(|at| at.since(self.means.clock.now()));
             let timer = async {
                 match until {
@@ -285,6 +305,7 @@ impl RoomActor {
                 let now = self.means.clock.now();
                 self.room.settings_changed(settings, now);
             }
+            ToRoom::BarsChanged(bars) => self.room.bars_changed(bars),
             ToRoom::ProfileChanged { actor, profile } => self.on_profile_changed(actor, &profile),
             ToRoom::PasswordChanged(password) => self.password = password,
             ToRoom::RulesChanged => self
@@ -296,9 +317,9 @@ impl RoomActor {
         }
         self.follow_up().await;
         let mut rows = std::mem::take(&mut self.saves);
-        if let Some((by, id, row)) = self.acted.take() {
+        if let Some((by, id, row, done)) = self.acted.take() {
             rows.push(row);
-            self.answer_when(by, id, rows);
+            self.answer_when(by, id, rows, done);
         }
     }
 
@@ -307,6 +328,17 @@ impl RoomActor {
             Waited::Grant {
                 by,
                 durable: durable(audit).await,
+                act,
+            }
+        }));
+    }
+
+    /// The same for several permits that act together.
+    fn hold_all(&self, by: (ParticipantId, u32), audits: Vec<Audit>, act: Act) {
+        self.waits.push(Box::pin(async move {
+            Waited::Grant {
+                by: Some(by),
+                durable: all(audits.into_iter().map(durable)).await,
                 act,
             }
         }));
@@ -339,10 +371,8 @@ impl RoomActor {
                 self.follow_up().await;
                 let saves = std::mem::take(&mut self.saves);
                 match (by, outcome) {
-                    (Some((by, id)), Ok(())) if saves.is_empty() => {
-                        self.answer(by, id, Ok(Done::Done {}))
-                    }
-                    (Some((by, id)), Ok(())) => self.answer_when(by, id, saves),
+                    (Some((by, id)), Ok(done)) if saves.is_empty() => self.answer(by, id, Ok(done)),
+                    (Some((by, id)), Ok(done)) => self.answer_when(by, id, saves, done),
                     (Some((by, id)), Err(code)) => self.answer(by, id, Err(code)),
                     (None, _) => {}
                 }
@@ -359,14 +389,10 @@ impl RoomActor {
     }
 
     /// Answers when all rows are durable; what has to be saved for this change joins them.
-    fn answer_when(&mut self, by: ParticipantId, id: u32, rows: Vec<Durable>) {
+    fn answer_when(&mut self, by: ParticipantId, id: u32, rows: Vec<Durable>, done: Done) {
         self.waits.push(Box::pin(async move {
-            let durable = futures_util::future::join_all(rows)
-                .await
-                .into_iter()
-                .all(|row| row);
-            let outcome = if durable {
-                Ok(Done::Done {})
+            let outcome = if all(rows.into_iter()).await {
+                Ok(done)
             } else {
                 Err(ErrorCode::Unavailable)
             };
@@ -376,6 +402,14 @@ impl RoomActor {
             }
         }));
     }
+}
+
+/// Whether every one of these rows became durable.
+async fn all(rows: impl Iterator<Item = Durable>) -> bool {
+    futures_util::future::join_all(rows)
+        .await
+        .into_iter()
+        .all(|row| row)
 }
 
 fn durable(audit: Audit) -> Durable {

@@ -308,6 +308,8 @@ mod tests {
                 settings: Settings::from_pairs(settings.iter().copied()).unwrap(),
                 appointed: [(host, Role::Host)].into(),
                 barred: [].into(),
+                bars: Vec::new(),
+                two_hosts: false,
             };
             Self {
                 room: Room::new(charter, PolicyVersion(1), NOW),
@@ -317,14 +319,10 @@ mod tests {
         }
 
         fn applicant(number: u8, name: &str) -> Applicant {
-            let account = AccountId::from_bytes([number; 16]);
             Applicant {
-                actor: account.into(),
-                account: Some(account),
                 name: name.to_owned(),
-                picture: None,
-                org_admin: false,
                 password: Password::Proved,
+                ..Applicant::account(AccountId::from_bytes([number; 16]))
             }
         }
 

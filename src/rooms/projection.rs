@@ -13,8 +13,8 @@ use crate::ids::ParticipantId;
 use crate::rooms::person::Person;
 use crate::rooms::room::{Room, RoomAction};
 use crate::rooms::view::{
-    Event, LeaveReason, ParticipantView, PendingProfile, RoomView, SettingView, SourceState,
-    SourceStates,
+    Event, LeaveReason, LobbyCount, ParticipantView, PendingProfile, RoomView, SettingView,
+    SourceState, SourceStates,
 };
 
 /// What one participant has been shown.
@@ -23,6 +23,8 @@ pub struct Projection {
     shown: BTreeMap<ParticipantId, ParticipantView>,
     pending: BTreeMap<ParticipantId, PendingProfile>,
     count: Option<u32>,
+    lobby: Option<LobbyCount>,
+    spotlight: Option<ParticipantId>,
 }
 
 impl Projection {
@@ -30,6 +32,8 @@ impl Projection {
     pub fn whole(&mut self, room: &Room, rules: &Snapshot, viewer: &Person) -> RoomView {
         self.shown = visible(room, rules, viewer);
         self.count = count(room, rules, viewer);
+        self.lobby = lobby(room, rules, viewer);
+        self.spotlight = room.spotlight().filter(|id| self.shows(*id));
         self.pending = pending(room, rules, viewer);
         RoomView {
             room: room.charter().room,
@@ -38,6 +42,9 @@ impl Projection {
             you: viewer.id,
             participants: self.shown.values().cloned().collect(),
             knocks: allowed(room, rules, viewer, ActionKind::SeeLobby).then(|| room.knock_views()),
+            suspended: room.suspended(),
+            spotlight: self.spotlight,
+            lobby: self.lobby,
             count: self.count,
             settings: SettingView::all(&room.charter().settings),
             pending_profiles: self.pending.values().cloned().collect(),
@@ -73,6 +80,13 @@ impl Projection {
             }
         }
         self.shown = now;
+        let spotlight = room.spotlight().filter(|id| self.shows(*id));
+        if spotlight != self.spotlight {
+            self.spotlight = spotlight;
+            events.push(Event::Spotlight {
+                participant: spotlight,
+            });
+        }
         self.decisions(pending(room, rules, viewer), &mut events);
         let count = count(room, rules, viewer);
         if let (Some(count), true) = (count, count != self.count) {
@@ -95,6 +109,20 @@ impl Projection {
             }
         }
         self.pending = now;
+    }
+
+    /// How many wait, if that changed for this participant since the last call.
+    pub fn lobby_changed(
+        &mut self,
+        room: &Room,
+        rules: &Snapshot,
+        viewer: &Person,
+    ) -> Option<Event> {
+        let now = lobby(room, rules, viewer);
+        let changed = now != self.lobby;
+        self.lobby = now;
+        now.filter(|_| changed)
+            .map(|count| Event::LobbyCount { count })
     }
 
     /// Whether this participant was shown to the viewer.
@@ -157,6 +185,10 @@ fn allowed(room: &Room, rules: &Snapshot, viewer: &Person, kind: ActionKind) -> 
 fn count(room: &Room, rules: &Snapshot, viewer: &Person) -> Option<u32> {
     allowed(room, rules, viewer, ActionKind::SeeCount)
         .then(|| u32::try_from(room.people().count()).unwrap_or(u32::MAX))
+}
+
+fn lobby(room: &Room, rules: &Snapshot, viewer: &Person) -> Option<LobbyCount> {
+    allowed(room, rules, viewer, ActionKind::SeeLobby).then(|| room.lobby_count())
 }
 
 fn line(room: &Room, rules: &Snapshot, person: &Person) -> ParticipantView {

@@ -24,6 +24,8 @@ migrations! {
     9 "0009_session_keys_rotate";
     10 "0010_the_audit_trail_is_a_chain";
     11 "0011_the_audit_trail_only_grows";
+    12 "0012_a_bar_outlives_the_session";
+    13 "0013_a_guest_link_is_used_by_one_device";
     30 "0030_a_picture_belongs_to_who_shows_it";
 }
 

@@ -12,7 +12,7 @@ use super::{Act, Means, Place, RoomActor, ToRoom, Visitor};
 use crate::auth::principal::Principal;
 use crate::bounded::Text;
 use crate::ids::{self, ActorId, KnockId, ParticipantId};
-use crate::rooms::outbound::ServerMessage;
+use crate::rooms::outbound::{Done, ServerMessage};
 use crate::rooms::person::Applicant;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::seat::{Connection, ConnectionId, Seat, Vigil};
@@ -55,6 +55,10 @@ impl RoomActor {
             name: visitor.name,
             picture: visitor.picture,
             org_admin: visitor.org_admin,
+            organisation: visitor.organisation,
+            link: visitor.link,
+            device: visitor.device,
+            network: visitor.network,
         };
         let role = self.room.role_of(&who);
         let facts = self.room.facts_outside(&who);
@@ -111,7 +115,7 @@ impl RoomActor {
         let act: Act = Box::new(move |actor: &mut Self| {
             if actor.room.is_here(who.actor) {
                 connection.close(ErrorCode::AlreadyHere);
-                return Ok(());
+                return Ok(Done::Done {});
             }
             let now = actor.means.clock.now();
             // The role may have been taken back while the row was written.
@@ -128,7 +132,7 @@ impl RoomActor {
             } else {
                 connection.close(ErrorCode::CannotJoin);
             }
-            Ok(())
+            Ok(Done::Done {})
         });
         self.hold(None, audit, act);
     }
@@ -227,7 +231,7 @@ impl RoomActor {
                 Ok(()) => actor.take_up(participant, connection, seen),
                 Err(_) => connection.close(ErrorCode::CannotResume),
             }
-            Ok(())
+            Ok(Done::Done {})
         });
         self.hold(None, audit, act);
     }

@@ -75,7 +75,7 @@ impl RoomActor {
                     Ok(false) => actor.answer(by, id, Err(ErrorCode::NotFound)),
                     Err(_) => actor.answer(by, id, Err(ErrorCode::Unavailable)),
                 }
-                Ok(())
+                Ok(Done::Done {})
             });
             Waited::Grant {
                 by: None,
@@ -203,7 +203,8 @@ impl RoomActor {
             }
             let new = wish.onto(person.who.profile());
             let now = actor.means.clock.now();
-            actor.room.change_profile(permit, new, now)
+            actor.room.change_profile(permit, new, now)?;
+            Ok(Done::Done {})
         });
         self.hold(reply.map(|id| (by, id)), audit, act);
         Ok(())
