@@ -85,3 +85,50 @@ pub fn fuzz_picture(data: &[u8]) {
         panic!("what was kept is not taken again");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SEEDS: &[&[u8]] = &[
+        include_bytes!("../../fuzz/seeds/picture/gif"),
+        include_bytes!("../../fuzz/seeds/picture/gif_animated"),
+        include_bytes!("../../fuzz/seeds/picture/jpeg"),
+        include_bytes!("../../fuzz/seeds/picture/jpeg_turned"),
+        include_bytes!("../../fuzz/seeds/picture/png"),
+        include_bytes!("../../fuzz/seeds/picture/png_palette"),
+        include_bytes!("../../fuzz/seeds/picture/progressive"),
+        include_bytes!("../../fuzz/seeds/picture/webp_animated"),
+        include_bytes!("../../fuzz/seeds/picture/webp_lossless"),
+        include_bytes!("../../fuzz/seeds/picture/webp_lossy"),
+    ];
+
+    #[test]
+    fn the_seeds_are_pictures() {
+        for seed in SEEDS {
+            assert!(Portrait::read(seed).is_ok());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn altered_pictures_are_kept_as_ours_or_not_at_all(
+            seed in 0..SEEDS.len(),
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+            end in any::<prop::sample::Index>(),
+            cut in any::<bool>(),
+        ) {
+            let mut bytes = SEEDS[seed].to_vec();
+            for (place, value) in changes {
+                let place = place.index(bytes.len());
+                bytes[place] = value;
+            }
+            if cut {
+                bytes.truncate(end.index(bytes.len()));
+            }
+            fuzz_picture(&bytes);
+        }
+    }
+}
