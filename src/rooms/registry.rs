@@ -153,8 +153,14 @@ impl Registry {
         while tasks.join_next().await.is_some() {}
     }
 
-    /// Tells every running room the same.
-    pub async fn tell_all(&self, message: impl Fn() -> ToRoom) {
+    /// Mentions something to every running room that has ears for it now. One that is flooded misses it, and holds up nobody.
+    pub async fn mention(&self, message: impl Fn() -> ToRoom) {
+        for room in self.running.lock().await.rooms.values() {
+            let _missed = room.try_send(message());
+        }
+    }
+
+    async fn tell_all(&self, message: impl Fn() -> ToRoom) {
         let rooms: Vec<_> = self.running.lock().await.rooms.values().cloned().collect();
         for room in rooms {
             // A room that has just ended needs no telling.

@@ -26,7 +26,7 @@ impl RunningRooms for Registry {
             actor,
             profile: profile.clone(),
         };
-        async move { self.tell_all(message).await }.boxed()
+        async move { self.mention(message).await }.boxed()
     }
 
     fn ended(&self, room: RoomId) -> BoxFuture<'_, ()> {

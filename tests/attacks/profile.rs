@@ -391,6 +391,25 @@ async fn p05_bombs_scripts_and_addresses_are_refused() {
 }
 
 #[tokio::test]
+async fn p05_a_flood_of_pictures_is_slowed_and_holds_up_nobody_else() {
+    let server = Server::start().await;
+    let owner = server.owner().await;
+    let room = server.room(&owner, "Board").await;
+    let guest = server.guest(&room.id, "Visitor").await;
+    let bytes = png(1500, 1500);
+    let flood =
+        futures_util::future::join_all((0..40).map(|_| upload(&server, &guest, bytes.clone())));
+    let (answers, ours) = tokio::join!(flood, upload(&server, &owner, png(300, 300)));
+    assert_eq!(ours.status, StatusCode::OK);
+    let count = |status: u16| {
+        let these = answers.iter().filter(|answer| answer.status == status);
+        these.count()
+    };
+    assert!((1..=7).contains(&count(200)), "{}", count(200));
+    assert_eq!(count(200) + count(429) + count(503), 40);
+}
+
+#[tokio::test]
 async fn p05_what_is_served_is_a_picture_and_nothing_else_of_the_file() {
     let server = Server::start().await;
     let owner = server.owner().await;
