@@ -2,10 +2,12 @@
 //!
 //! Nothing here decides: who someone is comes from `auth`, what they may do from the guard.
 
+mod audit;
 mod body;
 mod caller;
 mod guestlinks;
 mod invitations;
+mod organisation;
 pub mod problem;
 mod profile;
 mod rooms;

@@ -7,11 +7,13 @@ use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware;
 use axum::response::Response;
-use axum::routing::{any, get, post, put};
+use axum::routing::{any, get, patch, post, put};
 
 use crate::api::problem::Problem;
 use crate::api::running::RunningRooms;
-use crate::api::{guestlinks, invitations, profile, rooms, sessions, settings};
+use crate::api::{
+    audit, guestlinks, invitations, organisation, profile, rooms, sessions, settings,
+};
 use crate::auth::limits::{Rate, Rates};
 use crate::auth::picture::Painter;
 use crate::auth::request::Origins;
@@ -90,6 +92,8 @@ pub fn router(state: ApiState) -> Router {
             "/api/rooms/{id}/settings",
             get(settings::show).patch(settings::change),
         )
+        .route("/api/rooms/{id}/audit", get(audit::of_room))
+        .route("/api/organisation/audit", get(audit::of_organisation))
         .route(
             "/api/rooms/{id}/guest-links",
             get(guestlinks::list).post(guestlinks::create),
@@ -97,6 +101,14 @@ pub fn router(state: ApiState) -> Router {
         .route(
             "/api/rooms/{id}/guest-links/{link}",
             axum::routing::delete(guestlinks::revoke),
+        )
+        .route(
+            "/api/organisation/settings",
+            get(organisation::show).patch(organisation::change),
+        )
+        .route(
+            "/api/organisation/options",
+            patch(organisation::change_options),
         )
         .route("/api/{*rest}", any(async || Problem::NotFound))
         .method_not_allowed_fallback(async || Problem::BadMethod)

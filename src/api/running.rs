@@ -1,16 +1,22 @@
 //! What running rooms have to be told when something about them changes from outside.
 
-use conclave_policy::settings::Settings;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 
 use crate::ids::{ActorId, RoomId};
 use crate::rooms::view::Profile;
 use crate::secret::Secret;
+use crate::store::settings::{StoredLevels, StoredOrg};
 
 /// The rooms that run now. Telling one that does not run does nothing.
 pub trait RunningRooms: Send + Sync + 'static {
-    /// The stored settings are now these.
-    fn settings_changed(&self, room: RoomId, settings: Settings) -> BoxFuture<'_, ()>;
+    /// The levels above a room are now these.
+    fn settings_changed(&self, room: RoomId, stored: StoredLevels) -> BoxFuture<'_, ()>;
+
+    /// The organisation now says this to every room.
+    fn organisation_changed(&self, stored: Arc<StoredOrg>) -> BoxFuture<'_, ()>;
 
     /// The stored password is now this one.
     fn password_changed(&self, room: RoomId, password: Secret<String>) -> BoxFuture<'_, ()>;
@@ -20,4 +26,9 @@ pub trait RunningRooms: Send + Sync + 'static {
 
     /// The room was ended for good.
     fn ended(&self, room: RoomId) -> BoxFuture<'_, ()>;
+
+    /// The names of those who are in the room or wait, by every id under which the audit trail may speak of them.
+    fn names(&self, _room: RoomId) -> BoxFuture<'_, BTreeMap<[u8; 16], String>> {
+        Box::pin(async { BTreeMap::new() })
+    }
 }

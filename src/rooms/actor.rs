@@ -3,21 +3,23 @@
 //!
 //! Cuts act first and are answered when their audit row is durable; grants act only after it is.
 
+mod chat;
 mod door;
 mod follow;
 mod hosts;
 mod media;
 mod profile;
 mod requests;
+mod rules;
+mod settings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use conclave_policy::settings::Settings;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::auth::guesses::Guesser;
 use crate::auth::limits::Rates;
@@ -38,6 +40,8 @@ use crate::rooms::view::{LeaveReason, Profile};
 use crate::secret::{RandomSource, Secret};
 use crate::store::database::Store;
 use crate::udp::plane::MediaPlane;
+
+pub use settings::SettingsNews;
 
 /// How many messages may wait for a room; the gateway waits beyond that, so a flood slows down its senders.
 pub const INBOX: usize = 1024;
@@ -133,8 +137,6 @@ pub enum ToRoom {
         /// What.
         event: PeerEvent,
     },
-    /// The settings were changed from outside the session.
-    SettingsChanged(Settings),
     /// Who is barred was changed from outside the session.
     BarsChanged(Vec<Bar>),
     /// What an account or guest comes with was changed.
@@ -144,10 +146,14 @@ pub enum ToRoom {
         /// To what.
         profile: Profile,
     },
+    /// Settings were changed from outside the session.
+    SettingsChanged(SettingsNews),
     /// The password was changed.
     PasswordChanged(Option<Secret<String>>),
     /// The rules were swapped.
     RulesChanged,
+    /// Someone reads the audit trail and wants to know who is who.
+    Names(oneshot::Sender<BTreeMap<[u8; 16], String>>),
     /// The session behind a connection ended: whatever that identity has here ends with it.
     SignedOut {
         /// Which connection.
@@ -177,11 +183,17 @@ enum Waited {
         durable: bool,
         act: Act,
     },
+    /// A row that nobody waits for.
+    Noted,
     /// A change that acted already: now it may be answered.
     Answer {
         by: (ParticipantId, u32),
         outcome: Result<Done, ErrorCode>,
     },
+    /// A change of settings.
+    Settings(settings::Step),
+    /// The chat's: a message, a deletion or a page.
+    Chat(chat::Came),
 }
 
 type Act = Box<dyn FnOnce(&mut RoomActor) -> Result<Done, ErrorCode> + Send>;
@@ -201,23 +213,32 @@ pub struct RoomActor {
     waits: FuturesUnordered<BoxFuture<'static, Waited>>,
     saves: Vec<Durable>,
     acted: Option<(ParticipantId, u32, Durable, Done)>,
+    asked: Option<settings::Asked>,
     dirty: bool,
+    /// The rules were swapped: what falls now is a row of its own in the trail.
+    swapped: bool,
+    /// Who does not receive, because the rules do not permit it.
+    blind: BTreeSet<ParticipantId>,
     /// When the hosts may next be told how many wait: a flood of knocks is told in steps.
     lobby_at: Timestamp,
     lobby_dirty: bool,
     profile_pace: Rates<ActorId>,
+    chat: chat::Chat,
 }
 
 impl RoomActor {
-    /// A task for a new session; `own` is a weak handle to its inbox, for media events.
+    /// A task for a new session; `own` is a weak handle to its inbox, for media events, and `last_chat` the last number
+    /// that the chat of the room has given.
     pub fn new(
         room: Room,
         means: Arc<Means>,
         password: Option<Secret<String>>,
         inbox: mpsc::Receiver<ToRoom>,
         own: mpsc::WeakSender<ToRoom>,
+        last_chat: u64,
     ) -> Self {
         Self {
+            chat: chat::Chat::new(room.charter().room, last_chat),
             room,
             means,
             password,
@@ -230,7 +251,10 @@ impl RoomActor {
             waits: FuturesUnordered::new(),
             saves: Vec::new(),
             acted: None,
+            asked: None,
             dirty: false,
+            swapped: false,
+            blind: BTreeSet::new(),
             lobby_at: Timestamp::from_millis(0),
             lobby_dirty: false,
             profile_pace: Rates::new(profile::PACE, profile::PACED),
@@ -239,6 +263,7 @@ impl RoomActor {
 
     /// Runs until the session ends.
     pub async fn run(mut self) {
+        self.refresh().await;
         while !self.room.ended() {
             let count = self.lobby_dirty.then_some(self.lobby_at);
             let until = [self.room.deadline(), count]
@@ -270,6 +295,7 @@ impl RoomActor {
         while let Some(waited) = self.waits.next().await {
             self.on_durable(waited).await;
         }
+        self.end_chat().await;
     }
 
     async fn on_message(&mut self, message: ToRoom) {
@@ -301,16 +327,12 @@ impl RoomActor {
                 transport,
                 event,
             } => self.on_media(participant, transport, event),
-            ToRoom::SettingsChanged(settings) => {
-                let now = self.means.clock.now();
-                self.room.settings_changed(settings, now);
-            }
             ToRoom::BarsChanged(bars) => self.room.bars_changed(bars),
             ToRoom::ProfileChanged { actor, profile } => self.on_profile_changed(actor, &profile),
+            ToRoom::SettingsChanged(news) => self.on_news(news),
             ToRoom::PasswordChanged(password) => self.password = password,
-            ToRoom::RulesChanged => self
-                .room
-                .rules_changed(self.means.guard.snapshot().version()),
+            ToRoom::RulesChanged => self.on_rules_changed(),
+            ToRoom::Names(reply) => self.on_names(reply),
             ToRoom::SignedOut { connection } => self.on_signed_out(connection),
             ToRoom::SessionOver { participant } => self.on_session_over(participant),
             ToRoom::End(code) => self.room.end(code),
@@ -346,10 +368,16 @@ impl RoomActor {
 
     async fn on_durable(&mut self, waited: Waited) {
         match waited {
+            Waited::Settings(step) => self.on_step(step).await,
+            Waited::Noted => {}
             Waited::Answer {
                 by: (by, id),
                 outcome,
             } => self.answer(by, id, outcome),
+            Waited::Chat(came) => {
+                self.on_chat_came(came);
+                self.follow_up().await;
+            }
             Waited::Grant {
                 by: None,
                 durable: false,

@@ -214,12 +214,11 @@ impl Room {
         new: &Profile,
         normalised: bool,
     ) -> Vec<NameWarning> {
-        let here = self
-            .people
-            .values()
-            .filter(|person| person.role.is_moderator() && person.who.actor != actor)
-            .map(|person| person.who.name.as_str());
-        let hosts: BTreeSet<&str> = here.chain(self.shown.hosts(actor)).collect();
+        let leaders = self
+            .leaders()
+            .filter(|(account, _)| ActorId::from(*account) != actor)
+            .map(|(_, name)| name);
+        let hosts: BTreeSet<&str> = leaders.chain(self.shown.hosts(actor)).collect();
         let mut warnings = likeness::warnings(&new.name, hosts);
         if normalised {
             warnings.push(NameWarning::Normalised {});
@@ -309,6 +308,7 @@ mod tests {
                 appointed: [(host, Role::Host)].into(),
                 barred: [].into(),
                 bars: Vec::new(),
+                leaders: [(host, "Harriet Host".to_owned())].into(),
                 two_hosts: false,
             };
             Self {
@@ -538,16 +538,24 @@ mod tests {
     }
 
     #[test]
-    fn p03_a_likeness_to_a_host_is_said_also_after_the_host_has_left() {
+    fn p03_a_likeness_to_a_host_is_said_also_while_the_host_is_away() {
         let mut meeting = Meeting::new();
         let owner = meeting.enter(OWNER, "The Owner");
         let grace = meeting.enter(3, "Grace");
-        meeting.enter(HOST, "Harriet Host");
+        meeting.propose(grace, "Harriet H\u{43e}st").unwrap();
+        let resembles = |name: &str| NameWarning::ResemblesHost { name: name.into() };
+        assert_eq!(
+            meeting.pending(owner)[0].warnings,
+            [resembles("Harriet Host"), NameWarning::MixedScripts {}]
+        );
+        // Nor is the name forgotten under which a host was in and left.
+        meeting.enter(HOST, "Hostess");
         meeting
             .room
             .revoked(AccountId::from_bytes([HOST; 16]).into(), NOW);
+        meeting.propose(grace, "H0stess").unwrap();
+        assert_eq!(meeting.pending(owner)[0].warnings, [resembles("Hostess")]);
         meeting.propose(grace, "Harriet H\u{43e}st").unwrap();
-        let resembles = |name: &str| NameWarning::ResemblesHost { name: name.into() };
         assert_eq!(
             meeting.pending(owner)[0].warnings,
             [resembles("Harriet Host"), NameWarning::MixedScripts {}]

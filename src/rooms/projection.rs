@@ -7,14 +7,15 @@ use conclave_policy::actions::ActionKind;
 use conclave_policy::actions::{DecideProfile, Publish, SeeParticipant};
 use conclave_policy::engine::Snapshot;
 use conclave_policy::facts::{Facts, Standing};
+use conclave_policy::settings::SettingKey;
 use conclave_policy::source::Source;
 
 use crate::ids::ParticipantId;
 use crate::rooms::person::Person;
 use crate::rooms::room::{Room, RoomAction};
 use crate::rooms::view::{
-    Event, LeaveReason, LobbyCount, ParticipantView, PendingProfile, RoomView, SettingView,
-    SourceState, SourceStates,
+    Event, LeaveReason, LobbyCount, ParticipantView, PendingProfile, RoomView, SourceState,
+    SourceStates,
 };
 
 /// What one participant has been shown.
@@ -25,6 +26,8 @@ pub struct Projection {
     count: Option<u32>,
     lobby: Option<LobbyCount>,
     spotlight: Option<ParticipantId>,
+    may_change: Vec<SettingKey>,
+    may_chat: bool,
 }
 
 impl Projection {
@@ -35,6 +38,8 @@ impl Projection {
         self.lobby = lobby(room, rules, viewer);
         self.spotlight = room.spotlight().filter(|id| self.shows(*id));
         self.pending = pending(room, rules, viewer);
+        self.may_change = may_change(room, rules, viewer);
+        self.may_chat = allowed(room, rules, viewer, ActionKind::WriteChat);
         RoomView {
             room: room.charter().room,
             title: room.charter().title.clone(),
@@ -46,7 +51,8 @@ impl Projection {
             spotlight: self.spotlight,
             lobby: self.lobby,
             count: self.count,
-            settings: SettingView::all(&room.charter().settings),
+            settings: room.setting_views(rules, viewer),
+            may_chat: self.may_chat,
             pending_profiles: self.pending.values().cloned().collect(),
         }
     }
@@ -93,6 +99,16 @@ impl Projection {
             events.push(Event::Count { count });
         }
         self.count = count;
+        let may = may_change(room, rules, viewer);
+        if may != self.may_change {
+            let settings = room.setting_views(rules, viewer);
+            events.push(Event::Settings { settings });
+        }
+        self.may_change = may;
+        let may_chat = allowed(room, rules, viewer, ActionKind::WriteChat);
+        if std::mem::replace(&mut self.may_chat, may_chat) != may_chat {
+            events.push(Event::MayChat { may: may_chat });
+        }
         events
     }
 
@@ -189,6 +205,11 @@ fn count(room: &Room, rules: &Snapshot, viewer: &Person) -> Option<u32> {
 
 fn lobby(room: &Room, rules: &Snapshot, viewer: &Person) -> Option<LobbyCount> {
     allowed(room, rules, viewer, ActionKind::SeeLobby).then(|| room.lobby_count())
+}
+
+fn may_change(room: &Room, rules: &Snapshot, viewer: &Person) -> Vec<SettingKey> {
+    let may = |key: &SettingKey| room.may_change(rules, viewer, *key);
+    SettingKey::ALL.iter().copied().filter(may).collect()
 }
 
 fn line(room: &Room, rules: &Snapshot, person: &Person) -> ParticipantView {

@@ -1,20 +1,29 @@
 //! Tells running rooms what the control plane changed about them.
 
-use conclave_policy::settings::Settings;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
 
 use crate::api::running::RunningRooms;
 use crate::ids::{ActorId, RoomId};
-use crate::rooms::actor::ToRoom;
+use crate::rooms::actor::{SettingsNews, ToRoom};
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::registry::Registry;
 use crate::rooms::view::Profile;
 use crate::secret::Secret;
+use crate::store::settings::{StoredLevels, StoredOrg};
 
 impl RunningRooms for Registry {
-    fn settings_changed(&self, room: RoomId, settings: Settings) -> BoxFuture<'_, ()> {
-        tell(self, room, ToRoom::SettingsChanged(settings)).boxed()
+    fn settings_changed(&self, room: RoomId, stored: StoredLevels) -> BoxFuture<'_, ()> {
+        let news = SettingsNews::Room(Box::new(stored));
+        tell(self, room, ToRoom::SettingsChanged(news)).boxed()
+    }
+
+    fn organisation_changed(&self, stored: Arc<StoredOrg>) -> BoxFuture<'_, ()> {
+        Registry::organisation_changed(self, stored).boxed()
     }
 
     fn password_changed(&self, room: RoomId, password: Secret<String>) -> BoxFuture<'_, ()> {
@@ -31,6 +40,16 @@ impl RunningRooms for Registry {
 
     fn ended(&self, room: RoomId) -> BoxFuture<'_, ()> {
         tell(self, room, ToRoom::End(ErrorCode::Ended)).boxed()
+    }
+
+    fn names(&self, room: RoomId) -> BoxFuture<'_, BTreeMap<[u8; 16], String>> {
+        async move {
+            let (reply, names) = oneshot::channel();
+            tell(self, room, ToRoom::Names(reply)).await;
+            // A session that does not run knows nobody.
+            names.await.unwrap_or_default()
+        }
+        .boxed()
     }
 }
 

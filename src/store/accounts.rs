@@ -4,7 +4,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use crate::clock::Timestamp;
-use crate::ids::{AccountId, OrgId};
+use crate::ids::{AccountId, ActorId, OrgId};
 use crate::secret::Secret;
 use crate::store::database::Store;
 use crate::store::error::StoreError;
@@ -115,6 +115,27 @@ impl Store {
         found.map(|row| read(&row, self.keys(), org)).transpose()
     }
 
+    /// The name of an account, whether it has ended or not: for those who read what it did.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn account_name(
+        &self,
+        org: OrgId,
+        id: AccountId,
+    ) -> Result<Option<Secret<String>>, StoreError> {
+        let found = sqlx::query("SELECT name FROM accounts WHERE org_id = $1 AND account_id = $2")
+            .bind(org.as_bytes().as_slice())
+            .bind(id.as_bytes().as_slice())
+            .fetch_optional(self.reads())
+            .await?;
+        found
+            .map(|found| {
+                row::sealed_text(&found, self.keys(), NAME, &[org.as_bytes(), id.as_bytes()])
+            })
+            .transpose()
+    }
+
     /// Whether the organisation has ever had an account. Only before that may an owner's link be given out.
     ///
     /// # Errors
@@ -195,6 +216,19 @@ pub(super) fn read(
         is_admin: row::flag(found, "is_admin")?,
         epoch: found.try_get("epoch")?,
     })
+}
+
+/// The name of the account that a joined row speaks of, from its column `name`; none if there is no such account.
+pub(super) fn name_in(
+    found: &SqliteRow,
+    keys: &SealingKeys,
+    org: OrgId,
+    id: ActorId,
+) -> Result<Option<Secret<String>>, StoreError> {
+    if found.try_get::<Option<&[u8]>, _>(NAME.name)?.is_none() {
+        return Ok(None);
+    }
+    row::sealed_text(found, keys, NAME, &[org.as_bytes(), id.as_bytes()]).map(Some)
 }
 
 fn email_index(keys: &SealingKeys, org: OrgId, email: &str) -> [u8; 32] {

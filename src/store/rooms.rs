@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use conclave_policy::actions::CreateRoom;
+use conclave_policy::levels::Levels;
 use conclave_policy::permit::Permit;
 use conclave_policy::roles::Role;
 use conclave_policy::settings::Settings;
@@ -16,7 +17,7 @@ use crate::store::database::Store;
 use crate::store::error::StoreError;
 use crate::store::row;
 use crate::store::seal::{Column, SealingKeys};
-use crate::store::settings::settings;
+use crate::store::settings::levels;
 use crate::store::writer::{Change, Written};
 
 const TITLE: Column = Column {
@@ -41,8 +42,10 @@ pub struct Room {
     pub title: Secret<String>,
     /// The password that it asks for, unless its settings say that it asks for none.
     pub password: Secret<String>,
-    /// Its settings.
+    /// Its settings, as they stand.
     pub settings: Settings,
+    /// The levels that they come from.
+    pub levels: Levels,
     /// When it was made.
     pub created: Timestamp,
 }
@@ -104,7 +107,7 @@ impl Store {
         .bind(id.as_bytes().as_slice())
         .fetch_optional(&mut *snapshot)
         .await?;
-        let settings = settings(&mut snapshot, org, id).await?;
+        let levels = levels(&mut snapshot, org, id, self.keys()).await?.levels;
         let Some(found) = found else { return Ok(None) };
         let place = [org.as_bytes().as_slice(), id.as_bytes()];
         Ok(Some(Room {
@@ -112,9 +115,30 @@ impl Store {
             owner: row::id(&found, "owner_id")?,
             title: row::sealed_text(&found, self.keys(), TITLE, &place)?,
             password: row::sealed_text(&found, self.keys(), PASSWORD, &place)?,
-            settings,
+            settings: levels.settings(),
+            levels,
             created: row::time(&found, "created")?,
         }))
+    }
+
+    /// The title of a room, whether it has ended or not: for those who read what happened there.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn room_title(
+        &self,
+        org: OrgId,
+        room: RoomId,
+    ) -> Result<Option<Secret<String>>, StoreError> {
+        let found = sqlx::query("SELECT title FROM rooms WHERE org_id = $1 AND room_id = $2")
+            .bind(org.as_bytes().as_slice())
+            .bind(room.as_bytes().as_slice())
+            .fetch_optional(self.reads())
+            .await?;
+        let place = [org.as_bytes().as_slice(), room.as_bytes()];
+        found
+            .map(|found| row::sealed_text(&found, self.keys(), TITLE, &place))
+            .transpose()
     }
 
     /// The rooms that an account owns or hosts, newest first.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use data_encoding::BASE64URL_NOPAD;
@@ -48,6 +48,8 @@ pub(crate) enum Purpose {
     Device,
     /// Names a picture.
     Picture,
+    /// Recognises a chat message that is sent again.
+    ChatReference,
 }
 
 impl Purpose {
@@ -58,6 +60,7 @@ impl Purpose {
             Self::Address => b"address",
             Self::Device => b"device",
             Self::Picture => b"picture",
+            Self::ChatReference => b"chat reference",
         }
     }
 }
@@ -221,11 +224,11 @@ fn framed(first: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn read(path: &PathBuf) -> Result<Option<Zeroizing<String>>, OpenError> {
+pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, OpenError> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -246,7 +249,7 @@ fn read(path: &PathBuf) -> Result<Option<Zeroizing<String>>, OpenError> {
     Ok(Some(text))
 }
 
-fn write(folder: &Path, path: &Path, text: &str) -> std::io::Result<()> {
+pub(super) fn write(folder: &Path, path: &Path, text: &str) -> std::io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -56,4 +56,8 @@ settings: Array<SettingView>,
 /**
  * Other names and pictures that the receiver may decide on.
  */
-pending_profiles: Array<PendingProfile>, };
+pending_profiles: Array<PendingProfile>, 
+/**
+ * Whether the receiver may write in the chat.
+ */
+may_chat: boolean, };
