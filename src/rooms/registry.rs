@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
@@ -155,9 +156,16 @@ impl Registry {
 
     async fn tell_all(&self, message: impl Fn() -> ToRoom) {
         let rooms: Vec<_> = self.running.lock().await.rooms.values().cloned().collect();
+        // Those whose inbox is full are told last: what one room has to do must not hold up the others.
+        let mut full = Vec::new();
         for room in rooms {
             // A room that has just ended needs no telling.
-            let _ended = room.send(message()).await;
+            if let Err(TrySendError::Full(message)) = room.try_send(message()) {
+                full.push((room, message));
+            }
+        }
+        for (room, message) in full {
+            let _ended = room.send(message).await;
         }
     }
 }
