@@ -421,7 +421,7 @@ mod tests {
     use crate::clock::ManualClock;
     use crate::store::database::tests::store;
     use conclave_policy::actions::{ChangeSetting, InviteAccount, Lock};
-    use conclave_policy::facts::{Mine, OrgAdmin, Standing};
+    use conclave_policy::facts::{Held, Mine, OrgAdmin, Standing};
     use conclave_policy::settings::SettingKey;
 
     const ROOM: RoomId = RoomId::from_bytes([4; 16]);
@@ -480,7 +480,8 @@ mod tests {
         let facts = Facts::new()
             .with(Standing::Outside)
             .with(Mine::Yes)
-            .with(OrgAdmin::No);
+            .with(OrgAdmin::No)
+            .with(Held::Free);
         let action = ChangeSetting {
             key: SettingKey::WaitingRoom,
             value: "nobody",

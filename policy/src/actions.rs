@@ -92,6 +92,16 @@ kinds! {
     RaiseHand "raise_hand" by [Standing, Target];
     /// Going out.
     Leave "leave" by [Standing, Target];
+    /// Writing in the room chat.
+    WriteChat "write_chat" by [Standing, RoomChat];
+    /// Writing in the chat to one person alone.
+    WritePrivateChat "write_private_chat" by [Standing, PrivateChat];
+    /// Reading what was written in the room chat while one was in.
+    ReadChat "read_chat" by [Standing];
+    /// Reading what was written in this session before one came in.
+    ReadEarlierChat "read_earlier_chat" by [Standing, ChatHistory];
+    /// Deleting a message of the chat.
+    DeleteChat "delete_chat" by [Standing, Mine];
     /// Letting someone in who waits at the door.
     Admit "admit" by [Standing, Space];
     /// Sending away someone who waits at the door.
@@ -135,7 +145,13 @@ kinds! {
     /// Unlocking the room.
     Unlock "unlock" by [Standing];
     /// Changing a setting of the room.
-    ChangeSetting "change_setting" by [Standing, Mine, Relax, OrgAdmin];
+    ChangeSetting "change_setting" by [Standing, Mine, Relax, OrgAdmin, Held];
+    /// Reading what the organisation has chosen for its rooms.
+    ReadOrganisation "read_organisation" by [OrgAdmin];
+    /// Choosing or locking a setting for all rooms of the organisation.
+    ChangeOrgSetting "change_org_setting" by [Relax, OrgAdmin];
+    /// Setting an option of the organisation.
+    ChangeOption "change_option" by [OrgAdmin];
     /// Reading the room's password.
     ReadPassword "read_password" by [Standing, Mine];
     /// Replacing the room's password.
@@ -268,6 +284,10 @@ units! {
     EndSession;
     /// Seeing the packet counts of each participant.
     SeeStats;
+    /// Reading what was written in the room chat while one was in.
+    ReadChat;
+    /// Reading what was written in this session before one came in.
+    ReadEarlierChat;
     /// Reading what a room is set up as.
     ReadRoom;
     /// Seeing who was thrown out for good.
@@ -280,6 +300,8 @@ units! {
     ManageGuestLinks;
     /// Ending a room for good.
     EndRoom;
+    /// Reading what the organisation has chosen for its rooms.
+    ReadOrganisation;
     /// Making a new room.
     CreateRoom;
     /// Inviting someone to have an account.
@@ -338,6 +360,21 @@ actions! {
         participant: ParticipantId,
         /// Up or down.
         raised: bool
+    }
+    /// Writing in the room chat.
+    WriteChat {
+        /// Who writes.
+        participant: ParticipantId
+    }
+    /// Writing in the chat to one person alone.
+    WritePrivateChat {
+        /// To whom.
+        participant: ParticipantId
+    }
+    /// Deleting a message of the chat.
+    DeleteChat {
+        /// Its number in the room.
+        number: u64
     }
     /// Going out.
     Leave {
@@ -434,12 +471,46 @@ actions! {
         /// To what; see [`SettingKey::parse_value`].
         value: &'static str
     }
+    /// Choosing or locking a setting for all rooms of the organisation.
+    ChangeOrgSetting {
+        /// Which.
+        key: SettingKey,
+        /// To what; see [`SettingKey::parse_value`].
+        value: &'static str,
+        /// Whether rooms have no word in it.
+        locked: bool
+    }
+    /// Setting an option of the organisation.
+    ChangeOption {
+        /// Which.
+        option: OrgOption,
+        /// On or off.
+        on: bool
+    }
+}
+
+/// An option of an organisation: what it asks of its rooms beside their settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrgOption {
+    /// Two hosts must agree before someone comes in.
+    TwoPersonAdmission,
+}
+
+impl OrgOption {
+    /// Its name in storage, on the wire and in the audit trail.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TwoPersonAdmission => "two_person_admission",
+        }
+    }
 }
 
 of_one_kind! {
     plain: Enter Knock SeeLobby SeeCount Lock Unlock ReadPassword ChangePassword EndSession SeeStats ReadRoom EndRoom CreateRoom
-        InviteAccount SeeBars Suspend LiftSuspension ManageGuestLinks ReadAudit ReadOrganisationAudit;
-    aimed: Resume Connect Watch SeeParticipant RaiseHand Leave Mute PauseVideo StopShare Remove Bar SendBack TransferOwnership;
+        InviteAccount SeeBars Suspend LiftSuspension ManageGuestLinks ReadOrganisation ReadChat ReadEarlierChat ReadAudit
+        ReadOrganisationAudit;
+    aimed: WriteChat WritePrivateChat Resume Connect Watch SeeParticipant RaiseHand Leave Mute PauseVideo StopShare Remove Bar
+        SendBack TransferOwnership;
     aimed at a source: Unpublish Ask Grant Withdraw;
     at the door: Admit Deny
 }
@@ -502,6 +573,16 @@ impl Action for SetRole {
     }
 }
 
+impl Action for DeleteChat {
+    fn kind(&self) -> ActionKind {
+        ActionKind::DeleteChat
+    }
+
+    fn audit_words(&self) -> Option<String> {
+        Some(self.number.to_string())
+    }
+}
+
 impl Action for ChangeSetting {
     fn kind(&self) -> ActionKind {
         ActionKind::ChangeSetting
@@ -513,6 +594,32 @@ impl Action for ChangeSetting {
 
     fn audit_words(&self) -> Option<String> {
         Some(format!("{}={}", self.key, self.value))
+    }
+}
+
+impl Action for ChangeOrgSetting {
+    fn kind(&self) -> ActionKind {
+        ActionKind::ChangeOrgSetting
+    }
+
+    fn settle(&self, facts: Facts) -> Facts {
+        facts.with(self.key.who_may_relax())
+    }
+
+    fn audit_words(&self) -> Option<String> {
+        let held = if self.locked { " locked" } else { "" };
+        Some(format!("{}={}{held}", self.key, self.value))
+    }
+}
+
+impl Action for ChangeOption {
+    fn kind(&self) -> ActionKind {
+        ActionKind::ChangeOption
+    }
+
+    fn audit_words(&self) -> Option<String> {
+        let value = if self.on { "on" } else { "off" };
+        Some(format!("{}={value}", self.option.as_str()))
     }
 }
 

@@ -408,7 +408,9 @@ mod tests {
 
     use super::*;
     use crate::actions::{ChangeSetting, Lock, SetRole};
-    use crate::facts::{Dimension, Mine, NewRole, OrgAdmin, Relax, Standing, Target, TargetRole};
+    use crate::facts::{
+        Dimension, Held, Mine, NewRole, OrgAdmin, Relax, Standing, Target, TargetRole,
+    };
     use crate::ids::{AccountId, ParticipantId};
     use crate::rules::{Effect, Fault};
     use crate::settings::SettingKey;
@@ -585,6 +587,7 @@ mod tests {
             .with(Standing::Admitted)
             .with(Mine::No)
             .with(OrgAdmin::No)
+            .with(Held::Free)
             .with(Relax::Host);
         let change = |key: SettingKey| ChangeSetting {
             key,

@@ -6,8 +6,8 @@ use std::fmt;
 use crate::roles::Role;
 pub use crate::settings::Relax;
 use crate::settings::{
-    Camera, GuestRoster, Microphone, ParticipantCount, RoomCreation, ScreenShare, SignIn,
-    WaitingRoom,
+    Camera, ChatHistory, GuestRoster, Microphone, ParticipantCount, PrivateChat, RoomChat,
+    RoomCreation, ScreenShare, SignIn, WaitingRoom,
 };
 
 /// A value of one dimension. Sealed: the dimensions are these and no others.
@@ -181,7 +181,14 @@ facts! {
         /// They do not.
         No,
     }
-    /// Whether the knock, the resume secret or the room is the actor's own.
+    /// Whether the organisation lets its rooms choose the setting to be changed.
+    Held {
+        /// It does.
+        Free,
+        /// It has locked it.
+        Locked,
+    }
+    /// Whether the knock, the resume secret, the message or the room is the actor's own.
     Mine {
         /// It is.
         Yes,
@@ -363,10 +370,18 @@ dimensions! {
     ];
     /// [`Relax`] of the setting to be changed.
     Relax("relax"): Relax as Relax = [Host "host", Admin "admin", Fixed "fixed"];
+    /// [`Held`].
+    Held("held"): Held as Held = [Free "free", Locked "locked"];
     /// The setting [`GuestRoster`].
     GuestRoster("guest_roster"): GuestRoster as GuestRoster = [HostsAndSpeakers "hosts_and_speakers", Everyone "everyone"];
     /// The setting [`ParticipantCount`].
     ParticipantCount("participant_count"): ParticipantCount as ParticipantCount = [HostsOnly "hosts_only", Everyone "everyone"];
+    /// The setting [`RoomChat`].
+    RoomChat("room_chat"): RoomChat as RoomChat = [HostsWrite "hosts_write", EveryoneWrites "everyone_writes"];
+    /// The setting [`PrivateChat`].
+    PrivateChat("private_chat"): PrivateChat as PrivateChat = [Off "off", On "on"];
+    /// The setting [`ChatHistory`].
+    ChatHistory("chat_history"): ChatHistory as ChatHistory = [FromAdmission "from_admission", FromStart "from_start"];
     /// [`Subject`].
     Subject("subject"): Subject as Subject = [Moderator "moderator", Speaking "speaking", Quiet "quiet"];
     /// The setting [`RoomCreation`].
@@ -425,6 +440,7 @@ mod tests {
             Subject,
             CreateRight,
             OrgAdmin,
+            Held,
             Mine
         );
         all!(
@@ -435,7 +451,10 @@ mod tests {
             ScreenShare,
             GuestRoster,
             ParticipantCount,
-            RoomCreation
+            RoomCreation,
+            RoomChat,
+            PrivateChat,
+            ChatHistory
         );
         named::<Relax>(&[Relax::Host, Relax::Admin, Relax::Fixed], |value| {
             snake(&format!("{value:?}"))

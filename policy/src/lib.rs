@@ -8,6 +8,7 @@ pub mod engine;
 pub mod explain;
 pub mod facts;
 pub mod ids;
+pub mod levels;
 pub mod permit;
 pub mod roles;
 pub mod rules;

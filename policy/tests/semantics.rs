@@ -147,6 +147,18 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
         ActionKind::Leave | ActionKind::Unpublish => {
             (case.standing("admitted") || case.standing("disconnected")) && case.own()
         }
+        ActionKind::WriteChat => {
+            let everyone = case.is(Dimension::RoomChat, "everyone_writes");
+            moderates() || (everyone && role != Observer && case.standing("admitted"))
+        }
+        ActionKind::WritePrivateChat => false,
+        ActionKind::ReadChat => case.standing("admitted"),
+        ActionKind::ReadEarlierChat => {
+            case.standing("admitted") && case.is(Dimension::ChatHistory, "from_start")
+        }
+        ActionKind::DeleteChat => {
+            moderates() || (case.mine() && role != Observer && case.standing("admitted"))
+        }
         ActionKind::Admit => moderates() && case.free(),
         ActionKind::Mute
         | ActionKind::PauseVideo
@@ -174,11 +186,18 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
             };
             may && case.standing("admitted") && case.below()
         }
-        ActionKind::ChangeSetting => match case.0.value(Dimension::Relax) {
-            Some("host") => moderates() || owner_outside(),
-            Some("admin") => role == Owner && case.admin() && (moderates() || owner_outside()),
-            _ => false,
-        },
+        ActionKind::ChangeSetting => {
+            let may = match case.0.value(Dimension::Relax) {
+                Some("host") => moderates() || owner_outside(),
+                Some("admin") => role == Owner && case.admin() && (moderates() || owner_outside()),
+                _ => false,
+            };
+            may && case.is(Dimension::Held, "free")
+        }
+        ActionKind::ChangeOrgSetting => {
+            role != Guest && case.admin() && !case.is(Dimension::Relax, "fixed")
+        }
+        ActionKind::ChangeOption | ActionKind::ReadOrganisation => role != Guest && case.admin(),
         ActionKind::ReadPassword | ActionKind::ChangePassword => moderates() || owner_outside(),
         ActionKind::ReadRoom | ActionKind::ReadAudit => {
             moderates() || (matches!(role, Owner | Host) && case.standing("outside"))
@@ -289,7 +308,12 @@ fn every_action_within_a_room_asks_how_the_actor_stands_to_it() {
     for kind in ActionKind::ALL {
         let organisation = matches!(
             kind,
-            ActionKind::CreateRoom | ActionKind::InviteAccount | ActionKind::ReadOrganisationAudit
+            ActionKind::CreateRoom
+                | ActionKind::InviteAccount
+                | ActionKind::ReadOrganisation
+                | ActionKind::ChangeOrgSetting
+                | ActionKind::ChangeOption
+                | ActionKind::ReadOrganisationAudit
         );
         assert_ne!(
             kind.dimensions().contains(&Dimension::Standing),
@@ -391,12 +415,15 @@ fn services_may_do_nothing() {
 #[test]
 fn what_is_fixed_stays_and_what_is_the_administrators_needs_one() {
     assert_eq!(allowed_when(Dimension::Relax, "fixed").next(), None);
-    for (_, role, facts) in allowed_when(Dimension::Relax, "admin") {
-        assert_eq!(
-            (role, facts.value(Dimension::OrgAdmin)),
-            (Role::Owner, Some("yes"))
-        );
+    for (kind, role, facts) in allowed_when(Dimension::Relax, "admin") {
+        assert_eq!(facts.value(Dimension::OrgAdmin), Some("yes"));
+        assert!(role == Role::Owner || kind == ActionKind::ChangeOrgSetting);
     }
+}
+
+#[test]
+fn what_the_organisation_has_locked_nobody_changes_in_a_room() {
+    assert_eq!(allowed_when(Dimension::Held, "locked").next(), None);
 }
 
 #[test]

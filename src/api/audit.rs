@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::caller::Reader;
 use crate::api::problem::Problem;
-use crate::api::rooms::{look, role_outside};
+use crate::api::rooms::{look_at, role_outside};
 use crate::api::router::Api;
 use crate::auth::principal::Principal;
 use crate::bounded::Text;
@@ -115,7 +115,7 @@ pub(super) async fn of_room(
     Path(id): Path<String>,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<AuditPage>, Problem> {
-    let permit = look(&api, &principal, &id, ReadAudit).await?;
+    let permit = look_at(&api, &principal, &id, ReadAudit).await?;
     let Query(wanted) = wanted.map_err(|_| Problem::BadRequest)?;
     if wanted.room.is_some() {
         return Err(Problem::BadRequest);

@@ -7,6 +7,7 @@ mod body;
 mod caller;
 mod guestlinks;
 mod invitations;
+mod organisation;
 pub mod problem;
 mod rooms;
 pub mod router;

@@ -13,7 +13,7 @@ use conclave_policy::engine::Denied;
 use conclave_policy::facts::{CreateRight, Facts, Mine, OrgAdmin, Standing};
 use conclave_policy::permit::Permit;
 use conclave_policy::roles::Role;
-use conclave_policy::settings::{Password, RoomCreation};
+use conclave_policy::settings::Password;
 use serde::{Deserialize, Serialize};
 
 use crate::api::body::Strict;
@@ -125,9 +125,9 @@ pub(super) async fn create(
         } => CreateRight::Yes,
         _ => CreateRight::No,
     };
-    // The organisation's own settings come later; until then the strictest stands.
+    let organisation = api.state.store.organisation(principal.org).await?;
     let facts = Facts::new()
-        .with(RoomCreation::WithRight)
+        .with(organisation.choices.settings().room_creation())
         .with(right)
         .with(principal.org_admin());
     let role = role_outside(&principal, None);
@@ -168,7 +168,7 @@ pub(super) async fn show(
     Reader(principal): Reader,
     Path(id): Path<String>,
 ) -> Result<Json<RoomShown>, Problem> {
-    let room = read(&api, &principal, &id).await?;
+    let (room, ..) = look(&api, &principal, &id).await?;
     Ok(Json(RoomShown {
         id: room.id,
         title: room.title.expose().clone(),
@@ -233,14 +233,25 @@ pub(super) async fn end(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A room that the caller may look at.
-pub(super) async fn read(api: &Api, principal: &Principal, id: &str) -> Result<Room, Problem> {
-    let permit = look(api, principal, id, ReadRoom).await?;
-    api.state
+/// A room that the caller may look at, and how they stand to it.
+pub(super) async fn look(
+    api: &Api,
+    principal: &Principal,
+    id: &str,
+) -> Result<(Room, Role, Facts), Problem> {
+    let (id, role, facts) = standing(api, principal, id).await?;
+    let looked = api
+        .state
+        .guard
+        .look(principal.org, principal.actor(), role, id, &facts, ReadRoom);
+    let permit = looked.map_err(|_| Problem::NotFound)?;
+    let room = api
+        .state
         .store
         .room(principal.org, permit.room())
         .await?
-        .ok_or(Problem::NotFound)
+        .ok_or(Problem::NotFound)?;
+    Ok((room, role, facts))
 }
 
 /// Asks for a permit at a room, from outside of it.
@@ -259,7 +270,7 @@ pub(super) async fn ask<A: Action>(
 }
 
 /// Whether the caller may look at something of a room, from outside of it; no row when they may.
-pub(super) async fn look<A: Action>(
+pub(super) async fn look_at<A: Action>(
     api: &Api,
     principal: &Principal,
     id: &str,
@@ -273,7 +284,7 @@ pub(super) async fn look<A: Action>(
 
 /// What the caller is to a room that may not exist. For a room that does not, and for one that has nothing to do with
 /// the caller, the answer and the work are the same.
-async fn standing(
+pub(super) async fn standing(
     api: &Api,
     principal: &Principal,
     id: &str,

@@ -7,11 +7,11 @@ use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware;
 use axum::response::Response;
-use axum::routing::{any, get, post};
+use axum::routing::{any, get, patch, post};
 
 use crate::api::problem::Problem;
 use crate::api::running::RunningRooms;
-use crate::api::{audit, guestlinks, invitations, rooms, sessions, settings};
+use crate::api::{audit, guestlinks, invitations, organisation, rooms, sessions, settings};
 use crate::auth::limits::{Rate, Rates};
 use crate::auth::request::Origins;
 use crate::auth::session::Auth;
@@ -86,6 +86,14 @@ pub fn router(state: ApiState) -> Router {
         .route(
             "/api/rooms/{id}/guest-links/{link}",
             axum::routing::delete(guestlinks::revoke),
+        )
+        .route(
+            "/api/organisation/settings",
+            get(organisation::show).patch(organisation::change),
+        )
+        .route(
+            "/api/organisation/options",
+            patch(organisation::change_options),
         )
         .route("/api/{*rest}", any(async || Problem::NotFound))
         .method_not_allowed_fallback(async || Problem::BadMethod)

@@ -1,17 +1,21 @@
 //! What running rooms have to be told when something about them changes from outside.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use conclave_policy::settings::Settings;
 use futures_util::future::BoxFuture;
 
 use crate::ids::RoomId;
 use crate::secret::Secret;
+use crate::store::settings::{StoredLevels, StoredOrg};
 
 /// The rooms that run now. Telling one that does not run does nothing.
 pub trait RunningRooms: Send + Sync + 'static {
-    /// The stored settings are now these.
-    fn settings_changed(&self, room: RoomId, settings: Settings) -> BoxFuture<'_, ()>;
+    /// The levels above a room are now these.
+    fn settings_changed(&self, room: RoomId, stored: StoredLevels) -> BoxFuture<'_, ()>;
+
+    /// The organisation now says this to every room.
+    fn organisation_changed(&self, stored: Arc<StoredOrg>) -> BoxFuture<'_, ()>;
 
     /// The stored password is now this one.
     fn password_changed(&self, room: RoomId, password: Secret<String>) -> BoxFuture<'_, ()>;

@@ -3,17 +3,18 @@
 //!
 //! Cuts act first and are answered when their audit row is durable; grants act only after it is.
 
+mod chat;
 mod door;
 mod follow;
 mod hosts;
 mod media;
 mod requests;
 mod rules;
+mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use conclave_policy::settings::Settings;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -37,6 +38,8 @@ use crate::rooms::view::LeaveReason;
 use crate::secret::{RandomSource, Secret};
 use crate::store::database::Store;
 use crate::udp::plane::MediaPlane;
+
+pub use settings::SettingsNews;
 
 /// How many messages may wait for a room; the gateway waits beyond that, so a flood slows down its senders.
 pub const INBOX: usize = 1024;
@@ -130,10 +133,10 @@ pub enum ToRoom {
         /// What.
         event: PeerEvent,
     },
-    /// The settings were changed from outside the session.
-    SettingsChanged(Settings),
     /// Who is barred was changed from outside the session.
     BarsChanged(Vec<Bar>),
+    /// Settings were changed from outside the session.
+    SettingsChanged(SettingsNews),
     /// The password was changed.
     PasswordChanged(Option<Secret<String>>),
     /// The rules were swapped.
@@ -176,6 +179,10 @@ enum Waited {
         by: (ParticipantId, u32),
         outcome: Result<Done, ErrorCode>,
     },
+    /// A change of settings.
+    Settings(settings::Step),
+    /// The chat's: a message, a deletion or a page.
+    Chat(chat::Came),
 }
 
 type Act = Box<dyn FnOnce(&mut RoomActor) -> Result<Done, ErrorCode> + Send>;
@@ -195,6 +202,7 @@ pub struct RoomActor {
     waits: FuturesUnordered<BoxFuture<'static, Waited>>,
     saves: Vec<Durable>,
     acted: Option<(ParticipantId, u32, Durable, Done)>,
+    asked: Option<settings::Asked>,
     dirty: bool,
     /// The rules were swapped: what falls now is a row of its own in the trail.
     swapped: bool,
@@ -203,18 +211,22 @@ pub struct RoomActor {
     /// When the hosts may next be told how many wait: a flood of knocks is told in steps.
     lobby_at: Timestamp,
     lobby_dirty: bool,
+    chat: chat::Chat,
 }
 
 impl RoomActor {
-    /// A task for a new session; `own` is a weak handle to its inbox, for media events.
+    /// A task for a new session; `own` is a weak handle to its inbox, for media events, and `last_chat` the last number
+    /// that the chat of the room has given.
     pub fn new(
         room: Room,
         means: Arc<Means>,
         password: Option<Secret<String>>,
         inbox: mpsc::Receiver<ToRoom>,
         own: mpsc::WeakSender<ToRoom>,
+        last_chat: u64,
     ) -> Self {
         Self {
+            chat: chat::Chat::new(room.charter().room, last_chat),
             room,
             means,
             password,
@@ -227,6 +239,7 @@ impl RoomActor {
             waits: FuturesUnordered::new(),
             saves: Vec::new(),
             acted: None,
+            asked: None,
             dirty: false,
             swapped: false,
             blind: BTreeSet::new(),
@@ -237,6 +250,7 @@ impl RoomActor {
 
     /// Runs until the session ends.
     pub async fn run(mut self) {
+        self.refresh().await;
         while !self.room.ended() {
             let count = self.lobby_dirty.then_some(self.lobby_at);
             let until = [self.room.deadline(), count]
@@ -268,6 +282,7 @@ impl RoomActor {
         while let Some(waited) = self.waits.next().await {
             self.on_durable(waited).await;
         }
+        self.end_chat().await;
     }
 
     async fn on_message(&mut self, message: ToRoom) {
@@ -299,11 +314,8 @@ impl RoomActor {
                 transport,
                 event,
             } => self.on_media(participant, transport, event),
-            ToRoom::SettingsChanged(settings) => {
-                let now = self.means.clock.now();
-                self.room.settings_changed(settings, now);
-            }
             ToRoom::BarsChanged(bars) => self.room.bars_changed(bars),
+            ToRoom::SettingsChanged(news) => self.on_news(news),
             ToRoom::PasswordChanged(password) => self.password = password,
             ToRoom::RulesChanged => self.on_rules_changed(),
             ToRoom::Names(reply) => self.on_names(reply),
@@ -342,11 +354,16 @@ impl RoomActor {
 
     async fn on_durable(&mut self, waited: Waited) {
         match waited {
+            Waited::Settings(step) => self.on_step(step).await,
             Waited::Noted => {}
             Waited::Answer {
                 by: (by, id),
                 outcome,
             } => self.answer(by, id, outcome),
+            Waited::Chat(came) => {
+                self.on_chat_came(came);
+                self.follow_up().await;
+            }
             Waited::Grant {
                 by: None,
                 durable: false,

@@ -1,8 +1,8 @@
 //! What each permitted action does to a room, one short function an action. The target comes from the permit.
 
 use conclave_policy::actions::{
-    Admit, Ask, ChangeSetting, Deny, EndSession, Enter, Grant, Knock as KnockAction, Leave, Lock,
-    Mute, PauseVideo, Publish, RaiseHand, Remove, Resume, SeeStats, SetRole, StopShare, Unlock,
+    Admit, Ask, Deny, EndSession, Enter, Grant, Knock as KnockAction, Leave, Lock, Mute,
+    PauseVideo, Publish, RaiseHand, Remove, Resume, SeeStats, SetRole, StopShare, Unlock,
     Unpublish, Withdraw,
 };
 use conclave_policy::actions::{Connect, Watch};
@@ -20,7 +20,7 @@ use crate::rooms::person::{Applicant, Presence};
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::room::{Room, RoomAction};
 use crate::rooms::timer::{Timer, WAIT};
-use crate::rooms::view::{DoneToYou, Event, LeaveReason, SettingView};
+use crate::rooms::view::{DoneToYou, Event, LeaveReason};
 
 impl Room {
     /// Lets an applicant in directly, as the participant named.
@@ -432,25 +432,6 @@ impl RoomAction for Unlock {
                 },
             });
         }
-        Ok(())
-    }
-}
-
-impl RoomAction for ChangeSetting {
-    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
-        let by = room.name_of(permit.actor());
-        let ChangeSetting { key, value } = permit.into_action();
-        let mut settings = room.charter.settings;
-        settings
-            .set(key, value)
-            .map_err(|_| ErrorCode::InvalidValue)?;
-        room.charter.settings = settings;
-        room.effects.push_back(Effect::SaveSetting { key, value });
-        let setting = SettingView::of(&settings, key);
-        room.effects.push_back(Effect::TellAll {
-            event: Event::SettingChanged { setting, by },
-        });
-        room.effects.push_back(Effect::AskAgain);
         Ok(())
     }
 }

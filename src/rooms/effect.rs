@@ -1,6 +1,6 @@
 //! What the room wants done in the world. The room only says it; the actor does it, in order.
 
-use conclave_policy::actions::Publish;
+use conclave_policy::actions::{ChangeSetting, Publish};
 use conclave_policy::permit::Permit;
 use conclave_policy::settings::SettingKey;
 use conclave_policy::source::Source;
@@ -98,12 +98,14 @@ pub enum Effect {
         /// What the others are told.
         reason: LeaveReason,
     },
-    /// Keep a setting.
-    SaveSetting {
+    /// Keep what these permits allow, all or none; what is kept then comes back.
+    SaveSettings(Vec<Permit<ChangeSetting>>),
+    /// Tell every participant that a setting is another one, to each with what they may do about it.
+    SettingChanged {
         /// Which.
         key: SettingKey,
-        /// To what.
-        value: &'static str,
+        /// The name of whoever changed it.
+        by: String,
     },
     /// Keep that this identity was removed.
     SaveRemoval {

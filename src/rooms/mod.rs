@@ -7,6 +7,7 @@ pub mod deeds;
 pub mod effect;
 pub mod floor;
 pub mod fuzz;
+pub mod levels;
 pub mod lobby;
 pub mod outbound;
 pub mod person;
@@ -17,6 +18,7 @@ pub mod request;
 pub mod room;
 pub mod seat;
 pub mod standing;
+pub mod talk;
 pub mod timer;
 pub mod view;
 

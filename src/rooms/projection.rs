@@ -7,14 +7,14 @@ use conclave_policy::actions::ActionKind;
 use conclave_policy::actions::{Publish, SeeParticipant};
 use conclave_policy::engine::Snapshot;
 use conclave_policy::facts::{Facts, Standing};
+use conclave_policy::settings::SettingKey;
 use conclave_policy::source::Source;
 
 use crate::ids::ParticipantId;
 use crate::rooms::person::Person;
 use crate::rooms::room::{Room, RoomAction};
 use crate::rooms::view::{
-    Event, LeaveReason, LobbyCount, ParticipantView, RoomView, SettingView, SourceState,
-    SourceStates,
+    Event, LeaveReason, LobbyCount, ParticipantView, RoomView, SourceState, SourceStates,
 };
 
 /// What one participant has been shown.
@@ -24,6 +24,8 @@ pub struct Projection {
     count: Option<u32>,
     lobby: Option<LobbyCount>,
     spotlight: Option<ParticipantId>,
+    may_change: Vec<SettingKey>,
+    may_chat: bool,
 }
 
 impl Projection {
@@ -33,6 +35,8 @@ impl Projection {
         self.count = count(room, rules, viewer);
         self.lobby = lobby(room, rules, viewer);
         self.spotlight = room.spotlight().filter(|id| self.shows(*id));
+        self.may_change = may_change(room, rules, viewer);
+        self.may_chat = allowed(room, rules, viewer, ActionKind::WriteChat);
         RoomView {
             room: room.charter().room,
             title: room.charter().title.clone(),
@@ -44,7 +48,8 @@ impl Projection {
             spotlight: self.spotlight,
             lobby: self.lobby,
             count: self.count,
-            settings: SettingView::all(&room.charter().settings),
+            settings: room.setting_views(rules, viewer),
+            may_chat: self.may_chat,
         }
     }
 
@@ -89,6 +94,16 @@ impl Projection {
             events.push(Event::Count { count });
         }
         self.count = count;
+        let may = may_change(room, rules, viewer);
+        if may != self.may_change {
+            let settings = room.setting_views(rules, viewer);
+            events.push(Event::Settings { settings });
+        }
+        self.may_change = may;
+        let may_chat = allowed(room, rules, viewer, ActionKind::WriteChat);
+        if std::mem::replace(&mut self.may_chat, may_chat) != may_chat {
+            events.push(Event::MayChat { may: may_chat });
+        }
         events
     }
 
@@ -149,6 +164,11 @@ fn count(room: &Room, rules: &Snapshot, viewer: &Person) -> Option<u32> {
 
 fn lobby(room: &Room, rules: &Snapshot, viewer: &Person) -> Option<LobbyCount> {
     allowed(room, rules, viewer, ActionKind::SeeLobby).then(|| room.lobby_count())
+}
+
+fn may_change(room: &Room, rules: &Snapshot, viewer: &Person) -> Vec<SettingKey> {
+    let may = |key: &SettingKey| room.may_change(rules, viewer, *key);
+    SettingKey::ALL.iter().copied().filter(may).collect()
 }
 
 fn line(room: &Room, rules: &Snapshot, person: &Person) -> ParticipantView {

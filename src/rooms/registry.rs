@@ -1,23 +1,29 @@
 //! Finds the running session of a room, or starts one from what is stored. One session a room, however many come at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use tokio::sync::mpsc::error::TrySendError;
+use conclave_policy::levels::Levels;
+use futures_util::future::join_all;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 use crate::ids::{self, OrgId, RoomId, SessionId};
-use crate::rooms::actor::{INBOX, Means, RoomActor, ToRoom};
+use crate::rooms::actor::{INBOX, Means, RoomActor, SettingsNews, ToRoom};
 use crate::rooms::control::Bar;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::room::{Charter, Room};
 use crate::secret::Secret;
 use crate::store::bars::KeptBar;
 use crate::store::error::StoreError;
+use crate::store::roles::GivenRole;
+use crate::store::settings::StoredOrg;
 
 /// How many sessions may run at a time.
 const MAX_RUNNING: usize = 10_000;
+
+/// How many hosts' names are kept to compare newcomers with.
+const MAX_LEADERS: usize = 50;
 
 /// Every running session.
 pub struct Registry {
@@ -52,7 +58,7 @@ impl Registry {
             return Ok(found);
         }
         // Read outside the lock; a second reader of the same room finds the session of the first.
-        let (charter, password) = self
+        let (charter, levels, password, last_chat) = self
             .read(org, room)
             .await
             .map_err(|_| ErrorCode::Unavailable)?
@@ -70,7 +76,8 @@ impl Registry {
             return Err(ErrorCode::Unavailable);
         }
         let version = self.means.guard.snapshot().version();
-        let session = Room::new(charter, version, self.means.clock.now());
+        let mut session = Room::new(charter, version, self.means.clock.now());
+        session.begin_with(levels);
         let (sender, inbox) = mpsc::channel(INBOX);
         let actor = RoomActor::new(
             session,
@@ -78,6 +85,7 @@ impl Registry {
             Some(password),
             inbox,
             sender.downgrade(),
+            last_chat,
         );
         running.tasks.spawn(actor.run());
         running.rooms.insert(room, sender.clone());
@@ -89,14 +97,25 @@ impl Registry {
         &self,
         org: OrgId,
         room: RoomId,
-    ) -> Result<Option<(Charter, Secret<String>)>, StoreError> {
+    ) -> Result<Option<(Charter, Levels, Secret<String>, u64)>, StoreError> {
         let store = &self.means.store;
         let Some(stored) = store.room(org, room).await? else {
             return Ok(None);
         };
         let roles = store.roles(org, room).await?;
+        let last_chat = store.last_chat_number(org, room).await?;
         let removals = store.removals(org, room, self.means.clock.now()).await?;
         let bars = store.bars(org, room).await?;
+        let hosts = roles
+            .iter()
+            .filter(|(_, role)| matches!(role, GivenRole::Host))
+            .map(|(account, _)| *account);
+        let mut leaders = BTreeMap::new();
+        for account in hosts.chain([stored.owner]).take(MAX_LEADERS) {
+            if let Some(found) = store.account(org, account).await? {
+                leaders.insert(account, found.name.expose().clone());
+            }
+        }
         let charter = Charter {
             org,
             room,
@@ -110,9 +129,10 @@ impl Registry {
                 .collect(),
             barred: removals.into_iter().map(|removal| removal.actor).collect(),
             bars: bars.into_iter().map(Bar::from).collect(),
-            two_hosts: false,
+            leaders,
+            two_hosts: stored.levels.org().two_hosts(),
         };
-        Ok(Some((charter, stored.password)))
+        Ok(Some((charter, stored.levels, stored.password, last_chat)))
     }
 
     /// The running session of a room, if there is one.
@@ -142,6 +162,12 @@ impl Registry {
         self.tell_all(|| ToRoom::RulesChanged).await;
     }
 
+    /// An organisation chose something else: every room follows. Rooms that start now read it themselves.
+    pub async fn organisation_changed(&self, org: Arc<StoredOrg>) {
+        self.tell_all(|| ToRoom::SettingsChanged(SettingsNews::Organisation(org.clone())))
+            .await;
+    }
+
     /// Tells everyone that the server stops, and waits until every session has ended and its rows are kept.
     pub async fn drain(&self) {
         let mut tasks = {
@@ -156,17 +182,10 @@ impl Registry {
 
     async fn tell_all(&self, message: impl Fn() -> ToRoom) {
         let rooms: Vec<_> = self.running.lock().await.rooms.values().cloned().collect();
-        // Those whose inbox is full are told last: what one room has to do must not hold up the others.
-        let mut full = Vec::new();
-        for room in rooms {
-            // A room that has just ended needs no telling.
-            if let Err(TrySendError::Full(message)) = room.try_send(message()) {
-                full.push((room, message));
-            }
-        }
-        for (room, message) in full {
-            let _ended = room.send(message).await;
-        }
+        // All at once: a room that is slow to listen keeps no other one waiting.
+        let told = rooms.iter().map(|room| room.send(message()));
+        // A room that has just ended needs no telling.
+        let _ended = join_all(told).await;
     }
 }
 

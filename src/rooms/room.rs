@@ -9,6 +9,7 @@ use conclave_policy::facts::{
     Barred, Facts, Hosting, Lock as LockFact, Mine, OrgAdmin, Password, Space, Standing, Subject,
     Suspension, Target, TargetRole,
 };
+use conclave_policy::levels::{Levels, OrgChoices, RoomChoices};
 use conclave_policy::permit::{Permit, PolicyVersion};
 use conclave_policy::roles::Role;
 use conclave_policy::settings::{LastHostLeaves, RemovedMayReturn, Settings, Start};
@@ -16,6 +17,7 @@ use conclave_policy::source::Source;
 
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, ActorId, KnockId, OrgId, ParticipantId, RoomId, SessionId};
+use crate::likeness::Likeness;
 use crate::rooms::control::Bar;
 use crate::rooms::effect::Effect;
 use crate::rooms::lobby::{Knock, Lobby, PAGE};
@@ -37,13 +39,15 @@ pub struct Charter {
     pub title: String,
     /// Whose room it is.
     pub owner: AccountId,
-    /// The settings as stored.
+    /// The settings as they stand.
     pub settings: Settings,
     /// Accounts that host or present here whenever they come.
     pub appointed: BTreeMap<AccountId, Role>,
     /// Identities that were removed and may not come back.
     pub barred: BTreeSet<ActorId>,
-    /// Whether two hosts must agree before someone who waits comes in.
+    /// The names of the owner and of accounts that host here, whether or not they are in: nobody should pass for them.
+    pub leaders: BTreeMap<AccountId, String>,
+    /// Whether two hosts must agree before someone who waits comes in, as the organisation has it.
     pub two_hosts: bool,
     /// Those thrown out for good, whatever the settings say.
     pub bars: Vec<Bar>,
@@ -79,6 +83,7 @@ pub trait RoomAction: Action + Sized {
 #[derive(Debug)]
 pub struct Room {
     pub(in crate::rooms) charter: Charter,
+    pub(in crate::rooms) levels: Levels,
     pub(in crate::rooms) version: PolicyVersion,
     pub(in crate::rooms) locked: bool,
     pub(in crate::rooms) suspended: bool,
@@ -97,7 +102,9 @@ impl Room {
     pub fn new(charter: Charter, version: PolicyVersion, now: Timestamp) -> Self {
         let mut timers = Timers::default();
         timers.set(Timer::Empty, now.after(EMPTY));
+        let chosen = RoomChoices::of(&charter.settings, 0);
         Self {
+            levels: Levels::new(OrgChoices::default(), chosen),
             charter,
             version,
             locked: false,
@@ -158,13 +165,6 @@ impl Room {
     pub fn rules_changed(&mut self, version: PolicyVersion) {
         self.version = version;
         self.effects.push_back(Effect::AskAgain);
-    }
-
-    /// The settings were changed from outside the session.
-    pub fn settings_changed(&mut self, settings: Settings, now: Timestamp) {
-        self.charter.settings = settings;
-        self.effects.push_back(Effect::AskAgain);
-        self.settle(now);
     }
 
     /// A participant's connection was lost.
@@ -385,6 +385,9 @@ impl Room {
             .with(settings.screen_share())
             .with(settings.guest_roster())
             .with(settings.participant_count())
+            .with(settings.room_chat())
+            .with(settings.private_chat())
+            .with(settings.chat_history())
     }
 
     /// What a roster line is about: guests see moderators and those who send something.
@@ -533,7 +536,25 @@ impl Room {
     /// Someone who waits, as hosts see them: also whom they may be taken for, and who has agreed to let them in.
     pub(in crate::rooms) fn knock_view(&self, knock: &Knock) -> KnockView {
         let agreed_by = knock.agreed_by.map(|actor| self.name_of(actor));
-        self.lobby.view(knock, None, agreed_by)
+        let likeness = Likeness::of(&knock.who.name);
+        let similar_to = self
+            .leaders()
+            .filter(|(account, _)| knock.who.account != Some(*account))
+            .map(|(_, name)| name)
+            .find(|name| likeness.resembles(&Likeness::of(name)))
+            .map(str::to_owned);
+        self.lobby.view(knock, similar_to, agreed_by)
+    }
+
+    /// Who leads here, in the room or not, with their names.
+    fn leaders(&self) -> impl Iterator<Item = (AccountId, &str)> {
+        let present = self
+            .people
+            .values()
+            .filter(|person| person.role.is_moderator())
+            .filter_map(|person| Some((person.who.account?, person.who.name.as_str())));
+        let appointed = self.charter.leaders.iter();
+        present.chain(appointed.map(|(account, name)| (*account, name.as_str())))
     }
 
     /// Tells the hosts of a line of the waiting room, while it is short enough to be shown whole.

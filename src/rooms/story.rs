@@ -14,6 +14,7 @@ use conclave_policy::source::Source;
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, GuestId, KnockId, OrgId, ParticipantId, RoomId, SessionId};
 use crate::rooms::effect::Effect;
+use crate::rooms::levels::Names;
 use crate::rooms::person::Applicant;
 use crate::rooms::projection::Projection;
 use crate::rooms::refusal::ErrorCode;
@@ -48,6 +49,7 @@ impl Story {
             appointed: BTreeMap::new(),
             barred: BTreeSet::new(),
             bars: Vec::new(),
+            leaders: BTreeMap::new(),
             two_hosts: false,
         };
         let now = Timestamp::from_millis(1_000_000);
@@ -124,7 +126,31 @@ impl Story {
             .rules
             .decide(person.who.actor, person.role, room, &facts, action)
             .map_err(|_| ErrorCode::NotAllowed)?;
-        self.room.apply(permit, self.now)
+        self.room.apply(permit, self.now)?;
+        self.save();
+        Ok(())
+    }
+
+    /// Does at once what the store does with permitted settings.
+    fn save(&mut self) {
+        let mut effects = self.effects();
+        let saved = effects.extract_if(.., |effect| matches!(effect, Effect::SaveSettings(_)));
+        let permits: Vec<_> = saved
+            .filter_map(|effect| match effect {
+                Effect::SaveSettings(permits) => Some(permits),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        self.room.effects.extend(effects);
+        if let Some(by) = permits.first().map(|permit| permit.actor()) {
+            let changes: Vec<_> = permits
+                .iter()
+                .map(|permit| (permit.action().key, permit.action().value))
+                .collect();
+            let chosen = self.room.levels().chosen(&changes, by).unwrap();
+            self.room.room_chosen(chosen, &Names::new(), self.now);
+        }
     }
 
     fn wait(&mut self, seconds: u64) {

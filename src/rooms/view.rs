@@ -1,8 +1,10 @@
 //! What a participant may see of a room, as values: the lines of the roster, the room itself, and the events
 //! that change them. Projection decides who gets which; nothing here is a secret of the server.
 
+use conclave_policy::facts::Held;
+use conclave_policy::levels::{Level, Levels};
 use conclave_policy::roles::Role;
-use conclave_policy::settings::{Relax, SettingKey, Settings};
+use conclave_policy::settings::{Relax, SettingKey};
 use conclave_policy::source::Source;
 use serde::Serialize;
 
@@ -204,14 +206,20 @@ pub struct SettingView {
     pub relax: String,
     /// False while the feature behind it is not built: kept, without effect.
     pub built: bool,
+    /// Where the value comes from.
+    pub level: Level,
+    /// Whether the organisation has locked it, so that no room has a word in it.
+    pub locked: bool,
+    /// Whether the receiver may change it now.
+    pub may_change: bool,
 }
 
 impl SettingView {
-    /// One setting as it stands in `settings`.
-    pub fn of(settings: &Settings, key: SettingKey) -> Self {
+    /// One setting as the levels have it.
+    pub fn of(levels: &Levels, key: SettingKey, may_change: bool) -> Self {
         Self {
             key: key.as_str().to_owned(),
-            value: settings.value(key).to_owned(),
+            value: levels.settings().value(key).to_owned(),
             values: key
                 .values()
                 .iter()
@@ -224,15 +232,10 @@ impl SettingView {
             }
             .to_owned(),
             built: key.is_built(),
+            level: levels.level(key),
+            locked: levels.held(key) == Held::Locked,
+            may_change,
         }
-    }
-
-    /// Every setting as it stands in `settings`.
-    pub fn all(settings: &Settings) -> Vec<Self> {
-        SettingKey::ALL
-            .iter()
-            .map(|key| Self::of(settings, *key))
-            .collect()
     }
 }
 
@@ -271,6 +274,31 @@ pub struct RoomView {
     pub count: Option<u32>,
     /// The settings as they stand.
     pub settings: Vec<SettingView>,
+    /// Whether the receiver may write in the chat.
+    pub may_chat: bool,
+}
+
+/// One message of the chat. Name and role are the server's word, as they were when it was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct ChatView {
+    /// Its number in the room; later messages have higher ones.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub number: u64,
+    /// When it was sent, milliseconds since the epoch.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub at: Timestamp,
+    /// Who sent it.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub participant: ParticipantId,
+    /// The sender's name.
+    pub name: String,
+    /// The sender's role.
+    pub role: Role,
+    /// What was written: text, never markup. Empty when it was deleted.
+    pub text: String,
+    /// Whether it was deleted.
+    pub deleted: bool,
 }
 
 /// Why a participant is no longer in the room.
@@ -337,7 +365,8 @@ pub enum Event {
         #[cfg_attr(test, ts(type = "string"))]
         knock: KnockId,
     },
-    /// The receiver became a moderator: the lobby as it is now; or stopped being one: absent.
+    /// The lobby as it is now, for the receiver became a moderator or much of it changed at once; absent when the receiver
+    /// stopped being one.
     Lobby {
         /// Who waits.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -379,6 +408,29 @@ pub enum Event {
         setting: SettingView,
         /// Who changed it.
         by: String,
+    },
+    /// What the receiver may change is different now: every setting as it stands.
+    Settings {
+        /// All of them.
+        settings: Vec<SettingView>,
+    },
+    /// Someone wrote in the chat.
+    Chat {
+        /// The message.
+        message: ChatView,
+    },
+    /// A message of the chat was deleted; whatever shows it forgets its text.
+    ChatDeleted {
+        /// Which.
+        #[cfg_attr(test, ts(type = "number"))]
+        number: u64,
+        /// Who did it.
+        by: String,
+    },
+    /// Whether the receiver may write in the chat changed.
+    MayChat {
+        /// Whether they may now.
+        may: bool,
     },
     /// How many are in the room, for those who may see it.
     Count {

@@ -73,6 +73,8 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
     let (media, media_thread) =
         MediaPlane::start(media, random.clone()).context("`media.listen` cannot be used")?;
 
+    // Before any session runs: whatever chat runs by the books was left behind when the server was killed.
+    store.end_lost_chats().await?;
     let loaded = rules::load(config.policy.rules.as_deref(), PolicyVersion(1))
         .context("`policy.rules` cannot be used")?;
     let text = loaded.text().map(str::to_owned);
@@ -106,6 +108,7 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
         random,
     };
     let rooms = Arc::new(Registry::new(Arc::new(means)));
+    let chat_clock = clock.clone();
     let (stop, stopping) = watch::channel(false);
     let counters = Arc::new(Counters::default());
     let open = counters.connections.clone();
@@ -167,6 +170,10 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
         let guard = guard.clone();
         async move { guard.keep().await }
     });
+    let chats = tokio::spawn({
+        let (store, clock) = (store.clone(), chat_clock);
+        async move { store.keep_chats(clock).await }
+    });
     let signer = tokio::spawn({
         let heads = heads.clone();
         async move { heads.keep().await }
@@ -176,11 +183,15 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
     wait_for_signal().await?;
     tracing::info!("stopping");
     rooms.drain().await;
+    let ended = SystemClock.now();
     stop.send_replace(true);
     goodbyes(&open).await;
     serving.await.context("the listener failed")?;
     operator.await.context("the metrics listener failed")??;
     keeper.abort();
+    chats.abort();
+    // What ended just now is wiped now; if there is too much of it, the rest when the server starts again.
+    let _wiped = tokio::time::timeout(GOODBYES, store.wipe_chats(ended)).await;
     signer.abort();
     watcher.await.context("the watch over the rules failed")?;
     guard.flush().await;

@@ -1,22 +1,28 @@
 //! Tells running rooms what the control plane changed about them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use conclave_policy::settings::Settings;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use crate::api::running::RunningRooms;
 use crate::ids::RoomId;
-use crate::rooms::actor::ToRoom;
+use crate::rooms::actor::{SettingsNews, ToRoom};
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::registry::Registry;
 use crate::secret::Secret;
+use crate::store::settings::{StoredLevels, StoredOrg};
 
 impl RunningRooms for Registry {
-    fn settings_changed(&self, room: RoomId, settings: Settings) -> BoxFuture<'_, ()> {
-        tell(self, room, ToRoom::SettingsChanged(settings)).boxed()
+    fn settings_changed(&self, room: RoomId, stored: StoredLevels) -> BoxFuture<'_, ()> {
+        let news = SettingsNews::Room(Box::new(stored));
+        tell(self, room, ToRoom::SettingsChanged(news)).boxed()
+    }
+
+    fn organisation_changed(&self, stored: Arc<StoredOrg>) -> BoxFuture<'_, ()> {
+        Registry::organisation_changed(self, stored).boxed()
     }
 
     fn password_changed(&self, room: RoomId, password: Secret<String>) -> BoxFuture<'_, ()> {

@@ -4,7 +4,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use crate::clock::Timestamp;
-use crate::ids::{AccountId, OrgId};
+use crate::ids::{AccountId, ActorId, OrgId};
 use crate::secret::Secret;
 use crate::store::database::Store;
 use crate::store::error::StoreError;
@@ -207,6 +207,19 @@ pub(super) fn read(
         is_admin: row::flag(found, "is_admin")?,
         epoch: found.try_get("epoch")?,
     })
+}
+
+/// The name of the account that a joined row speaks of, from its column `name`; none if there is no such account.
+pub(super) fn name_in(
+    found: &SqliteRow,
+    keys: &SealingKeys,
+    org: OrgId,
+    id: ActorId,
+) -> Result<Option<Secret<String>>, StoreError> {
+    if found.try_get::<Option<&[u8]>, _>(NAME.name)?.is_none() {
+        return Ok(None);
+    }
+    row::sealed_text(found, keys, NAME, &[org.as_bytes(), id.as_bytes()]).map(Some)
 }
 
 fn email_index(keys: &SealingKeys, org: OrgId, email: &str) -> [u8; 32] {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use conclave_policy::actions::CreateRoom;
+use conclave_policy::levels::Levels;
 use conclave_policy::permit::Permit;
 use conclave_policy::roles::Role;
 use conclave_policy::settings::Settings;
@@ -16,7 +17,7 @@ use crate::store::database::Store;
 use crate::store::error::StoreError;
 use crate::store::row;
 use crate::store::seal::{Column, SealingKeys};
-use crate::store::settings::settings;
+use crate::store::settings::levels;
 use crate::store::writer::{Change, Written};
 
 const TITLE: Column = Column {
@@ -41,8 +42,10 @@ pub struct Room {
     pub title: Secret<String>,
     /// The password that it asks for, unless its settings say that it asks for none.
     pub password: Secret<String>,
-    /// Its settings.
+    /// Its settings, as they stand.
     pub settings: Settings,
+    /// The levels that they come from.
+    pub levels: Levels,
     /// When it was made.
     pub created: Timestamp,
 }
@@ -104,7 +107,7 @@ impl Store {
         .bind(id.as_bytes().as_slice())
         .fetch_optional(&mut *snapshot)
         .await?;
-        let settings = settings(&mut snapshot, org, id).await?;
+        let levels = levels(&mut snapshot, org, id, self.keys()).await?.levels;
         let Some(found) = found else { return Ok(None) };
         let place = [org.as_bytes().as_slice(), id.as_bytes()];
         Ok(Some(Room {
@@ -112,7 +115,8 @@ impl Store {
             owner: row::id(&found, "owner_id")?,
             title: row::sealed_text(&found, self.keys(), TITLE, &place)?,
             password: row::sealed_text(&found, self.keys(), PASSWORD, &place)?,
-            settings,
+            settings: levels.settings(),
+            levels,
             created: row::time(&found, "created")?,
         }))
     }

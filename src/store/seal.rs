@@ -46,6 +46,8 @@ pub(crate) enum Purpose {
     Address,
     /// Recognises a device that has signed in before.
     Device,
+    /// Recognises a chat message that is sent again.
+    ChatReference,
 }
 
 impl Purpose {
@@ -55,6 +57,7 @@ impl Purpose {
             Self::AuditHead => b"audit head",
             Self::Address => b"address",
             Self::Device => b"device",
+            Self::ChatReference => b"chat reference",
         }
     }
 }

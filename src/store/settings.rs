@@ -1,197 +1,589 @@
-//! Settings of rooms: only what differs from the strictest is stored, and only settings that stand together.
+//! Settings of organisations and rooms: only what was chosen is stored, by whom, and only what stands together.
+//! What the levels amount to is said by the policy crate; nothing here weighs one against another.
 
-use conclave_policy::settings::{SettingKey, Settings};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use conclave_policy::actions::{ChangeOption, ChangeOrgSetting, ChangeSetting, OrgOption};
+use conclave_policy::levels::{LevelError, Levels, OrgChoice, OrgChoices, RoomChoices};
+use conclave_policy::permit::Permit;
+use conclave_policy::settings::SettingKey;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use crate::ids::{OrgId, RoomId};
+use crate::ids::{ActorId, OrgId, RoomId};
+use crate::secret::Secret;
+use crate::store::accounts::name_in;
 use crate::store::database::Store;
 use crate::store::error::StoreError;
 use crate::store::rooms::stands;
+use crate::store::row;
+use crate::store::seal::SealingKeys;
 use crate::store::writer::{Change, Written};
 
+/// The names of those who chose, for those who are told of it.
+pub type Authors = BTreeMap<ActorId, Secret<String>>;
+
+/// The levels above one room as stored.
+#[derive(Clone, Debug, Default)]
+pub struct StoredLevels {
+    /// What was chosen.
+    pub levels: Levels,
+    /// By whom.
+    pub authors: Authors,
+}
+
+/// What an organisation chose, as stored.
+#[derive(Clone, Debug, Default)]
+pub struct StoredOrg {
+    /// What was chosen.
+    pub choices: OrgChoices,
+    /// By whom.
+    pub authors: Authors,
+}
+
 impl Store {
-    /// Changes settings, all or none, and gives what stands afterwards. `Settings` when they would not stand together,
-    /// `Missing` when the room has ended.
+    /// The levels above a room. For a room that does not exist, what the organisation says, after the same work.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn levels(&self, org: OrgId, room: RoomId) -> Result<StoredLevels, StoreError> {
+        let mut snapshot = self.reads().begin().await?;
+        levels(&mut snapshot, org, room, self.keys()).await
+    }
+
+    /// What an organisation says.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn organisation(&self, org: OrgId) -> Result<StoredOrg, StoreError> {
+        let mut snapshot = self.reads().begin().await?;
+        organisation(&mut snapshot, org, self.keys()).await
+    }
+
+    /// Changes settings of the room that the permits name, all or none, and gives what stands afterwards. `Settings` when they
+    /// would not stand together, `Conflict` when the organisation has locked one of them, `Missing` when the room has ended
+    /// or the permits are not all for one room.
     pub fn change_settings(
         &self,
         org: OrgId,
-        room: RoomId,
-        changes: Vec<(SettingKey, &'static str)>,
-    ) -> Written<Settings> {
-        self.write(ChangeSettings { org, room, changes })
+        permits: Vec<Permit<ChangeSetting>>,
+    ) -> Written<StoredLevels> {
+        let Some((room, by)) = permits.first().map(|first| (first.room(), first.actor())) else {
+            return Written::refused(StoreError::Missing);
+        };
+        if permits
+            .iter()
+            .any(|permit| permit.room() != room || permit.actor() != by)
+        {
+            return Written::refused(StoreError::Missing);
+        }
+        let changes = permits.into_iter().map(|permit| {
+            let ChangeSetting { key, value } = permit.into_action();
+            (key, value)
+        });
+        self.write(ChangeSettings {
+            org,
+            room,
+            by,
+            changes: changes.collect(),
+            keys: self.keys().clone(),
+        })
+    }
+
+    /// Chooses or locks a setting for all rooms of an organisation. `Settings` when nothing would guard the doors of a room
+    /// that follows it.
+    pub fn change_org_setting(
+        &self,
+        org: OrgId,
+        permit: Permit<ChangeOrgSetting>,
+    ) -> Written<StoredOrg> {
+        let by = permit.actor();
+        let ChangeOrgSetting { key, value, locked } = permit.into_action();
+        self.write(ChangeOrg {
+            org,
+            keys: self.keys().clone(),
+            by,
+            change: OrgChange::Setting { key, value, locked },
+        })
+    }
+
+    /// Sets an option of an organisation.
+    pub fn change_option(&self, org: OrgId, permit: Permit<ChangeOption>) -> Written<StoredOrg> {
+        let by = permit.actor();
+        let ChangeOption { option, on } = permit.into_action();
+        self.write(ChangeOrg {
+            org,
+            keys: self.keys().clone(),
+            by,
+            change: OrgChange::Option { option, on },
+        })
     }
 }
 
-/// The stored differences on top of the strictest settings. A value that this version does not know is corruption:
-/// going on without it could only loosen the room.
-pub(super) async fn settings(
+/// The levels above a room. A value that this version does not know is corruption: going on without it could only loosen
+/// the room.
+pub(super) async fn levels(
     on: &mut SqliteConnection,
     org: OrgId,
     room: RoomId,
-) -> Result<Settings, StoreError> {
-    let rows =
-        sqlx::query("SELECT setting, value FROM room_settings WHERE org_id = $1 AND room_id = $2")
-            .bind(org.as_bytes().as_slice())
-            .bind(room.as_bytes().as_slice())
-            .fetch_all(on)
-            .await?;
-    let mut pairs = Vec::with_capacity(rows.len());
-    for row in &rows {
-        pairs.push((
-            row.try_get::<&str, _>("setting")?,
-            row.try_get::<&str, _>("value")?,
+    keys: &SealingKeys,
+) -> Result<StoredLevels, StoreError> {
+    let StoredOrg {
+        choices,
+        mut authors,
+    } = organisation(on, org, keys).await?;
+    let rows = sqlx::query(
+        "SELECT chosen.setting, chosen.value, chosen.set_by, chosen.revision, accounts.name FROM room_settings AS chosen \
+         LEFT JOIN accounts ON accounts.org_id = chosen.org_id AND accounts.account_id = chosen.set_by \
+         WHERE chosen.org_id = $1 AND chosen.room_id = $2",
+    )
+    .bind(org.as_bytes().as_slice())
+    .bind(room.as_bytes().as_slice())
+    .fetch_all(on)
+    .await?;
+    let mut chosen = Vec::with_capacity(rows.len());
+    let mut revision = 0;
+    for found in &rows {
+        revision = revision.max(number(found)?);
+        let by = author(found, org, keys, &mut authors)?;
+        chosen.push((found.try_get("setting")?, found.try_get("value")?, by));
+    }
+    let room = RoomChoices::new(chosen, revision).map_err(|_| StoreError::Corrupt)?;
+    Ok(StoredLevels {
+        levels: Levels::new(choices, room),
+        authors,
+    })
+}
+
+async fn organisation(
+    on: &mut SqliteConnection,
+    org: OrgId,
+    keys: &SealingKeys,
+) -> Result<StoredOrg, StoreError> {
+    let rows = sqlx::query(
+        "SELECT chosen.setting, chosen.value, chosen.locked, chosen.set_by, chosen.revision, accounts.name \
+         FROM organisation_settings AS chosen \
+         LEFT JOIN accounts ON accounts.org_id = chosen.org_id AND accounts.account_id = chosen.set_by \
+         WHERE chosen.org_id = $1",
+    )
+    .bind(org.as_bytes().as_slice())
+    .fetch_all(&mut *on)
+    .await?;
+    let mut authors = Authors::new();
+    let mut chosen = Vec::with_capacity(rows.len());
+    let mut revision = 0;
+    for found in &rows {
+        revision = revision.max(number(found)?);
+        let by = author(found, org, keys, &mut authors)?.ok_or(StoreError::Corrupt)?;
+        let locked = row::flag(found, "locked")?;
+        chosen.push((
+            found.try_get("setting")?,
+            found.try_get("value")?,
+            locked,
+            by,
         ));
     }
-    Settings::from_pairs(pairs).map_err(|_| StoreError::Corrupt)
+    let options =
+        sqlx::query("SELECT option, is_on, revision FROM organisation_options WHERE org_id = $1")
+            .bind(org.as_bytes().as_slice())
+            .fetch_all(on)
+            .await?;
+    let mut two_hosts = false;
+    for found in &options {
+        revision = revision.max(number(found)?);
+        if found.try_get::<&str, _>("option")? != OrgOption::TwoPersonAdmission.as_str() {
+            return Err(StoreError::Corrupt);
+        }
+        two_hosts = row::flag(found, "is_on")?;
+    }
+    let choices = OrgChoices::new(chosen, two_hosts, revision).map_err(|_| StoreError::Corrupt)?;
+    Ok(StoredOrg { choices, authors })
+}
+
+fn number(found: &SqliteRow) -> Result<u64, StoreError> {
+    u64::try_from(found.try_get::<i64, _>("revision")?).map_err(|_| StoreError::Corrupt)
+}
+
+fn revision(number: u64) -> Result<i64, StoreError> {
+    i64::try_from(number).map_err(|_| StoreError::Full)
+}
+
+/// Who chose, with their name if the account still has one.
+fn author(
+    found: &SqliteRow,
+    org: OrgId,
+    keys: &SealingKeys,
+    authors: &mut Authors,
+) -> Result<Option<ActorId>, StoreError> {
+    if found.try_get::<Option<&[u8]>, _>("set_by")?.is_none() {
+        return Ok(None);
+    }
+    let by: ActorId = row::id(found, "set_by")?;
+    if let Some(name) = name_in(found, keys, org, by)? {
+        authors.insert(by, name);
+    }
+    Ok(Some(by))
 }
 
 struct ChangeSettings {
     org: OrgId,
     room: RoomId,
+    by: ActorId,
     changes: Vec<(SettingKey, &'static str)>,
+    keys: Arc<SealingKeys>,
 }
 
 impl Change for ChangeSettings {
-    type Out = Settings;
+    type Out = StoredLevels;
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<Settings, StoreError> {
-        let Self { org, room, changes } = self;
+    async fn apply(self, on: &mut SqliteConnection) -> Result<StoredLevels, StoreError> {
+        let Self {
+            org,
+            room,
+            by,
+            changes,
+            keys,
+        } = self;
         stands(on, org, room).await?;
-        let before = settings(on, org, room).await?;
-        let after = changed(&before, &changes)?;
-        let strictest = Settings::strictest();
-        for (key, value) in after
-            .iter()
-            .filter(|(key, value)| before.value(*key) != *value)
-        {
+        let before = levels(on, org, room, &keys).await?.levels;
+        let after = before.chosen(&changes, by).map_err(refused)?;
+        let new = after.iter().filter(|(key, choice)| {
+            changes.iter().any(|(changed, _)| changed == key)
+                || before.room().get(*key) != Some(*choice)
+        });
+        for (key, choice) in new {
             sqlx::query(
-                "DELETE FROM room_settings WHERE org_id = $1 AND room_id = $2 AND setting = $3",
+                "INSERT INTO room_settings (org_id, room_id, setting, value, set_by, revision) VALUES ($1, $2, $3, $4, $5, $6) \
+                 ON CONFLICT (org_id, room_id, setting) DO UPDATE SET value = excluded.value, set_by = excluded.set_by, \
+                 revision = excluded.revision",
             )
             .bind(org.as_bytes().as_slice())
             .bind(room.as_bytes().as_slice())
             .bind(key.as_str())
+            .bind(choice.value)
+            .bind(choice.by.as_ref().map(|by| by.as_bytes().as_slice()))
+            .bind(revision(after.revision())?)
             .execute(&mut *on)
             .await?;
-            if value == strictest.value(key) {
-                continue;
-            }
-            sqlx::query("INSERT INTO room_settings (org_id, room_id, setting, value) VALUES ($1, $2, $3, $4)")
-                .bind(org.as_bytes().as_slice())
-                .bind(room.as_bytes().as_slice())
-                .bind(key.as_str())
-                .bind(value)
-                .execute(&mut *on)
-                .await?;
         }
-        Ok(after)
+        levels(on, org, room, &keys).await
     }
 }
 
-/// The settings after all changes together; only the outcome has to stand, not each step on the way.
-fn changed(
-    before: &Settings,
-    changes: &[(SettingKey, &'static str)],
-) -> Result<Settings, StoreError> {
-    let kept = before
-        .iter()
-        .filter(|(key, _)| !changes.iter().any(|(changed, _)| changed == key));
-    let pairs = kept
-        .chain(changes.iter().copied())
-        .map(|(key, value)| (key.as_str(), value));
-    Settings::from_pairs(pairs).map_err(|_| StoreError::Settings)
+enum OrgChange {
+    Setting {
+        key: SettingKey,
+        value: &'static str,
+        locked: bool,
+    },
+    Option {
+        option: OrgOption,
+        on: bool,
+    },
+}
+
+struct ChangeOrg {
+    org: OrgId,
+    by: ActorId,
+    change: OrgChange,
+    keys: Arc<SealingKeys>,
+}
+
+impl Change for ChangeOrg {
+    type Out = StoredOrg;
+
+    async fn apply(self, on: &mut SqliteConnection) -> Result<StoredOrg, StoreError> {
+        let Self {
+            org,
+            by,
+            change,
+            keys,
+        } = self;
+        let before = organisation(on, org, &keys).await?.choices;
+        match change {
+            OrgChange::Setting { key, value, locked } => {
+                let choice = OrgChoice { value, locked, by };
+                let after = before.with(key, choice).map_err(refused)?;
+                sqlx::query(
+                    "INSERT INTO organisation_settings (org_id, setting, value, locked, set_by, revision) \
+                     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (org_id, setting) DO UPDATE SET value = excluded.value, \
+                     locked = excluded.locked, set_by = excluded.set_by, revision = excluded.revision",
+                )
+                .bind(org.as_bytes().as_slice())
+                .bind(key.as_str())
+                .bind(value)
+                .bind(i64::from(locked))
+                .bind(by.as_bytes().as_slice())
+                .bind(revision(after.revision())?)
+                .execute(&mut *on)
+                .await?;
+            }
+            OrgChange::Option { option, on: is_on } => {
+                let OrgOption::TwoPersonAdmission = option;
+                let after = before.with_two_hosts(is_on);
+                sqlx::query(
+                    "INSERT INTO organisation_options (org_id, option, is_on, set_by, revision) VALUES ($1, $2, $3, $4, $5) \
+                     ON CONFLICT (org_id, option) DO UPDATE SET is_on = excluded.is_on, set_by = excluded.set_by, \
+                     revision = excluded.revision",
+                )
+                .bind(org.as_bytes().as_slice())
+                .bind(option.as_str())
+                .bind(i64::from(is_on))
+                .bind(by.as_bytes().as_slice())
+                .bind(revision(after.revision())?)
+                .execute(&mut *on)
+                .await?;
+            }
+        }
+        organisation(on, org, &keys).await
+    }
+}
+
+fn refused(error: LevelError) -> StoreError {
+    match error {
+        LevelError::Locked | LevelError::Fixed => StoreError::Conflict,
+        LevelError::Setting(_) => StoreError::Settings,
+    }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::sync::LazyLock;
+
+    use conclave_policy::engine::Snapshot;
+    use conclave_policy::facts::{Facts, Held, Mine, OrgAdmin, Standing};
+    use conclave_policy::levels::Level;
+    use conclave_policy::permit::PolicyVersion;
+    use conclave_policy::roles::Role;
+    use conclave_policy::settings::Settings;
+
     use super::*;
+    use crate::ids::AccountId;
     use crate::store::database::tests::store;
     use crate::store::rooms::tests::room_of;
 
-    async fn rows(store: &Store) -> i64 {
-        sqlx::query_scalar("SELECT COUNT(*) FROM room_settings")
-            .fetch_one(store.reads())
-            .await
+    static RULES: LazyLock<Snapshot> =
+        LazyLock::new(|| Snapshot::built_in(PolicyVersion(1)).unwrap());
+
+    /// As the owner, who administers the organisation.
+    fn facts() -> Facts {
+        Facts::new()
+            .with(Standing::Outside)
+            .with(Mine::Yes)
+            .with(OrgAdmin::Yes)
+            .with(Held::Free)
+    }
+
+    /// Permits to change settings of a room.
+    pub(crate) fn permits(
+        owner: AccountId,
+        room: RoomId,
+        changes: &[(SettingKey, &'static str)],
+    ) -> Vec<Permit<ChangeSetting>> {
+        let permit = |(key, value): &(SettingKey, &'static str)| {
+            let change = ChangeSetting { key: *key, value };
+            RULES
+                .decide(owner.into(), Role::Owner, room, &facts(), change)
+                .unwrap()
+        };
+        changes.iter().map(permit).collect()
+    }
+
+    fn org_permit(
+        admin: AccountId,
+        key: SettingKey,
+        value: &'static str,
+        locked: bool,
+    ) -> Permit<ChangeOrgSetting> {
+        let nowhere = RoomId::from_bytes([0; 16]);
+        let change = ChangeOrgSetting { key, value, locked };
+        RULES
+            .decide(admin.into(), Role::Attendee, nowhere, &facts(), change)
             .unwrap()
     }
 
+    struct World {
+        _folder: tempfile::TempDir,
+        store: Store,
+        owner: AccountId,
+        room: RoomId,
+    }
+
+    async fn world() -> World {
+        let (folder, store) = store().await;
+        let (owner, room) = room_of(&store, 1, 2).await;
+        World {
+            _folder: folder,
+            store,
+            owner,
+            room,
+        }
+    }
+
+    impl World {
+        fn change(&self, changes: &[(SettingKey, &'static str)]) -> Written<StoredLevels> {
+            let permits = permits(self.owner, self.room, changes);
+            self.store.change_settings(self.store.org(), permits)
+        }
+
+        fn choose(&self, key: SettingKey, value: &'static str, locked: bool) -> Written<StoredOrg> {
+            let permit = org_permit(self.owner, key, value, locked);
+            self.store.change_org_setting(self.store.org(), permit)
+        }
+
+        async fn stands(&self) -> Levels {
+            let stored = self.store.levels(self.store.org(), self.room).await;
+            stored.unwrap().levels
+        }
+    }
+
     #[tokio::test]
-    async fn only_differences_from_the_strictest_are_stored() {
-        let (_folder, store) = store().await;
-        let (_, room) = room_of(&store, 1, 2).await;
-        let change = |changes| store.change_settings(store.org(), room, changes);
-        change(vec![
+    async fn what_was_chosen_is_kept_with_whoever_chose_also_the_strictest() {
+        let world = world().await;
+        let changes = [
             (SettingKey::WaitingRoom, "nobody"),
             (SettingKey::SignIn, "required"),
-        ])
-        .await
-        .unwrap();
-        assert_eq!(rows(&store).await, 1);
-        let settings = change(vec![(SettingKey::WaitingRoom, "everyone")])
-            .await
-            .unwrap();
-        assert_eq!((rows(&store).await, settings), (0, Settings::strictest()));
+        ];
+        let stored = world.change(&changes).await.unwrap();
+        assert_eq!(stored.levels, world.stands().await);
+        assert_eq!(stored.levels.room().revision(), 1);
+        for (key, value) in changes {
+            let choice = stored.levels.room().get(key).unwrap();
+            assert_eq!((choice.value, choice.by), (value, Some(world.owner.into())));
+        }
+        assert_eq!(stored.authors.len(), 1);
+        assert!(!stored.authors[&world.owner.into()].expose().is_empty());
+        let stored = world.change(&[(SettingKey::WaitingRoom, "everyone")]).await;
+        let levels = stored.unwrap().levels;
+        assert_eq!(
+            (levels.settings(), levels.room().revision()),
+            (Settings::strictest(), 2)
+        );
     }
 
     #[tokio::test]
     async fn changes_are_made_together_or_not_at_all() {
-        let (_folder, store) = store().await;
-        let (_, room) = room_of(&store, 1, 2).await;
-        let change = |changes| store.change_settings(store.org(), room, changes);
-        let none_left = vec![
+        let world = world().await;
+        let none_left = [
             (SettingKey::WaitingRoom, "nobody"),
             (SettingKey::SignIn, "guests_may_knock"),
             (SettingKey::Password, "none"),
         ];
-        assert_eq!(change(none_left).await, Err(StoreError::Settings));
-        assert_eq!(
-            change(vec![(SettingKey::Password, "sometimes")]).await,
-            Err(StoreError::Settings)
-        );
-        let twice = vec![
+        let change = world.change(&none_left).await;
+        assert_eq!(change.unwrap_err(), StoreError::Settings);
+        let twice = [
             (SettingKey::Password, "none"),
             (SettingKey::Password, "required"),
         ];
-        assert_eq!(change(twice).await, Err(StoreError::Settings));
-        assert_eq!(rows(&store).await, 0);
+        assert_eq!(
+            world.change(&twice).await.unwrap_err(),
+            StoreError::Settings
+        );
+        assert_eq!(world.change(&[]).await.unwrap_err(), StoreError::Missing);
+        let mut two_rooms = permits(world.owner, world.room, &[(SettingKey::Start, "anytime")]);
+        let (_, other) = room_of(&world.store, 3, 4).await;
+        two_rooms.extend(permits(
+            world.owner,
+            other,
+            &[(SettingKey::Start, "anytime")],
+        ));
+        let change = world.store.change_settings(world.store.org(), two_rooms);
+        assert_eq!(change.await.unwrap_err(), StoreError::Missing);
+        assert_eq!(world.stands().await, Levels::default());
     }
 
     #[tokio::test]
     async fn many_who_relax_at_the_same_time_cannot_together_leave_the_room_open() {
-        let (_folder, store) = store().await;
-        let (_, room) = room_of(&store, 1, 2).await;
+        let world = world().await;
         let writes: Vec<_> = [
             (SettingKey::WaitingRoom, "nobody"),
             (SettingKey::SignIn, "guests_may_knock"),
             (SettingKey::Password, "none"),
         ]
         .into_iter()
-        .map(|change| store.change_settings(store.org(), room, vec![change]))
+        .map(|change| world.change(&[change]))
         .collect();
         let mut refused = 0;
         for write in writes {
-            refused += u32::from(write.await == Err(StoreError::Settings));
+            refused += u32::from(
+                write
+                    .await
+                    .is_err_and(|error| error == StoreError::Settings),
+            );
         }
         assert_eq!(refused, 1);
-        store
-            .room(store.org(), room)
+        world.stands().await.settings().check().unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_organisation_chooses_for_all_rooms_and_its_lock_refuses_a_permit_from_before() {
+        let world = world().await;
+        let before = permits(
+            world.owner,
+            world.room,
+            &[(SettingKey::Camera, "everyone_may")],
+        );
+        let chosen = world
+            .choose(SettingKey::Start, "anytime", false)
             .await
-            .unwrap()
-            .unwrap()
-            .settings
-            .check()
             .unwrap();
+        assert_eq!((chosen.choices.revision(), chosen.authors.len()), (1, 1));
+        let strict = "attendees_may_guests_ask";
+        world
+            .choose(SettingKey::Camera, strict, true)
+            .await
+            .unwrap();
+        let change = world.store.change_settings(world.store.org(), before).await;
+        assert_eq!(change.unwrap_err(), StoreError::Conflict);
+        let levels = world.stands().await;
+        assert_eq!(levels.settings().value(SettingKey::Start), "anytime");
+        assert_eq!(levels.level(SettingKey::Start), Level::Organisation);
+        assert_eq!(levels.held(SettingKey::Camera), Held::Locked);
+    }
+
+    #[tokio::test]
+    async fn an_organisation_cannot_leave_its_rooms_without_any_check_at_the_door() {
+        let world = world().await;
+        world
+            .choose(SettingKey::SignIn, "guests_may_knock", false)
+            .await
+            .unwrap();
+        world
+            .choose(SettingKey::Password, "none", true)
+            .await
+            .unwrap();
+        let last = world.choose(SettingKey::WaitingRoom, "nobody", false).await;
+        assert_eq!(last.unwrap_err(), StoreError::Settings);
+    }
+
+    #[tokio::test]
+    async fn an_option_counts_as_a_change_of_the_organisation() {
+        let world = world().await;
+        let nowhere = RoomId::from_bytes([0; 16]);
+        for (at, on) in (1..).zip([true, false, true]) {
+            let option = OrgOption::TwoPersonAdmission;
+            let change = ChangeOption { option, on };
+            let by = world.owner.into();
+            let permit = RULES.decide(by, Role::Attendee, nowhere, &facts(), change);
+            let stored = world
+                .store
+                .change_option(world.store.org(), permit.unwrap());
+            let choices = stored.await.unwrap().choices;
+            assert_eq!((choices.two_hosts(), choices.revision()), (on, at));
+        }
     }
 
     #[tokio::test]
     async fn a_value_that_this_version_does_not_know_does_not_loosen_the_room() {
-        let (_folder, store) = store().await;
-        let (_, room) = room_of(&store, 1, 2).await;
+        let world = world().await;
         struct Plant(OrgId, RoomId);
         impl Change for Plant {
             type Out = ();
             async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
                 sqlx::query(
-                    "INSERT INTO room_settings VALUES ($1, $2, 'waiting_room', 'sometimes')",
+                    "INSERT INTO room_settings (org_id, room_id, setting, value) \
+                     VALUES ($1, $2, 'waiting_room', 'sometimes')",
                 )
                 .bind(self.0.as_bytes().as_slice())
                 .bind(self.1.as_bytes().as_slice())
@@ -200,13 +592,12 @@ mod tests {
                 Ok(())
             }
         }
+        let (store, room) = (&world.store, world.room);
         store
             .write_for_test(Plant(store.org(), room))
             .await
             .unwrap();
-        assert_eq!(
-            store.room(store.org(), room).await.unwrap_err(),
-            StoreError::Corrupt
-        );
+        let read = store.room(store.org(), room).await;
+        assert_eq!(read.unwrap_err(), StoreError::Corrupt);
     }
 }

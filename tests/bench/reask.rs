@@ -52,6 +52,7 @@ fn full(rules: &Snapshot, number: u32) -> Room {
         appointed: BTreeMap::new(),
         barred: BTreeSet::new(),
         bars: Vec::new(),
+        leaders: BTreeMap::new(),
         two_hosts: false,
     };
     let mut live = Room::new(charter, rules.version(), now);

@@ -14,10 +14,14 @@ use crate::store::removals::Removal;
 
 /// How long apart the hosts are told how many wait.
 const LOBBY_STEP: Duration = Duration::from_millis(250);
+/// How many knocks that went at once are told one by one. With more of them the hosts are shown the lobby anew: the answer
+/// to one request must not be more than a client's outbox holds.
+const GONE_ONE_BY_ONE: usize = 100;
 
 impl RoomActor {
     /// Does everything that follows from the last change.
     pub(super) async fn follow_up(&mut self) {
+        let mut gone = 0_usize;
         while let Some(effect) = self.room.next_effect() {
             // Who waits is told to the hosts apart from what everyone sees of the room.
             self.dirty |= !matches!(
@@ -27,7 +31,20 @@ impl RoomActor {
                     | Effect::TurnedAway { .. }
             );
             self.lobby_dirty = true;
+            if let Effect::TellModerators {
+                event: Event::KnockGone { .. },
+            } = effect
+            {
+                gone = gone.saturating_add(1);
+                if gone > GONE_ONE_BY_ONE {
+                    continue;
+                }
+            }
             self.follow(effect).await;
+        }
+        if gone > GONE_ONE_BY_ONE {
+            let knocks = Some(self.room.knock_views());
+            self.tell_moderators(&Event::Lobby { knocks });
         }
         if std::mem::take(&mut self.dirty) {
             self.project();
@@ -134,15 +151,8 @@ impl RoomActor {
                 code,
                 reason,
             } => self.send_off(participant, code, reason).await,
-            Effect::SaveSetting { key, value } => {
-                let saved = self.means.store.change_settings(
-                    self.room.charter().org,
-                    room,
-                    vec![(key, value)],
-                );
-                self.saves
-                    .push(Box::pin(async move { saved.await.is_ok() }));
-            }
+            Effect::SaveSettings(permits) => self.save_settings(permits),
+            Effect::SettingChanged { key, by } => self.tell_setting(key, &by),
             Effect::SaveRemoval { actor, by } => {
                 let (org, session) = (self.room.charter().org, self.room.charter().session);
                 let at = self.means.clock.now();
@@ -170,6 +180,7 @@ impl RoomActor {
             .media
             .disconnect(self.room.charter().room, participant)
             .await;
+        self.chat.log.went(participant);
         self.gone.insert(participant, reason);
         if let Some(seat) = self.seats.remove(&participant)
             && let Some(connection) = seat.connection
@@ -183,6 +194,7 @@ impl RoomActor {
     async fn send_back(&mut self, participant: ParticipantId, knock: KnockId) {
         let room = self.room.charter().room;
         self.means.media.disconnect(room, participant).await;
+        self.chat.log.went(participant);
         self.gone.insert(participant, LeaveReason::SentBack);
         let connection = self
             .seats
@@ -201,7 +213,7 @@ impl RoomActor {
         }
     }
 
-    fn tell(&mut self, to: ParticipantId, event: Event) {
+    pub(super) fn tell(&mut self, to: ParticipantId, event: Event) {
         if let Some(seat) = self.seats.get_mut(&to)
             && !seat.tell(event)
         {

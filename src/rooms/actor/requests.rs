@@ -3,7 +3,6 @@
 use conclave_policy::actions as act;
 use conclave_policy::facts::Facts;
 use conclave_policy::permit::Permit;
-use conclave_policy::settings::SettingKey;
 
 use super::{Act, RoomActor, durable};
 use crate::clock::Timestamp;
@@ -132,6 +131,19 @@ impl RoomActor {
             RoomRequest::SetSetting { key, value } => {
                 self.on_setting(by, id, key.as_str(), value.as_str())
             }
+            RoomRequest::Chat {
+                text,
+                reference,
+                to: None,
+            } => self.on_chat(by, id, text.as_str(), reference.into_string()),
+            RoomRequest::Chat { to: Some(to), .. } => self.on_private_chat(by, id, to),
+            RoomRequest::ChatHistory { before, limit } => {
+                self.on_chat_history(by, id, before, limit);
+            }
+            RoomRequest::ChatSearch { words, before } => {
+                self.on_chat_search(by, id, words.as_str(), before);
+            }
+            RoomRequest::DeleteChat { number } => self.on_delete_chat(by, id, number),
             RoomRequest::End {} => self.cut(by, id, act::EndSession {}),
             RoomRequest::Stats {} => self.on_stats(by, id).await,
         }
@@ -228,16 +240,6 @@ impl RoomActor {
                 });
                 self.hold(Some((by, id)), audit, act);
             }
-        }
-    }
-
-    fn on_setting(&mut self, by: ParticipantId, id: u32, key: &str, value: &str) {
-        let known = key
-            .parse::<SettingKey>()
-            .and_then(|key| key.parse_value(value).map(|value| (key, value)));
-        match known {
-            Ok((key, value)) => self.grant(by, id, act::ChangeSetting { key, value }),
-            Err(_) => self.answer(by, id, Err(ErrorCode::InvalidValue)),
         }
     }
 }

@@ -6,12 +6,14 @@ use std::collections::BTreeSet;
 use conclave_policy::actions as act;
 use conclave_policy::actions::ActionKind;
 use conclave_policy::facts::Standing;
+use conclave_policy::permit::Permit;
 use conclave_policy::roles::Role;
 use conclave_policy::settings::{LastHostLeaves, RemovedMayReturn};
 use conclave_policy::source::Source;
 
 use super::Life;
 use crate::rooms::effect::Effect;
+use crate::rooms::levels::Names;
 use crate::rooms::person::Person;
 
 impl Life {
@@ -89,14 +91,26 @@ impl Life {
                 Effect::SaveRemoval { actor, .. } => {
                     self.removed.insert(actor);
                 }
+                Effect::SaveSettings(permits) => self.save(&permits),
                 Effect::AskAgain => self.ask_again(),
                 Effect::Ended => self.over = true,
                 Effect::TellAll { .. }
                 | Effect::TellModerators { .. }
-                | Effect::SaveSetting { .. }
                 | Effect::SaveBar { .. }
                 | Effect::SaveOwner { .. }
+                | Effect::SettingChanged { .. }
                 | Effect::Changed => {}
+            }
+        }
+    }
+
+    /// Does what the store does with permitted settings.
+    fn save(&mut self, permits: &[Permit<act::ChangeSetting>]) {
+        for permit in permits {
+            let change = [(permit.action().key, permit.action().value)];
+            let chosen = self.room.levels().chosen(&change, permit.actor());
+            if let Ok(chosen) = chosen {
+                self.room.room_chosen(chosen, &Names::new(), self.now);
             }
         }
     }

@@ -51,4 +51,8 @@ count?: number,
 /**
  * The settings as they stand.
  */
-settings: Array<SettingView>, };
+settings: Array<SettingView>, 
+/**
+ * Whether the receiver may write in the chat.
+ */
+may_chat: boolean, };

@@ -1,0 +1,140 @@
+//! What an organisation chooses and locks for all of its rooms, and its options. Its administrators alone read and change it.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Json;
+use conclave_policy::actions::{
+    Action, ActionKind, ChangeOption, ChangeOrgSetting, OrgOption, ReadOrganisation,
+};
+use conclave_policy::facts::Facts;
+use conclave_policy::levels::{Levels, OrgChoices, RoomChoices};
+use conclave_policy::permit::Permit;
+use conclave_policy::settings::SettingKey;
+use serde::{Deserialize, Serialize};
+
+use crate::api::body::Strict;
+use crate::api::caller::{Changer, Reader};
+use crate::api::problem::Problem;
+use crate::api::rooms::{durable, role_outside};
+use crate::api::router::Api;
+use crate::api::settings::known;
+use crate::auth::principal::Principal;
+use crate::bounded::Text;
+use crate::guard::NO_ROOM;
+use crate::rooms::view::SettingView;
+
+/// What an organisation says to its rooms.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub(super) struct Organisation {
+    settings: Vec<SettingView>,
+    two_person_admission: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Chosen {
+    key: Text<64>,
+    value: Text<64>,
+    locked: bool,
+}
+
+/// The options of an organisation.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(deny_unknown_fields)]
+pub(super) struct Options {
+    two_person_admission: bool,
+}
+
+/// `GET /api/organisation/settings`.
+pub(super) async fn show(
+    State(api): State<Arc<Api>>,
+    Reader(principal): Reader,
+) -> Result<Json<Organisation>, Problem> {
+    let looked = api.state.guard.look(
+        principal.org,
+        principal.actor(),
+        role_outside(&principal, None),
+        NO_ROOM,
+        &facts(&principal),
+        ReadOrganisation,
+    );
+    let _permit = looked.map_err(|_| Problem::NotAllowed)?;
+    let choices = api.state.store.organisation(principal.org).await?.choices;
+    let levels = alone(&choices);
+    let settings = SettingKey::ALL
+        .iter()
+        .map(|key| view(&api, &principal, &levels, *key));
+    Ok(Json(Organisation {
+        settings: settings.collect(),
+        two_person_admission: choices.two_hosts(),
+    }))
+}
+
+/// `PATCH /api/organisation/settings`: durable first, then told to every running room.
+pub(super) async fn change(
+    State(api): State<Arc<Api>>,
+    Changer(principal): Changer,
+    Strict(body): Strict<Chosen>,
+) -> Result<Json<SettingView>, Problem> {
+    let (key, value) = known(body.key.as_str(), body.value.as_str())?;
+    let locked = body.locked;
+    let permit = ask(&api, &principal, ChangeOrgSetting { key, value, locked }).await?;
+    let stored = api
+        .state
+        .store
+        .change_org_setting(principal.org, permit)
+        .await?;
+    let view = view(&api, &principal, &alone(&stored.choices), key);
+    api.state.rooms.organisation_changed(Arc::new(stored)).await;
+    Ok(Json(view))
+}
+
+/// `PATCH /api/organisation/options`.
+pub(super) async fn change_options(
+    State(api): State<Arc<Api>>,
+    Changer(principal): Changer,
+    Strict(body): Strict<Options>,
+) -> Result<Json<Options>, Problem> {
+    let option = OrgOption::TwoPersonAdmission;
+    let on = body.two_person_admission;
+    let permit = ask(&api, &principal, ChangeOption { option, on }).await?;
+    let stored = api.state.store.change_option(principal.org, permit).await?;
+    let two_person_admission = stored.choices.two_hosts();
+    api.state.rooms.organisation_changed(Arc::new(stored)).await;
+    Ok(Json(Options {
+        two_person_admission,
+    }))
+}
+
+async fn ask<A: Action>(api: &Api, principal: &Principal, action: A) -> Result<Permit<A>, Problem> {
+    let (permit, audit) = api.state.guard.ask(
+        principal.org,
+        principal.actor(),
+        role_outside(principal, None),
+        NO_ROOM,
+        &facts(principal),
+        action,
+    );
+    durable(api, permit, audit, Problem::NotAllowed).await
+}
+
+fn facts(principal: &Principal) -> Facts {
+    Facts::new().with(principal.org_admin())
+}
+
+/// The organisation as a room sees it for which nothing was chosen.
+fn alone(choices: &OrgChoices) -> Levels {
+    Levels::new(choices.clone(), RoomChoices::default())
+}
+
+fn view(api: &Api, principal: &Principal, levels: &Levels, key: SettingKey) -> SettingView {
+    let may_change = api.state.guard.snapshot().allows(
+        ActionKind::ChangeOrgSetting,
+        role_outside(principal, None),
+        &facts(principal).with(key.who_may_relax()),
+    );
+    SettingView::of(levels, key, may_change)
+}

@@ -1,0 +1,175 @@
+//! The settings of a live session: what a permitted change asks to be kept, and what follows when something was kept.
+//! Sans-IO like the room. Nothing is changed here before it is stored: the store alone says what stands, and numbers it,
+//! so that of two changes at the same moment the later one holds in every room.
+
+use std::collections::BTreeMap;
+
+use conclave_policy::actions::{ActionKind, ChangeSetting};
+use conclave_policy::engine::Snapshot;
+use conclave_policy::facts::Facts;
+use conclave_policy::levels::{LevelError, Levels, OrgChoices, RoomChoices};
+use conclave_policy::permit::Permit;
+use conclave_policy::settings::{SettingKey, Settings};
+
+use crate::clock::Timestamp;
+use crate::ids::ActorId;
+use crate::rooms::effect::Effect;
+use crate::rooms::person::Person;
+use crate::rooms::refusal::ErrorCode;
+use crate::rooms::room::{Room, RoomAction};
+use crate::rooms::view::SettingView;
+use crate::secret::Secret;
+
+/// The names of those who chose and may not be in the room.
+pub type Names = BTreeMap<ActorId, Secret<String>>;
+
+impl Room {
+    /// The levels above the room, and what they amount to.
+    pub fn levels(&self) -> &Levels {
+        &self.levels
+    }
+
+    /// The levels as they were read for a session that nobody has entered yet.
+    pub fn begin_with(&mut self, levels: Levels) {
+        self.levels = levels;
+        self.charter.settings = self.levels.settings();
+        self.charter.two_hosts = self.levels.org().two_hosts();
+    }
+
+    /// Asks for permitted changes to be kept, all or none. They hold once they were: see [`Room::room_chosen`].
+    pub fn change_settings(
+        &mut self,
+        permits: Vec<Permit<ChangeSetting>>,
+    ) -> Result<(), ErrorCode> {
+        if self.ended() {
+            return Err(ErrorCode::Ended);
+        }
+        let Some(by) = permits.first().map(Permit::actor) else {
+            return Ok(());
+        };
+        let sound = |permit: &Permit<ChangeSetting>| {
+            permit.room() == self.charter.room
+                && permit.version() == self.version
+                && permit.actor() == by
+        };
+        if !permits.iter().all(sound) {
+            return Err(ErrorCode::Stale);
+        }
+        let changes: Vec<_> = permits
+            .iter()
+            .map(|permit| (permit.action().key, permit.action().value))
+            .collect();
+        self.levels.chosen(&changes, by).map_err(refused)?;
+        self.effects.push_back(Effect::SaveSettings(permits));
+        Ok(())
+    }
+
+    /// This is what is kept for the room now. What is older than what holds already changes nothing.
+    pub fn room_chosen(&mut self, room: RoomChoices, names: &Names, now: Timestamp) {
+        let before = self.levels.clone();
+        if self.levels.take_room(room) {
+            let chosen = self.levels.room().iter().filter_map(|(key, choice)| {
+                let new = before.room().get(key) != Some(choice);
+                choice.by.filter(|_| new).map(|by| (key, by))
+            });
+            let chosen = chosen.collect();
+            self.levels_changed(&before, &chosen, names, now);
+        }
+    }
+
+    /// This is what the organisation says now. What is older than what holds already changes nothing.
+    pub fn org_chosen(&mut self, org: OrgChoices, names: &Names, now: Timestamp) {
+        let before = self.levels.clone();
+        if self.levels.take_org(org) {
+            let chosen = self.levels.org().iter().filter_map(|(key, choice)| {
+                let new = before.org().get(key) != Some(choice);
+                new.then_some((key, choice.by))
+            });
+            let chosen = chosen.collect();
+            self.levels_changed(&before, &chosen, names, now);
+        }
+    }
+
+    /// As if all of this had been chosen for the room at once, by nobody in particular.
+    pub fn settings_changed(&mut self, settings: Settings, now: Timestamp) {
+        let revision = self.levels.room().revision().saturating_add(1);
+        self.room_chosen(RoomChoices::of(&settings, revision), &Names::new(), now);
+    }
+
+    /// Whether this participant may change a setting now.
+    pub fn may_change(&self, rules: &Snapshot, viewer: &Person, key: SettingKey) -> bool {
+        let facts = self.facts_of_setting(self.facts_present(viewer), key);
+        rules.allows(
+            ActionKind::ChangeSetting,
+            viewer.role,
+            &facts.with(key.who_may_relax()),
+        )
+    }
+
+    /// One setting as a participant sees it.
+    pub fn setting_view(&self, rules: &Snapshot, viewer: &Person, key: SettingKey) -> SettingView {
+        SettingView::of(&self.levels, key, self.may_change(rules, viewer, key))
+    }
+
+    /// Every setting as a participant sees it.
+    pub fn setting_views(&self, rules: &Snapshot, viewer: &Person) -> Vec<SettingView> {
+        SettingKey::ALL
+            .iter()
+            .map(|key| self.setting_view(rules, viewer, *key))
+            .collect()
+    }
+
+    fn facts_of_setting(&self, facts: Facts, key: SettingKey) -> Facts {
+        facts.with(self.levels.held(key))
+    }
+
+    /// Tells what became another one and by whom, and has everything asked again that rests on it.
+    fn levels_changed(
+        &mut self,
+        before: &Levels,
+        chosen: &BTreeMap<SettingKey, ActorId>,
+        names: &Names,
+        now: Timestamp,
+    ) {
+        self.charter.settings = self.levels.settings();
+        self.charter.two_hosts = self.levels.org().two_hosts();
+        for key in self.levels.changed_since(before) {
+            // What was not chosen itself follows from one that was: a door that fell with another.
+            let by = chosen.get(&key).or_else(|| chosen.values().next());
+            let by = by.map(|by| self.name_among(*by, names)).unwrap_or_default();
+            self.effects.push_back(Effect::SettingChanged { key, by });
+        }
+        self.effects.push_back(Effect::AskAgain);
+        self.settle(now);
+    }
+
+    /// The name of someone as it shows in the room, or as it was kept.
+    fn name_among(&self, actor: ActorId, names: &Names) -> String {
+        let here = self.name_of(actor);
+        if here.is_empty() {
+            names
+                .get(&actor)
+                .map(|name| name.expose().clone())
+                .unwrap_or_default()
+        } else {
+            here
+        }
+    }
+}
+
+impl RoomAction for ChangeSetting {
+    fn facts(&self, room: &Room, facts: Facts) -> Result<Facts, ErrorCode> {
+        Ok(room.facts_of_setting(facts, self.key))
+    }
+
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        room.change_settings(vec![permit])
+    }
+}
+
+fn refused(error: LevelError) -> ErrorCode {
+    match error {
+        LevelError::Locked | LevelError::Fixed => ErrorCode::NotAllowed,
+        LevelError::Setting(_) => ErrorCode::InvalidValue,
+    }
+}
