@@ -53,6 +53,12 @@ impl<T, const N: usize> Few<T, N> {
     }
 }
 
+impl<T, const N: usize> Default for Few<T, N> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
 impl<T, const N: usize> Deref for Few<T, N> {
     type Target = [T];
 

@@ -338,7 +338,7 @@ struct Denial {
     actor: Option<[u8; 16]>,
     action: &'static str,
     room: Option<RoomId>,
-    rule: Option<u16>,
+    rule: Option<u32>,
     /// Since the epoch.
     minute: i64,
 }

@@ -2,7 +2,8 @@
 //! here they are made, 128 random bits each, so that none can be guessed or counted.
 
 pub use conclave_policy::ids::{
-    AccountId, ActorId, GuestId, KnockId, OrgId, ParticipantId, RoomId, SessionId,
+    AccountId, ActorId, BarId, DeviceId, GuestId, KnockId, LinkId, NetworkId, OrgId, ParticipantId,
+    RoomId, SessionId,
 };
 
 use crate::secret::RandomSource;

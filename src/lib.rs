@@ -10,6 +10,7 @@ pub mod config;
 pub mod gateway;
 pub mod guard;
 pub mod ids;
+pub mod likeness;
 pub mod media;
 pub mod rooms;
 pub mod secret;

@@ -26,7 +26,7 @@ const LAYERS: &[&[&str]] = &[
     &["guard"],
     &["udp", "relay", "broadcast", "captioner", "auth", "cluster"],
     &["media", "chat", "store"],
-    &["ids", "clock", "secret", "bounded"],
+    &["ids", "clock", "secret", "bounded", "likeness"],
 ];
 
 /// Who may import whom within one layer. Everyone else is told what they need by the layer above.
@@ -91,6 +91,7 @@ const PURE: &[Pure] = &[
         of: &[
             "src/rooms/room.rs",
             "src/rooms/deeds.rs",
+            "src/rooms/control.rs",
             "src/rooms/levels.rs",
             "src/rooms/lobby.rs",
             "src/rooms/floor.rs",

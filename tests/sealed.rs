@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use conclave::auth::name::DisplayName;
-use conclave::auth::session::{Attempted, Auth};
+use conclave::auth::session::{Attempted, Auth, GuestMarks};
 use conclave::clock::{Clock, SystemClock};
 use conclave::guard::{Guard, NO_ROOM};
 use conclave::ids::{self, RoomId};
@@ -99,7 +99,10 @@ async fn planted_names_addresses_titles_and_secrets_are_not_in_the_files() {
         .change_room_password(org, id, Secret::new(format!("{ROOM_PASSWORD}-two")))
         .await
         .unwrap();
-    let guest = auth.guest(id, OTHER_NAME, HERE).await.unwrap();
+    let guest = auth
+        .guest(id, OTHER_NAME, HERE, GuestMarks::default())
+        .await
+        .unwrap();
     let wrong = Secret::new("marmalade-volcano-planted-wrong".to_owned());
     let attempted = Attempted {
         email: EMAIL,

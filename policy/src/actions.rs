@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::facts::{Dimension, Facts, NewRole};
-use crate::ids::{KnockId, ParticipantId};
+use crate::ids::{BarId, KnockId, ParticipantId};
 use crate::roles::Role;
 use crate::settings::SettingKey;
 use crate::source::Source;
@@ -77,13 +77,13 @@ kinds! {
     /// Seeing how many take part.
     SeeCount "see_count" by [Standing, ParticipantCount];
     /// Being heard.
-    PublishMicrophone "publish_microphone" by [Standing, Target, Right, MicrophoneRule];
+    PublishMicrophone "publish_microphone" by [Standing, Target, Right, MicrophoneRule, Suspension];
     /// Being seen.
-    PublishCamera "publish_camera" by [Standing, Target, Right, CameraRule];
+    PublishCamera "publish_camera" by [Standing, Target, Right, CameraRule, Suspension];
     /// Sharing a screen.
-    PublishScreen "publish_screen" by [Standing, Target, Right, ScreenRule];
+    PublishScreen "publish_screen" by [Standing, Target, Right, ScreenRule, Suspension];
     /// Sharing the sound of a screen.
-    PublishScreenAudio "publish_screen_audio" by [Standing, Target, Right, ScreenRule];
+    PublishScreenAudio "publish_screen_audio" by [Standing, Target, Right, ScreenRule, Suspension];
     /// Turning one's own source off.
     Unpublish "unpublish" by [Standing, Target];
     /// Asking for the right to publish.
@@ -108,6 +108,26 @@ kinds! {
     Withdraw "withdraw" by [Standing, Target];
     /// Throwing someone out.
     Remove "remove" by [Standing, Target];
+    /// Throwing someone out for good, by every mark of theirs.
+    Bar "bar" by [Standing, Target];
+    /// Seeing who was thrown out for good.
+    SeeBars "see_bars" by [Standing];
+    /// Taking back that someone was thrown out for good.
+    Unbar "unbar" by [Standing];
+    /// Putting someone back into the waiting room.
+    SendBack "send_back" by [Standing, Target];
+    /// Putting one participant before all others.
+    Spotlight "spotlight" by [Standing];
+    /// Writing to those who wait.
+    MessageWaiting "message_waiting" by [Standing];
+    /// Stopping everything at once.
+    Suspend "suspend" by [Standing];
+    /// Letting things go on after a suspension.
+    LiftSuspension "lift_suspension" by [Standing];
+    /// Giving the room to someone else.
+    TransferOwnership "transfer_ownership" by [Standing, Target, TargetRole];
+    /// Making, listing and revoking links for guests.
+    ManageGuestLinks "manage_guest_links" by [Standing];
     /// Giving someone another role.
     SetRole "set_role" by [Standing, Target, TargetRole, NewRole];
     /// Locking the room.
@@ -252,6 +272,14 @@ units! {
     SeeStats;
     /// Reading what a room is set up as.
     ReadRoom;
+    /// Seeing who was thrown out for good.
+    SeeBars;
+    /// Stopping everything at once.
+    Suspend;
+    /// Letting things go on after a suspension.
+    LiftSuspension;
+    /// Making, listing and revoking links for guests.
+    ManageGuestLinks;
     /// Ending a room for good.
     EndRoom;
     /// Reading what the organisation has chosen for its rooms.
@@ -362,6 +390,36 @@ actions! {
         /// Whom.
         participant: ParticipantId
     }
+    /// Throwing someone out for good, by every mark of theirs.
+    Bar {
+        /// Whom.
+        participant: ParticipantId
+    }
+    /// Taking back that someone was thrown out for good.
+    Unbar {
+        /// Which bar.
+        bar: BarId
+    }
+    /// Putting someone back into the waiting room.
+    SendBack {
+        /// Whom.
+        participant: ParticipantId
+    }
+    /// Putting one participant before all others, or nobody.
+    Spotlight {
+        /// Whom.
+        participant: Option<ParticipantId>
+    }
+    /// Writing to those who wait: to one, or to all.
+    MessageWaiting {
+        /// To whom; to all if to nobody in particular.
+        knock: Option<KnockId>
+    }
+    /// Giving the room to someone else.
+    TransferOwnership {
+        /// To whom.
+        participant: ParticipantId
+    }
     /// Giving someone another role.
     SetRole {
         /// To whom.
@@ -412,10 +470,40 @@ impl OrgOption {
 
 of_one_kind! {
     plain: Enter Knock SeeLobby SeeCount Lock Unlock ReadPassword ChangePassword EndSession SeeStats ReadRoom EndRoom CreateRoom
-        InviteAccount ReadOrganisation;
-    aimed: Resume Connect Watch SeeParticipant RaiseHand Leave Mute PauseVideo StopShare Remove;
+        InviteAccount ReadOrganisation SeeBars Suspend LiftSuspension ManageGuestLinks;
+    aimed: Resume Connect Watch SeeParticipant RaiseHand Leave Mute PauseVideo StopShare Remove Bar SendBack TransferOwnership;
     aimed at a source: Unpublish Ask Grant Withdraw;
     at the door: Admit Deny
+}
+
+impl Action for Unbar {
+    fn kind(&self) -> ActionKind {
+        ActionKind::Unbar
+    }
+
+    fn audit_target(&self) -> Option<[u8; 16]> {
+        Some(*self.bar.as_bytes())
+    }
+}
+
+impl Action for Spotlight {
+    fn kind(&self) -> ActionKind {
+        ActionKind::Spotlight
+    }
+
+    fn audit_target(&self) -> Option<[u8; 16]> {
+        self.participant.map(|participant| *participant.as_bytes())
+    }
+}
+
+impl Action for MessageWaiting {
+    fn kind(&self) -> ActionKind {
+        ActionKind::MessageWaiting
+    }
+
+    fn audit_target(&self) -> Option<[u8; 16]> {
+        self.knock.map(|knock| *knock.as_bytes())
+    }
 }
 
 impl Action for Publish {

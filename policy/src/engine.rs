@@ -17,10 +17,11 @@ use crate::facts::Facts;
 use crate::ids::{ActorId, RoomId};
 use crate::permit::{Permit, PolicyVersion, RuleId};
 use crate::roles::Role;
-use crate::rules::{Member, Rule, RuleError, Rules, describe, satisfies};
+use crate::rules::{Author, Member, Rule, RuleError, Rules, describe, satisfies};
 
 const MODEL: &str = include_str!("../model.conf");
-const RULES: &str = include_str!("../rules.csv");
+/// The rules that come with this build.
+pub(crate) const RULES: &str = include_str!("../rules.csv");
 
 /// The one model that is accepted, without its comments and blank lines. Above all the effect must be this one: deny beats
 /// allow, and no rule is a refusal.
@@ -104,18 +105,45 @@ impl Snapshot {
     /// Takes some hundred milliseconds of CPU; the answer is meant to be kept.
     pub fn load(model: &str, rules: &str, version: PolicyVersion) -> Result<Self, PolicyError> {
         check_model(model)?;
-        let rules = Rules::parse(rules)?;
-        let model = block_on(DefaultModel::from_str(model))?;
-        let tables = ActionKind::ALL
-            .iter()
-            .map(|kind| Judge::about(*kind, &model, &rules)?.table(*kind))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { version, tables })
+        Self::of(model, &Rules::parse(rules)?, &Rules::default(), version)
     }
 
     /// The rules that come with this build.
     pub fn built_in(version: PolicyVersion) -> Result<Self, PolicyError> {
         Self::load(MODEL, RULES, version)
+    }
+
+    /// The rules that come with this build, narrowed by those of an organisation: allowed is what the former allow and the
+    /// latter do not deny. Any fault refuses the whole set.
+    pub fn narrowed(organisation: &str, version: PolicyVersion) -> Result<Self, PolicyError> {
+        check_model(MODEL)?;
+        let server = Rules::parse(RULES)?;
+        let organisation = Rules::parse_organisation(organisation, &server)?;
+        Self::of(MODEL, &server, &organisation, version)
+    }
+
+    /// Every fault of an organisation's rule text; none if [`Snapshot::narrowed`] would take it.
+    pub fn faults(organisation: &str) -> Vec<RuleError> {
+        match Rules::parse(RULES) {
+            Err(fault) => vec![fault],
+            Ok(server) => Rules::read(organisation, Author::Organisation(&server))
+                .err()
+                .unwrap_or_default(),
+        }
+    }
+
+    fn of(
+        model: &str,
+        server: &Rules,
+        organisation: &Rules,
+        version: PolicyVersion,
+    ) -> Result<Self, PolicyError> {
+        let model = block_on(DefaultModel::from_str(model))?;
+        let tables = ActionKind::ALL
+            .iter()
+            .map(|kind| table_of(*kind, &model, server, organisation))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { version, tables })
     }
 
     /// Which rule set this is.
@@ -171,6 +199,40 @@ impl fmt::Debug for Snapshot {
     }
 }
 
+/// Every decision about one kind of action: what the server's rules say, narrowed by what the organisation's deny. The two
+/// are asked apart, so that nothing in the one can change what the other says.
+fn table_of(
+    kind: ActionKind,
+    model: &DefaultModel,
+    server: &Rules,
+    organisation: &Rules,
+) -> Result<Box<[Decision]>, PolicyError> {
+    let mut table = Judge::about(kind, model, &server.members, server)?.table(kind)?;
+    if organisation.rules.iter().all(|rule| rule.action != kind) {
+        return Ok(table);
+    }
+    // An organisation's rules may name the server's groups as well as its own.
+    let members: Vec<Member> = server
+        .members
+        .iter()
+        .chain(&organisation.members)
+        .cloned()
+        .collect();
+    let vetoes = Judge::about(kind, model, &members, organisation)?.table(kind)?;
+    if vetoes.len() != table.len() {
+        return Err(PolicyError::Contradiction);
+    }
+    for (decision, veto) in table.iter_mut().zip(vetoes) {
+        if veto.allowed {
+            return Err(PolicyError::Contradiction);
+        }
+        if decision.allowed && veto.rule.is_some() {
+            *decision = veto;
+        }
+    }
+    Ok(table)
+}
+
 fn check_model(text: &str) -> Result<(), PolicyError> {
     let mut shape = SHAPE.into_iter();
     let mut end = 1;
@@ -198,10 +260,15 @@ struct Judge {
 
 impl Judge {
     /// Holds only the rules about this kind of action, so that each question is matched against few.
-    fn about(kind: ActionKind, model: &DefaultModel, rules: &Rules) -> Result<Self, PolicyError> {
+    fn about(
+        kind: ActionKind,
+        model: &DefaultModel,
+        members: &[Member],
+        rules: &Rules,
+    ) -> Result<Self, PolicyError> {
         Self::new(
             model,
-            &rules.members,
+            members,
             rules.rules.iter().filter(|rule| rule.action == kind),
         )
     }
@@ -457,7 +524,10 @@ mod tests {
     #[test]
     fn a_permit_says_what_was_decided_and_by_which_rule() {
         let permit = decide(Role::Host, Facts::new().with(Standing::Admitted), Lock).unwrap();
-        let line = RULES.lines().nth(usize::from(permit.rule().0) - 1).unwrap();
+        let line = RULES
+            .lines()
+            .nth(usize::from(permit.rule().line()) - 1)
+            .unwrap();
         assert_eq!(line, "p, moderator, lock, standing=admitted, allow");
         assert_eq!(permit.role(), Role::Host);
         assert_eq!(permit.room(), RoomId::from_bytes([2; 16]));
@@ -601,7 +671,8 @@ mod tests {
     fn an_engine_that_fails_refuses_the_rules() {
         let unknown_function = MODEL.replace("satisfies(", "approves(");
         let model = block_on(DefaultModel::from_str(&unknown_function)).unwrap();
-        let judge = Judge::about(ActionKind::Lock, &model, &Rules::parse(RULES).unwrap()).unwrap();
+        let rules = Rules::parse(RULES).unwrap();
+        let judge = Judge::about(ActionKind::Lock, &model, &rules.members, &rules).unwrap();
         assert!(matches!(
             judge.table(ActionKind::Lock),
             Err(PolicyError::Engine(_))
@@ -613,7 +684,8 @@ mod tests {
         let wrong_effect = MODEL.replace(" && !some(where (p.eft == deny))", "");
         let model = block_on(DefaultModel::from_str(&wrong_effect)).unwrap();
         let text = "p, host, lock, standing=admitted, deny\np, host, lock, standing=admitted|waiting, allow";
-        let judge = Judge::about(ActionKind::Lock, &model, &Rules::parse(text).unwrap()).unwrap();
+        let rules = Rules::parse(text).unwrap();
+        let judge = Judge::about(ActionKind::Lock, &model, &rules.members, &rules).unwrap();
         assert!(matches!(
             judge.table(ActionKind::Lock),
             Err(PolicyError::Contradiction)
@@ -646,6 +718,7 @@ mod tests {
             let member = match self.who {
                 "all" => true,
                 "some" => matches!(role, Role::Owner | Role::Guest),
+                "ours" => matches!(role, Role::Host | Role::Relay),
                 who => who == role.as_str(),
             };
             let mut terms = kind.dimensions().iter().zip(&self.when);
@@ -671,31 +744,176 @@ mod tests {
         })
     }
 
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(150))]
+    /// What the rules say, as plainly as it can be said: allowed if something allows and nothing denies, whoever wrote it.
+    fn naive(server: &[&Draft], organisation: &[&Draft]) -> bool {
+        server.iter().any(|draft| draft.effect == Effect::Allow)
+            && !server.iter().any(|draft| draft.effect == Effect::Deny)
+            && organisation.is_empty()
+    }
 
-        #[test]
-        fn a_deny_beats_every_allow_and_no_rule_is_a_refusal((kind, drafts) in any_rules()) {
-            let all = Role::ALL.iter().map(|role| format!("g, {role}, all\n"));
-            let some = ["g, owner, some\n".to_owned(), "g, guest, some\n".to_owned()];
-            let text: String = all.chain(some).chain(drafts.iter().map(|draft| draft.text(kind))).collect();
-            let rules = Rules::parse(&text);
+    /// Rules of the server and of an organisation about the same action.
+    fn any_layers() -> impl Strategy<Value = (ActionKind, Vec<Draft>, Vec<Draft>)> {
+        any_rules().prop_flat_map(|(kind, server)| {
+            let values = |fact: &Dimension| subsequence(fact.values(), 1..=fact.values().len());
+            let when: Vec<_> = kind.dimensions().iter().map(values).collect();
+            let who = select(vec!["owner", "host", "guest", "some", "all", "ours"]);
+            let draft = (who, when).prop_map(|(who, when)| Draft {
+                who,
+                when,
+                effect: Effect::Deny,
+            });
+            (Just(kind), Just(server), prop::collection::vec(draft, 0..9))
+        })
+    }
+
+    /// How many random rule sets are tried: `PROPTEST_CASES`, or enough for every day.
+    fn cases(usual: u32) -> u32 {
+        let wanted = std::env::var("PROPTEST_CASES").ok();
+        wanted
+            .and_then(|wanted| wanted.parse().ok())
+            .unwrap_or(usual)
+    }
+
+    #[test]
+    #[expect(clippy::print_stdout, reason = "says how many cases ran")]
+    fn h10_a_deny_beats_every_allow_in_both_layers_and_no_rule_is_a_refusal() {
+        let asked = std::cell::Cell::new((0_u64, 0_u64));
+        let config = ProptestConfig {
+            max_global_rejects: 1_000_000,
+            ..ProptestConfig::with_cases(cases(600))
+        };
+        let mut runner = proptest::test_runner::TestRunner::new(config);
+        let outcome = runner.run(&any_layers(), |(kind, server, organisation)| {
+            let text = |drafts: &[Draft]| -> String {
+                drafts.iter().map(|draft| draft.text(kind)).collect()
+            };
+            let all: String = Role::ALL
+                .iter()
+                .map(|role| format!("g, {role}, all\n"))
+                .collect();
+            let groups = format!("{all}g, owner, some\ng, guest, some\n");
+            let rules = Rules::parse(&format!("{groups}{}", text(&server)));
             // Two drafts that differ in nothing but the effect are refused, as they should be.
-            prop_assume!(!matches!(rules, Err(RuleError::Line { fault: Fault::Same(_), .. })));
-            let table = Judge::about(kind, &model(), &rules.unwrap()).unwrap().table(kind).unwrap();
-            let cases = Role::ALL.into_iter().flat_map(|role| Facts::every(kind.dimensions()).map(move |facts| (role, facts)));
-            for ((role, facts), decision) in cases.zip(&table) {
-                let matching: Vec<_> = drafts.iter().filter(|draft| draft.matches(kind, role, &facts)).collect();
-                let denied = matching.iter().any(|draft| draft.effect == Effect::Deny);
-                prop_assert_eq!(decision.allowed, !denied && !matching.is_empty());
-                prop_assert_eq!(decision.rule.is_some(), !matching.is_empty());
+            prop_assume!(!matches!(
+                rules,
+                Err(RuleError::Line {
+                    fault: Fault::Same(_),
+                    ..
+                })
+            ));
+            let rules = rules.unwrap();
+            let narrowing = format!("g, host, ours\ng, relay, ours\n{}", text(&organisation));
+            let narrowing = match Rules::parse_organisation(&narrowing, &rules) {
+                Ok(narrowing) => narrowing,
+                Err(RuleError::Empty) => Rules::default(),
+                Err(RuleError::Line {
+                    fault: Fault::Same(_),
+                    ..
+                }) => return Err(TestCaseError::reject("twins")),
+                Err(other) => panic!("{other}"),
+            };
+            let wide = table_of(kind, &model(), &rules, &Rules::default()).unwrap();
+            let table = table_of(kind, &model(), &rules, &narrowing).unwrap();
+            let cases = Role::ALL
+                .into_iter()
+                .flat_map(|role| Facts::every(kind.dimensions()).map(move |facts| (role, facts)));
+            for (((role, facts), decision), wide) in cases.zip(&table).zip(&wide) {
+                let matching = |drafts: &'_ [Draft]| -> Vec<usize> {
+                    (0..drafts.len())
+                        .filter(|at| drafts[*at].matches(kind, role, &facts))
+                        .collect()
+                };
+                let (ours, theirs) = (matching(&server), matching(&organisation));
+                let server: Vec<&Draft> = ours.iter().map(|at| &server[*at]).collect();
+                let organisation: Vec<&Draft> =
+                    theirs.iter().map(|at| &organisation[*at]).collect();
+                let expected = naive(&server, &organisation);
+                prop_assert_eq!(decision.allowed, expected);
+                // Nothing that an organisation writes widens anything.
+                prop_assert!(wide.allowed || !decision.allowed);
+                prop_assert_eq!(decision.rule.is_some(), !server.is_empty());
+                let vetoed = wide.allowed && !decision.allowed;
+                prop_assert_eq!(decision.rule.is_some_and(RuleId::is_organisation), vetoed);
+                let (sets, decisions) = asked.get();
+                asked.set((sets, decisions + 1));
+            }
+            let (sets, decisions) = asked.get();
+            asked.set((sets + 1, decisions));
+            Ok(())
+        });
+        outcome.unwrap();
+        let (sets, decisions) = asked.get();
+        println!(
+            "figure policy.oracle_rule_sets {sets} sets\nfigure policy.oracle_decisions {decisions} decisions"
+        );
+        assert!(sets >= u64::from(cases(600)) && decisions > 10_000);
+    }
+
+    #[test]
+    fn h10_an_organisation_narrows_and_its_rule_is_named() {
+        let snapshot = Snapshot::narrowed(
+            "# Nobody but owners shares a screen here.\np, host, publish_screen, standing=admitted, deny\np, member, publish_screen, standing=admitted, deny\n",
+            PolicyVersion(3),
+        )
+        .unwrap();
+        let mine = Facts::new()
+            .with(Standing::Admitted)
+            .with(Target::Own)
+            .with(crate::facts::Right::Granted)
+            .with(crate::settings::ScreenShare::Everyone)
+            .with(crate::facts::Suspension::Running);
+        let ask = |role| snapshot.explain(ActionKind::PublishScreen, role, &mine);
+        assert_eq!(
+            (ask(Role::Host).allowed, ask(Role::Host).rule),
+            (false, Some(RuleId::organisation(2)))
+        );
+        assert_eq!(ask(Role::Attendee).rule, Some(RuleId::organisation(3)));
+        assert!(ask(Role::Owner).allowed && ask(Role::Guest).allowed);
+        // What the server's rules refuse anyway is refused by them, and by no rule of the organisation.
+        let outside = mine.with(Standing::Outside);
+        assert_eq!(
+            snapshot.explain(ActionKind::PublishScreen, Role::Host, &outside),
+            Decision::DENIED
+        );
+        for kind in ActionKind::ALL {
+            for facts in Facts::every(kind.dimensions()) {
+                for role in Role::ALL {
+                    let (narrow, wide) = (
+                        snapshot.explain(*kind, role, &facts),
+                        BUILT_IN.explain(*kind, role, &facts),
+                    );
+                    assert!(wide.allowed || narrow == wide);
+                }
             }
         }
+    }
+
+    #[test]
+    fn h09_an_empty_or_half_written_text_of_an_organisation_is_refused_as_a_whole() {
+        let whole = "g, guest, ours\np, ours, ask, standing=admitted, deny\np, host, lock, standing=admitted, deny\n";
+        assert!(Snapshot::faults(whole).is_empty());
+        for end in 0..whole.len() {
+            let half = &whole[..end];
+            // A cut between two lines leaves a whole text; the watcher waits for one that stays as it is.
+            let line_ends = half.ends_with('\n') && half.contains("p, ours");
+            assert_eq!(Snapshot::faults(half).is_empty(), line_ends, "{half:?}");
+        }
+        for empty in ["", "\n", "# nothing\n", "g, guest, ours\n"] {
+            assert!(matches!(
+                Snapshot::narrowed(empty, PolicyVersion(2)),
+                Err(PolicyError::Rules(_))
+            ));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(150))]
 
         #[test]
         fn no_text_makes_the_loader_panic(model in ".{0,200}", rules in ".{0,200}") {
             prop_assert!(Snapshot::load(&model, &rules, PolicyVersion(1)).is_err());
             prop_assert!(Snapshot::load(MODEL, &rules, PolicyVersion(1)).is_err());
+            prop_assert!(Snapshot::narrowed(&rules, PolicyVersion(1)).is_err());
         }
     }
 }

@@ -142,6 +142,13 @@ facts! {
         /// A host took it.
         Withdrawn,
     }
+    /// Whether a host has stopped everything for the moment.
+    Suspension {
+        /// Nobody has.
+        Running,
+        /// A host has, and has not let it go on.
+        Suspended,
+    }
     /// The role to be given.
     NewRole {
         /// [`Role::Host`].
@@ -331,6 +338,8 @@ dimensions! {
     Barred("barred"): Barred as Barred = [No "no", Yes "yes"];
     /// [`Hosting`].
     Hosting("hosting"): Hosting as Hosting = [Present "present", Absent "absent"];
+    /// [`Suspension`].
+    Suspension("suspension"): Suspension as Suspension = [Running "running", Suspended "suspended"];
     /// [`Space`].
     Space("space"): Space as Space = [Free "free", Full "full"];
     /// [`Right`].

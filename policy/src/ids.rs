@@ -92,6 +92,14 @@ ids! {
     KnockId;
     /// Whoever acts: an account or a guest.
     ActorId;
+    /// Someone thrown out of a room for good.
+    BarId;
+    /// A link that lets one guest come to the door by a name that a host gave it.
+    LinkId;
+    /// A browser that a guest came with, as far as its cookie tells.
+    DeviceId;
+    /// A network that a connection comes from: a keyed hash, never the address.
+    NetworkId;
 }
 
 impl From<AccountId> for ActorId {

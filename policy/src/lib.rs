@@ -5,6 +5,7 @@
 
 pub mod actions;
 pub mod engine;
+pub mod explain;
 pub mod facts;
 pub mod ids;
 pub mod levels;
@@ -13,3 +14,4 @@ pub mod roles;
 pub mod rules;
 pub mod settings;
 pub mod source;
+pub mod table;

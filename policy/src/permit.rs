@@ -16,13 +16,43 @@ impl fmt::Display for PolicyVersion {
     }
 }
 
-/// The rule that decided: its line in the rule text.
+/// The rule that decided: its line in the server's rules, or, from 2¹⁶ on, in those of the organisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RuleId(pub u16);
+pub struct RuleId(pub u32);
+
+impl RuleId {
+    /// Lines of the organisation's rules are counted from here; no rule text has so many.
+    const ORGANISATION: u32 = 1 << 16;
+
+    /// A line of the server's rules.
+    pub const fn server(line: u16) -> Self {
+        Self(line as u32)
+    }
+
+    /// A line of the organisation's rules.
+    pub const fn organisation(line: u16) -> Self {
+        Self(Self::ORGANISATION + line as u32)
+    }
+
+    /// Whether it stands in the organisation's rules.
+    pub const fn is_organisation(self) -> bool {
+        self.0 >= Self::ORGANISATION
+    }
+
+    /// Its line in the text that it stands in.
+    pub const fn line(self) -> u16 {
+        (self.0 % Self::ORGANISATION) as u16
+    }
+}
 
 impl fmt::Display for RuleId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rule {}", self.0)
+        let whose = if self.is_organisation() {
+            "the organisation's rule"
+        } else {
+            "rule"
+        };
+        write!(f, "{whose} {}", self.line())
     }
 }
 

@@ -1,5 +1,5 @@
-//! The rule text: how it is written, and everything that must be right about it before it is used.
-//! Knows the language of the rules; takes no decision.
+//! The rule text: how it is written, and everything that must be right about it before it is used. The server's rules and
+//! an organisation's are one language; an organisation's may only deny. Knows the language; takes no decision.
 
 use crate::actions::ActionKind;
 use crate::facts::{Dimension, Facts};
@@ -10,6 +10,8 @@ use crate::roles::Role;
 const MOST_BYTES: usize = u16::MAX as usize;
 /// Counted over rules and groups.
 const MOST_ROWS: usize = 1000;
+/// Faults that are named at once: more than anyone mends in one go.
+const MOST_FAULTS: usize = 100;
 
 /// What is wrong with a rule text, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +22,9 @@ pub enum RuleError {
     /// It has no rule at all.
     #[error("there is no rule")]
     Empty,
+    /// Its last line does not end: it may be half of what was written.
+    #[error("the last line does not end with a line feed: the text may be cut short")]
+    CutShort,
     /// One line is wrong.
     #[error("line {line}: {fault}")]
     Line {
@@ -62,6 +67,12 @@ pub enum Fault {
     /// An action that does not exist.
     #[error("no such action `{0}`")]
     Action(String),
+    /// An organisation tries to allow something.
+    #[error("an organisation's rules only deny: what may be done stands in the server's rules")]
+    Allow,
+    /// An organisation fills a group of the server's rules.
+    #[error("`{0}` is a group of the server's rules: choose another name")]
+    Taken(String),
     /// Neither `allow` nor `deny`.
     #[error("an effect is `allow` or `deny`, not `{0}`")]
     Effect(String),
@@ -128,45 +139,88 @@ pub(crate) struct Member {
 }
 
 /// A whole rule text that was read without fault.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rules {
     pub(crate) members: Vec<Member>,
     pub(crate) rules: Vec<Rule>,
 }
 
+/// Whose rules a text holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Author<'a> {
+    /// Those that come with the server: what they do not allow is denied.
+    Server,
+    /// Those of an organisation, who may name the groups of these rules of the server, and only denies.
+    Organisation(&'a Rules),
+}
+
 impl Rules {
-    /// Reads a rule text. One fault refuses all of it.
+    /// Reads a rule text of the server. One fault refuses all of it.
     pub(crate) fn parse(text: &str) -> Result<Self, RuleError> {
-        check_text(text)?;
-        let mut read = Self {
-            members: Vec::new(),
-            rules: Vec::new(),
-        };
-        for (line, content) in (1..).zip(text.lines()) {
-            if content.trim().is_empty() || content.starts_with('#') {
-                continue;
-            }
-            fields(content)
-                .and_then(|record| read.take(line, &record))
-                .map_err(|fault| RuleError::Line { line, fault })?;
-            if read.members.len() + read.rules.len() > MOST_ROWS {
-                return Err(RuleError::TooLong);
-            }
-        }
-        if read.rules.is_empty() {
-            return Err(RuleError::Empty);
-        }
-        read.check_subjects()?;
-        Ok(read)
+        first(Self::read(text, Author::Server))
     }
 
-    fn take(&mut self, line: u64, record: &csv::StringRecord) -> Result<(), Fault> {
+    /// Reads a rule text of an organisation. One fault refuses all of it.
+    pub(crate) fn parse_organisation(text: &str, server: &Self) -> Result<Self, RuleError> {
+        first(Self::read(text, Author::Organisation(server)))
+    }
+
+    /// Reads a rule text, and names every fault of it.
+    pub(crate) fn read(text: &str, author: Author<'_>) -> Result<Self, Vec<RuleError>> {
+        if text.len() > MOST_BYTES {
+            return Err(vec![RuleError::TooLong]);
+        }
+        let mut read = Self::default();
+        let mut faults = Vec::new();
+        for (line, content) in (1..).zip(text.split('\n')) {
+            if let Err(fault) = read.take_line(line, content, author) {
+                faults.push(RuleError::Line { line, fault });
+            }
+            if read.members.len() + read.rules.len() > MOST_ROWS || faults.len() >= MOST_FAULTS {
+                faults.push(RuleError::TooLong);
+                return Err(faults);
+            }
+        }
+        if matches!(author, Author::Organisation(_)) && !text.ends_with('\n') && !text.is_empty() {
+            faults.push(RuleError::CutShort);
+        }
+        // A row that was refused may be the one that another needs.
+        if faults.is_empty() {
+            read.check_subjects(author, &mut faults);
+        }
+        if faults.is_empty() && read.rules.is_empty() {
+            faults.push(RuleError::Empty);
+        }
+        if faults.is_empty() {
+            Ok(read)
+        } else {
+            Err(faults)
+        }
+    }
+
+    fn take_line(&mut self, line: u64, content: &str, author: Author<'_>) -> Result<(), Fault> {
+        if content.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) {
+            return Err(Fault::Character);
+        }
+        if content.trim().is_empty() || content.starts_with('#') {
+            return Ok(());
+        }
+        self.take(line, &fields(content)?, author)
+    }
+
+    fn take(
+        &mut self,
+        line: u64,
+        record: &csv::StringRecord,
+        author: Author<'_>,
+    ) -> Result<(), Fault> {
         let fields: Vec<&str> = record.iter().collect();
         match fields.as_slice() {
             ["p", subject, action, when, effect] => {
-                self.take_rule(line, subject, action, when, effect)
+                let rule = rule(line, author, subject, action, when, effect)?;
+                self.take_rule(rule)
             }
-            ["g", role, group] => self.take_member(line, role, group),
+            ["g", role, group] => self.take_member(line, role, group, author),
             ["p", ..] => Err(Fault::Width {
                 expected: 5,
                 found: fields.len(),
@@ -179,38 +233,24 @@ impl Rules {
         }
     }
 
-    fn take_rule(
-        &mut self,
-        line: u64,
-        subject: &str,
-        action: &str,
-        when: &str,
-        effect: &str,
-    ) -> Result<(), Fault> {
-        let action = ActionKind::named(action).ok_or_else(|| Fault::Action(action.to_owned()))?;
-        let when = condition(action, when)?;
-        let effect = match effect {
-            "allow" => Effect::Allow,
-            "deny" => Effect::Deny,
-            other => return Err(Fault::Effect(other.to_owned())),
+    fn take_rule(&mut self, rule: Rule) -> Result<(), Fault> {
+        let twin = |other: &&Rule| {
+            other.subject == rule.subject && other.action == rule.action && other.when == rule.when
         };
-        let id = RuleId(u16::try_from(line).map_err(|_| Fault::Unreadable)?);
-        let twin =
-            |rule: &&Rule| rule.subject == subject && rule.action == action && rule.when == when;
         if let Some(twin) = self.rules.iter().find(twin) {
-            return Err(Fault::Same(twin.id.0.into()));
+            return Err(Fault::Same(twin.id.line().into()));
         }
-        self.rules.push(Rule {
-            id,
-            subject: subject.to_owned(),
-            action,
-            when,
-            effect,
-        });
+        self.rules.push(rule);
         Ok(())
     }
 
-    fn take_member(&mut self, line: u64, role: &str, group: &str) -> Result<(), Fault> {
+    fn take_member(
+        &mut self,
+        line: u64,
+        role: &str,
+        group: &str,
+        author: Author<'_>,
+    ) -> Result<(), Fault> {
         let role: Role = role.parse().map_err(|_| Fault::Role(role.to_owned()))?;
         let word = !group.is_empty()
             && group
@@ -218,6 +258,11 @@ impl Rules {
                 .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
         if !word || group.parse::<Role>().is_ok() {
             return Err(Fault::Group(group.to_owned()));
+        }
+        if let Author::Organisation(server) = author
+            && server.has_group(group)
+        {
+            return Err(Fault::Taken(group.to_owned()));
         }
         if let Some(twin) = self
             .members
@@ -235,24 +280,63 @@ impl Rules {
     }
 
     /// Groups may be filled anywhere in the text, so subjects are looked up once all of it was read.
-    fn check_subjects(&self) -> Result<(), RuleError> {
+    fn check_subjects(&self, author: Author<'_>, faults: &mut Vec<RuleError>) {
         for rule in &self.rules {
-            let role = rule.subject.parse::<Role>().is_ok();
-            if !role
-                && !self
-                    .members
-                    .iter()
-                    .any(|member| member.group == rule.subject)
-            {
-                let fault = Fault::Subject(rule.subject.clone());
-                return Err(RuleError::Line {
-                    line: rule.id.0.into(),
-                    fault,
+            let subject = &rule.subject;
+            let theirs = match author {
+                Author::Server => false,
+                Author::Organisation(server) => server.has_group(subject),
+            };
+            if subject.parse::<Role>().is_err() && !theirs && !self.has_group(subject) {
+                faults.push(RuleError::Line {
+                    line: rule.id.line().into(),
+                    fault: Fault::Subject(subject.clone()),
                 });
             }
         }
-        Ok(())
     }
+
+    fn has_group(&self, group: &str) -> bool {
+        self.members.iter().any(|member| member.group == group)
+    }
+
+    /// Whether the rule is about this role, by its own name or that of a group.
+    pub(crate) fn is_about(&self, rule: &Rule, role: Role) -> bool {
+        let member = |member: &Member| member.role == role && member.group == rule.subject;
+        rule.subject == role.as_str() || self.members.iter().any(member)
+    }
+}
+
+/// The first of the faults stands for all of them.
+fn first(read: Result<Rules, Vec<RuleError>>) -> Result<Rules, RuleError> {
+    read.map_err(|faults| faults.into_iter().next().unwrap_or(RuleError::Empty))
+}
+
+fn rule(
+    line: u64,
+    author: Author<'_>,
+    subject: &str,
+    action: &str,
+    when: &str,
+    effect: &str,
+) -> Result<Rule, Fault> {
+    let action = ActionKind::named(action).ok_or_else(|| Fault::Action(action.to_owned()))?;
+    let when = condition(action, when)?;
+    let line = u16::try_from(line).map_err(|_| Fault::Unreadable)?;
+    let (id, effect) = match (author, effect) {
+        (Author::Server, "allow") => (RuleId::server(line), Effect::Allow),
+        (Author::Server, "deny") => (RuleId::server(line), Effect::Deny),
+        (Author::Organisation(_), "deny") => (RuleId::organisation(line), Effect::Deny),
+        (Author::Organisation(_), "allow") => return Err(Fault::Allow),
+        (_, other) => return Err(Fault::Effect(other.to_owned())),
+    };
+    Ok(Rule {
+        id,
+        subject: subject.to_owned(),
+        action,
+        when,
+        effect,
+    })
 }
 
 /// The fields of one line. Lines are read one by one, so that a field never runs on into the next line and each rule has
@@ -270,26 +354,6 @@ fn fields(line: &str) -> Result<csv::StringRecord, Fault> {
     } else {
         Err(Fault::Unreadable)
     }
-}
-
-fn check_text(text: &str) -> Result<(), RuleError> {
-    if text.len() > MOST_BYTES {
-        return Err(RuleError::TooLong);
-    }
-    let mut line = 1;
-    for byte in text.bytes() {
-        match byte {
-            b'\n' => line += 1,
-            b' '..=b'~' => {}
-            _ => {
-                return Err(RuleError::Line {
-                    line,
-                    fault: Fault::Character,
-                });
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The condition in its canonical form, every term of it known.
@@ -362,6 +426,13 @@ pub(crate) fn satisfies(facts: &str, when: &str) -> bool {
     when.split(AND).all(|term| term_holds(facts, term))
 }
 
+/// The terms of the condition that do not hold of these facts.
+pub(crate) fn unsatisfied<'a>(facts: &str, when: &'a str) -> Vec<&'a str> {
+    when.split(AND)
+        .filter(|term| !term_holds(facts, term))
+        .collect()
+}
+
 fn term_holds(facts: &str, term: &str) -> bool {
     let Some((wanted, values)) = term.split_once('=') else {
         return false;
@@ -400,7 +471,7 @@ mod tests {
     fn a_rule_is_named_by_its_line() {
         let lines: Vec<&str> = BUILT_IN.lines().collect();
         for rule in Rules::parse(BUILT_IN).unwrap().rules {
-            let line = lines[usize::from(rule.id.0) - 1];
+            let line = lines[usize::from(rule.id.line()) - 1];
             let names = [&rule.subject, rule.action.as_str(), rule.effect.as_str()];
             assert!(
                 line.starts_with("p, ") && names.iter().all(|name| line.contains(name)),
@@ -567,11 +638,73 @@ mod tests {
         assert!(Rules::parse(&many).is_err());
     }
 
+    fn organisation(text: &str) -> Result<Rules, RuleError> {
+        Rules::parse_organisation(text, &Rules::parse(BUILT_IN).unwrap())
+    }
+
+    #[test]
+    fn an_organisation_only_denies() {
+        let text = "# ours\ng, guest, visitors\np, visitors, ask, standing=admitted, deny\np, moderator, lock, standing=admitted, deny\n";
+        let rules = organisation(text).unwrap().rules;
+        assert_eq!(rules[0].id, RuleId::organisation(3));
+        assert_eq!(rules[0].id.to_string(), "the organisation's rule 3");
+        assert!(rules.iter().all(|rule| rule.effect == Effect::Deny));
+        for allows in ["allow", "Allow", "deny|allow", ""] {
+            let text = format!("p, guest, ask, standing=admitted, {allows}\n");
+            assert!(organisation(&text).is_err(), "{allows}");
+        }
+        assert_eq!(
+            organisation("\np, guest, ask, standing=admitted, allow\n"),
+            Err(RuleError::Line {
+                line: 2,
+                fault: Fault::Allow
+            })
+        );
+    }
+
+    #[test]
+    fn an_organisation_cannot_fill_the_groups_of_the_server() {
+        assert_eq!(
+            organisation("g, guest, moderator\np, moderator, lock, standing=admitted, deny\n"),
+            Err(RuleError::Line {
+                line: 1,
+                fault: Fault::Taken("moderator".into())
+            })
+        );
+    }
+
+    #[test]
+    fn an_organisations_text_without_its_last_line_feed_is_refused() {
+        let text = "p, guest, ask, standing=admitted, deny\n";
+        assert!(organisation(text).is_ok());
+        assert_eq!(organisation(text.trim_end()), Err(RuleError::CutShort));
+        for end in 0..text.len() {
+            assert!(organisation(&text[..end]).is_err(), "{end}");
+        }
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once() {
+        let text = "p, guest, ask, standing=admitted, allow\np, boss\n\tp\nx\n";
+        let server = Rules::parse(BUILT_IN).unwrap();
+        let faults = Rules::read(text, Author::Organisation(&server)).unwrap_err();
+        let lines: Vec<u64> = faults
+            .iter()
+            .map(|fault| match fault {
+                RuleError::Line { line, .. } => *line,
+                other => panic!("{other}"),
+            })
+            .collect();
+        assert_eq!(lines, [1, 2, 3, 4]);
+        let many = "x\n".repeat(10 * MOST_FAULTS);
+        assert!(Rules::read(&many, Author::Server).unwrap_err().len() <= MOST_FAULTS + 1);
+    }
+
     #[test]
     fn every_rule_of_the_longest_text_has_a_number() {
         let text = format!("{}{GOOD}", "\n".repeat(MOST_BYTES - GOOD.len()));
         let rules = Rules::parse(&text).unwrap().rules;
-        assert_eq!(usize::from(rules[0].id.0), MOST_BYTES - GOOD.len() + 1);
+        assert_eq!(usize::from(rules[0].id.line()), MOST_BYTES - GOOD.len() + 1);
     }
 
     #[test]

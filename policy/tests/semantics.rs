@@ -72,7 +72,8 @@ fn may_publish(role: Role, case: &Case, attendees: bool, guests: bool) -> bool {
         Some("granted") => true,
         _ => default,
     };
-    case.standing("admitted") && case.own() && right
+    let goes_on = role == Role::Host || case.is(Dimension::Suspension, "running");
+    case.standing("admitted") && case.own() && right && goes_on
 }
 
 fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
@@ -152,7 +153,17 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
         | ActionKind::StopShare
         | ActionKind::Grant
         | ActionKind::Withdraw
-        | ActionKind::Remove => moderates() && case.below(),
+        | ActionKind::Remove
+        | ActionKind::Bar
+        | ActionKind::SendBack => moderates() && case.below(),
+        ActionKind::TransferOwnership => {
+            let target = case.0.value(Dimension::TargetRole);
+            let account = matches!(target, Some("host" | "presenter" | "attendee" | "observer"));
+            role == Owner && account && case.standing("admitted") && case.below()
+        }
+        ActionKind::ManageGuestLinks => {
+            moderates() || (matches!(role, Owner | Host) && case.standing("outside"))
+        }
         ActionKind::SetRole => {
             let target = case.0.value(Dimension::TargetRole);
             let lower = matches!(target, Some("presenter" | "attendee"));
@@ -181,6 +192,12 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
         }
         ActionKind::EndRoom => owner_outside(),
         ActionKind::Deny
+        | ActionKind::SeeBars
+        | ActionKind::Unbar
+        | ActionKind::Spotlight
+        | ActionKind::MessageWaiting
+        | ActionKind::Suspend
+        | ActionKind::LiftSuspension
         | ActionKind::SeeLobby
         | ActionKind::Lock
         | ActionKind::Unlock
@@ -250,7 +267,8 @@ fn who_is_outside_can_only_come_to_the_door_or_tend_their_own_room() {
                 | ActionKind::ChangeSetting
         ) && role == Role::Owner
             && facts.value(Dimension::Mine) == Some("yes");
-        let hosted_room = kind == ActionKind::ReadRoom && role.is_moderator();
+        let hosted = matches!(kind, ActionKind::ReadRoom | ActionKind::ManageGuestLinks);
+        let hosted_room = hosted && role.is_moderator();
         assert!(door || own_room || hosted_room, "{kind} by {role}");
     }
 }
@@ -322,7 +340,10 @@ fn nobody_moderates_themself() {
             ActionKind::Grant
                 | ActionKind::Withdraw
                 | ActionKind::SetRole
+                | ActionKind::TransferOwnership
                 | ActionKind::Remove
+                | ActionKind::Bar
+                | ActionKind::SendBack
                 | ActionKind::Mute
                 | ActionKind::PauseVideo
                 | ActionKind::StopShare

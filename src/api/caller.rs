@@ -27,6 +27,8 @@ pub(super) struct Newcomer {
     pub(super) address: IpAddr,
     /// What an earlier sign-in left in this browser.
     pub(super) device: Option<Secret<String>>,
+    /// What an earlier visit as a guest left in this browser.
+    pub(super) guest_device: Option<Secret<String>>,
 }
 
 impl FromRequestParts<Arc<Api>> for Reader {
@@ -76,6 +78,7 @@ impl FromRequestParts<Arc<Api>> for Newcomer {
             caller,
             address,
             device: request::device(&parts.headers),
+            guest_device: request::guest_device(&parts.headers),
         })
     }
 }

@@ -4,6 +4,7 @@
 
 mod body;
 mod caller;
+mod guestlinks;
 mod invitations;
 mod organisation;
 pub mod problem;

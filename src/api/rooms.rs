@@ -125,7 +125,7 @@ pub(super) async fn create(
         } => CreateRight::Yes,
         _ => CreateRight::No,
     };
-    let organisation = api.state.store.organisation(principal.org).await?;
+    let organisation = api.state.store.org_choices(principal.org).await?;
     let facts = Facts::new()
         .with(organisation.choices.settings().room_creation())
         .with(right)
@@ -168,7 +168,7 @@ pub(super) async fn show(
     Reader(principal): Reader,
     Path(id): Path<String>,
 ) -> Result<Json<RoomShown>, Problem> {
-    let (room, ..) = look(&api, &principal, &id).await?;
+    let (room, ..) = read(&api, &principal, &id).await?;
     Ok(Json(RoomShown {
         id: room.id,
         title: room.title.expose().clone(),
@@ -234,7 +234,7 @@ pub(super) async fn end(
 }
 
 /// A room that the caller may look at, and how they stand to it.
-pub(super) async fn look(
+pub(super) async fn read(
     api: &Api,
     principal: &Principal,
     id: &str,
@@ -267,6 +267,19 @@ pub(super) async fn ask<A: Action>(
             .guard
             .ask(principal.org, principal.actor(), role, id, &facts, action);
     durable(api, permit, audit, Problem::NotFound).await
+}
+
+/// Whether the caller may look at something of a room, from outside of it; no row when they may.
+pub(super) async fn look<A: Action>(
+    api: &Api,
+    principal: &Principal,
+    id: &str,
+    action: A,
+) -> Result<Permit<A>, Problem> {
+    let (id, role, facts) = standing(api, principal, id).await?;
+    let (org, actor) = (principal.org, principal.actor());
+    let looked = api.state.guard.look(org, actor, role, id, &facts, action);
+    looked.map_err(|_| Problem::NotFound)
 }
 
 /// What the caller is to a room that may not exist. For a room that does not, and for one that has nothing to do with

@@ -11,7 +11,7 @@ use axum::routing::{any, get, patch, post};
 
 use crate::api::problem::Problem;
 use crate::api::running::RunningRooms;
-use crate::api::{invitations, organisation, rooms, sessions, settings};
+use crate::api::{guestlinks, invitations, organisation, rooms, sessions, settings};
 use crate::auth::limits::{Rate, Rates};
 use crate::auth::request::Origins;
 use crate::auth::session::Auth;
@@ -76,6 +76,14 @@ pub fn router(state: ApiState) -> Router {
         .route(
             "/api/rooms/{id}/settings",
             get(settings::show).patch(settings::change),
+        )
+        .route(
+            "/api/rooms/{id}/guest-links",
+            get(guestlinks::list).post(guestlinks::create),
+        )
+        .route(
+            "/api/rooms/{id}/guest-links/{link}",
+            axum::routing::delete(guestlinks::revoke),
         )
         .route(
             "/api/organisation/settings",

@@ -14,7 +14,7 @@ use crate::api::router::Api;
 use crate::auth::error::AuthError;
 use crate::auth::principal::{Principal, Who};
 use crate::auth::request::{self, Caller};
-use crate::auth::session::{Attempted, SignedIn};
+use crate::auth::session::{Attempted, GuestMarks, SignedIn};
 use crate::bounded::Text;
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, GuestId, RoomId};
@@ -107,6 +107,12 @@ pub(super) struct SignInProgram {
 pub(super) struct GuestName {
     room: RoomId,
     name: Text<1024>,
+    /// The secret of a link that a host made for this guest.
+    #[serde(default)]
+    link: Option<Secret<Text<128>>>,
+    /// For programs: what an earlier visit left, as pages keep it in a cookie.
+    #[serde(default)]
+    device: Option<Secret<Text<128>>>,
 }
 
 /// `POST /api/session`: a page signs in.
@@ -175,11 +181,27 @@ pub(super) async fn guest(
     newcomer: Newcomer,
     Strict(body): Strict<GuestName>,
 ) -> Result<Response, Problem> {
+    let link = body.link.as_ref().map(owned);
+    let device = match newcomer.caller {
+        Caller::Page => newcomer.guest_device.clone(),
+        Caller::Program => body.device.as_ref().map(owned),
+    };
+    let marks = GuestMarks {
+        device: device.as_ref(),
+        link: link.as_ref(),
+    };
     let signed_in = api
         .state
         .auth
-        .guest(body.room, body.name.as_str(), newcomer.address)
-        .await?;
+        .guest(body.room, body.name.as_str(), newcomer.address, marks)
+        .await
+        .map_err(|error| {
+            api.turned_away(newcomer.address, "guest_link", error);
+            match error {
+                AuthError::Refused => Problem::InvitationRefused,
+                other => other.into(),
+            }
+        })?;
     Ok(begin(&api, newcomer.caller, signed_in))
 }
 
@@ -229,7 +251,11 @@ pub(super) fn begin(api: &Api, caller: Caller, signed_in: SignedIn) -> Response 
             let lifetime = principal.expires.since(api.state.clock.now());
             set_cookie(&mut response, &request::session_cookie(&token, lifetime));
             if let Some(device) = device {
-                set_cookie(&mut response, &request::device_cookie(&device));
+                let cookie = match principal.who {
+                    Who::Account { .. } => request::device_cookie(&device),
+                    Who::Guest { .. } => request::guest_device_cookie(&device),
+                };
+                set_cookie(&mut response, &cookie);
             }
             response
         }

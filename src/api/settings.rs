@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::body::Strict;
 use crate::api::caller::{Changer, Reader};
 use crate::api::problem::Problem;
-use crate::api::rooms::{durable, look, standing};
+use crate::api::rooms::{durable, read, standing};
 use crate::api::router::Api;
 use crate::bounded::Text;
 use crate::rooms::view::SettingView;
@@ -39,7 +39,7 @@ pub(super) async fn show(
     Reader(principal): Reader,
     Path(id): Path<String>,
 ) -> Result<Json<SettingList>, Problem> {
-    let (room, role, facts) = look(&api, &principal, &id).await?;
+    let (room, role, facts) = read(&api, &principal, &id).await?;
     let settings = SettingKey::ALL
         .iter()
         .map(|key| view(&api, role, facts, &room.levels, *key));

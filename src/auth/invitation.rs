@@ -117,14 +117,14 @@ impl Auth {
         }
     }
 
-    fn new_secret(&self) -> (Secret<String>, [u8; 32]) {
+    pub(super) fn new_secret(&self) -> (Secret<String>, [u8; 32]) {
         let mut bytes = [0; SECRET_BYTES];
         self.random.fill(&mut bytes);
         (Secret::new(BASE64URL_NOPAD.encode(&bytes)), sha256(&bytes))
     }
 }
 
-fn secret_hash(text: &Secret<String>) -> Option<[u8; 32]> {
+pub(super) fn secret_hash(text: &Secret<String>) -> Option<[u8; 32]> {
     if text.expose().len() > MAX_TEXT {
         return None;
     }
@@ -132,7 +132,7 @@ fn secret_hash(text: &Secret<String>) -> Option<[u8; 32]> {
     (bytes.len() == SECRET_BYTES).then(|| sha256(&bytes))
 }
 
-fn sha256(bytes: &[u8]) -> [u8; 32] {
+pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     out.iter_mut()
         .zip(digest(&SHA256, bytes).as_ref())

@@ -7,6 +7,7 @@ pub mod email;
 pub mod error;
 pub mod fuzz;
 pub mod guesses;
+mod guestlink;
 mod invitation;
 pub mod limits;
 pub mod name;

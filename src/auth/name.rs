@@ -5,6 +5,9 @@ use std::fmt;
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+use unicode_security::GeneralSecurityProfile;
+use unicode_security::general_security_profile::IdentifierType;
 use zeroize::Zeroize;
 
 const MAX_CHARS: usize = 64;
@@ -89,26 +92,20 @@ pub(crate) fn tidy(text: &str, max_chars: usize) -> Result<String, NameError> {
 
 /// Characters that take no place, fill a place invisibly, steer direction, or have no agreed look.
 fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(u32::from(c),
-            0xAD            // soft hyphen
-            | 0x34F         // grapheme joiner
-            | 0x61C         // Arabic letter mark
-            | 0x115F | 0x1160 | 0x3164 | 0xFFA0 // Hangul fillers
-            | 0x17B4 | 0x17B5 // Khmer inherent vowels
-            | 0x180B..=0x180F // Mongolian selectors and separator
-            | 0x200B..=0x200F // zero width, direction marks
-            | 0x2028..=0x202E // line and paragraph separators, embeddings and overrides
-            | 0x2060..=0x206F // joiners, isolates, deprecated controls
-            | 0x2800        // empty Braille cell
-            | 0xFE00..=0xFE0F // variation selectors
-            | 0xFEFF        // byte order mark
-            | 0xFFF0..=0xFFFF // interlinear marks, replacement, non-characters
-            | 0x1BCA0..=0x1BCA3 | 0x1D173..=0x1D17A // shorthand and musical controls
-            | 0xE000..=0xF8FF // private use
-            | 0xFDD0..=0xFDEF // non-characters
-            | 0xE0000..=0x10FFFF // tags, selectors, private use
-        )
+    let no_look = matches!(
+        c.general_category(),
+        GeneralCategory::Control
+            | GeneralCategory::Format
+            | GeneralCategory::Surrogate
+            | GeneralCategory::PrivateUse
+            | GeneralCategory::Unassigned
+            | GeneralCategory::LineSeparator
+            | GeneralCategory::ParagraphSeparator
+    );
+    // An empty Braille cell, and what stands for something that could not be shown, are symbols in those tables.
+    no_look
+        || c.identifier_type() == Some(IdentifierType::Default_Ignorable)
+        || matches!(c, '\u{2800}' | '\u{fffc}' | '\u{fffd}')
 }
 
 #[cfg(test)]
@@ -164,6 +161,17 @@ mod tests {
             '\u{e000}',
             '\u{2800}',
             '\u{fffd}',
+            '\u{34f}',
+            '\u{61c}',
+            '\u{115f}',
+            '\u{ffa0}',
+            '\u{17b4}',
+            '\u{180e}',
+            '\u{206f}',
+            '\u{fdd0}',
+            '\u{e01ef}',
+            '\u{1d173}',
+            '\u{378}',
         ] {
             assert_eq!(
                 parse(&format!("Ali{c}ce")),

@@ -1,9 +1,10 @@
 //! Whoever makes a request, as the server knows them. Made from a session token that was checked, never from a payload.
 
+use crate::auth::guestlink::CameBy;
 use crate::auth::name::DisplayName;
 use crate::auth::token::TokenId;
 use crate::clock::Timestamp;
-use crate::ids::{AccountId, ActorId, GuestId, OrgId, RoomId};
+use crate::ids::{AccountId, ActorId, DeviceId, GuestId, OrgId, RoomId};
 
 /// An identity that was proved just now.
 #[derive(Clone, Debug)]
@@ -42,6 +43,10 @@ pub enum Who {
         room: RoomId,
         /// The name they gave.
         name: DisplayName,
+        /// The browser they came with.
+        device: DeviceId,
+        /// The link they came by.
+        link: Option<CameBy>,
     },
 }
 

@@ -19,6 +19,7 @@ const SESSION: &str = "__Host-conclave";
 /// Shows that this browser has signed in to an account before. It proves nothing but that.
 const DEVICE: &str = "__Host-conclave-device";
 /// Browsers keep a cookie for 400 days at most.
+const GUEST_DEVICE: &str = "__Host-conclave-guest";
 const DEVICE_SECONDS: u64 = 400 * 24 * 60 * 60;
 
 /// The client's address, as the server trusts it: put into each request by whoever accepted the connection.
@@ -87,6 +88,16 @@ pub fn token(headers: &HeaderMap) -> Option<Carried> {
 /// What shows that this browser has signed in before.
 pub fn device(headers: &HeaderMap) -> Option<Secret<String>> {
     cookie(headers, DEVICE).ok().flatten()
+}
+
+/// What shows that a guest has come with this browser before.
+pub fn guest_device(headers: &HeaderMap) -> Option<Secret<String>> {
+    cookie(headers, GUEST_DEVICE).ok().flatten()
+}
+
+/// The `Set-Cookie` that makes a guest's browser known again.
+pub fn guest_device_cookie(device: &Secret<String>) -> Secret<String> {
+    set(GUEST_DEVICE, device.expose(), DEVICE_SECONDS)
 }
 
 /// The `Set-Cookie` that hands a session to a page.

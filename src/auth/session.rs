@@ -12,16 +12,18 @@ use tokio::sync::Mutex;
 use crate::auth::email::Email;
 use crate::auth::error::AuthError;
 use crate::auth::guesses::{GuessSettings, Guesser, Guesses};
+use crate::auth::guestlink::CameBy;
 use crate::auth::name::DisplayName;
 use crate::auth::password::{HashError, Hasher, Lane, Password};
 use crate::auth::principal::{Principal, Who};
 use crate::auth::token::{Claims, KeyRing, TokenId};
 use crate::clock::{Clock, Timestamp};
-use crate::ids::{self, AccountId, ActorId, GuestId, OrgId, RoomId};
+use crate::ids::{self, AccountId, ActorId, GuestId, LinkId, OrgId, RoomId};
 use crate::secret::{RandomSource, Secret};
 use crate::store::accounts::Account;
 use crate::store::audit::{AuditEntry, Verdict};
 use crate::store::database::Store;
+use crate::store::error::StoreError;
 
 /// Lifetimes and limits.
 #[derive(Clone, Debug)]
@@ -61,8 +63,18 @@ pub struct SignedIn {
     pub token: Secret<String>,
     /// Who.
     pub principal: Principal,
-    /// Makes the device known to the account, so that strangers' guesses cannot lock it out. Not for guests.
+    /// Makes the device known to the account, so that strangers' guesses cannot lock it out; or makes a guest's browser known
+    /// again.
     pub device: Option<Secret<String>>,
+}
+
+/// By what a guest is known again.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GuestMarks<'a> {
+    /// The mark in the browser.
+    pub device: Option<&'a Secret<String>>,
+    /// The secret of the link that they came by.
+    pub link: Option<&'a Secret<String>>,
 }
 
 /// What someone gives to sign in.
@@ -184,9 +196,15 @@ impl Auth {
         room: RoomId,
         name: &str,
         address: IpAddr,
+        by: GuestMarks<'_>,
     ) -> Result<SignedIn, AuthError> {
         let name = DisplayName::parse(name)?;
         self.newcomer(address)?;
+        let (device, mark) = self.guest_device(by.device);
+        let link = match by.link {
+            Some(secret) => Some(self.use_guest_link(room, secret, device).await?),
+            None => None,
+        };
         let ring = self.usable_ring().await?;
         let (org, now) = (self.store.org(), self.clock.now());
         let (id, token_id): (GuestId, TokenId) = (self.random_id(), self.random_id());
@@ -196,6 +214,10 @@ impl Auth {
             sub: id,
             room,
             name: name.as_str().to_owned(),
+            device,
+            link: link
+                .as_ref()
+                .map(|link| (link.id, link.label.expose().clone())),
             iat: now.as_secs(),
             exp: expires.as_secs(),
             jti: token_id,
@@ -205,14 +227,20 @@ impl Auth {
             .map_err(|_| AuthError::Unavailable)?;
         let principal = Principal {
             org,
-            who: Who::Guest { id, room, name },
+            who: Who::Guest {
+                id,
+                room,
+                name,
+                device,
+                link,
+            },
             token_id,
             expires: whole(expires),
         };
         Ok(SignedIn {
             token,
             principal,
-            device: None,
+            device: mark,
         })
     }
 
@@ -262,10 +290,17 @@ impl Auth {
                 sub,
                 room,
                 name,
+                device,
+                link,
                 exp,
                 jti,
                 ..
             } => {
+                if let Some((link, _)) = &link
+                    && !self.store.guest_link_stands(org, room, *link).await?
+                {
+                    return Err(AuthError::Refused);
+                }
                 if self.store.is_session_revoked(org, *jti.as_bytes()).await? {
                     return Err(AuthError::Refused);
                 }
@@ -276,6 +311,11 @@ impl Auth {
                         id: sub,
                         room,
                         name,
+                        device,
+                        link: link.map(|(id, label)| CameBy {
+                            id,
+                            label: Secret::new(label),
+                        }),
                     },
                     token_id: jti,
                     expires: from_secs(exp),
@@ -294,11 +334,10 @@ impl Auth {
                 .session_account(principal.org, id, token)
                 .await
                 .map(|account| account.is_some_and(|account| account.epoch == epoch)),
-            Who::Guest { .. } => self
-                .store
-                .is_session_revoked(principal.org, token)
-                .await
-                .map(|revoked| !revoked),
+            Who::Guest { room, ref link, .. } => {
+                let link = link.as_ref().map(|link| link.id);
+                self.guest_holds(principal.org, room, link, token).await
+            }
         };
         held.unwrap_or(true)
     }
@@ -352,6 +391,22 @@ impl Auth {
 }
 
 impl Auth {
+    async fn guest_holds(
+        &self,
+        org: OrgId,
+        room: RoomId,
+        link: Option<LinkId>,
+        token: [u8; 16],
+    ) -> Result<bool, StoreError> {
+        if let Some(link) = link
+            && !self.store.guest_link_stands(org, room, link).await?
+        {
+            return Ok(false);
+        }
+        let revoked = self.store.is_session_revoked(org, token).await?;
+        Ok(!revoked)
+    }
+
     pub(super) async fn new_session(
         &self,
         account: AccountId,
@@ -656,7 +711,11 @@ mod tests {
     #[tokio::test]
     async fn a_guest_session_is_good_for_one_room_and_is_no_account() {
         let world = world().await;
-        let guest = world.auth.guest(ROOM, " Ada  L. ", HERE).await.unwrap();
+        let guest = world
+            .auth
+            .guest(ROOM, " Ada  L. ", HERE, GuestMarks::default())
+            .await
+            .unwrap();
         let principal = world.auth.principal(guest.token.expose()).await.unwrap();
         assert_eq!(
             (principal.account(), principal.name().as_str()),
@@ -664,7 +723,7 @@ mod tests {
         );
         assert!(principal.is_good_for(ROOM));
         assert!(!principal.is_good_for(RoomId::from_bytes([5; 16])));
-        assert!(guest.device.is_none());
+        assert!(guest.device.is_some());
         world.auth.sign_out(&principal).await.unwrap();
         assert!(world.auth.principal(guest.token.expose()).await.is_err());
         assert!(!world.auth.holds(&principal).await);
@@ -725,7 +784,11 @@ mod tests {
         let world = world().await;
         world.account("grace@example.org").await;
         let before = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
-        let guest = world.auth.guest(ROOM, "Ada", HERE).await.unwrap();
+        let guest = world
+            .auth
+            .guest(ROOM, "Ada", HERE, GuestMarks::default())
+            .await
+            .unwrap();
         world.auth.revoke_everyone().await.unwrap();
         assert!(world.auth.principal(before.token.expose()).await.is_err());
         assert!(world.auth.principal(guest.token.expose()).await.is_err());

@@ -13,7 +13,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::clock::Timestamp;
-use crate::ids::{AccountId, GuestId, OrgId, RoomId};
+use crate::ids::{AccountId, DeviceId, GuestId, LinkId, OrgId, RoomId};
 use crate::secret::Secret;
 use crate::store::sessions::SessionKey;
 
@@ -87,6 +87,11 @@ pub(crate) enum Claims {
         sub: GuestId,
         room: RoomId,
         name: String,
+        /// The browser.
+        device: DeviceId,
+        /// The link that they came by, and whom it was made for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        link: Option<(LinkId, String)>,
         iat: i64,
         exp: i64,
         jti: TokenId,

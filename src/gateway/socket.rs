@@ -10,17 +10,20 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::auth::guesses::Guesser;
-use crate::auth::limits::Bucket;
+use crate::auth::limits::{Bucket, Network};
 use crate::auth::principal::{Principal, Who};
 use crate::auth::request::Held;
 use crate::gateway::frame;
 use crate::gateway::message::{FirstRequest, WaitingRequest};
 use crate::gateway::upgrade::{Gateway, PATIENCE};
+use crate::ids::NetworkId;
 use crate::rooms::actor::{ToRoom, Visitor};
 use crate::rooms::outbound::ServerMessage;
+use crate::rooms::person::GuestLink;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::seat::{Connection, ConnectionId, OUTBOX};
 use crate::secret::Secret;
+use crate::store::database::Store;
 
 /// How long a new connection may take to say what it wants.
 const FIRST_FRAME: Duration = Duration::from_secs(10);
@@ -30,6 +33,9 @@ const PING: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(15);
 /// A refusal to join is told this long after the request, so that its time says nothing.
 const REFUSAL: Duration = Duration::from_millis(300);
+
+/// How long it may take until a client has heard that it waits again.
+const NEWS: Duration = Duration::from_secs(5);
 
 /// How many sessions of a room are asked one after the other, when they end while they are being asked.
 const DOORS: usize = 3;
@@ -54,6 +60,8 @@ struct Client {
     id: ConnectionId,
     pace: Bucket,
     heard: Instant,
+    /// When a host put this client back into the waiting room.
+    sent_back: Option<Instant>,
 }
 
 /// Serves one connection until it closes.
@@ -77,6 +85,7 @@ pub async fn serve(
         id,
         pace,
         heard: now,
+        sent_back: None,
     };
     if let Err(code) = client.run(principal, address).await {
         client.close(code).await;
@@ -138,7 +147,8 @@ impl Client {
                 outbox: sender,
                 session: Arc::new(principal.clone()),
             };
-            let sent = room.send(to_room(first, connection, principal, address));
+            let store = &self.gateway.rooms.means().store;
+            let sent = room.send(to_room(first, connection, principal, address, store));
             if sent.await.is_ok()
                 && let Some(answer) = outbox.recv().await
             {
@@ -188,7 +198,11 @@ impl Client {
                     if let ServerMessage::Closed { code, .. } = message {
                         return Err(code);
                     }
-                    phase = phase_after(&message).unwrap_or(phase);
+                    let next = phase_after(&message).unwrap_or(phase);
+                    if (phase, next) == (Phase::Inside, Phase::Waiting) {
+                        self.sent_back = Some(self.now());
+                    }
+                    phase = next;
                     self.write(&message).await?;
                 }
                 frame = self.socket.recv() => match frame {
@@ -231,6 +245,7 @@ impl Client {
                 Ok(request) => match request.request {
                     WaitingRequest::Leave {} => return Err(ErrorCode::Left),
                 },
+                Err(_) if self.had_not_heard_yet(text.as_str()) => return Ok(()),
                 Err(code) => {
                     let _ended = room
                         .send(ToRoom::Misuse {
@@ -251,6 +266,12 @@ impl Client {
             }
         };
         sent.map_err(|_| ErrorCode::Ended)
+    }
+
+    /// Whether this was said in the room before the client can have known that it waits again. It comes to nothing.
+    fn had_not_heard_yet(&self, text: &str) -> bool {
+        let lately = |at: Instant| self.heard.saturating_duration_since(at) < NEWS;
+        self.sent_back.is_some_and(lately) && frame::inside(text).is_ok()
     }
 
     async fn write(&mut self, message: &ServerMessage) -> Result<(), ErrorCode> {
@@ -290,6 +311,7 @@ impl Client {
 const fn phase_after(message: &ServerMessage) -> Option<Phase> {
     match message {
         ServerMessage::Admitted { .. } | ServerMessage::Resumed { .. } => Some(Phase::Inside),
+        ServerMessage::Waiting {} => Some(Phase::Waiting),
         _ => None,
     }
 }
@@ -316,11 +338,12 @@ fn to_room(
     connection: Connection,
     principal: &Principal,
     address: IpAddr,
+    store: &Store,
 ) -> ToRoom {
     match first {
         FirstRequest::Join { password, .. } => ToRoom::Join {
             connection,
-            visitor: visitor(principal, address),
+            visitor: visitor(principal, address, store),
             password: password.clone(),
         },
         FirstRequest::Resume { secret, seen, .. } => ToRoom::Resume {
@@ -332,8 +355,11 @@ fn to_room(
     }
 }
 
-fn visitor(principal: &Principal, address: IpAddr) -> Visitor {
+fn visitor(principal: &Principal, address: IpAddr, store: &Store) -> Visitor {
     let actor = principal.actor();
+    let organisation = store.organisation().to_owned();
+    let network = store.address_id(principal.org, Network::of(address).as_bytes());
+    let network = NetworkId::from_bytes(network);
     match &principal.who {
         Who::Account {
             id, name, admin, ..
@@ -343,13 +369,26 @@ fn visitor(principal: &Principal, address: IpAddr) -> Visitor {
             name: name.as_str().to_owned(),
             org_admin: *admin,
             guesser: Guesser::Account(*id),
+            organisation: Some(organisation),
+            link: None,
+            device: None,
+            network: Some(network),
         },
-        Who::Guest { name, .. } => Visitor {
+        Who::Guest {
+            name, device, link, ..
+        } => Visitor {
             actor,
             account: None,
             name: name.as_str().to_owned(),
             org_admin: false,
             guesser: Guesser::Address(address),
+            organisation: None,
+            link: link.as_ref().map(|link| GuestLink {
+                id: link.id,
+                label: link.label.expose().clone(),
+            }),
+            device: Some(*device),
+            network: Some(network),
         },
     }
 }

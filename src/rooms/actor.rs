@@ -5,6 +5,7 @@
 
 mod door;
 mod follow;
+mod hosts;
 mod media;
 mod requests;
 mod settings;
@@ -20,11 +21,13 @@ use tokio::sync::mpsc;
 use crate::auth::guesses::Guesser;
 use crate::auth::session::Auth;
 use crate::bounded::Text;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::guard::{Audit, Guard};
-use crate::ids::{AccountId, ActorId, KnockId, ParticipantId};
+use crate::ids::{AccountId, ActorId, DeviceId, KnockId, NetworkId, ParticipantId};
 use crate::media::event::PeerEvent;
+use crate::rooms::control::Bar;
 use crate::rooms::outbound::Done;
+use crate::rooms::person::GuestLink;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::request::RoomRequest;
 use crate::rooms::room::Room;
@@ -68,6 +71,14 @@ pub struct Visitor {
     pub org_admin: bool,
     /// Whose guesses at the password count together.
     pub guesser: Guesser,
+    /// The organisation that vouches for an account, by name.
+    pub organisation: Option<String>,
+    /// The link that a guest came by.
+    pub link: Option<GuestLink>,
+    /// The browser that a guest came with.
+    pub device: Option<DeviceId>,
+    /// The network that the connection comes from.
+    pub network: Option<NetworkId>,
 }
 
 /// What reaches a room.
@@ -122,6 +133,8 @@ pub enum ToRoom {
     },
     /// Settings were changed from outside the session.
     SettingsChanged(SettingsNews),
+    /// Who is barred was changed from outside the session.
+    BarsChanged(Vec<Bar>),
     /// The password was changed.
     PasswordChanged(Option<Secret<String>>),
     /// The rules were swapped.
@@ -164,7 +177,7 @@ enum Waited {
     Settings(settings::Step),
 }
 
-type Act = Box<dyn FnOnce(&mut RoomActor) -> Result<(), ErrorCode> + Send>;
+type Act = Box<dyn FnOnce(&mut RoomActor) -> Result<Done, ErrorCode> + Send>;
 type Durable = BoxFuture<'static, bool>;
 
 /// The task around one room.
@@ -180,9 +193,12 @@ pub struct RoomActor {
     gone: BTreeMap<ParticipantId, LeaveReason>,
     waits: FuturesUnordered<BoxFuture<'static, Waited>>,
     saves: Vec<Durable>,
-    acted: Option<(ParticipantId, u32, Durable)>,
+    acted: Option<(ParticipantId, u32, Durable, Done)>,
     asked: Option<settings::Asked>,
     dirty: bool,
+    /// When the hosts may next be told how many wait: a flood of knocks is told in steps.
+    lobby_at: Timestamp,
+    lobby_dirty: bool,
 }
 
 impl RoomActor {
@@ -209,6 +225,8 @@ impl RoomActor {
             acted: None,
             asked: None,
             dirty: false,
+            lobby_at: Timestamp::from_millis(0),
+            lobby_dirty: false,
         }
     }
 
@@ -216,9 +234,11 @@ impl RoomActor {
     pub async fn run(mut self) {
         self.refresh().await;
         while !self.room.ended() {
-            let until = self
-                .room
-                .deadline()
+            let count = self.lobby_dirty.then_some(self.lobby_at);
+            let until = [self.room.deadline(), count]
+                .into_iter()
+                .flatten()
+                .min()
                 .map(|at| at.since(self.means.clock.now()));
             let timer = async {
                 match until {
@@ -276,6 +296,7 @@ impl RoomActor {
                 event,
             } => self.on_media(participant, transport, event),
             ToRoom::SettingsChanged(news) => self.on_news(news),
+            ToRoom::BarsChanged(bars) => self.room.bars_changed(bars),
             ToRoom::PasswordChanged(password) => self.password = password,
             ToRoom::RulesChanged => self
                 .room
@@ -286,9 +307,9 @@ impl RoomActor {
         }
         self.follow_up().await;
         let mut rows = std::mem::take(&mut self.saves);
-        if let Some((by, id, row)) = self.acted.take() {
+        if let Some((by, id, row, done)) = self.acted.take() {
             rows.push(row);
-            self.answer_when(by, id, rows);
+            self.answer_when(by, id, rows, done);
         }
     }
 
@@ -297,6 +318,17 @@ impl RoomActor {
             Waited::Grant {
                 by,
                 durable: durable(audit).await,
+                act,
+            }
+        }));
+    }
+
+    /// The same for several permits that act together.
+    fn hold_all(&self, by: (ParticipantId, u32), audits: Vec<Audit>, act: Act) {
+        self.waits.push(Box::pin(async move {
+            Waited::Grant {
+                by: Some(by),
+                durable: all(audits.into_iter().map(durable)).await,
                 act,
             }
         }));
@@ -330,10 +362,8 @@ impl RoomActor {
                 self.follow_up().await;
                 let saves = std::mem::take(&mut self.saves);
                 match (by, outcome) {
-                    (Some((by, id)), Ok(())) if saves.is_empty() => {
-                        self.answer(by, id, Ok(Done::Done {}))
-                    }
-                    (Some((by, id)), Ok(())) => self.answer_when(by, id, saves),
+                    (Some((by, id)), Ok(done)) if saves.is_empty() => self.answer(by, id, Ok(done)),
+                    (Some((by, id)), Ok(done)) => self.answer_when(by, id, saves, done),
                     (Some((by, id)), Err(code)) => self.answer(by, id, Err(code)),
                     (None, _) => {}
                 }
@@ -350,14 +380,10 @@ impl RoomActor {
     }
 
     /// Answers when all rows are durable; what has to be saved for this change joins them.
-    fn answer_when(&mut self, by: ParticipantId, id: u32, rows: Vec<Durable>) {
+    fn answer_when(&mut self, by: ParticipantId, id: u32, rows: Vec<Durable>, done: Done) {
         self.waits.push(Box::pin(async move {
-            let durable = futures_util::future::join_all(rows)
-                .await
-                .into_iter()
-                .all(|row| row);
-            let outcome = if durable {
-                Ok(Done::Done {})
+            let outcome = if all(rows.into_iter()).await {
+                Ok(done)
             } else {
                 Err(ErrorCode::Unavailable)
             };
@@ -367,6 +393,14 @@ impl RoomActor {
             }
         }));
     }
+}
+
+/// Whether every one of these rows became durable.
+async fn all(rows: impl Iterator<Item = Durable>) -> bool {
+    futures_util::future::join_all(rows)
+        .await
+        .into_iter()
+        .all(|row| row)
 }
 
 fn durable(audit: Audit) -> Durable {

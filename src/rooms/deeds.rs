@@ -57,14 +57,14 @@ impl Room {
             version: 1,
             since: now,
             while_locked: self.locked,
+            agreed_by: None,
         };
-        let view = self.lobby.view(&knock);
         self.lobby.knock(knock)?;
         self.timers.set(Timer::Knock(id), now.after(WAIT));
-        self.effects.push_back(Effect::TellModerators {
-            event: Event::Knocked { knock: view },
-        });
-        self.settle(now);
+        if let Some(view) = self.lobby.get(id).map(|knock| self.knock_view(knock)) {
+            self.tell_of_knock(view);
+        }
+        self.look_around(now);
         Ok(())
     }
 
@@ -76,6 +76,24 @@ impl Room {
                 event: Event::KnockGone { knock },
             });
         }
+    }
+
+    /// Whether another host, who still is one and is here, agreed before to the same version. If not, this one now has.
+    fn second_agrees(&mut self, id: KnockId, version: u32, by: ActorId) -> Result<bool, ErrorCode> {
+        let before = self.lobby.agree(id, version, by)?;
+        let stands = before.is_some_and(|other| {
+            other != by
+                && self
+                    .people
+                    .values()
+                    .any(|person| person.who.actor == other && person.role.is_moderator())
+        });
+        if !stands && let Some(view) = self.lobby.get(id).map(|knock| self.knock_view(knock)) {
+            self.effects.push_back(Effect::TellModerators {
+                event: Event::Knocked { knock: view },
+            });
+        }
+        Ok(stands)
     }
 
     fn withdraw(&mut self, target: ParticipantId, source: Source) -> Result<(), ErrorCode> {
@@ -283,7 +301,11 @@ impl RoomAction for Admit {
     }
 
     fn act(permit: Permit<Self>, room: &mut Room, now: Timestamp) -> Result<(), ErrorCode> {
+        let by = permit.actor();
         let Admit { knock: id, version } = permit.into_action();
+        if room.charter.two_hosts && !room.second_agrees(id, version, by)? {
+            return Ok(());
+        }
         let knock = room.lobby.take(id, version)?;
         room.timers.stop(Timer::Knock(id));
         room.effects.push_back(Effect::TellModerators {
@@ -347,13 +369,7 @@ impl RoomAction for Remove {
         for id in same {
             room.let_go(id, ErrorCode::Removed, LeaveReason::Removed);
         }
-        let knocks: Vec<_> = room
-            .lobby
-            .in_order()
-            .into_iter()
-            .filter(|k| k.who.actor == actor)
-            .map(|k| k.id)
-            .collect();
+        let knocks: Vec<_> = room.lobby.of(actor).collect();
         for knock in knocks {
             room.stop_waiting(knock);
             room.effects.push_back(Effect::TurnedAway {
@@ -389,8 +405,7 @@ impl RoomAction for SetRole {
             },
         );
         if before.is_moderator() != role.is_moderator() {
-            let knocks = role.is_moderator().then(|| room.knock_views());
-            room.tell(participant, Event::Lobby { knocks });
+            room.show_lobby(participant);
         }
         room.effects.push_back(Effect::AskAgain);
         Ok(())

@@ -5,7 +5,9 @@ use conclave_policy::permit::Permit;
 use conclave_policy::settings::SettingKey;
 use conclave_policy::source::Source;
 
-use crate::ids::{ActorId, KnockId, ParticipantId};
+use crate::ids::{AccountId, ActorId, BarId, KnockId, ParticipantId};
+use crate::rooms::control::Bar;
+use crate::rooms::outbound::WaitingWord;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::view::{Event, LeaveReason};
 
@@ -51,6 +53,41 @@ pub enum Effect {
         knock: KnockId,
         /// What they are told.
         code: ErrorCode,
+    },
+    /// Someone was put back into the waiting room: media and resume secret end, the connection waits.
+    SentBack {
+        /// Who.
+        participant: ParticipantId,
+        /// What they are now.
+        knock: KnockId,
+    },
+    /// Say a host's word to those who wait.
+    TellWaiting {
+        /// To whom.
+        to: Vec<KnockId>,
+        /// What.
+        word: WaitingWord,
+    },
+    /// Keep that someone was thrown out for good.
+    SaveBar {
+        /// Who, and by what they are known again.
+        bar: Bar,
+    },
+    /// Forget that someone was thrown out for good, or removed.
+    ForgetBar {
+        /// Which bar.
+        bar: BarId,
+        /// Whose.
+        actor: ActorId,
+    },
+    /// Keep whose room it is.
+    SaveOwner {
+        /// Whose it is now.
+        owner: AccountId,
+        /// Whose it was.
+        former: AccountId,
+        /// Who gave it.
+        by: ActorId,
     },
     /// Someone is out: media, connection and resume secret end.
     Gone {

@@ -12,14 +12,17 @@ use std::time::Duration;
 use conclave_policy::actions as act;
 use conclave_policy::engine::Snapshot;
 use conclave_policy::facts::{NewRole, Password, Standing};
-use conclave_policy::permit::PolicyVersion;
+use conclave_policy::permit::{Permit, PolicyVersion};
 use conclave_policy::roles::Role;
 use conclave_policy::settings::{SettingKey, Settings};
 use conclave_policy::source::Source;
 
 use crate::clock::Timestamp;
-use crate::ids::{AccountId, ActorId, GuestId, KnockId, OrgId, ParticipantId, RoomId, SessionId};
+use crate::ids::{
+    AccountId, ActorId, BarId, GuestId, KnockId, OrgId, ParticipantId, RoomId, SessionId,
+};
 use crate::rooms::lobby::Lobby;
+use crate::rooms::outbound::{Phrase, WaitingWord};
 use crate::rooms::person::{Applicant, Person};
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::room::{Charter, Room, RoomAction};
@@ -101,6 +104,7 @@ struct Life {
     rules: &'static Snapshot,
     now: Timestamp,
     made: u8,
+    sent_back: u8,
     held: VecDeque<Held>,
     seats: BTreeSet<ParticipantId>,
     waiting: BTreeSet<KnockId>,
@@ -133,6 +137,7 @@ impl Life {
             settings,
             appointed: BTreeMap::from([(account(1), Role::Host), (account(2), Role::Presenter)]),
             barred: BTreeSet::new(),
+            bars: Vec::new(),
             two_hosts: false,
         };
         Self {
@@ -140,6 +145,7 @@ impl Life {
             rules,
             now: START,
             made: 0,
+            sent_back: 0,
             held: VecDeque::new(),
             seats: BTreeSet::new(),
             waiting: BTreeSet::new(),
@@ -219,9 +225,12 @@ impl Life {
     /// Someone stands before the door, and goes in or waits, as the door decides.
     fn come(&mut self, byte: u8) {
         let identity = byte % IDENTITIES;
+        let known = if identity < ACCOUNTS {
+            Applicant::account(account(identity))
+        } else {
+            Applicant::guest(GuestId::from_bytes([identity; 16]))
+        };
         let who = Applicant {
-            actor: actor(identity),
-            account: (identity < ACCOUNTS).then(|| account(identity)),
             name: format!("identity {identity}"),
             org_admin: identity == 3,
             password: if byte < 200 {
@@ -229,6 +238,7 @@ impl Life {
             } else {
                 Password::Missing
             },
+            ..known
         };
         if self.room.ended() || self.room.is_here(who.actor) || self.made == u8::MAX {
             return;
@@ -306,7 +316,7 @@ impl Life {
             .nth(usize::from(detail % 8))
             .unwrap_or(KnockId::from_bytes([0; 16]));
         let version = if detail < 240 { 1 } else { 2 };
-        match deed % 32 {
+        match deed % 40 {
             0..=4 => self.ask(
                 by,
                 act::Publish {
@@ -376,6 +386,41 @@ impl Life {
             27 | 28 => self.change(by, detail),
             29 => self.ask(by, act::Connect { participant }, detail),
             30 => self.ask(by, act::Watch { participant }, detail),
+            31 => self.ask(by, act::Suspend, detail),
+            32 => self.ask(by, act::LiftSuspension, detail),
+            33 => self.ask(
+                by,
+                act::Spotlight {
+                    participant: (detail < 200).then_some(participant),
+                },
+                detail,
+            ),
+            34 => self.ask(by, act::TransferOwnership { participant }, detail),
+            35 => {
+                let (id, becomes) = self.fresh();
+                self.ask_with(by, act::SendBack { participant }, |room, permit, now| {
+                    room.send_back(permit, id, becomes, now)
+                });
+            }
+            36 => {
+                let bar = BarId::from_bytes([detail; 16]);
+                self.ask_with(by, act::Bar { participant }, |room, permit, now| {
+                    room.bar(permit, bar, now)
+                });
+            }
+            37 => {
+                let known = self.room.charter().bars.first().map(|bar| bar.id);
+                let bar = known.unwrap_or(BarId::from_bytes([detail; 16]));
+                self.ask(by, act::Unbar { bar }, detail);
+            }
+            38 => {
+                let to = (detail < 128).then_some(knock);
+                let word = WaitingWord::Phrase(Phrase::OneMoment);
+                let action = act::MessageWaiting { knock: to };
+                self.ask_with(by, action, |room, permit, now| {
+                    room.message_waiting(permit, word, now)
+                });
+            }
             _ if detail < 16 => self.ask(by, act::EndSession {}, detail),
             _ => self.ask(by, act::SeeStats {}, detail),
         }
@@ -426,10 +471,54 @@ impl Life {
         }));
     }
 
+    /// Has an action permitted that needs more than its permit, and applies it at once.
+    fn ask_with<A: RoomAction + Copy>(
+        &mut self,
+        by: &Person,
+        action: A,
+        act: impl FnOnce(&mut Room, Permit<A>, Timestamp) -> Result<(), ErrorCode>,
+    ) {
+        let Ok(facts) = self.room.facts_inside(by, &action) else {
+            return;
+        };
+        let (actor, role) = (by.who.actor, by.role);
+        self.refuses_strange_permits(|rules, room| {
+            rules.decide(actor, role, room, &facts, action).ok()
+        });
+        if let Ok(permit) = self.rules.decide(actor, role, ROOM, &facts, action) {
+            let _ = act(&mut self.room, permit, self.now);
+        }
+    }
+
+    /// Identifiers that were not used before, as long as there are any.
+    fn fresh(&mut self) -> (KnockId, ParticipantId) {
+        self.made = self.made.saturating_add(1);
+        let bytes = [
+            self.made,
+            self.sent_back,
+            7,
+            7,
+            7,
+            7,
+            7,
+            7,
+            7,
+            7,
+            7,
+            7,
+            7,
+            7,
+            7,
+            7,
+        ];
+        self.sent_back = self.sent_back.wrapping_add(1);
+        (KnockId::from_bytes(bytes), ParticipantId::from_bytes(bytes))
+    }
+
     /// A permit of another room or of other rules does nothing.
     fn refuses_strange_permits<A: RoomAction>(
         &mut self,
-        permit: impl Fn(&Snapshot, RoomId) -> Option<conclave_policy::permit::Permit<A>>,
+        permit: impl Fn(&Snapshot, RoomId) -> Option<Permit<A>>,
     ) {
         let before = self.state();
         for rules in &*RULES {

@@ -1,21 +1,27 @@
 //! The waiting room: who knocks, in order, and who was turned away. It knows nothing of the room, and the room tells
 //! nothing to those in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use conclave_policy::roles::Role;
 
 use crate::clock::Timestamp;
-use crate::ids::{ActorId, KnockId, ParticipantId};
+use crate::ids::{ActorId, DeviceId, KnockId, LinkId, NetworkId, ParticipantId};
 use crate::rooms::person::Applicant;
 use crate::rooms::refusal::ErrorCode;
-use crate::rooms::view::KnockView;
+use crate::rooms::view::{IdentityView, KnockView};
 
 /// How many may wait at a time: a flood of guests costs a bounded piece of memory.
 pub const MAX_WAITING: usize = 10_000;
 
-/// How many identities' denials are remembered in one session.
-const MAX_DENIED: usize = 10_000;
+/// How many lines a host is shown at once; the rest comes by pages, so that a flood does not bury the host.
+pub const PAGE: usize = 200;
+
+/// How many marks are remembered in one session.
+const MAX_REMEMBERED: usize = 20_000;
+
+/// Denials after which a knock is held apart as suspected.
+const SUSPECTED: u32 = 2;
 
 /// One person who waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,13 +40,34 @@ pub struct Knock {
     pub since: Timestamp,
     /// Whether the room was locked then.
     pub while_locked: bool,
+    /// The host who has agreed already, where two must.
+    pub agreed_by: Option<ActorId>,
+}
+
+/// What an identity is known again by, as far as that goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Mark {
+    Actor(ActorId),
+    Device(DeviceId),
+    Link(LinkId),
+    Network(NetworkId),
+}
+
+/// What is remembered of a mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Memory {
+    first_seen: Timestamp,
+    denied: u32,
 }
 
 /// Everyone who waits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lobby {
     waiting: BTreeMap<KnockId, Knock>,
-    denied: BTreeMap<ActorId, u32>,
+    order: BTreeSet<(Timestamp, KnockId)>,
+    actors: BTreeSet<(ActorId, KnockId)>,
+    suspected: BTreeSet<KnockId>,
+    remembered: BTreeMap<Mark, Memory>,
 }
 
 impl Lobby {
@@ -49,8 +76,35 @@ impl Lobby {
         if self.waiting.len() >= MAX_WAITING {
             return Err(ErrorCode::CannotJoin);
         }
+        for mark in marks(&knock.who) {
+            if self.remembered.len() < MAX_REMEMBERED {
+                self.remembered.entry(mark).or_insert(Memory {
+                    first_seen: knock.since,
+                    denied: 0,
+                });
+            }
+        }
+        if self.denials(&knock.who) >= SUSPECTED {
+            self.suspected.insert(knock.id);
+        }
+        self.order.insert((knock.since, knock.id));
+        self.actors.insert((knock.who.actor, knock.id));
         self.waiting.insert(knock.id, knock);
         Ok(())
+    }
+
+    /// Notes that one of two hosts agrees with the version that they saw. Gives whoever agreed before.
+    pub fn agree(
+        &mut self,
+        id: KnockId,
+        version: u32,
+        by: ActorId,
+    ) -> Result<Option<ActorId>, ErrorCode> {
+        match self.waiting.get_mut(&id) {
+            None => Err(ErrorCode::NotFound),
+            Some(knock) if knock.version != version => Err(ErrorCode::Stale),
+            Some(knock) => Ok(knock.agreed_by.replace(by)),
+        }
     }
 
     /// Takes out a knock in the version that the host saw.
@@ -58,21 +112,26 @@ impl Lobby {
         match self.waiting.get(&id) {
             None => Err(ErrorCode::NotFound),
             Some(knock) if knock.version != version => Err(ErrorCode::Stale),
-            Some(_) => self.waiting.remove(&id).ok_or(ErrorCode::NotFound),
+            Some(_) => self.withdraw(id).ok_or(ErrorCode::NotFound),
         }
     }
 
     /// Takes out a knock that gave up.
     pub fn withdraw(&mut self, id: KnockId) -> Option<Knock> {
-        self.waiting.remove(&id)
+        let knock = self.waiting.remove(&id)?;
+        self.order.remove(&(knock.since, id));
+        self.actors.remove(&(knock.who.actor, id));
+        self.suspected.remove(&id);
+        Some(knock)
     }
 
-    /// Takes out a knock that a host turned away, and remembers it.
+    /// Takes out a knock that a host turned away, and remembers it by every mark.
     pub fn deny(&mut self, id: KnockId) -> Result<Knock, ErrorCode> {
-        let knock = self.waiting.remove(&id).ok_or(ErrorCode::NotFound)?;
-        if self.denied.len() < MAX_DENIED || self.denied.contains_key(&knock.who.actor) {
-            let times = self.denied.entry(knock.who.actor).or_default();
-            *times = times.saturating_add(1);
+        let knock = self.withdraw(id).ok_or(ErrorCode::NotFound)?;
+        for mark in marks(&knock.who) {
+            if let Some(memory) = self.remembered.get_mut(&mark) {
+                memory.denied = memory.denied.saturating_add(1);
+            }
         }
         Ok(knock)
     }
@@ -84,18 +143,55 @@ impl Lobby {
 
     /// Whether this identity waits already.
     pub fn holds(&self, actor: ActorId) -> bool {
-        self.waiting.values().any(|knock| knock.who.actor == actor)
+        self.of(actor).next().is_some()
+    }
+
+    /// The knocks of this identity.
+    pub fn of(&self, actor: ActorId) -> impl Iterator<Item = KnockId> {
+        let first = (actor, KnockId::from_bytes([0; 16]));
+        self.actors
+            .range(first..)
+            .take_while(move |(who, _)| *who == actor)
+            .map(|(_, id)| *id)
     }
 
     /// Everyone who waits, the first to come first.
-    pub fn in_order(&self) -> Vec<&Knock> {
-        let mut all: Vec<_> = self.waiting.values().collect();
-        all.sort_by_key(|knock| (knock.since, knock.id));
-        all
+    pub fn in_order(&self) -> impl Iterator<Item = &Knock> {
+        self.order.iter().filter_map(|(_, id)| self.waiting.get(id))
+    }
+
+    /// The next of those who wait after this one, or the first.
+    pub fn page(&self, after: Option<KnockId>, most: usize) -> Result<Vec<&Knock>, ErrorCode> {
+        let from = match after {
+            None => std::ops::Bound::Unbounded,
+            Some(id) => {
+                let knock = self.waiting.get(&id).ok_or(ErrorCode::NotFound)?;
+                std::ops::Bound::Excluded((knock.since, id))
+            }
+        };
+        Ok(self
+            .order
+            .range((from, std::ops::Bound::Unbounded))
+            .filter_map(|(_, id)| self.waiting.get(id))
+            .take(most.min(PAGE))
+            .collect())
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// How many of those are held apart as suspected.
+    pub fn suspected(&self) -> usize {
+        self.suspected.len()
     }
 
     /// Empties the lobby.
     pub fn clear(&mut self) -> Vec<Knock> {
+        self.order.clear();
+        self.actors.clear();
+        self.suspected.clear();
         std::mem::take(&mut self.waiting).into_values().collect()
     }
 
@@ -104,24 +200,56 @@ impl Lobby {
         self.waiting.is_empty()
     }
 
-    /// A knock as hosts see it.
-    pub fn view(&self, knock: &Knock) -> KnockView {
+    /// A knock as hosts see it; `similar_to` and `agreed_by` are names of people in the room.
+    pub fn view(
+        &self,
+        knock: &Knock,
+        similar_to: Option<String>,
+        agreed_by: Option<String>,
+    ) -> KnockView {
+        let first_seen = self.remembered.get(&Mark::Actor(knock.who.actor));
         KnockView {
             knock: knock.id,
             version: knock.version,
             name: knock.who.name.clone(),
             signed_in: knock.who.signed_in(),
+            identity: IdentityView::of(&knock.who),
             since: knock.since,
+            first_seen: first_seen.map_or(knock.since, |memory| memory.first_seen),
             while_locked: knock.while_locked,
-            denied_before: self.denied.get(&knock.who.actor).copied().unwrap_or(0),
+            denied_before: self.denials(&knock.who),
+            suspected: self.suspected.contains(&knock.id),
+            similar_to,
+            agreed_by,
         }
     }
+
+    /// How often someone was denied in this session, by whatever mark they are known best.
+    fn denials(&self, who: &Applicant) -> u32 {
+        let known = |mark| self.remembered.get(&mark).map(|memory| memory.denied);
+        marks(who).filter_map(known).max().unwrap_or(0)
+    }
+}
+
+/// An account is known by itself; a guest also by the browser, the link and the network, for a guest's own identity is
+/// thrown away with a cookie.
+fn marks(who: &Applicant) -> impl Iterator<Item = Mark> {
+    let guest = who.account.is_none();
+    [
+        Some(Mark::Actor(who.actor)),
+        who.device.filter(|_| guest).map(Mark::Device),
+        who.link.as_ref().map(|link| Mark::Link(link.id)),
+        // Whoever came by a link was named by a host: the network says nothing more about them.
+        who.network
+            .filter(|_| guest && who.link.is_none())
+            .map(Mark::Network),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 #[cfg(test)]
 mod tests {
-    use conclave_policy::facts::Password;
-
     use super::*;
     use crate::ids::GuestId;
 
@@ -129,17 +257,15 @@ mod tests {
         Knock {
             id: KnockId::from_bytes([number; 16]),
             who: Applicant {
-                actor: GuestId::from_bytes([number; 16]).into(),
-                account: None,
                 name: format!("guest {number}"),
-                org_admin: false,
-                password: Password::Proved,
+                ..Applicant::guest(GuestId::from_bytes([number; 16]))
             },
             role: Role::Guest,
             becomes: ParticipantId::from_bytes([number; 16]),
             version: 1,
             since: Timestamp::from_millis(i64::from(number)),
             while_locked: false,
+            agreed_by: None,
         }
     }
 
@@ -159,8 +285,44 @@ mod tests {
             lobby.knock(knock(1)).unwrap();
             lobby.deny(knock(1).id).unwrap();
         }
-        assert_eq!(lobby.view(&knock(1)).denied_before, 2);
-        assert_eq!(lobby.view(&knock(2)).denied_before, 0);
+        assert_eq!(lobby.view(&knock(1), None, None).denied_before, 2);
+        assert_eq!(lobby.view(&knock(2), None, None).denied_before, 0);
+    }
+
+    #[test]
+    fn whoever_was_denied_twice_is_held_apart_whatever_name_they_come_with() {
+        let device = Some(DeviceId::from_bytes([9; 16]));
+        let mut lobby = Lobby::default();
+        for number in 1..=3 {
+            let mut knock = knock(number);
+            knock.who.device = device;
+            lobby.knock(knock).unwrap();
+            assert_eq!(lobby.suspected(), usize::from(number == 3));
+            if number < 3 {
+                lobby.deny(self::knock(number).id).unwrap();
+            }
+        }
+        let third = lobby.get(knock(3).id).unwrap();
+        assert!(lobby.view(third, None, None).suspected);
+        lobby.withdraw(knock(3).id).unwrap();
+        assert_eq!(lobby.suspected(), 0);
+    }
+
+    #[test]
+    fn pages_show_everyone_once() {
+        let mut lobby = Lobby::default();
+        for number in 1..=5 {
+            lobby.knock(knock(number)).unwrap();
+        }
+        let ids = |page: Vec<&Knock>| page.into_iter().map(|k| k.id).collect::<Vec<_>>();
+        let first = ids(lobby.page(None, 2).unwrap());
+        let second = ids(lobby.page(first.last().copied(), 2).unwrap());
+        let third = ids(lobby.page(second.last().copied(), 2).unwrap());
+        assert_eq!(
+            [first, second, third].concat(),
+            (1..=5).map(|n| knock(n).id).collect::<Vec<_>>()
+        );
+        assert_eq!(lobby.page(Some(knock(9).id), 2), Err(ErrorCode::NotFound));
     }
 
     #[test]
@@ -169,11 +331,7 @@ mod tests {
         for number in [3, 1, 2] {
             lobby.knock(knock(number)).unwrap();
         }
-        let order: Vec<_> = lobby
-            .in_order()
-            .into_iter()
-            .map(|k| k.since.as_millis())
-            .collect();
+        let order: Vec<_> = lobby.in_order().map(|k| k.since.as_millis()).collect();
         assert_eq!(order, [1, 2, 3]);
     }
 

@@ -1,9 +1,9 @@
 //! What a room says to one client, as it stands on the wire (`docs/protocol.md`).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::rooms::refusal::ErrorCode;
-use crate::rooms::view::{Event, RoomView, SourceStatsView};
+use crate::rooms::view::{BarView, Event, KnockView, LobbyCount, RoomView, SourceStatsView};
 
 /// What the server says.
 #[derive(Debug, Serialize)]
@@ -12,6 +12,8 @@ use crate::rooms::view::{Event, RoomView, SourceStatsView};
 pub enum ServerMessage {
     /// The request to join was taken; a host will decide. Its bytes never depend on the room.
     Waiting {},
+    /// A host says something to those who wait.
+    Message(WaitingWord),
     /// The participant is in. Also the answer to a resume whose missed events are no longer held.
     Admitted {
         /// The room as the participant may see it.
@@ -53,6 +55,32 @@ pub enum ServerMessage {
     },
 }
 
+/// What a host says to those who wait: one of a fixed set, which each client shows in its own language, or a short text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum WaitingWord {
+    /// One of a fixed set.
+    Phrase(Phrase),
+    /// A short text.
+    Text(String),
+}
+
+/// What hosts most often have to say to those who wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum Phrase {
+    /// It will be a moment.
+    OneMoment,
+    /// The meeting starts soon.
+    StartingSoon,
+    /// Say who you are: come back under your full name.
+    PleaseIdentify,
+    /// This is another meeting than yours.
+    WrongMeeting,
+}
+
 /// What came of a request.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
@@ -71,6 +99,25 @@ pub enum Outcome {
 pub enum Done {
     /// Nothing more to say.
     Done {},
+    /// Done to this many.
+    Counted {
+        /// How many.
+        count: u32,
+    },
+    /// The answer to `lobby`.
+    Lobby {
+        /// The next of those who wait, in order.
+        knocks: Vec<KnockView>,
+        /// How many wait in all.
+        #[serde(flatten)]
+        #[cfg_attr(test, ts(flatten))]
+        count: LobbyCount,
+    },
+    /// The answer to `bars`.
+    Bars {
+        /// Those thrown out for good.
+        bars: Vec<BarView>,
+    },
     /// The answer to an offer.
     Answer {
         /// The SDP answer.

@@ -5,7 +5,7 @@ use conclave_policy::facts::Password;
 use conclave_policy::roles::Role;
 
 use crate::clock::Timestamp;
-use crate::ids::{AccountId, ActorId, ParticipantId};
+use crate::ids::{AccountId, ActorId, DeviceId, GuestId, LinkId, NetworkId, ParticipantId};
 use crate::rooms::floor::Floor;
 
 /// Someone who wants in, as sign-in and the password check have proved them.
@@ -21,9 +21,53 @@ pub struct Applicant {
     pub org_admin: bool,
     /// Whether they proved to know the password (or the room needs none).
     pub password: Password,
+    /// The organisation that vouches for the account, by name.
+    pub organisation: Option<String>,
+    /// The link that a guest came by.
+    pub link: Option<GuestLink>,
+    /// The browser that a guest came with.
+    pub device: Option<DeviceId>,
+    /// The network that they came from.
+    pub network: Option<NetworkId>,
+}
+
+/// A link that a host made for one guest, under a name of the host's choosing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestLink {
+    /// Which.
+    pub id: LinkId,
+    /// Whom the host made it for.
+    pub label: String,
 }
 
 impl Applicant {
+    /// Someone who signed in, of whom nothing else is known yet.
+    pub fn account(account: AccountId) -> Self {
+        Self {
+            account: Some(account),
+            ..Self::nobody(account.into())
+        }
+    }
+
+    /// A guest of whom nothing else is known yet.
+    pub fn guest(guest: GuestId) -> Self {
+        Self::nobody(guest.into())
+    }
+
+    const fn nobody(actor: ActorId) -> Self {
+        Self {
+            actor,
+            account: None,
+            name: String::new(),
+            org_admin: false,
+            password: Password::Missing,
+            organisation: None,
+            link: None,
+            device: None,
+            network: None,
+        }
+    }
+
     /// Whether a signed-in account stands behind the name.
     pub fn signed_in(&self) -> bool {
         self.account.is_some()

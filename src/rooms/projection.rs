@@ -14,7 +14,7 @@ use crate::ids::ParticipantId;
 use crate::rooms::person::Person;
 use crate::rooms::room::{Room, RoomAction};
 use crate::rooms::view::{
-    Event, LeaveReason, ParticipantView, RoomView, SourceState, SourceStates,
+    Event, LeaveReason, LobbyCount, ParticipantView, RoomView, SourceState, SourceStates,
 };
 
 /// What one participant has been shown.
@@ -22,6 +22,8 @@ use crate::rooms::view::{
 pub struct Projection {
     shown: BTreeMap<ParticipantId, ParticipantView>,
     count: Option<u32>,
+    lobby: Option<LobbyCount>,
+    spotlight: Option<ParticipantId>,
     may_change: Vec<SettingKey>,
 }
 
@@ -30,6 +32,8 @@ impl Projection {
     pub fn whole(&mut self, room: &Room, rules: &Snapshot, viewer: &Person) -> RoomView {
         self.shown = visible(room, rules, viewer);
         self.count = count(room, rules, viewer);
+        self.lobby = lobby(room, rules, viewer);
+        self.spotlight = room.spotlight().filter(|id| self.shows(*id));
         self.may_change = may_change(room, rules, viewer);
         RoomView {
             room: room.charter().room,
@@ -38,6 +42,9 @@ impl Projection {
             you: viewer.id,
             participants: self.shown.values().cloned().collect(),
             knocks: allowed(room, rules, viewer, ActionKind::SeeLobby).then(|| room.knock_views()),
+            suspended: room.suspended(),
+            spotlight: self.spotlight,
+            lobby: self.lobby,
             count: self.count,
             settings: room.setting_views(rules, viewer),
         }
@@ -72,6 +79,13 @@ impl Projection {
             }
         }
         self.shown = now;
+        let spotlight = room.spotlight().filter(|id| self.shows(*id));
+        if spotlight != self.spotlight {
+            self.spotlight = spotlight;
+            events.push(Event::Spotlight {
+                participant: spotlight,
+            });
+        }
         let count = count(room, rules, viewer);
         if let (Some(count), true) = (count, count != self.count) {
             events.push(Event::Count { count });
@@ -84,6 +98,20 @@ impl Projection {
         }
         self.may_change = may;
         events
+    }
+
+    /// How many wait, if that changed for this participant since the last call.
+    pub fn lobby_changed(
+        &mut self,
+        room: &Room,
+        rules: &Snapshot,
+        viewer: &Person,
+    ) -> Option<Event> {
+        let now = lobby(room, rules, viewer);
+        let changed = now != self.lobby;
+        self.lobby = now;
+        now.filter(|_| changed)
+            .map(|count| Event::LobbyCount { count })
     }
 
     /// Whether this participant was shown to the viewer.
@@ -125,6 +153,10 @@ fn allowed(room: &Room, rules: &Snapshot, viewer: &Person, kind: ActionKind) -> 
 fn count(room: &Room, rules: &Snapshot, viewer: &Person) -> Option<u32> {
     allowed(room, rules, viewer, ActionKind::SeeCount)
         .then(|| u32::try_from(room.people().count()).unwrap_or(u32::MAX))
+}
+
+fn lobby(room: &Room, rules: &Snapshot, viewer: &Person) -> Option<LobbyCount> {
+    allowed(room, rules, viewer, ActionKind::SeeLobby).then(|| room.lobby_count())
 }
 
 fn may_change(room: &Room, rules: &Snapshot, viewer: &Person) -> Vec<SettingKey> {

@@ -10,9 +10,11 @@ use tokio::task::JoinSet;
 
 use crate::ids::{self, OrgId, RoomId, SessionId};
 use crate::rooms::actor::{INBOX, Means, RoomActor, SettingsNews, ToRoom};
+use crate::rooms::control::Bar;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::room::{Charter, Room};
 use crate::secret::Secret;
+use crate::store::bars::KeptBar;
 use crate::store::error::StoreError;
 use crate::store::settings::StoredOrg;
 
@@ -97,6 +99,7 @@ impl Registry {
         };
         let roles = store.roles(org, room).await?;
         let removals = store.removals(org, room, self.means.clock.now()).await?;
+        let bars = store.bars(org, room).await?;
         let charter = Charter {
             org,
             room,
@@ -109,6 +112,7 @@ impl Registry {
                 .map(|(account, role)| (account, role.into()))
                 .collect(),
             barred: removals.into_iter().map(|removal| removal.actor).collect(),
+            bars: bars.into_iter().map(Bar::from).collect(),
             two_hosts: stored.levels.org().two_hosts(),
         };
         Ok(Some((charter, stored.levels, stored.password)))
@@ -165,5 +169,35 @@ impl Registry {
         let told = rooms.iter().map(|room| room.send(message()));
         // A room that has just ended needs no telling.
         let _ended = join_all(told).await;
+    }
+}
+
+impl From<KeptBar> for Bar {
+    fn from(kept: KeptBar) -> Self {
+        Self {
+            id: kept.id,
+            name: kept.name.expose().clone(),
+            actor: kept.actor,
+            account: kept.account,
+            link: kept.link,
+            device: kept.device,
+            by: kept.by,
+            at: kept.at,
+        }
+    }
+}
+
+impl From<Bar> for KeptBar {
+    fn from(bar: Bar) -> Self {
+        Self {
+            id: bar.id,
+            name: Secret::new(bar.name),
+            actor: bar.actor,
+            account: bar.account,
+            link: bar.link,
+            device: bar.device,
+            by: bar.by,
+            at: bar.at,
+        }
     }
 }

@@ -4,7 +4,8 @@
 use serde::Deserialize;
 
 use crate::bounded::{Few, Text};
-use crate::ids::{KnockId, ParticipantId};
+use crate::ids::{BarId, KnockId, ParticipantId};
+use crate::rooms::outbound::Phrase;
 use conclave_policy::roles::Role;
 use conclave_policy::source::Source;
 
@@ -89,11 +90,15 @@ pub enum RoomRequest {
         /// Give or withdraw.
         allowed: bool,
     },
-    /// Remove someone from the room, for good unless the room's settings say otherwise.
+    /// Remove someone from the room, for this session unless the room's settings say otherwise.
     Remove {
         /// Whom.
         #[cfg_attr(test, ts(type = "string"))]
         participant: ParticipantId,
+        /// For good: by the account, or by a guest's link and browser.
+        #[serde(default)]
+        #[cfg_attr(test, ts(optional, as = "Option<bool>"))]
+        bar: bool,
     },
     /// Make someone host, presenter or attendee.
     SetRole {
@@ -102,6 +107,84 @@ pub enum RoomRequest {
         participant: ParticipantId,
         /// The new role.
         role: Role,
+    },
+    /// Mute everyone below the sender but these.
+    MuteAll {
+        /// Who may speak on.
+        #[serde(default)]
+        #[cfg_attr(test, ts(type = "Array<string>", optional))]
+        except: Few<ParticipantId, 64>,
+    },
+    /// Stop every screen share of those below the sender.
+    StopAllShares {},
+    /// Put someone before all others, or nobody.
+    Spotlight {
+        /// Whom.
+        #[serde(default)]
+        #[cfg_attr(test, ts(type = "string | null"))]
+        participant: Option<ParticipantId>,
+    },
+    /// Put someone back into the waiting room.
+    SendBack {
+        /// Whom.
+        #[cfg_attr(test, ts(type = "string"))]
+        participant: ParticipantId,
+    },
+    /// Let these waiting people in, each in the version that the host saw.
+    AdmitMany {
+        /// Who.
+        #[cfg_attr(test, ts(as = "Vec<Seen>"))]
+        knocks: Few<Seen, 200>,
+    },
+    /// Turn these waiting people away.
+    DenyMany {
+        /// Who.
+        #[cfg_attr(test, ts(type = "Array<string>"))]
+        knocks: Few<KnockId, 200>,
+    },
+    /// Turn away everyone who waits.
+    DenyAll {},
+    /// Say something to one who waits, or to all: a phrase or a text.
+    MessageWaiting {
+        /// To whom; to all without it.
+        #[serde(default)]
+        #[cfg_attr(test, ts(type = "string", optional))]
+        knock: Option<KnockId>,
+        /// One of a fixed set.
+        #[serde(default)]
+        #[cfg_attr(test, ts(optional))]
+        phrase: Option<Phrase>,
+        /// A short text.
+        #[serde(default)]
+        #[cfg_attr(test, ts(type = "string", optional))]
+        text: Option<Text<800>>,
+    },
+    /// The next of those who wait.
+    Lobby {
+        /// After this one; the first without it.
+        #[serde(default)]
+        #[cfg_attr(test, ts(type = "string", optional))]
+        after: Option<KnockId>,
+        /// How many at most, up to 200.
+        limit: u16,
+    },
+    /// Stop every microphone, camera and share, lock the room, and wait.
+    Suspend {},
+    /// Let things go on; the room stays locked, and nothing starts by itself.
+    LiftSuspension {},
+    /// Give the room to someone else; the sender stays as a host.
+    TransferOwnership {
+        /// To whom.
+        #[cfg_attr(test, ts(type = "string"))]
+        participant: ParticipantId,
+    },
+    /// Who was thrown out for good.
+    Bars {},
+    /// Take back that someone was thrown out for good.
+    Unbar {
+        /// Which bar.
+        #[cfg_attr(test, ts(type = "string"))]
+        bar: BarId,
     },
     /// Lock or unlock the room.
     Lock {
@@ -121,6 +204,18 @@ pub enum RoomRequest {
     End {},
     /// Media counters per participant and source, for moderators.
     Stats {},
+}
+
+/// A waiting person in the version that the host saw.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    /// Who knocks.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub knock: KnockId,
+    /// The version that was shown.
+    pub version: u32,
 }
 
 /// Which section of the offer carries which source.

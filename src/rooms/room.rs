@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use conclave_policy::actions::Action;
 use conclave_policy::facts::{
     Barred, Facts, Hosting, Lock as LockFact, Mine, OrgAdmin, Password, Space, Standing, Subject,
-    Target, TargetRole,
+    Suspension, Target, TargetRole,
 };
 use conclave_policy::levels::{Levels, OrgChoices, RoomChoices};
 use conclave_policy::permit::{Permit, PolicyVersion};
@@ -16,13 +16,14 @@ use conclave_policy::settings::{LastHostLeaves, RemovedMayReturn, Settings, Star
 use conclave_policy::source::Source;
 
 use crate::clock::Timestamp;
-use crate::ids::{AccountId, ActorId, OrgId, ParticipantId, RoomId, SessionId};
+use crate::ids::{AccountId, ActorId, KnockId, OrgId, ParticipantId, RoomId, SessionId};
+use crate::rooms::control::Bar;
 use crate::rooms::effect::Effect;
-use crate::rooms::lobby::Lobby;
+use crate::rooms::lobby::{Knock, Lobby, PAGE};
 use crate::rooms::person::{Applicant, Person, Presence};
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::timer::{EMPTY, HOST_GONE, Timer, Timers};
-use crate::rooms::view::{Event, KnockView, LeaveReason};
+use crate::rooms::view::{Event, KnockView, LeaveReason, LobbyCount};
 
 /// What a session is made from.
 #[derive(Clone, Debug)]
@@ -43,8 +44,10 @@ pub struct Charter {
     pub appointed: BTreeMap<AccountId, Role>,
     /// Identities that were removed and may not come back.
     pub barred: BTreeSet<ActorId>,
-    /// Whether two hosts must agree to an admission, as the organisation has it.
+    /// Whether two hosts must agree before someone who waits comes in.
     pub two_hosts: bool,
+    /// Those thrown out for good, whatever the settings say.
+    pub bars: Vec<Bar>,
 }
 
 /// A permitted action upon a room. The target is read from the permit and from nowhere else.
@@ -80,6 +83,8 @@ pub struct Room {
     pub(in crate::rooms) levels: Levels,
     pub(in crate::rooms) version: PolicyVersion,
     pub(in crate::rooms) locked: bool,
+    pub(in crate::rooms) suspended: bool,
+    pub(in crate::rooms) spotlight: Option<ParticipantId>,
     pub(in crate::rooms) people: BTreeMap<ParticipantId, Person>,
     pub(in crate::rooms) lobby: Lobby,
     pub(in crate::rooms) timers: Timers,
@@ -100,6 +105,8 @@ impl Room {
             charter,
             version,
             locked: false,
+            suspended: false,
+            spotlight: None,
             people: BTreeMap::new(),
             lobby: Lobby::default(),
             timers,
@@ -116,15 +123,21 @@ impl Room {
         permit: Permit<A>,
         now: Timestamp,
     ) -> Result<(), ErrorCode> {
-        if self.ended {
-            return Err(ErrorCode::Ended);
-        }
-        if permit.room() != self.charter.room || permit.version() != self.version {
-            return Err(ErrorCode::Stale);
-        }
+        self.check(&permit)?;
         A::act(permit, self, now)?;
         self.settle(now);
         Ok(())
+    }
+
+    /// Refuses a permit of another room or of older rules.
+    pub(in crate::rooms) fn check<A: Action>(&self, permit: &Permit<A>) -> Result<(), ErrorCode> {
+        if self.ended {
+            Err(ErrorCode::Ended)
+        } else if permit.room() != self.charter.room || permit.version() != self.version {
+            Err(ErrorCode::Stale)
+        } else {
+            Ok(())
+        }
     }
 
     /// The next thing to do in the world.
@@ -190,13 +203,7 @@ impl Room {
         for participant in seats {
             self.let_go(participant, ErrorCode::SignedOut, LeaveReason::Left);
         }
-        let knocks: Vec<_> = self
-            .lobby
-            .in_order()
-            .into_iter()
-            .filter(|k| k.who.actor == actor)
-            .map(|k| k.id)
-            .collect();
+        let knocks: Vec<_> = self.lobby.of(actor).collect();
         for knock in knocks {
             self.stop_waiting(knock);
             self.effects.push_back(Effect::TurnedAway {
@@ -285,7 +292,7 @@ impl Room {
 
     /// Why someone who waited may not come in after all: much can happen to them between knock and admission.
     pub(in crate::rooms) fn kept_out(&self, who: &Applicant) -> Option<ErrorCode> {
-        if self.barred(who.actor) == Barred::Yes {
+        if self.barred(who) == Barred::Yes {
             Some(ErrorCode::Removed)
         } else if self.live(who.actor) >= self.charter.settings.sessions_per_identity().count() {
             Some(ErrorCode::AlreadyHere)
@@ -299,7 +306,7 @@ impl Room {
         self.facts_of_room()
             .with(Standing::Outside)
             .with(who.password)
-            .with(self.barred(who.actor))
+            .with(self.barred(who))
     }
 
     /// What is true of a participant, whatever they want to do.
@@ -311,7 +318,7 @@ impl Room {
                 Standing::Disconnected
             })
             .with(Password::Proved)
-            .with(self.barred(by.who.actor))
+            .with(self.barred(&by.who))
             .with(if by.who.org_admin {
                 OrgAdmin::Yes
             } else {
@@ -353,6 +360,11 @@ impl Room {
             } else {
                 LockFact::Open
             })
+            .with(if self.suspended {
+                Suspension::Suspended
+            } else {
+                Suspension::Running
+            })
             .with(if self.hosted || settings.start() == Start::Anytime {
                 Hosting::Present
             } else {
@@ -383,9 +395,10 @@ impl Room {
         }
     }
 
-    fn barred(&self, actor: ActorId) -> Barred {
+    fn barred(&self, who: &Applicant) -> Barred {
         let may_return = self.charter.settings.removed_may_return() == RemovedMayReturn::Yes;
-        if self.charter.barred.contains(&actor) && !may_return {
+        let removed = self.charter.barred.contains(&who.actor) && !may_return;
+        if removed || self.charter.bars.iter().any(|bar| bar.keeps_out(who)) {
             Barred::Yes
         } else {
             Barred::No
@@ -435,13 +448,21 @@ impl Room {
             self.turn_off(participant, source);
         }
         if self.people.remove(&participant).is_some() {
-            self.timers.stop(Timer::HostGone(participant));
-            self.timers.stop(Timer::Resume(participant));
+            self.forget(participant);
             self.effects.push_back(Effect::Gone {
                 participant,
                 code,
                 reason,
             });
+        }
+    }
+
+    /// Stops waiting for anything of a participant, who is no longer before all others either.
+    pub(in crate::rooms) fn forget(&mut self, participant: ParticipantId) {
+        self.timers.stop(Timer::HostGone(participant));
+        self.timers.stop(Timer::Resume(participant));
+        if self.spotlight == Some(participant) {
+            self.spotlight = None;
         }
     }
 
@@ -484,13 +505,70 @@ impl Room {
         }
     }
 
-    /// Everyone who waits, as hosts see them.
+    /// The first of those who wait, as hosts see them.
     pub fn knock_views(&self) -> Vec<KnockView> {
         self.lobby
             .in_order()
-            .into_iter()
-            .map(|knock| self.lobby.view(knock))
+            .take(PAGE)
+            .map(|knock| self.knock_view(knock))
             .collect()
+    }
+
+    /// The next of those who wait.
+    pub fn knock_page(
+        &self,
+        after: Option<KnockId>,
+        most: usize,
+    ) -> Result<Vec<KnockView>, ErrorCode> {
+        let page = self.lobby.page(after, most)?;
+        Ok(page
+            .into_iter()
+            .map(|knock| self.knock_view(knock))
+            .collect())
+    }
+
+    /// Someone who waits, as hosts see them: also whom they may be taken for, and who has agreed to let them in.
+    pub(in crate::rooms) fn knock_view(&self, knock: &Knock) -> KnockView {
+        let agreed_by = knock.agreed_by.map(|actor| self.name_of(actor));
+        self.lobby.view(knock, None, agreed_by)
+    }
+
+    /// Tells the hosts of a line of the waiting room, while it is short enough to be shown whole.
+    pub(in crate::rooms) fn tell_of_knock(&mut self, knock: KnockView) {
+        if self.lobby.len() <= PAGE {
+            self.effects.push_back(Effect::TellModerators {
+                event: Event::Knocked { knock },
+            });
+        }
+    }
+
+    /// Shows the waiting room to someone who has just become a host, or takes it from their sight.
+    pub(in crate::rooms) fn show_lobby(&mut self, to: ParticipantId) {
+        let led = self
+            .people
+            .get(&to)
+            .is_some_and(|person| person.role.is_moderator());
+        let knocks = led.then(|| self.knock_views());
+        self.tell(to, Event::Lobby { knocks });
+    }
+
+    /// How many wait.
+    pub fn lobby_count(&self) -> LobbyCount {
+        let number = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        LobbyCount {
+            waiting: number(self.lobby.len()),
+            suspected: number(self.lobby.suspected()),
+        }
+    }
+
+    /// Whether a host has stopped everything for the moment.
+    pub fn suspended(&self) -> bool {
+        self.suspended
+    }
+
+    /// Who stands before all others.
+    pub fn spotlight(&self) -> Option<ParticipantId> {
+        self.spotlight
     }
 
     /// The name behind an identity that is in the room.
@@ -541,10 +619,17 @@ impl Room {
 
     /// What follows from any change: whether a host is here, whether anybody is.
     pub(in crate::rooms) fn settle(&mut self, now: Timestamp) {
+        if !self.ended {
+            self.effects.push_back(Effect::Changed);
+            self.look_around(now);
+        }
+    }
+
+    /// The same when nothing changed that anyone in the room may see.
+    pub(in crate::rooms) fn look_around(&mut self, now: Timestamp) {
         if self.ended {
             return;
         }
-        self.effects.push_back(Effect::Changed);
         let hosted = self.people.values().any(|person| {
             person.role.is_moderator()
                 && match person.presence {

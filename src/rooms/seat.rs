@@ -210,6 +210,8 @@ mod tests {
                 id: GuestId::from_bytes([2; 16]),
                 room: RoomId::from_bytes([3; 16]),
                 name: DisplayName::parse("guest").unwrap(),
+                device: [5; 16].into(),
+                link: None,
             },
             token_id: [4; 16].into(),
             expires: Timestamp::from_millis(1),

@@ -12,7 +12,7 @@ use conclave_policy::settings::{SettingKey, Settings};
 use conclave_policy::source::Source;
 
 use crate::clock::Timestamp;
-use crate::ids::{AccountId, ActorId, GuestId, KnockId, OrgId, ParticipantId, RoomId, SessionId};
+use crate::ids::{AccountId, GuestId, KnockId, OrgId, ParticipantId, RoomId, SessionId};
 use crate::rooms::effect::Effect;
 use crate::rooms::levels::Names;
 use crate::rooms::person::Applicant;
@@ -20,6 +20,8 @@ use crate::rooms::projection::Projection;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::room::{Charter, Room, RoomAction};
 use crate::rooms::view::{DoneToYou, Event, LeaveReason, SourceState};
+
+mod control;
 
 struct Story {
     room: Room,
@@ -46,6 +48,7 @@ impl Story {
             settings: Settings::strictest(),
             appointed: BTreeMap::new(),
             barred: BTreeSet::new(),
+            bars: Vec::new(),
             two_hosts: false,
         };
         let now = Timestamp::from_millis(1_000_000);
@@ -73,22 +76,17 @@ impl Story {
 
     fn signed_in(number: u8) -> Applicant {
         Applicant {
-            actor: account(number).into(),
-            account: Some(account(number)),
             name: format!("account {number}"),
-            org_admin: false,
             password: Password::Proved,
+            ..Applicant::account(account(number))
         }
     }
 
     fn guest(number: u8) -> Applicant {
-        let actor: ActorId = GuestId::from_bytes([number; 16]).into();
         Applicant {
-            actor,
-            account: None,
             name: format!("guest {number}"),
-            org_admin: false,
             password: Password::Proved,
+            ..Applicant::guest(GuestId::from_bytes([number; 16]))
         }
     }
 

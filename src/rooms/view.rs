@@ -9,7 +9,9 @@ use conclave_policy::source::Source;
 use serde::Serialize;
 
 use crate::clock::Timestamp;
-use crate::ids::{KnockId, ParticipantId, RoomId};
+use crate::ids::{BarId, KnockId, ParticipantId, RoomId};
+use crate::rooms::control::Bar;
+use crate::rooms::person::Applicant;
 
 /// What a right over one source is set to for one participant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -74,6 +76,17 @@ pub struct KnockView {
     pub name: String,
     /// Whether a signed-in account stands behind the name.
     pub signed_in: bool,
+    /// Who vouches for it.
+    pub identity: IdentityView,
+    /// When this identity first knocked in this session, milliseconds since the epoch.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub first_seen: Timestamp,
+    /// Denied so often before that it is held apart.
+    pub suspected: bool,
+    /// The name of the owner or a host that this one may be taken for.
+    pub similar_to: Option<String>,
+    /// The host who has agreed to let them in, where two must.
+    pub agreed_by: Option<String>,
     /// When the knock came, milliseconds since the epoch.
     #[cfg_attr(test, ts(type = "number"))]
     pub since: Timestamp,
@@ -81,6 +94,102 @@ pub struct KnockView {
     pub while_locked: bool,
     /// How often this identity was denied in this session.
     pub denied_before: u32,
+}
+
+/// Who vouches for someone who waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum IdentityView {
+    /// Signed in with this organisation.
+    Account {
+        /// Its name.
+        organisation: String,
+    },
+    /// Came by a link that a host made under this name; the shown name is still the guest's own word.
+    GuestLink {
+        /// Whom the link was made for.
+        label: String,
+    },
+    /// Nobody.
+    Unverified,
+}
+
+impl IdentityView {
+    /// Who vouches for this one.
+    pub fn of(who: &Applicant) -> Self {
+        match (&who.account, &who.link) {
+            (Some(_), _) => Self::Account {
+                organisation: who.organisation.clone().unwrap_or_default(),
+            },
+            (None, Some(link)) => Self::GuestLink {
+                label: link.label.clone(),
+            },
+            (None, None) => Self::Unverified,
+        }
+    }
+}
+
+/// Someone thrown out for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct BarView {
+    /// The id to take it back by.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub bar: BarId,
+    /// The name they had.
+    pub name: String,
+    /// By what they are known again.
+    pub known_by: Vec<KnownBy>,
+    /// When, milliseconds since the epoch.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub at: Timestamp,
+}
+
+/// By what someone is known again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum KnownBy {
+    /// The account.
+    Account,
+    /// The session of a guest.
+    Guest,
+    /// The link that a guest came by.
+    GuestLink,
+    /// The browser that a guest came with.
+    Device,
+}
+
+impl BarView {
+    /// A bar as hosts see it.
+    pub fn of(bar: &Bar) -> Self {
+        let known_by = [
+            Some(if bar.account.is_some() {
+                KnownBy::Account
+            } else {
+                KnownBy::Guest
+            }),
+            bar.link.map(|_| KnownBy::GuestLink),
+            bar.device.map(|_| KnownBy::Device),
+        ];
+        Self {
+            bar: bar.id,
+            name: bar.name.clone(),
+            known_by: known_by.into_iter().flatten().collect(),
+            at: bar.at,
+        }
+    }
+}
+
+/// How many wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct LobbyCount {
+    /// All of them.
+    pub waiting: u32,
+    /// Those of them who are held apart as suspected.
+    pub suspected: u32,
 }
 
 /// One setting as it stands.
@@ -146,7 +255,16 @@ pub struct RoomView {
     pub you: ParticipantId,
     /// Everyone whom the receiver may see, the receiver included.
     pub participants: Vec<ParticipantView>,
-    /// Who waits; hosts only, otherwise absent.
+    /// Whether a host has stopped everything for the moment.
+    pub suspended: bool,
+    /// Who stands before all others.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    pub spotlight: Option<ParticipantId>,
+    /// How many wait; hosts only, otherwise absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub lobby: Option<LobbyCount>,
+    /// The first of those who wait; hosts only, otherwise absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub knocks: Option<Vec<KnockView>>,
@@ -169,6 +287,8 @@ pub enum LeaveReason {
     Removed,
     /// The connection was lost and did not come back in time.
     TimedOut,
+    /// A host put them back into the waiting room.
+    SentBack,
 }
 
 /// One thing that changed in the room, for one receiver.
@@ -235,6 +355,26 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         by: Option<String>,
+    },
+    /// A host stopped everything for the moment, or lets it go on. Nothing starts by itself.
+    Suspended {
+        /// Whether everything waits now.
+        suspended: bool,
+        /// Who did it.
+        by: String,
+    },
+    /// Someone stands before all others now, or nobody does.
+    Spotlight {
+        /// Who.
+        #[cfg_attr(test, ts(type = "string | null"))]
+        participant: Option<ParticipantId>,
+    },
+    /// How many wait (hosts only).
+    LobbyCount {
+        /// The numbers.
+        #[serde(flatten)]
+        #[cfg_attr(test, ts(flatten))]
+        count: LobbyCount,
     },
     /// A setting changed.
     SettingChanged {

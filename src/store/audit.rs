@@ -52,7 +52,7 @@ pub struct AuditEntry {
     /// What was decided.
     pub verdict: Verdict,
     /// The rule that decided.
-    pub rule: Option<u16>,
+    pub rule: Option<u32>,
     /// The version of the rules that decided.
     pub policy_version: u64,
     /// Who asked: an account, a guest, or the keyed hash of an address.
@@ -385,7 +385,7 @@ impl Store {
                         "denied" => Verdict::Denied,
                         _ => Verdict::Noted,
                     },
-                    rule: stored.rule.map(|rule| rule as u16),
+                    rule: stored.rule.map(|rule| rule as u32),
                     policy_version: stored.policy_version as u64,
                     actor: fixed(stored.actor),
                     subject: fixed(stored.subject),

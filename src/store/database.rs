@@ -13,6 +13,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use crate::clock::Timestamp;
 use crate::ids::{self, OrgId};
+use crate::secret::Secret;
 use crate::store::audit;
 use crate::store::error::OpenError;
 use crate::store::migrate::migrator;
@@ -25,6 +26,8 @@ pub const DATABASE_FILE: &str = "conclave.db";
 const READERS: u32 = 4;
 /// How long a read waits for a free connection, and a connection for another process.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The name of the first organisation, until it is given another.
+const FIRST_NAME: &str = "Conclave";
 const ORGANISATION_NAME: Column = Column {
     table: "organisations",
     name: "name",
@@ -42,6 +45,7 @@ struct Inner {
     reads: SqlitePool,
     keys: Arc<SealingKeys>,
     org: OrgId,
+    organisation: Secret<String>,
 }
 
 impl Store {
@@ -71,7 +75,7 @@ impl Store {
             .run_direct(None, &mut connection, false)
             .await
             .map_err(|error| OpenError::Migration(Box::new(error)))?;
-        let org = organisation(&mut connection, &keys, now).await?;
+        let (org, organisation) = organisation(&mut connection, &keys, now).await?;
         let reads = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(PATIENCE)
@@ -85,6 +89,7 @@ impl Store {
                 reads,
                 keys,
                 org,
+                organisation,
             }),
         })
     }
@@ -92,6 +97,11 @@ impl Store {
     /// The organisation of everyone, until there are several.
     pub fn org(&self) -> OrgId {
         self.inner.org
+    }
+
+    /// Its name, as it stands beside those who sign in with it.
+    pub fn organisation(&self) -> &str {
+        self.inner.organisation.expose()
     }
 
     /// Whether the database answers now.
@@ -141,7 +151,7 @@ async fn organisation(
     on: &mut SqliteConnection,
     keys: &SealingKeys,
     now: Timestamp,
-) -> Result<OrgId, OpenError> {
+) -> Result<(OrgId, Secret<String>), OpenError> {
     let found =
         sqlx::query("SELECT org_id, name FROM organisations ORDER BY created, org_id LIMIT 1")
             .fetch_optional(&mut *on)
@@ -149,12 +159,12 @@ async fn organisation(
             .map_err(OpenError::Database)?;
     if let Some(found) = found {
         let org: OrgId = row::id(&found, "org_id")?;
-        row::sealed_text(&found, keys, ORGANISATION_NAME, &[org.as_bytes()])
+        let name = row::sealed_text(&found, keys, ORGANISATION_NAME, &[org.as_bytes()])
             .map_err(|_| OpenError::KeysForeign)?;
-        return Ok(org);
+        return Ok((org, name));
     }
     let org: OrgId = ids::random(keys.random());
-    let name = keys.seal(ORGANISATION_NAME, &[org.as_bytes()], b"Conclave")?;
+    let name = keys.seal(ORGANISATION_NAME, &[org.as_bytes()], FIRST_NAME.as_bytes())?;
     let mut transaction = on.begin().await.map_err(OpenError::Database)?;
     sqlx::query("INSERT INTO organisations (org_id, name, created) VALUES ($1, $2, $3)")
         .bind(org.as_bytes().as_slice())
@@ -165,7 +175,7 @@ async fn organisation(
         .map_err(OpenError::Database)?;
     audit::begin(&mut transaction, org, keys).await?;
     transaction.commit().await.map_err(OpenError::Database)?;
-    Ok(org)
+    Ok((org, Secret::new(FIRST_NAME.to_owned())))
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ migrations! {
     9 "0009_session_keys_rotate";
     10 "0010_the_audit_trail_is_a_chain";
     11 "0011_the_audit_trail_only_grows";
+    12 "0012_a_bar_outlives_the_session";
+    13 "0013_a_guest_link_is_used_by_one_device";
     35 "0035_an_organisation_chooses_and_locks";
     36 "0036_an_organisation_has_options";
     37 "0037_a_room_keeps_what_was_chosen_for_it";

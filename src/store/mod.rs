@@ -4,11 +4,14 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod bars;
 mod blind;
 pub mod database;
 pub mod error;
+pub mod guestlinks;
 pub mod invitations;
 mod migrate;
+pub mod owners;
 pub mod removals;
 pub mod roles;
 pub mod rooms;

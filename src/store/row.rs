@@ -20,6 +20,18 @@ pub(super) fn bytes<const N: usize>(row: &SqliteRow, column: &str) -> Result<[u8
         .map_err(|_| StoreError::Corrupt)
 }
 
+/// An identifier that may be absent.
+pub(super) fn id_or_none<I: From<[u8; 16]>>(
+    row: &SqliteRow,
+    column: &str,
+) -> Result<Option<I>, StoreError> {
+    let bytes: Option<Vec<u8>> = row.try_get(column)?;
+    bytes
+        .map(|bytes| <[u8; 16]>::try_from(bytes).map(I::from))
+        .transpose()
+        .map_err(|_| StoreError::Corrupt)
+}
+
 /// A point in time.
 pub(super) fn time(row: &SqliteRow, column: &str) -> Result<Timestamp, StoreError> {
     Ok(Timestamp::from_millis(row.try_get(column)?))

@@ -56,7 +56,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn organisation(&self, org: OrgId) -> Result<StoredOrg, StoreError> {
+    pub async fn org_choices(&self, org: OrgId) -> Result<StoredOrg, StoreError> {
         let mut snapshot = self.reads().begin().await?;
         organisation(&mut snapshot, org, self.keys()).await
     }

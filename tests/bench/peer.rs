@@ -41,7 +41,7 @@ pub(crate) async fn connect(socket: &mut Socket, script: Script) -> UdpClient {
 /// Keeps a WebSocket alive, and reads what comes, until it closes.
 pub(crate) fn keep(mut socket: Socket) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
-        while socket.read().await.is_some() {
+        while socket.text_frame().await.is_some() {
             socket.frames.clear();
         }
     })

@@ -110,7 +110,8 @@ impl Socket {
             .expect("nothing came in time")
     }
 
-    async fn text_frame(&mut self) -> Option<Value> {
+    /// The next message whenever it comes, or nothing when the socket has closed.
+    pub(crate) async fn text_frame(&mut self) -> Option<Value> {
         loop {
             match self.stream.next().await? {
                 Ok(Message::Text(text)) => {

@@ -12,7 +12,7 @@ use super::{Act, Means, Place, RoomActor, ToRoom, Visitor};
 use crate::auth::principal::Principal;
 use crate::bounded::Text;
 use crate::ids::{self, ActorId, KnockId, ParticipantId};
-use crate::rooms::outbound::ServerMessage;
+use crate::rooms::outbound::{Done, ServerMessage};
 use crate::rooms::person::Applicant;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::seat::{Connection, ConnectionId, Seat, Vigil};
@@ -54,6 +54,10 @@ impl RoomActor {
             account: visitor.account,
             name: visitor.name,
             org_admin: visitor.org_admin,
+            organisation: visitor.organisation,
+            link: visitor.link,
+            device: visitor.device,
+            network: visitor.network,
         };
         let role = self.room.role_of(&who);
         let facts = self.room.facts_outside(&who);
@@ -109,7 +113,7 @@ impl RoomActor {
         let act: Act = Box::new(move |actor: &mut Self| {
             if actor.room.is_here(who.actor) {
                 connection.close(ErrorCode::AlreadyHere);
-                return Ok(());
+                return Ok(Done::Done {});
             }
             let now = actor.means.clock.now();
             // The role may have been taken back while the row was written.
@@ -125,7 +129,7 @@ impl RoomActor {
             } else {
                 connection.close(ErrorCode::CannotJoin);
             }
-            Ok(())
+            Ok(Done::Done {})
         });
         self.hold(None, audit, act);
     }
@@ -224,7 +228,7 @@ impl RoomActor {
                 Ok(()) => actor.take_up(participant, connection, seen),
                 Err(_) => connection.close(ErrorCode::CannotResume),
             }
-            Ok(())
+            Ok(Done::Done {})
         });
         self.hold(None, audit, act);
     }

@@ -1,24 +1,63 @@
 //! Does what a room wants done, in the order in which it said so, and then tells everyone what changed for them.
 
+use std::time::Duration;
+
 use conclave_policy::actions::{ActionKind, Publish, Watch};
 
-use super::RoomActor;
-use crate::ids::ParticipantId;
+use super::{Place, RoomActor};
+use crate::ids::{KnockId, ParticipantId};
 use crate::rooms::effect::Effect;
+use crate::rooms::outbound::ServerMessage;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::view::{Event, LeaveReason};
 use crate::store::removals::Removal;
+
+/// How long apart the hosts are told how many wait.
+const LOBBY_STEP: Duration = Duration::from_millis(250);
 
 impl RoomActor {
     /// Does everything that follows from the last change.
     pub(super) async fn follow_up(&mut self) {
         while let Some(effect) = self.room.next_effect() {
-            self.dirty = true;
+            // Who waits is told to the hosts apart from what everyone sees of the room.
+            self.dirty |= !matches!(
+                effect,
+                Effect::TellModerators { .. }
+                    | Effect::TellWaiting { .. }
+                    | Effect::TurnedAway { .. }
+            );
+            self.lobby_dirty = true;
             self.follow(effect).await;
         }
         if std::mem::take(&mut self.dirty) {
             self.project();
         }
+        self.count_lobby();
+    }
+
+    /// Tells the hosts how many wait, a few times a second at most.
+    fn count_lobby(&mut self) {
+        let now = self.means.clock.now();
+        if !self.lobby_dirty || now < self.lobby_at {
+            return;
+        }
+        self.lobby_dirty = false;
+        self.lobby_at = now.after(LOBBY_STEP);
+        let rules = self.means.guard.snapshot();
+        let mut slow = Vec::new();
+        for (id, seat) in &mut self.seats {
+            let changed = self
+                .room
+                .person(*id)
+                .filter(|person| person.role.is_moderator())
+                .and_then(|person| seat.projection.lobby_changed(&self.room, &rules, person));
+            if let Some(event) = changed
+                && !seat.tell(event)
+            {
+                slow.push(*id);
+            }
+        }
+        slow.into_iter().for_each(|id| self.lose(id));
     }
 
     async fn follow(&mut self, effect: Effect) {
@@ -57,6 +96,38 @@ impl RoomActor {
                     self.places.remove(&connection.id);
                     connection.close(code);
                 }
+            }
+            Effect::SentBack { participant, knock } => self.send_back(participant, knock).await,
+            Effect::TellWaiting { to, word } => {
+                for knock in to {
+                    if let Some(connection) = self.waiting.get(&knock) {
+                        // Whoever reads nothing is noticed by the pings.
+                        let _told = connection.send(ServerMessage::Message(word.clone()));
+                    }
+                }
+            }
+            Effect::SaveBar { bar } => {
+                let org = self.room.charter().org;
+                let saved = self.means.store.record_bar(org, room, bar.into());
+                self.saves
+                    .push(Box::pin(async move { saved.await.is_ok() }));
+            }
+            Effect::ForgetBar { bar, actor } => {
+                let org = self.room.charter().org;
+                let bar = self.means.store.forget_bar(org, room, bar);
+                let removal = self.means.store.forgive_removal(org, room, actor);
+                self.saves.push(Box::pin(async move {
+                    bar.await.is_ok() && removal.await.is_ok()
+                }));
+            }
+            Effect::SaveOwner { owner, former, by } => {
+                let (org, at) = (self.room.charter().org, self.means.clock.now());
+                let saved = self
+                    .means
+                    .store
+                    .transfer_room(org, room, owner, former, by, at);
+                self.saves
+                    .push(Box::pin(async move { saved.await.is_ok() }));
             }
             Effect::Gone {
                 participant,
@@ -98,6 +169,28 @@ impl RoomActor {
         {
             self.places.remove(&connection.id);
             connection.close(code);
+        }
+    }
+
+    /// Ends everything that someone had here but the connection, which waits from now on.
+    async fn send_back(&mut self, participant: ParticipantId, knock: KnockId) {
+        let room = self.room.charter().room;
+        self.means.media.disconnect(room, participant).await;
+        self.gone.insert(participant, LeaveReason::SentBack);
+        let connection = self
+            .seats
+            .remove(&participant)
+            .and_then(|seat| seat.connection);
+        match connection {
+            Some(connection) if connection.send(ServerMessage::Waiting {}) => {
+                self.places.insert(connection.id, Place::Waiting(knock));
+                self.waiting.insert(knock, connection);
+            }
+            Some(connection) => {
+                self.places.remove(&connection.id);
+                self.room.stop_waiting(knock);
+            }
+            None => self.room.stop_waiting(knock),
         }
     }
 

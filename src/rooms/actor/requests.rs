@@ -5,11 +5,13 @@ use conclave_policy::facts::Facts;
 use conclave_policy::permit::Permit;
 
 use super::{Act, RoomActor, durable};
+use crate::clock::Timestamp;
 use crate::guard::Audit;
 use crate::ids::ParticipantId;
+use crate::rooms::outbound::Done;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::request::RoomRequest;
-use crate::rooms::room::RoomAction;
+use crate::rooms::room::{Room, RoomAction};
 
 impl RoomActor {
     pub(super) async fn on_request(&mut self, by: ParticipantId, id: u32, request: RoomRequest) {
@@ -90,7 +92,36 @@ impl RoomActor {
                     },
                 );
             }
-            RoomRequest::Remove { participant } => self.cut(by, id, act::Remove { participant }),
+            RoomRequest::Remove {
+                participant,
+                bar: false,
+            } => self.cut(by, id, act::Remove { participant }),
+            RoomRequest::Remove {
+                participant,
+                bar: true,
+            } => self.on_bar(by, id, participant),
+            RoomRequest::MuteAll { except } => self.on_mute_all(by, id, &except.into_vec()),
+            RoomRequest::StopAllShares {} => self.on_stop_all_shares(by, id),
+            RoomRequest::Spotlight { participant } => {
+                self.cut(by, id, act::Spotlight { participant })
+            }
+            RoomRequest::SendBack { participant } => self.on_send_back(by, id, participant),
+            RoomRequest::AdmitMany { knocks } => self.on_admit_many(by, id, knocks.into_vec()),
+            RoomRequest::DenyMany { knocks } => self.on_deny_many(by, id, &knocks.into_vec()),
+            RoomRequest::DenyAll {} => self.on_deny_all(by, id),
+            RoomRequest::MessageWaiting {
+                knock,
+                phrase,
+                text,
+            } => self.on_message_waiting(by, id, knock, phrase, text.as_ref()),
+            RoomRequest::Lobby { after, limit } => self.on_lobby(by, id, after, limit),
+            RoomRequest::Suspend {} => self.cut(by, id, act::Suspend {}),
+            RoomRequest::LiftSuspension {} => self.grant(by, id, act::LiftSuspension {}),
+            RoomRequest::TransferOwnership { participant } => {
+                self.grant(by, id, act::TransferOwnership { participant })
+            }
+            RoomRequest::Bars {} => self.on_bars(by, id),
+            RoomRequest::Unbar { bar } => self.grant(by, id, act::Unbar { bar }),
             RoomRequest::SetRole { participant, role } => match role.try_into() {
                 Ok(role) => self.grant(by, id, act::SetRole { participant, role }),
                 Err(_) => self.answer(by, id, Err(ErrorCode::InvalidValue)),
@@ -157,12 +188,24 @@ impl RoomActor {
 
     /// Acts at once, and answers when the row is durable.
     fn cut<A: RoomAction>(&mut self, by: ParticipantId, id: u32, action: A) {
+        let asked = self.ask(by, action);
+        self.cut_with(by, id, asked, Room::apply);
+    }
+
+    /// The same for what needs more than its permit.
+    pub(super) fn cut_with<A: RoomAction>(
+        &mut self,
+        by: ParticipantId,
+        id: u32,
+        asked: Result<(Permit<A>, Audit), ErrorCode>,
+        act: impl FnOnce(&mut Room, Permit<A>, Timestamp) -> Result<(), ErrorCode>,
+    ) {
         let now = self.means.clock.now();
-        match self.ask(by, action) {
+        match asked {
             Err(code) => self.answer(by, id, Err(code)),
-            Ok((permit, audit)) => match self.room.apply(permit, now) {
+            Ok((permit, audit)) => match act(&mut self.room, permit, now) {
                 Err(code) => self.answer(by, id, Err(code)),
-                Ok(()) => self.acted = Some((by, id, durable(audit))),
+                Ok(()) => self.acted = Some((by, id, durable(audit), Done::Done {})),
             },
         }
     }
@@ -178,19 +221,9 @@ impl RoomActor {
             Err(code) => self.answer(by, id, Err(code)),
             Ok((permit, audit)) => {
                 let act: Act = Box::new(move |actor: &mut Self| {
-                    let person = actor.room.person(by).ok_or(ErrorCode::NotFound)?;
-                    let facts = permit
-                        .action()
-                        .settle(actor.room.facts_inside(person, permit.action())?);
-                    if !actor.means.guard.snapshot().allows(
-                        permit.action().kind(),
-                        person.role,
-                        &facts,
-                    ) {
-                        return Err(ErrorCode::NotAllowed);
-                    }
+                    actor.stands(by, permit.action())?;
                     let now = actor.means.clock.now();
-                    actor.room.apply(permit, now)
+                    actor.room.apply(permit, now).map(|()| Done::Done {})
                 });
                 self.hold(Some((by, id)), audit, act);
             }

@@ -70,6 +70,24 @@ impl Life {
                 Effect::Tell { to, .. } => {
                     assert!(self.seats.contains(&to), "someone is told who is not here")
                 }
+                Effect::SentBack { participant, knock } => {
+                    let flows = Source::ALL
+                        .iter()
+                        .any(|source| self.flowing.contains(&(participant, *source)));
+                    assert!(!flows, "someone waits before their sources are cut");
+                    assert!(
+                        self.seats.remove(&participant),
+                        "someone is sent back who was not here"
+                    );
+                    self.waiting.insert(knock);
+                }
+                Effect::TellWaiting { to, .. } => {
+                    let wait = to.iter().all(|knock| self.waiting.contains(knock));
+                    assert!(wait, "someone is told who does not wait");
+                }
+                Effect::ForgetBar { actor, .. } => {
+                    self.removed.remove(&actor);
+                }
                 Effect::SaveRemoval { actor, .. } => {
                     self.removed.insert(actor);
                 }
@@ -79,6 +97,8 @@ impl Life {
                 Effect::TellAll { .. }
                 | Effect::TellModerators { .. }
                 | Effect::SettingChanged { .. }
+                | Effect::SaveBar { .. }
+                | Effect::SaveOwner { .. }
                 | Effect::Changed => {}
             }
         }
@@ -137,6 +157,8 @@ impl Life {
         self.waiting_is_not_being_in();
         self.nobody_comes_in_who_may_not();
         self.a_room_without_hosts_is_locked();
+        self.a_room_has_one_owner();
+        self.who_is_barred_is_out();
         let settings = self.room.charter().settings;
         assert!(settings.check().is_ok(), "nothing guards the door");
         let next = self.room.deadline();
@@ -150,12 +172,7 @@ impl Life {
     fn effects_tell_all(&self) {
         let people = self.room.people().map(|person| &person.id);
         assert!(people.eq(&self.seats), "effects and people differ");
-        let knocks = self
-            .room
-            .lobby()
-            .in_order()
-            .into_iter()
-            .map(|knock| knock.id);
+        let knocks = self.room.lobby().in_order().map(|knock| knock.id);
         assert!(
             knocks.collect::<BTreeSet<_>>() == self.waiting,
             "effects and lobby differ"
@@ -213,6 +230,28 @@ impl Life {
             assert!(
                 times <= settings.sessions_per_identity().count(),
                 "someone is here too often"
+            );
+        }
+    }
+
+    fn a_room_has_one_owner(&self) {
+        let owner = self.room.charter().owner;
+        for person in self.room.people() {
+            let owns = person.who.account == Some(owner);
+            assert!(
+                owns == (person.role == Role::Owner),
+                "the owner is not the owner, or someone else is"
+            );
+        }
+    }
+
+    fn who_is_barred_is_out(&self) {
+        let bars = &self.room.charter().bars;
+        for person in self.room.people() {
+            let barred = bars.iter().any(|bar| bar.keeps_out(&person.who));
+            assert!(
+                !barred || self.seen.contains(&person.id) && person.role.is_moderator(),
+                "someone who is barred is in"
             );
         }
     }

@@ -9,7 +9,7 @@ import { grouped, GROUPS, isRelaxed, valueWords } from "../src/words/settings";
 import type { ParticipantView, Role, SettingView } from "@conclave/sdk";
 
 function setting(key: string, value = "a", values = ["a", "b"]): SettingView {
-  return { key, value, values, relax: "host", built: true };
+  return { key, value, values, relax: "host", built: true, level: "default", locked: false, may_change: true };
 }
 
 function person(role: Role): ParticipantView {

@@ -63,7 +63,27 @@ locked: boolean,
 /**
  * Who did it; absent when the room did so by itself.
  */
-by?: string, } | { "type": "setting_changed", 
+by?: string, } | { "type": "suspended", 
+/**
+ * Whether everything waits now.
+ */
+suspended: boolean, 
+/**
+ * Who did it.
+ */
+by: string, } | { "type": "spotlight", 
+/**
+ * Who.
+ */
+participant: string | null, } | { "type": "lobby_count", 
+/**
+ * All of them.
+ */
+waiting: number, 
+/**
+ * Those of them who are held apart as suspected.
+ */
+suspected: number, } | { "type": "setting_changed", 
 /**
  * The setting as it stands now.
  */
@@ -71,7 +91,11 @@ setting: SettingView,
 /**
  * Who changed it.
  */
-by: string, } | { "type": "count", 
+by: string, } | { "type": "settings", 
+/**
+ * All of them.
+ */
+settings: Array<SettingView>, } | { "type": "count", 
 /**
  * The number.
  */

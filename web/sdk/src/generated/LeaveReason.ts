@@ -3,4 +3,4 @@
 /**
  * Why a participant is no longer in the room.
  */
-export type LeaveReason = "left" | "removed" | "timed_out";
+export type LeaveReason = "left" | "removed" | "timed_out" | "sent_back";

@@ -4,11 +4,12 @@ import type { ErrorCode } from "./ErrorCode";
 import type { Event } from "./Event";
 import type { Failure } from "./Failure";
 import type { RoomView } from "./RoomView";
+import type { WaitingWord } from "./WaitingWord";
 
 /**
  * What the server says.
  */
-export type ServerMessage = { "type": "waiting", } | { "type": "admitted", 
+export type ServerMessage = { "type": "waiting", } | { "type": "message" } & WaitingWord | { "type": "admitted", 
 /**
  * The room as the participant may see it.
  */

@@ -1,0 +1,253 @@
+//! What hosts ask for that concerns many at once, or that needs more than its permit: each person it is about has a
+//! permit and a row of their own, and the answer comes when all of them are durable.
+
+use conclave_policy::actions as act;
+use conclave_policy::actions::ActionKind;
+use conclave_policy::facts::Target;
+
+use super::{Act, Done, RoomActor, all, durable};
+use crate::auth::name::tidy;
+use crate::bounded::Text;
+use crate::guard::Audit;
+use crate::ids::{self, BarId, KnockId, ParticipantId};
+use crate::rooms::outbound::{Phrase, WaitingWord};
+use crate::rooms::refusal::ErrorCode;
+use crate::rooms::request::Seen;
+use crate::rooms::room::RoomAction;
+use crate::rooms::view::BarView;
+
+/// The longest text for those who wait, in characters.
+const WORD: usize = 200;
+
+impl RoomActor {
+    pub(super) fn on_mute_all(&mut self, by: ParticipantId, id: u32, except: &[ParticipantId]) {
+        let targets = self.below(by, ActionKind::Mute);
+        let mute = |participant| act::Mute { participant };
+        let targets = targets.into_iter().filter(|id| !except.contains(id));
+        self.cut_each(
+            by,
+            id,
+            act::Mute { participant: by },
+            targets.map(mute).collect(),
+        );
+    }
+
+    pub(super) fn on_stop_all_shares(&mut self, by: ParticipantId, id: u32) {
+        let sharing = self
+            .below(by, ActionKind::StopShare)
+            .into_iter()
+            .filter(|id| {
+                self.room.person(*id).is_some_and(|person| {
+                    use conclave_policy::source::Source::{Screen, ScreenAudio};
+                    person.floor.is_live(Screen) || person.floor.is_live(ScreenAudio)
+                })
+            });
+        let stop = |participant| act::StopShare { participant };
+        self.cut_each(
+            by,
+            id,
+            act::StopShare { participant: by },
+            sharing.map(stop).collect(),
+        );
+    }
+
+    pub(super) fn on_deny_many(&mut self, by: ParticipantId, id: u32, knocks: &[KnockId]) {
+        let denials = knocks.iter().map(|knock| act::Deny { knock: *knock });
+        let nobody = act::Deny {
+            knock: KnockId::from_bytes([0; 16]),
+        };
+        self.cut_each(by, id, nobody, denials.collect());
+    }
+
+    pub(super) fn on_deny_all(&mut self, by: ParticipantId, id: u32) {
+        let everyone: Vec<_> = self.room.lobby().in_order().map(|knock| knock.id).collect();
+        self.on_deny_many(by, id, &everyone);
+    }
+
+    pub(super) fn on_admit_many(&mut self, by: ParticipantId, id: u32, knocks: Vec<Seen>) {
+        let mut permits = Vec::new();
+        let mut audits: Vec<Audit> = Vec::new();
+        let mut refusal = None;
+        for Seen { knock, version } in knocks {
+            match self.ask(by, act::Admit { knock, version }) {
+                Ok((permit, audit)) => {
+                    permits.push(permit);
+                    audits.push(audit);
+                }
+                Err(code) => refusal = Some(code),
+            }
+        }
+        if let (true, Some(code)) = (permits.is_empty(), refusal) {
+            return self.answer(by, id, Err(code));
+        }
+        let act: Act = Box::new(move |actor: &mut Self| {
+            let mut count = 0;
+            for permit in permits {
+                // As much may have changed before each of them as before one.
+                if actor.stands(by, permit.action()).is_ok() {
+                    let now = actor.means.clock.now();
+                    count += u32::from(actor.room.apply(permit, now).is_ok());
+                }
+            }
+            Ok(Done::Counted { count })
+        });
+        self.hold_all((by, id), audits, act);
+    }
+
+    pub(super) fn on_message_waiting(
+        &mut self,
+        by: ParticipantId,
+        id: u32,
+        knock: Option<KnockId>,
+        phrase: Option<Phrase>,
+        text: Option<&Text<800>>,
+    ) {
+        let word = match (phrase, text) {
+            (Some(phrase), None) => Some(WaitingWord::Phrase(phrase)),
+            (None, Some(text)) => tidy(text.as_str(), WORD).ok().map(WaitingWord::Text),
+            _ => None,
+        };
+        let Some(word) = word else {
+            return self.answer(by, id, Err(ErrorCode::InvalidValue));
+        };
+        let asked = self.ask(by, act::MessageWaiting { knock });
+        self.cut_with(by, id, asked, |room, permit, now| {
+            room.message_waiting(permit, word, now)
+        });
+    }
+
+    pub(super) fn on_send_back(&mut self, by: ParticipantId, id: u32, participant: ParticipantId) {
+        let random = self.means.random.as_ref();
+        let (knock, becomes) = (ids::random(random), ids::random(random));
+        let asked = self.ask(by, act::SendBack { participant });
+        self.cut_with(by, id, asked, |room, permit, now| {
+            room.send_back(permit, knock, becomes, now)
+        });
+    }
+
+    pub(super) fn on_bar(&mut self, by: ParticipantId, id: u32, participant: ParticipantId) {
+        let bar: BarId = ids::random(self.means.random.as_ref());
+        let asked = self.ask(by, act::Bar { participant });
+        self.cut_with(by, id, asked, |room, permit, now| {
+            room.bar(permit, bar, now)
+        });
+    }
+
+    pub(super) fn on_lobby(
+        &mut self,
+        by: ParticipantId,
+        id: u32,
+        after: Option<KnockId>,
+        limit: u16,
+    ) {
+        let outcome = self.look(by, act::SeeLobby).and_then(|()| {
+            let knocks = self.room.knock_page(after, usize::from(limit))?;
+            let count = self.room.lobby_count();
+            Ok(Done::Lobby { knocks, count })
+        });
+        self.answer(by, id, outcome);
+    }
+
+    pub(super) fn on_bars(&mut self, by: ParticipantId, id: u32) {
+        let outcome = self.look(by, act::SeeBars).map(|()| Done::Bars {
+            bars: self.room.charter().bars.iter().map(BarView::of).collect(),
+        });
+        self.answer(by, id, outcome);
+    }
+
+    /// Whether someone may look at something; no row when they may.
+    fn look<A: RoomAction>(&self, by: ParticipantId, action: A) -> Result<(), ErrorCode> {
+        let person = self.room.person(by).ok_or(ErrorCode::NotFound)?;
+        let facts = self.room.facts_inside(person, &action)?;
+        let charter = self.room.charter();
+        let (org, room) = (charter.org, charter.room);
+        let (actor, role) = (person.who.actor, person.role);
+        let looked = self
+            .means
+            .guard
+            .look(org, actor, role, room, &facts, action);
+        looked.map(|_| ()).map_err(|_| ErrorCode::NotAllowed)
+    }
+
+    /// Everyone upon whom this one may do this.
+    fn below(&self, by: ParticipantId, kind: ActionKind) -> Vec<ParticipantId> {
+        let rules = self.means.guard.snapshot();
+        let Some(person) = self.room.person(by) else {
+            return Vec::new();
+        };
+        let facts = self.room.facts_of(person);
+        let may = |target| rules.allows(kind, person.role, &facts.with(target));
+        self.room
+            .people()
+            .filter(|other| other.id != by && may(Target::between(person.role, other.role)))
+            .map(|other| other.id)
+            .collect()
+    }
+
+    /// Cuts for each, acting at once; answered with how many when every row is durable. Upon nobody it is asked all the
+    /// same, so that whoever may not do it at all is refused and counted.
+    fn cut_each<A: RoomAction + Copy>(
+        &mut self,
+        by: ParticipantId,
+        id: u32,
+        upon_nobody: A,
+        actions: Vec<A>,
+    ) {
+        if actions.is_empty() && !self.may_upon_someone(by, upon_nobody) {
+            return self.answer(by, id, Err(ErrorCode::NotAllowed));
+        }
+        let mut rows = Vec::new();
+        let (mut count, mut refusal) = (0, None);
+        for action in actions {
+            let now = self.means.clock.now();
+            let outcome = self.ask(by, action).and_then(|(permit, audit)| {
+                self.room.apply(permit, now)?;
+                Ok(audit)
+            });
+            match outcome {
+                Ok(audit) => {
+                    rows.push(durable(audit));
+                    count += 1;
+                }
+                Err(code) => refusal = Some(code),
+            }
+        }
+        match refusal {
+            Some(code) if rows.is_empty() => self.answer(by, id, Err(code)),
+            _ => {
+                let row = Box::pin(all(rows.into_iter()));
+                self.acted = Some((by, id, row, Done::Counted { count }));
+            }
+        }
+    }
+
+    /// Whether this one may do such a thing upon someone of lower rank; a refusal is counted.
+    fn may_upon_someone<A: RoomAction>(&self, by: ParticipantId, action: A) -> bool {
+        let Some(person) = self.room.person(by) else {
+            return false;
+        };
+        let charter = self.room.charter();
+        let facts = self.room.facts_of(person).with(Target::Below);
+        let (actor, role) = (person.who.actor, person.role);
+        self.means
+            .guard
+            .look(charter.org, actor, role, charter.room, &facts, action)
+            .is_ok()
+    }
+
+    /// Whether a permit that was given before would be given now.
+    pub(super) fn stands<A: RoomAction>(
+        &self,
+        by: ParticipantId,
+        action: &A,
+    ) -> Result<(), ErrorCode> {
+        let person = self.room.person(by).ok_or(ErrorCode::NotFound)?;
+        let facts = action.settle(self.room.facts_inside(person, action)?);
+        let rules = self.means.guard.snapshot();
+        if rules.allows(action.kind(), person.role, &facts) {
+            Ok(())
+        } else {
+            Err(ErrorCode::NotAllowed)
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! What hosts do to a whole room, and what takes someone out of it or hands it over: suspension, spotlight, the way back
+//! to the waiting room, bars, the ownership. One short function an action; the target comes from the permit.
+
+use conclave_policy::actions::{
+    Bar as BarAction, LiftSuspension, MessageWaiting, SeeBars, SeeLobby, SendBack, Spotlight,
+    Suspend, TransferOwnership, Unbar,
+};
+use conclave_policy::permit::Permit;
+use conclave_policy::roles::Role;
+use conclave_policy::source::Source;
+
+use crate::clock::Timestamp;
+use crate::ids::{AccountId, ActorId, BarId, DeviceId, KnockId, LinkId, ParticipantId};
+use crate::rooms::effect::Effect;
+use crate::rooms::lobby::Knock;
+use crate::rooms::outbound::WaitingWord;
+use crate::rooms::person::Applicant;
+use crate::rooms::refusal::ErrorCode;
+use crate::rooms::room::{Room, RoomAction};
+use crate::rooms::timer::{Timer, WAIT};
+use crate::rooms::view::{DoneToYou, Event, LeaveReason};
+
+/// Someone thrown out for good, by everything that they are known again by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bar {
+    /// Which bar.
+    pub id: BarId,
+    /// The name they had.
+    pub name: String,
+    /// The account or guest.
+    pub actor: ActorId,
+    /// The account, if one was signed in.
+    pub account: Option<AccountId>,
+    /// The link that a guest came by.
+    pub link: Option<LinkId>,
+    /// The browser that a guest came with.
+    pub device: Option<DeviceId>,
+    /// Who did it.
+    pub by: ActorId,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Bar {
+    /// Whether it keeps this one out. A browser bars guests only: an account is known by itself.
+    pub fn keeps_out(&self, who: &Applicant) -> bool {
+        let link = who.link.as_ref().map(|link| link.id);
+        self.actor == who.actor
+            || self.link.is_some() && self.link == link
+            || who.account.is_none() && self.device.is_some() && self.device == who.device
+    }
+}
+
+impl Room {
+    /// Puts someone back into the waiting room, as a new knock: nothing that they had in the room goes on.
+    pub fn send_back(
+        &mut self,
+        permit: Permit<SendBack>,
+        id: KnockId,
+        becomes: ParticipantId,
+        now: Timestamp,
+    ) -> Result<(), ErrorCode> {
+        self.check(&permit)?;
+        let SendBack { participant } = permit.into_action();
+        let person = self.people.get(&participant).ok_or(ErrorCode::NotFound)?;
+        if !person.connected() || self.lobby.holds(person.who.actor) {
+            // Nobody is there who could wait, or they wait already: they may knock when they come.
+            self.let_go(participant, ErrorCode::CannotResume, LeaveReason::SentBack);
+            self.settle(now);
+            return Ok(());
+        }
+        for source in Source::ALL {
+            self.turn_off(participant, source);
+        }
+        self.forget(participant);
+        let person = self
+            .people
+            .remove(&participant)
+            .ok_or(ErrorCode::NotFound)?;
+        let knock = Knock {
+            id,
+            role: self.role_of(&person.who),
+            who: person.who,
+            becomes,
+            version: 1,
+            since: now,
+            while_locked: self.locked,
+            agreed_by: None,
+        };
+        let view = self.knock_view(&knock);
+        self.effects.push_back(Effect::SentBack {
+            participant,
+            knock: id,
+        });
+        if self.lobby.knock(knock).is_err() {
+            self.effects.push_back(Effect::TurnedAway {
+                knock: id,
+                code: ErrorCode::CannotJoin,
+            });
+        } else {
+            self.timers.set(Timer::Knock(id), now.after(WAIT));
+            self.tell_of_knock(view);
+        }
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Says something to those who wait. It is the only thing of the room that reaches them.
+    pub fn message_waiting(
+        &mut self,
+        permit: Permit<MessageWaiting>,
+        word: WaitingWord,
+        now: Timestamp,
+    ) -> Result<(), ErrorCode> {
+        self.check(&permit)?;
+        let MessageWaiting { knock } = permit.into_action();
+        let to = match knock {
+            Some(knock) => vec![self.lobby.get(knock).ok_or(ErrorCode::NotFound)?.id],
+            None => self.lobby.in_order().map(|knock| knock.id).collect(),
+        };
+        self.effects.push_back(Effect::TellWaiting { to, word });
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Throws someone out for good, and keeps by what they are known again.
+    pub fn bar(
+        &mut self,
+        permit: Permit<BarAction>,
+        id: BarId,
+        now: Timestamp,
+    ) -> Result<(), ErrorCode> {
+        self.check(&permit)?;
+        let by = permit.actor();
+        let BarAction { participant } = permit.into_action();
+        let who = &self
+            .people
+            .get(&participant)
+            .ok_or(ErrorCode::NotFound)?
+            .who;
+        let bar = Bar {
+            id,
+            name: who.name.clone(),
+            actor: who.actor,
+            account: who.account,
+            link: who.link.as_ref().map(|link| link.id),
+            device: who.device,
+            by,
+            at: now,
+        };
+        // Everyone whom the bar keeps out goes now: other tabs, other sessions from the same browser, and their knocks.
+        let people: Vec<_> = self
+            .people
+            .values()
+            .filter(|person| bar.keeps_out(&person.who) && !person.role.is_moderator())
+            .map(|person| person.id)
+            .collect();
+        let knocks: Vec<_> = self
+            .lobby
+            .in_order()
+            .filter(|knock| bar.keeps_out(&knock.who))
+            .map(|knock| knock.id)
+            .collect();
+        for person in people {
+            self.let_go(person, ErrorCode::Removed, LeaveReason::Removed);
+        }
+        for knock in knocks {
+            self.stop_waiting(knock);
+            self.effects.push_back(Effect::TurnedAway {
+                knock,
+                code: ErrorCode::Removed,
+            });
+        }
+        self.effects.push_back(Effect::SaveBar { bar: bar.clone() });
+        self.charter.bars.push(bar);
+        self.settle(now);
+        Ok(())
+    }
+
+    /// The bars of the room were changed from outside the session.
+    pub fn bars_changed(&mut self, bars: Vec<Bar>) {
+        self.charter.bars = bars;
+    }
+}
+
+/// These need more than their permit: see the functions above.
+macro_rules! with_more {
+    ($($name:ident)*) => {$(
+        impl RoomAction for $name {
+            fn target(&self) -> Option<ParticipantId> {
+                Some(self.participant)
+            }
+
+            fn act(_permit: Permit<Self>, _room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+                Err(ErrorCode::Internal)
+            }
+        }
+    )*};
+}
+
+with_more! { SendBack BarAction }
+
+impl RoomAction for MessageWaiting {
+    fn act(_permit: Permit<Self>, _room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        Err(ErrorCode::Internal)
+    }
+}
+
+impl RoomAction for SeeLobby {
+    fn act(_permit: Permit<Self>, _room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        Ok(())
+    }
+}
+
+impl RoomAction for SeeBars {
+    fn act(_permit: Permit<Self>, _room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        Ok(())
+    }
+}
+
+impl RoomAction for Unbar {
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        let Unbar { bar: id } = permit.into_action();
+        let place = room.charter.bars.iter().position(|bar| bar.id == id);
+        let bar = room.charter.bars.remove(place.ok_or(ErrorCode::NotFound)?);
+        room.charter.barred.remove(&bar.actor);
+        room.effects.push_back(Effect::ForgetBar {
+            bar: id,
+            actor: bar.actor,
+        });
+        Ok(())
+    }
+}
+
+impl RoomAction for Suspend {
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        let by = room.name_of(permit.actor());
+        room.suspended = true;
+        // Everyone's, the hosts' own too: what anyone turns on again is their own later act.
+        let everyone: Vec<_> = room.people.keys().copied().collect();
+        for participant in everyone {
+            for source in Source::ALL {
+                room.turn_off(participant, source);
+            }
+        }
+        room.lock(Some(by.clone()));
+        room.effects.push_back(Effect::TellAll {
+            event: Event::Suspended {
+                suspended: true,
+                by,
+            },
+        });
+        room.effects.push_back(Effect::AskAgain);
+        Ok(())
+    }
+}
+
+impl RoomAction for LiftSuspension {
+    /// The room stays locked: opening it is another decision.
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        let by = room.name_of(permit.actor());
+        if room.suspended {
+            room.suspended = false;
+            room.effects.push_back(Effect::TellAll {
+                event: Event::Suspended {
+                    suspended: false,
+                    by,
+                },
+            });
+        }
+        Ok(())
+    }
+}
+
+impl RoomAction for Spotlight {
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        let Spotlight { participant } = permit.into_action();
+        if participant.is_some_and(|id| !room.people.contains_key(&id)) {
+            return Err(ErrorCode::NotFound);
+        }
+        room.spotlight = participant;
+        Ok(())
+    }
+}
+
+impl RoomAction for TransferOwnership {
+    fn target(&self) -> Option<ParticipantId> {
+        Some(self.participant)
+    }
+
+    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
+        let TransferOwnership { participant } = *permit.action();
+        let by = room.name_of(permit.actor());
+        let former = room.charter.owner;
+        let target = room.people.get(&participant).ok_or(ErrorCode::NotFound)?;
+        let owner = target.who.account.ok_or(ErrorCode::NotAllowed)?;
+        room.charter.owner = owner;
+        room.charter.appointed.remove(&owner);
+        room.charter.appointed.insert(former, Role::Host);
+        let mut changed = Vec::new();
+        for person in room.people.values_mut() {
+            let role = match person.who.account {
+                Some(account) if account == owner => Role::Owner,
+                Some(account) if account == former => Role::Host,
+                _ => continue,
+            };
+            let led = person.role.is_moderator();
+            person.role = role;
+            changed.push((person.id, role, led));
+        }
+        for (id, role, led) in changed {
+            let what = DoneToYou::RoleChanged { role };
+            room.tell(
+                id,
+                Event::DoneToYou {
+                    what,
+                    by: by.clone(),
+                },
+            );
+            if !led {
+                room.show_lobby(id);
+            }
+        }
+        room.effects.push_back(Effect::SaveOwner {
+            owner,
+            former,
+            by: permit.actor(),
+        });
+        room.effects.push_back(Effect::AskAgain);
+        Ok(())
+    }
+}

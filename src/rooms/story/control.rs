@@ -1,0 +1,247 @@
+//! Stories of what hosts do: suspension, spotlight, the way back to the waiting room, bars, the ownership, two hosts at the
+//! door.
+
+use conclave_policy::permit::Permit;
+
+use super::*;
+use crate::ids::{BarId, DeviceId, LinkId};
+use crate::rooms::outbound::{Phrase, WaitingWord};
+use crate::rooms::person::GuestLink;
+
+impl Story {
+    fn permit<A: RoomAction>(&self, by: ParticipantId, action: A) -> Result<Permit<A>, ErrorCode> {
+        let person = self.room.person(by).ok_or(ErrorCode::NotFound)?;
+        let facts = self.room.facts_inside(person, &action)?;
+        let room = self.room.charter().room;
+        self.rules
+            .decide(person.who.actor, person.role, room, &facts, action)
+            .map_err(|_| ErrorCode::NotAllowed)
+    }
+
+    fn send_back(
+        &mut self,
+        by: ParticipantId,
+        participant: ParticipantId,
+    ) -> Result<KnockId, ErrorCode> {
+        let permit = self.permit(by, act::SendBack { participant })?;
+        let (knock, becomes) = (
+            KnockId::from_bytes(self.fresh()),
+            ParticipantId::from_bytes(self.fresh()),
+        );
+        self.room.send_back(permit, knock, becomes, self.now)?;
+        Ok(knock)
+    }
+
+    fn bar(&mut self, by: ParticipantId, participant: ParticipantId) -> Result<BarId, ErrorCode> {
+        let permit = self.permit(by, act::Bar { participant })?;
+        let bar = BarId::from_bytes(self.fresh());
+        self.room.bar(permit, bar, self.now)?;
+        Ok(bar)
+    }
+
+    fn publish(&mut self, who: ParticipantId, source: Source) -> Result<(), ErrorCode> {
+        let action = act::Publish {
+            participant: who,
+            source,
+        };
+        self.act(who, action)
+    }
+}
+
+#[test]
+fn a_suspension_stops_everyone_and_starts_nobody() {
+    let (mut story, owner, other) = Story::two();
+    story.publish(owner, Source::Camera).unwrap();
+    story.publish(other, Source::Microphone).unwrap();
+    story.effects();
+    story.act(owner, act::Suspend).unwrap();
+    assert!(story.room.locked() && story.room.suspended());
+    assert!(!story.live(owner, Source::Camera));
+    assert!(!story.live(other, Source::Microphone));
+    let first = story.effects().into_iter().next();
+    assert!(matches!(first, Some(Effect::Cut { .. })), "{first:?}");
+    // The owner leads on; the others wait.
+    assert_eq!(
+        story.publish(other, Source::Microphone),
+        Err(ErrorCode::NotAllowed)
+    );
+    story.publish(owner, Source::Microphone).unwrap();
+    story.act(owner, act::LiftSuspension).unwrap();
+    assert!(story.room.locked() && !story.room.suspended());
+    assert!(!story.live(other, Source::Microphone));
+    story.publish(other, Source::Microphone).unwrap();
+}
+
+#[test]
+fn whoever_is_sent_back_has_nothing_left_and_may_be_admitted_again() {
+    let (mut story, owner, other) = Story::two();
+    story.publish(other, Source::Microphone).unwrap();
+    story
+        .act(
+            owner,
+            act::Spotlight {
+                participant: Some(other),
+            },
+        )
+        .unwrap();
+    story.effects();
+    let knock = story.send_back(owner, other).unwrap();
+    assert!(story.room.person(other).is_none());
+    assert_eq!(story.room.spotlight(), None);
+    let effects = story.effects();
+    let place = |wanted: fn(&Effect) -> bool| effects.iter().position(wanted).unwrap();
+    assert!(
+        place(|e| matches!(e, Effect::Cut { .. }))
+            < place(|e| matches!(e, Effect::SentBack { .. }))
+    );
+    let becomes = story.room.lobby().get(knock).unwrap().becomes;
+    story.act(owner, act::Admit { knock, version: 1 }).unwrap();
+    assert!(!story.live(becomes, Source::Microphone));
+}
+
+#[test]
+fn someone_who_is_away_is_sent_back_to_the_street() {
+    let (mut story, owner, other) = Story::two();
+    story.room.lost(other, story.now);
+    story.send_back(owner, other).unwrap();
+    assert!(story.room.person(other).is_none() && story.room.lobby().is_empty());
+}
+
+#[test]
+fn nobody_sends_a_host_back_or_bars_one_but_the_owner() {
+    let (mut story, owner, host) = Story::two();
+    let role = NewRole::Host;
+    let make = act::SetRole {
+        participant: host,
+        role,
+    };
+    story.act(owner, make).unwrap();
+    let second = story.admitted(owner, Story::signed_in(3));
+    let make = act::SetRole {
+        participant: second,
+        role,
+    };
+    story.act(owner, make).unwrap();
+    assert_eq!(story.send_back(host, second), Err(ErrorCode::NotAllowed));
+    assert_eq!(story.bar(host, owner), Err(ErrorCode::NotAllowed));
+    story.bar(owner, second).unwrap();
+}
+
+#[test]
+fn a_bar_holds_by_link_and_browser_whatever_the_guest_calls_themself() {
+    let mut story = Story::with(SettingKey::SignIn, "guests_may_knock");
+    let owner = story.enter(Story::signed_in(OWNER)).unwrap();
+    let device = Some(DeviceId::from_bytes([8; 16]));
+    let link = Some(GuestLink {
+        id: LinkId::from_bytes([6; 16]),
+        label: "the auditor".into(),
+    });
+    let marked = |number, device, link| Applicant {
+        device,
+        link,
+        ..Story::guest(number)
+    };
+    let first = story.admitted(owner, marked(2, device, link.clone()));
+    let bar = story.bar(owner, first).unwrap();
+    let mut settings = story.room.charter().settings;
+    settings.set(SettingKey::RemovedMayReturn, "yes").unwrap();
+    story.room.settings_changed(settings, story.now);
+    // A new session, even where whoever was removed may come back.
+    for kept_out in [marked(3, device, None), marked(4, None, link)] {
+        assert_eq!(story.knock(kept_out), Err(ErrorCode::CannotJoin));
+    }
+    assert!(story.knock(marked(5, None, None)).is_ok());
+    story.act(owner, act::Unbar { bar }).unwrap();
+    assert!(story.knock(marked(6, device, None)).is_ok());
+}
+
+#[test]
+fn a_room_is_handed_over_and_its_former_owner_hosts_it() {
+    let (mut story, owner, other) = Story::two();
+    let hand_over = act::TransferOwnership { participant: other };
+    assert_eq!(
+        story.act(other, act::TransferOwnership { participant: other }),
+        Err(ErrorCode::NotAllowed)
+    );
+    story.act(owner, hand_over).unwrap();
+    let role = |id| story.room.person(id).unwrap().role;
+    assert_eq!((role(owner), role(other)), (Role::Host, Role::Owner));
+    assert_eq!(story.room.charter().owner, account(2));
+    let demote = act::SetRole {
+        participant: other,
+        role: NewRole::Attendee,
+    };
+    assert_eq!(story.act(owner, demote), Err(ErrorCode::NotAllowed));
+    assert!(
+        story
+            .effects()
+            .iter()
+            .any(|e| matches!(e, Effect::SaveOwner { .. }))
+    );
+}
+
+#[test]
+fn a_guest_is_never_made_the_owner() {
+    let mut story = Story::with(SettingKey::SignIn, "guests_may_knock");
+    let owner = story.enter(Story::signed_in(OWNER)).unwrap();
+    let guest = story.admitted(owner, Story::guest(2));
+    assert_eq!(
+        story.act(owner, act::TransferOwnership { participant: guest }),
+        Err(ErrorCode::NotAllowed)
+    );
+}
+
+#[test]
+fn where_two_must_agree_one_host_alone_lets_nobody_in() {
+    let (mut story, owner, host) = Story::two();
+    let make = act::SetRole {
+        participant: host,
+        role: NewRole::Host,
+    };
+    story.act(owner, make).unwrap();
+    story.room.charter.two_hosts = true;
+    let knock = story.knock(Story::signed_in(5)).unwrap();
+    let admit = act::Admit { knock, version: 1 };
+    story.act(owner, admit).unwrap();
+    story.act(owner, admit).unwrap();
+    assert!(story.room.lobby().get(knock).is_some());
+    // Whoever has agreed and is no longer a host does not count.
+    let unmake = act::SetRole {
+        participant: host,
+        role: NewRole::Attendee,
+    };
+    story.act(host, admit).unwrap();
+    assert!(story.room.lobby().get(knock).is_none());
+    let knock = story.knock(Story::signed_in(6)).unwrap();
+    let admit = act::Admit { knock, version: 1 };
+    story.act(host, admit).unwrap();
+    story.act(owner, unmake).unwrap();
+    story.act(owner, admit).unwrap();
+    assert!(story.room.lobby().get(knock).is_some());
+}
+
+#[test]
+fn a_word_reaches_those_who_wait_and_nobody_else_may_send_it() {
+    let (mut story, owner, other) = Story::two();
+    let knock = story.knock(Story::signed_in(5)).unwrap();
+    story.effects();
+    let word = WaitingWord::Phrase(Phrase::OneMoment);
+    assert!(
+        story
+            .permit(other, act::MessageWaiting { knock: None })
+            .is_err()
+    );
+    let permit = story
+        .permit(owner, act::MessageWaiting { knock: None })
+        .unwrap();
+    story
+        .room
+        .message_waiting(permit, word.clone(), story.now)
+        .unwrap();
+    let effects = story.effects();
+    let told = effects.iter().find_map(|e| match e {
+        Effect::TellWaiting { to, word } => Some((to.clone(), word.clone())),
+        _ => None,
+    });
+    assert_eq!(told, Some((vec![knock], word)));
+}
