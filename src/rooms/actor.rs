@@ -7,6 +7,7 @@ mod door;
 mod follow;
 mod hosts;
 mod media;
+mod preset;
 mod requests;
 mod settings;
 

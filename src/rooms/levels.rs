@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use conclave_policy::actions::{ActionKind, ChangeSetting};
+use conclave_policy::actions::{ActionKind, ChangeKind, ChangeSetting};
 use conclave_policy::engine::Snapshot;
-use conclave_policy::facts::Facts;
+use conclave_policy::facts::{Facts, Lock, Space};
 use conclave_policy::levels::{LevelError, Levels, OrgChoices, RoomChoices};
 use conclave_policy::permit::Permit;
+use conclave_policy::preview::Moment;
 use conclave_policy::settings::{SettingKey, Settings};
 
 use crate::clock::Timestamp;
@@ -39,28 +40,28 @@ impl Room {
     /// Asks for permitted changes to be kept, all or none. They hold once they were: see [`Room::room_chosen`].
     pub fn change_settings(
         &mut self,
-        permits: Vec<Permit<ChangeSetting>>,
+        settings: Vec<Permit<ChangeSetting>>,
+        kind: Option<Permit<ChangeKind>>,
     ) -> Result<(), ErrorCode> {
-        if self.ended() {
-            return Err(ErrorCode::Ended);
-        }
-        let Some(by) = permits.first().map(Permit::actor) else {
+        settings.iter().try_for_each(|permit| self.check(permit))?;
+        kind.iter().try_for_each(|permit| self.check(permit))?;
+        let mut actors = settings
+            .iter()
+            .map(Permit::actor)
+            .chain(kind.iter().map(Permit::actor));
+        let Some(by) = actors.next() else {
             return Ok(());
         };
-        let sound = |permit: &Permit<ChangeSetting>| {
-            permit.room() == self.charter.room
-                && permit.version() == self.version
-                && permit.actor() == by
-        };
-        if !permits.iter().all(sound) {
+        if actors.any(|other| other != by) {
             return Err(ErrorCode::Stale);
         }
-        let changes: Vec<_> = permits
+        let changes: Vec<_> = settings
             .iter()
             .map(|permit| (permit.action().key, permit.action().value))
             .collect();
         self.levels.chosen(&changes, by).map_err(refused)?;
-        self.effects.push_back(Effect::SaveSettings(permits));
+        self.effects
+            .push_back(Effect::SaveSettings { settings, kind });
         Ok(())
     }
 
@@ -93,7 +94,8 @@ impl Room {
     /// As if all of this had been chosen for the room at once, by nobody in particular.
     pub fn settings_changed(&mut self, settings: Settings, now: Timestamp) {
         let revision = self.levels.room().revision().saturating_add(1);
-        self.room_chosen(RoomChoices::of(&settings, revision), &Names::new(), now);
+        let room = RoomChoices::of(&settings, revision).with_kind(self.levels.kind(), None);
+        self.room_chosen(room, &Names::new(), now);
     }
 
     /// Whether this participant may change a setting now.
@@ -119,6 +121,24 @@ impl Room {
             .collect()
     }
 
+    /// How the room is now, for what is shown before something is changed.
+    pub fn moment(&self) -> Moment {
+        let places = self.charter.settings.max_participants().count();
+        Moment {
+            lock: if self.locked {
+                Lock::Locked
+            } else {
+                Lock::Open
+            },
+            hosted: self.hosted,
+            space: if self.people.len() < places {
+                Space::Free
+            } else {
+                Space::Full
+            },
+        }
+    }
+
     fn facts_of_setting(&self, facts: Facts, key: SettingKey) -> Facts {
         facts.with(self.levels.held(key))
     }
@@ -138,6 +158,11 @@ impl Room {
             let by = chosen.get(&key).or_else(|| chosen.values().next());
             let by = by.map(|by| self.name_among(*by, names)).unwrap_or_default();
             self.effects.push_back(Effect::SettingChanged { key, by });
+        }
+        if self.levels.kind() != before.kind() {
+            let by = self.levels.room().kind_by();
+            let by = by.map(|by| self.name_among(by, names)).unwrap_or_default();
+            self.kind_changed(&by);
         }
         self.effects.push_back(Effect::AskAgain);
         self.settle(now);
@@ -163,11 +188,12 @@ impl RoomAction for ChangeSetting {
     }
 
     fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
-        room.change_settings(vec![permit])
+        room.change_settings(vec![permit], None)
     }
 }
 
-fn refused(error: LevelError) -> ErrorCode {
+/// A change of settings that cannot stand, as a refusal.
+pub(in crate::rooms) fn refused(error: LevelError) -> ErrorCode {
     match error {
         LevelError::Locked | LevelError::Fixed => ErrorCode::NotAllowed,
         LevelError::Setting(_) => ErrorCode::InvalidValue,

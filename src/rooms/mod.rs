@@ -17,6 +17,7 @@ pub mod registry;
 pub mod request;
 pub mod room;
 pub mod seat;
+pub mod stage;
 pub mod timer;
 pub mod view;
 

@@ -1,9 +1,12 @@
 //! What a room says to one client, as it stands on the wire (`docs/protocol.md`).
 
+use conclave_policy::preview::Line;
 use serde::{Deserialize, Serialize};
 
 use crate::rooms::refusal::ErrorCode;
-use crate::rooms::view::{BarView, Event, KnockView, LobbyCount, RoomView, SourceStatsView};
+use crate::rooms::view::{
+    BarView, Event, KnockView, LobbyCount, RoomView, SettingView, SourceStatsView,
+};
 
 /// What the server says.
 #[derive(Debug, Serialize)]
@@ -122,6 +125,18 @@ pub enum Done {
     Answer {
         /// The SDP answer.
         sdp: String,
+    },
+    /// The answer to `preview_setting`.
+    Preview {
+        /// Who may do what now, and would then.
+        lines: Vec<Line>,
+    },
+    /// The answer to `apply_preset`.
+    Preset {
+        /// What was changed.
+        changed: Vec<SettingView>,
+        /// What the preset has otherwise and the organisation has locked.
+        kept: Vec<SettingView>,
     },
     /// The answer to `stats`.
     Stats {

@@ -46,6 +46,7 @@ impl Projection {
             spotlight: self.spotlight,
             lobby: self.lobby,
             count: self.count,
+            kind: room.levels().kind(),
             settings: room.setting_views(rules, viewer),
         }
     }

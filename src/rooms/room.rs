@@ -22,6 +22,7 @@ use crate::rooms::effect::Effect;
 use crate::rooms::lobby::{Knock, Lobby, PAGE};
 use crate::rooms::person::{Applicant, Person, Presence};
 use crate::rooms::refusal::ErrorCode;
+use crate::rooms::stage::Stage;
 use crate::rooms::timer::{EMPTY, HOST_GONE, Timer, Timers};
 use crate::rooms::view::{Event, KnockView, LeaveReason, LobbyCount};
 
@@ -81,6 +82,7 @@ pub trait RoomAction: Action + Sized {
 pub struct Room {
     pub(in crate::rooms) charter: Charter,
     pub(in crate::rooms) levels: Levels,
+    pub(in crate::rooms) stage: Stage,
     pub(in crate::rooms) version: PolicyVersion,
     pub(in crate::rooms) locked: bool,
     pub(in crate::rooms) suspended: bool,
@@ -90,7 +92,7 @@ pub struct Room {
     pub(in crate::rooms) timers: Timers,
     pub(in crate::rooms) effects: VecDeque<Effect>,
     started: bool,
-    hosted: bool,
+    pub(in crate::rooms) hosted: bool,
     ended: bool,
 }
 
@@ -102,6 +104,7 @@ impl Room {
         let chosen = RoomChoices::of(&charter.settings, 0);
         Self {
             levels: Levels::new(OrgChoices::default(), chosen),
+            stage: Stage::default(),
             charter,
             version,
             locked: false,
@@ -422,6 +425,7 @@ impl Room {
         for ghost in ghosts {
             self.let_go(ghost, ErrorCode::Replaced, LeaveReason::TimedOut);
         }
+        let role = self.inside(&who, role);
         self.people.insert(id, Person::new(id, who, role));
         if !self.started {
             self.started = true;

@@ -4,6 +4,7 @@ import type { KnockView } from "./KnockView";
 import type { LeaveReason } from "./LeaveReason";
 import type { MediaState } from "./MediaState";
 import type { ParticipantView } from "./ParticipantView";
+import type { RoomKind } from "./RoomKind";
 import type { SettingView } from "./SettingView";
 import type { SlotView } from "./SlotView";
 import type { Source } from "./Source";
@@ -88,6 +89,14 @@ suspected: number, } | { "type": "setting_changed",
  * The setting as it stands now.
  */
 setting: SettingView, 
+/**
+ * Who changed it.
+ */
+by: string, } | { "type": "kind_changed", 
+/**
+ * What it is for.
+ */
+kind: RoomKind, 
 /**
  * Who changed it.
  */

@@ -2,6 +2,7 @@
 import type { KnockView } from "./KnockView";
 import type { LobbyCount } from "./LobbyCount";
 import type { ParticipantView } from "./ParticipantView";
+import type { RoomKind } from "./RoomKind";
 import type { SettingView } from "./SettingView";
 
 /**
@@ -48,6 +49,10 @@ knocks?: Array<KnockView>,
  * How many are in the room; only for those who may see it.
  */
 count?: number, 
+/**
+ * What the room is for.
+ */
+kind: RoomKind, 
 /**
  * The settings as they stand.
  */
