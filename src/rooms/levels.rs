@@ -98,26 +98,27 @@ impl Room {
         self.room_chosen(room, &Names::new(), now);
     }
 
-    /// Whether this participant may change a setting now.
-    pub fn may_change(&self, rules: &Snapshot, viewer: &Person, key: SettingKey) -> bool {
-        let facts = self.facts_of_setting(self.facts_present(viewer), key);
-        rules.allows(
-            ActionKind::ChangeSetting,
-            viewer.role,
-            &facts.with(key.who_may_relax()),
-        )
+    /// The settings that this participant may change now.
+    pub fn changeable(&self, rules: &Snapshot, viewer: &Person) -> Vec<SettingKey> {
+        let facts = self.facts_present(viewer);
+        let may = |key: &SettingKey| {
+            let facts = self.facts_of_setting(facts, *key);
+            let facts = facts.with(key.who_may_relax());
+            rules.allows(ActionKind::ChangeSetting, viewer.role, &facts)
+        };
+        SettingKey::ALL.iter().copied().filter(may).collect()
     }
 
-    /// One setting as a participant sees it.
-    pub fn setting_view(&self, rules: &Snapshot, viewer: &Person, key: SettingKey) -> SettingView {
-        SettingView::of(&self.levels, key, self.may_change(rules, viewer, key))
-    }
-
-    /// Every setting as a participant sees it.
-    pub fn setting_views(&self, rules: &Snapshot, viewer: &Person) -> Vec<SettingView> {
-        SettingKey::ALL
-            .iter()
-            .map(|key| self.setting_view(rules, viewer, *key))
+    /// These settings as a participant sees them.
+    pub fn setting_views(
+        &self,
+        rules: &Snapshot,
+        viewer: &Person,
+        keys: &[SettingKey],
+    ) -> Vec<SettingView> {
+        let may = self.changeable(rules, viewer);
+        keys.iter()
+            .map(|key| SettingView::of(&self.levels, *key, may.contains(key)))
             .collect()
     }
 
@@ -153,7 +154,8 @@ impl Room {
     ) {
         self.charter.settings = self.levels.settings();
         self.charter.two_hosts = self.levels.org().two_hosts();
-        for key in self.levels.changed_since(before) {
+        let changed = self.levels.changed_since(before);
+        for key in changed.iter().copied() {
             // What was not chosen itself follows from one that was: a door that fell with another.
             let by = chosen.get(&key).or_else(|| chosen.values().next());
             let by = by.map(|by| self.name_among(*by, names)).unwrap_or_default();
@@ -163,6 +165,13 @@ impl Room {
             let by = self.levels.room().kind_by();
             let by = by.map(|by| self.name_among(by, names)).unwrap_or_default();
             self.kind_changed(&by);
+        }
+        // What was timed by the old values is timed anew, reckoned from the same start.
+        if changed.contains(&SettingKey::LockAfterStart) {
+            self.time_lock(now);
+        }
+        if changed.contains(&SettingKey::SessionLength) {
+            self.time_end(now);
         }
         self.effects.push_back(Effect::AskAgain);
         self.settle(now);

@@ -34,7 +34,7 @@ impl Projection {
         self.count = count(room, rules, viewer);
         self.lobby = lobby(room, rules, viewer);
         self.spotlight = room.spotlight().filter(|id| self.shows(*id));
-        self.may_change = may_change(room, rules, viewer);
+        self.may_change = room.changeable(rules, viewer);
         RoomView {
             room: room.charter().room,
             title: room.charter().title.clone(),
@@ -47,7 +47,7 @@ impl Projection {
             lobby: self.lobby,
             count: self.count,
             kind: room.levels().kind(),
-            settings: room.setting_views(rules, viewer),
+            settings: room.setting_views(rules, viewer, SettingKey::ALL),
         }
     }
 
@@ -92,9 +92,9 @@ impl Projection {
             events.push(Event::Count { count });
         }
         self.count = count;
-        let may = may_change(room, rules, viewer);
+        let may = room.changeable(rules, viewer);
         if may != self.may_change {
-            let settings = room.setting_views(rules, viewer);
+            let settings = room.setting_views(rules, viewer, SettingKey::ALL);
             events.push(Event::Settings { settings });
         }
         self.may_change = may;
@@ -158,11 +158,6 @@ fn count(room: &Room, rules: &Snapshot, viewer: &Person) -> Option<u32> {
 
 fn lobby(room: &Room, rules: &Snapshot, viewer: &Person) -> Option<LobbyCount> {
     allowed(room, rules, viewer, ActionKind::SeeLobby).then(|| room.lobby_count())
-}
-
-fn may_change(room: &Room, rules: &Snapshot, viewer: &Person) -> Vec<SettingKey> {
-    let may = |key: &SettingKey| room.may_change(rules, viewer, *key);
-    SettingKey::ALL.iter().copied().filter(may).collect()
 }
 
 fn line(room: &Room, rules: &Snapshot, person: &Person) -> ParticipantView {

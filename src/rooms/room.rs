@@ -91,7 +91,7 @@ pub struct Room {
     pub(in crate::rooms) lobby: Lobby,
     pub(in crate::rooms) timers: Timers,
     pub(in crate::rooms) effects: VecDeque<Effect>,
-    started: bool,
+    started: Option<Timestamp>,
     pub(in crate::rooms) hosted: bool,
     ended: bool,
 }
@@ -114,7 +114,7 @@ impl Room {
             lobby: Lobby::default(),
             timers,
             effects: VecDeque::new(),
-            started: false,
+            started: None,
             hosted: false,
             ended: false,
         }
@@ -427,18 +427,35 @@ impl Room {
         }
         let role = self.inside(&who, role);
         self.people.insert(id, Person::new(id, who, role));
-        if !self.started {
-            self.started = true;
-            self.start_timers(now);
+        if self.started.is_none() {
+            self.started = Some(now);
+            self.time_lock(now);
+            self.time_end(now);
         }
     }
 
-    fn start_timers(&mut self, now: Timestamp) {
-        if let Some(lock) = self.charter.settings.lock_after_start().duration() {
-            self.timers.set(Timer::LockAfterStart, now.after(lock));
+    /// Locks the room some time after its start, as the settings have it now; at once if that has passed.
+    pub(in crate::rooms) fn time_lock(&mut self, now: Timestamp) {
+        let Some(started) = self.started else { return };
+        match self.charter.settings.lock_after_start().duration() {
+            Some(wait) if started.after(wait) <= now => {
+                self.timers.stop(Timer::LockAfterStart);
+                self.lock(None);
+            }
+            Some(wait) => self.timers.set(Timer::LockAfterStart, started.after(wait)),
+            None => self.timers.stop(Timer::LockAfterStart),
         }
-        let length = self.charter.settings.session_length().duration();
-        self.timers.set(Timer::SessionEnd, now.after(length));
+    }
+
+    /// Ends the session when it has lasted as long as the settings let it; at once if it has lasted longer.
+    pub(in crate::rooms) fn time_end(&mut self, now: Timestamp) {
+        let Some(started) = self.started else { return };
+        let until = started.after(self.charter.settings.session_length().duration());
+        if until <= now {
+            self.end(ErrorCode::Ended);
+        } else {
+            self.timers.set(Timer::SessionEnd, until);
+        }
     }
 
     /// Takes someone out of the room: every source is cut before anything is said.

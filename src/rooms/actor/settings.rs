@@ -196,11 +196,7 @@ impl RoomActor {
             return Done::Done {};
         };
         let rules = self.means.guard.snapshot();
-        let views = |keys: &[SettingKey]| {
-            keys.iter()
-                .map(|key| self.room.setting_view(&rules, person, *key))
-                .collect()
-        };
+        let views = |keys: &[SettingKey]| self.room.setting_views(&rules, person, keys);
         Done::Preset {
             changed: views(changed),
             kept: views(kept),
@@ -260,11 +256,13 @@ impl RoomActor {
         let told: Vec<_> = self
             .room
             .people()
-            .map(|person| (person.id, self.room.setting_view(&rules, person, key)))
+            .map(|person| (person.id, self.room.setting_views(&rules, person, &[key])))
             .collect();
-        for (to, setting) in told {
-            let by = by.to_owned();
-            self.tell(to, Event::SettingChanged { setting, by });
+        for (to, settings) in told {
+            for setting in settings {
+                let by = by.to_owned();
+                self.tell(to, Event::SettingChanged { setting, by });
+            }
         }
     }
 }

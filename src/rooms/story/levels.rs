@@ -149,12 +149,8 @@ fn a_lock_refuses_hosts_and_owners_alike() {
     let change = act::ChangeSetting { key, value };
     assert_eq!(story.act(owner, change), Err(ErrorCode::NotAllowed));
     let person = story.room.person(owner).unwrap();
-    assert!(!story.room.may_change(&story.rules, person, key));
-    assert!(
-        story
-            .room
-            .may_change(&story.rules, person, SettingKey::Camera)
-    );
+    let may = story.room.changeable(&story.rules, person);
+    assert!(!may.contains(&key) && may.contains(&SettingKey::Camera));
 }
 
 #[test]
@@ -275,4 +271,38 @@ fn nobody_but_hosts_places_people_or_changes_what_the_room_is_for() {
         let change = story.act(by, act::ChangeKind { kind });
         assert_eq!(change, Err(ErrorCode::NotAllowed));
     }
+}
+
+#[test]
+fn when_a_room_locks_itself_follows_the_setting_from_the_same_start() {
+    let set = |story: &mut Story, owner, value| {
+        let key = SettingKey::LockAfterStart;
+        story.act(owner, act::ChangeSetting { key, value }).unwrap();
+    };
+    let (mut story, owner, _) = Story::two();
+    story.wait(300);
+    set(&mut story, owner, "never");
+    story.wait(600);
+    assert!(!story.room.locked());
+    set(&mut story, owner, "thirty_minutes");
+    story.wait(899);
+    assert!(!story.room.locked());
+    story.wait(1);
+    assert!(story.room.locked());
+    story.act(owner, act::Unlock {}).unwrap();
+    // The time that the stricter value gives has passed.
+    set(&mut story, owner, "ten_minutes");
+    assert!(story.room.locked());
+}
+
+#[test]
+fn a_session_that_has_lasted_too_long_ends_when_the_setting_says_so() {
+    let mut story = Story::with(SettingKey::SessionLength, "twenty_four_hours");
+    story.enter(Story::signed_in(OWNER)).unwrap();
+    story.wait(9 * 60 * 60);
+    assert!(!story.room.ended());
+    story
+        .room
+        .settings_changed(Settings::strictest(), story.now);
+    assert!(story.room.ended());
 }
