@@ -27,6 +27,29 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
+    /// A day such as `2026-11-21`, a second such as `2026-11-21T08:30:00Z` (both UTC), or milliseconds since the Unix epoch.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Ok(millis) = text.parse() {
+            return Some(Self(millis));
+        }
+        let (day, second) = match text.split_once('T') {
+            Some((day, second)) => (day, second.strip_suffix('Z')?),
+            None => (text, "00:00:00"),
+        };
+        let [year, month, day] = numbers(day, '-', [4, 2, 2])?;
+        let [hour, minute, second] = numbers(second, ':', [2, 2, 2])?;
+        let months = 1..=12;
+        if !months.contains(&month) || day < 1 || day > days_in(year, month) {
+            return None;
+        }
+        if hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        let days = days_before(year) + (1..month).map(|month| days_in(year, month)).sum::<i64>();
+        let seconds = ((days + day - 1) * 24 + hour) * 3600 + minute * 60 + second;
+        Some(Self(seconds * 1000))
+    }
+
     /// Later by `duration`; saturates.
     pub fn after(self, duration: Duration) -> Self {
         Self(
@@ -39,6 +62,40 @@ impl Timestamp {
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
+}
+
+/// Three numbers of so many digits.
+fn numbers(text: &str, between: char, digits: [usize; 3]) -> Option<[i64; 3]> {
+    let mut out = [0; 3];
+    let mut parts = text.split(between);
+    for (number, digits) in out.iter_mut().zip(digits) {
+        let part = parts.next()?;
+        let plain = part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit());
+        *number = plain.then(|| part.parse().ok())??;
+    }
+    parts.next().is_none().then_some(out)
+}
+
+const fn is_leap(year: i64) -> bool {
+    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+}
+
+const fn days_in(year: i64, month: i64) -> i64 {
+    match month {
+        2 if is_leap(year) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days from the Unix epoch to the first of January of a year of four digits.
+fn days_before(year: i64) -> i64 {
+    let from_nought = |year: i64| {
+        let past = year - 1;
+        past * 365 + past.div_euclid(4) - past.div_euclid(100) + past.div_euclid(400)
+    };
+    from_nought(year) - from_nought(1970)
 }
 
 impl fmt::Display for Timestamp {
@@ -131,6 +188,37 @@ impl Clock for ManualClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        for (text, millis) in [
+            ("1970-01-01", 0),
+            ("1970-01-02T00:00:01Z", 86_401_000),
+            ("2026-01-01", MANUAL_EPOCH),
+            ("2000-02-29", 951_782_400_000),
+            ("2024-12-31T23:59:59Z", 1_735_689_599_000),
+            ("1735689599000", 1_735_689_599_000),
+        ] {
+            assert_eq!(Timestamp::parse(text), Some(Timestamp(millis)), "{text}");
+        }
+        for text in [
+            "",
+            "2026",
+            "2026-1-1",
+            "2026-02-30",
+            "2025-02-29",
+            "2026-13-01",
+            "2026-00-01",
+            "2026-01-00",
+            "2026-01-01T24:00:00Z",
+            "2026-01-01T10:00:00",
+            "+026-01-01",
+            "2026-01-01-01",
+        ] {
+            let read = Timestamp::parse(text).filter(|_| text != "2026");
+            assert_eq!(read, None, "{text}");
+        }
+    }
 
     #[test]
     fn a_manual_clock_moves_only_when_told() {

@@ -20,6 +20,10 @@ pub struct Config {
     pub origins: Vec<String>,
     /// Certificate and key in PEM. Both absent: a self-signed certificate is made at the first start.
     pub tls: Tls,
+    /// Rules of the organisation beside those of the server.
+    pub policy: Policy,
+    /// Witnesses of the audit trail.
+    pub audit: Audit,
     /// Media transports.
     pub media: Media,
     /// Where Prometheus may ask; loopback by default.
@@ -42,6 +46,22 @@ pub struct Tls {
     pub key: Option<PathBuf>,
     /// Names in the self-signed certificate, beside `localhost` and the loopback addresses.
     pub names: Vec<String>,
+}
+
+/// Rules of the organisation beside those of the server.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// A file of rules that deny what the server's rules would allow. It is read again when it changes, and on SIGHUP.
+    pub rules: Option<PathBuf>,
+}
+
+/// Witnesses of the audit trail.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Audit {
+    /// A file, best on another disk, to which each signed head is appended: it tells when the whole database was turned back.
+    pub heads: Option<PathBuf>,
 }
 
 /// Media transports.
@@ -113,6 +133,8 @@ impl Default for Config {
             listen: SocketAddr::from(([0, 0, 0, 0], 8443)),
             origins: Vec::new(),
             tls: Tls::default(),
+            policy: Policy::default(),
+            audit: Audit::default(),
             media: Media::default(),
             metrics: SocketAddr::from(([127, 0, 0, 1], 9464)),
             proxies: Proxies::default(),

@@ -58,12 +58,17 @@ impl Guard {
     /// When the rules do not stand; the server must then not start.
     pub fn new(store: Store, clock: Arc<dyn Clock>) -> Result<Self, PolicyError> {
         let rules = Snapshot::built_in(PolicyVersion(1))?;
-        Ok(Self {
+        Ok(Self::with(rules, store, clock))
+    }
+
+    /// With any rules.
+    pub fn with(rules: Snapshot, store: Store, clock: Arc<dyn Clock>) -> Self {
+        Self {
             rules: RwLock::new(Arc::new(rules)),
             store,
             clock,
             counts: Arc::default(),
-        })
+        }
     }
 
     /// The rules that decide now: for what is shown, never for what is done.
@@ -74,8 +79,9 @@ impl Guard {
             .clone()
     }
 
-    /// Puts newer rules in place, as one row in the trail of the organisation. Older ones are refused and nothing changes.
-    pub fn swap(&self, org: OrgId, rules: Snapshot) -> Option<Audit> {
+    /// Puts newer rules in place, as one row in the trail of the organisation, which says which they are. Older ones are
+    /// refused and nothing changes.
+    pub fn swap(&self, org: OrgId, rules: Snapshot, which: String) -> Option<Audit> {
         let version = rules.version();
         {
             let mut current = self.rules.write().unwrap_or_else(PoisonError::into_inner);
@@ -84,7 +90,24 @@ impl Guard {
             }
             *current = Arc::new(rules);
         }
-        Some(self.note(org, "rules_swapped", None, None, NO_ROOM, None))
+        Some(self.note(org, "rules_swapped", None, None, NO_ROOM, Some(which)))
+    }
+
+    /// A standing permit that was asked for again after a swap of the rules, and refused: a row of its own.
+    pub fn fell(&self, org: OrgId, actor: ActorId, room: RoomId, denied: &Denied) -> Audit {
+        self.append(AuditEntry {
+            org,
+            at: self.clock.now(),
+            action: denied.kind.as_str(),
+            verdict: Verdict::Denied,
+            rule: denied.rule.map(|rule| rule.0),
+            policy_version: denied.version.0,
+            actor: Some(*actor.as_bytes()),
+            subject: None,
+            room: some(room),
+            detail: Some("standing".to_owned()),
+            count: 1,
+        })
     }
 
     /// Asks for a permit. The row names the action's own target.
@@ -176,6 +199,7 @@ impl Guard {
             action,
             room: some(room),
             rule: None,
+            version: self.snapshot().version().0,
             minute: self.minute(),
         });
     }
@@ -263,6 +287,7 @@ impl Guard {
             action: kind.as_str(),
             room: some(room),
             rule: denied.rule.map(|rule| rule.0),
+            version: denied.version.0,
             minute: self.minute(),
         });
     }
@@ -290,7 +315,6 @@ impl Guard {
 
     /// Writes late rows and the refusals of minutes before this one.
     async fn write_out(&self, before: i64) {
-        let version = self.snapshot().version().0;
         let due: Vec<AuditEntry> = {
             let mut counts = locked(&self.counts);
             let mut due: Vec<_> = counts.late.drain(..).collect();
@@ -302,7 +326,7 @@ impl Guard {
                 .collect();
             for key in passed {
                 let count = counts.denials.remove(&key).unwrap_or_default();
-                due.push(key.into_entry(count, version));
+                due.push(key.into_entry(count));
             }
             due
         };
@@ -339,19 +363,21 @@ struct Denial {
     action: &'static str,
     room: Option<RoomId>,
     rule: Option<u32>,
+    /// The rules that refused.
+    version: u64,
     /// Since the epoch.
     minute: i64,
 }
 
 impl Denial {
-    fn into_entry(self, count: u64, policy_version: u64) -> AuditEntry {
+    fn into_entry(self, count: u64) -> AuditEntry {
         AuditEntry {
             org: self.org,
             at: crate::clock::Timestamp::from_millis(self.minute.saturating_mul(MINUTE_MILLIS)),
             action: self.action,
             verdict: Verdict::Denied,
             rule: self.rule,
-            policy_version,
+            policy_version: self.version,
             actor: self.actor,
             subject: None,
             room: self.room,
@@ -576,16 +602,21 @@ mod tests {
                 .guard
                 .swap(
                     world.store.org(),
-                    Snapshot::built_in(PolicyVersion(1)).unwrap()
+                    Snapshot::built_in(PolicyVersion(1)).unwrap(),
+                    String::new()
                 )
                 .is_none()
         );
         let swapped = world.guard.swap(
             world.store.org(),
             Snapshot::built_in(PolicyVersion(2)).unwrap(),
+            "organisation=abc".to_owned(),
         );
         swapped.unwrap().await.unwrap();
         assert_eq!(world.guard.snapshot().version(), PolicyVersion(2));
-        assert_eq!(world.trail().await[0].action, "rules_swapped");
+        let trail = world.trail().await;
+        assert_eq!(trail[0].action, "rules_swapped");
+        assert_eq!(trail[0].detail.as_deref(), Some("organisation=abc"));
+        assert_eq!(trail[0].policy_version, 2);
     }
 }

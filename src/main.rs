@@ -1,4 +1,4 @@
-//! The command line: `conclave serve`, `conclave config check`, `conclave audit verify`. Reads the settings, starts the
+//! The command line: `conclave serve`, `conclave config`, `conclave policy`, `conclave audit`. Reads the settings, starts the
 //! server, and says in plain words what is wrong when it cannot.
 
 use std::net::SocketAddr;
@@ -7,8 +7,12 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use conclave::clock::Timestamp;
 use conclave::config::{Config, LogFormat};
+use conclave::ids::RoomId;
 use conclave::server::compose;
+use conclave::server::policy::{self, Examined, Question};
+use conclave::store::trail::AuditFilter;
 use conclave::telemetry;
 
 /// A moderated meeting server in which nobody is heard, seen or let in without a permit.
@@ -28,6 +32,11 @@ enum Command {
         #[command(subcommand)]
         what: ConfigCommand,
     },
+    /// Look at the rules.
+    Policy {
+        #[command(subcommand)]
+        what: PolicyCommand,
+    },
     /// Look at the audit trail.
     Audit {
         #[command(subcommand)]
@@ -43,8 +52,80 @@ enum ConfigCommand {
 
 #[derive(Subcommand)]
 enum AuditCommand {
-    /// Read the whole audit trail and find any row that was edited, dropped or swapped.
-    Verify(Where),
+    /// Read the whole audit trail and name any row that was edited, dropped, swapped or truncated.
+    Verify {
+        #[command(flatten)]
+        place: Where,
+        /// The file with signed heads that was kept outside, over the settings.
+        #[arg(long)]
+        heads: Option<PathBuf>,
+    },
+    /// Write the audit trail as lines of JSON: ids only, no names.
+    Export {
+        #[command(flatten)]
+        place: Where,
+        /// Not before this time: 2026-11-21, 2026-11-21T08:30:00Z, or milliseconds since 1970.
+        #[arg(long, value_parser = time)]
+        from: Option<Timestamp>,
+        /// Before this time.
+        #[arg(long, value_parser = time)]
+        to: Option<Timestamp>,
+        /// Only this room.
+        #[arg(long)]
+        room: Option<RoomId>,
+    },
+    /// Print the public key with which signed heads are checked.
+    Key(Where),
+}
+
+#[derive(Subcommand)]
+enum PolicyCommand {
+    /// Check an organisation's rules file and name each fault.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Print what everyone may do, and when.
+    Table {
+        #[command(flatten)]
+        place: Where,
+        /// Another rules file than that of the settings; `built-in` for none.
+        #[arg(long)]
+        rules: Option<PathBuf>,
+        /// Only this role.
+        #[arg(long)]
+        role: Option<String>,
+        /// Only this action.
+        #[arg(long)]
+        action: Option<String>,
+    },
+    /// Say which rule allows or denies something, or that none allows it.
+    Explain {
+        #[command(flatten)]
+        place: Where,
+        /// Another rules file than that of the settings; `built-in` for none.
+        #[arg(long)]
+        rules: Option<PathBuf>,
+        /// Who, such as `guest`.
+        #[arg(long)]
+        role: String,
+        /// What, such as `share_screen`.
+        #[arg(long)]
+        action: String,
+        /// The room whose settings count; without one the strictest do.
+        #[arg(long)]
+        room: Option<String>,
+        /// What is true, such as `right=granted`; may be given several times.
+        #[arg(long = "fact")]
+        facts: Vec<String>,
+    },
+    /// List the decisions that change from one rules file to another.
+    Diff {
+        /// The one, or `built-in`; alone it is compared with the server's own rules.
+        before: PathBuf,
+        /// The other, or `built-in`.
+        after: Option<PathBuf>,
+    },
 }
 
 #[derive(Args)]
@@ -104,21 +185,102 @@ fn run(command: &Command) -> anyhow::Result<()> {
             ));
             Ok(())
         }
-        Command::Audit {
-            what: AuditCommand::Verify(place),
+        Command::Policy { what } => policy(what),
+        Command::Audit { what } => audit(what),
+    }
+}
+
+fn policy(command: &PolicyCommand) -> anyhow::Result<()> {
+    let text = match command {
+        PolicyCommand::Check { file } => policy::check(file)?,
+        PolicyCommand::Table {
+            place,
+            rules,
+            role,
+            action,
         } => {
             let config = place.read()?;
-            let report = runtime()?.block_on(compose::verify_audit(&config))?;
-            match report.first_bad {
-                None => say(&format!(
-                    "{} rows, every link of the chain holds",
-                    report.rows
-                )),
-                Some(row) => anyhow::bail!("row {row} is altered, missing or out of place"),
+            let file = rules.as_deref().or(config.policy.rules.as_deref());
+            Examined::load(file)?.table(role.as_deref(), action.as_deref())?
+        }
+        PolicyCommand::Explain {
+            place,
+            rules,
+            role,
+            action,
+            room,
+            facts,
+        } => {
+            let mut config = place.read()?;
+            if rules.is_some() {
+                config.policy.rules.clone_from(rules);
             }
+            let question = Question {
+                role: role.clone(),
+                action: action.clone(),
+                room: room.clone(),
+                facts: facts.clone(),
+            };
+            runtime()?.block_on(compose::explain(&config, &question))?
+        }
+        PolicyCommand::Diff { before, after } => {
+            let (before, after) = match after {
+                Some(after) => (Some(before.as_path()), after),
+                None => (None, before),
+            };
+            Examined::load(before)?.changes(&Examined::load(Some(after))?)
+        }
+    };
+    say(&text);
+    Ok(())
+}
+
+fn audit(command: &AuditCommand) -> anyhow::Result<()> {
+    match command {
+        AuditCommand::Verify { place, heads } => {
+            let config = place.read()?;
+            let report = runtime()?.block_on(compose::verify_audit(&config, heads.as_deref()))?;
+            if report.findings.is_empty() {
+                say(&format!(
+                    "{} rows, every link of the chain holds; {} signed heads bear it out",
+                    report.rows, report.heads
+                ));
+                return Ok(());
+            }
+            let found: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+            anyhow::bail!("of {} rows:\n{}", report.rows, found.join("\n"))
+        }
+        AuditCommand::Export {
+            place,
+            from,
+            to,
+            room,
+        } => {
+            let config = place.read()?;
+            let filter = AuditFilter {
+                room: *room,
+                from: *from,
+                to: *to,
+                ..AuditFilter::default()
+            };
+            let mut out = std::io::BufWriter::new(std::io::stdout());
+            runtime()?.block_on(compose::export_audit(&config, &filter, &mut out))?;
+            Ok(())
+        }
+        AuditCommand::Key(place) => {
+            say(&compose::audit_key(&place.read()?)?);
             Ok(())
         }
     }
+}
+
+/// A point in time, as people write it.
+fn time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).ok_or_else(|| {
+        format!(
+            "`{text}` is neither like 2026-11-21, 2026-11-21T08:30:00Z nor milliseconds since 1970"
+        )
+    })
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -283,7 +283,7 @@ fn before_tests(text: &str) -> usize {
     let lines: Vec<_> = text.lines().collect();
     let tests = lines
         .windows(2)
-        .position(|pair| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod "));
+        .position(|pair| pair[0] == "#[cfg(test)]" && pair[1].contains("mod "));
     tests.unwrap_or(lines.len())
 }
 

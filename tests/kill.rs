@@ -203,9 +203,13 @@ fn no_acknowledged_row_is_lost_by_a_kill() {
         let said = killed(folder.path());
         runtime.block_on(async {
             let store = open(folder.path()).await;
-            let trail = store.verify_audit(store.org()).await.unwrap();
+            let trail = store
+                .verify_audit(store.org(), &Default::default())
+                .await
+                .unwrap();
             assert_eq!(
-                trail.first_bad, None,
+                trail.first_bad(),
+                None,
                 "the audit chain broke in round {round}"
             );
             for line in said.iter().filter(|line| is_acknowledgement(line)) {

@@ -1,6 +1,6 @@
 //! No answer that a client got is taken back when the server is killed. The real server is written to over its real interfaces
 //! by several clients at once and killed at a random moment; it starts again on the same folder, and everything that was
-//! acknowledged must be there: accounts, invitations, rooms with their passwords, settings, audit rows.
+//! acknowledged must be there: accounts, invitations, rooms with their passwords, settings, chat messages, audit rows.
 //!
 //! `CONCLAVE_KILLS` sets the number of rounds. `kill.rs` does the same to the store alone, faster and with more kinds of rows.
 #![expect(
@@ -50,6 +50,8 @@ const IN_MEETING: &[(&str, &str)] = &[
     ("microphone", "everyone_speaks"),
     ("last_host_leaves", "stay_open"),
 ];
+/// Messages that one person may send without a pause.
+const CHAT_AT_ONCE: u32 = 5;
 /// Budgets are for each network, and the clients name theirs.
 const VARIABLES: &[(&str, &str)] = &[
     ("CONCLAVE_PROXIES__TRUSTED", "[\"127.0.0.1/32\"]"),
@@ -81,6 +83,11 @@ enum Kept {
     },
     Account {
         email: String,
+    },
+    Chat {
+        room: String,
+        number: u64,
+        text: String,
     },
 }
 
@@ -229,6 +236,13 @@ impl Writer {
             self.note(Kept::Setting { room, key, value });
         }
         for turn in 0.. {
+            if turn < CHAT_AT_ONCE {
+                let (room, text) = (room.id.clone(), format!("message {turn}"));
+                let request = json!({"type": "chat", "text": text, "ref": turn.to_string()});
+                let sent = done(&mut socket, request).await?;
+                let number = sent["number"].as_u64().unwrap();
+                self.note(Kept::Chat { room, number, text });
+            }
             let locked = turn % 2 == 0;
             done(&mut socket, json!({"type": "lock", "locked": locked})).await?;
             let room = room.id.clone();
@@ -239,13 +253,13 @@ impl Writer {
 }
 
 /// Sends a request and waits until it is acknowledged; nothing once the server is gone.
-async fn done(socket: &mut Socket, request: Value) -> Option<()> {
+async fn done(socket: &mut Socket, request: Value) -> Option<Value> {
     let id = socket.send(request).await;
     loop {
         let message = socket.read().await?;
         if message["type"] == "reply" && message["id"] == id {
             assert!(message.get("ok").is_some(), "{message}");
-            return Some(());
+            return Some(message["ok"].clone());
         }
     }
 }
@@ -287,6 +301,10 @@ fn invitation(made: &Value) -> String {
 async fn killed(server: Server, people: &People) -> Vec<(Person, Vec<Kept>)> {
     let owner = Writer::new(&server, &people.owner);
     let room = server.room(&people.owner, "Meeting").await;
+    // The chat of a session that was killed goes with it, unless it is to be kept.
+    server
+        .set(&people.owner, &room, "chat_retention", "thirty_days")
+        .await;
     let (socket, _) = server.enter(&people.owner, &room).await;
     let mut tasks = vec![tokio::spawn(owner.clone().host(socket, room))];
     for _ in 0..INVITERS {
@@ -356,6 +374,9 @@ async fn lost(server: &Server, person: &Person, acknowledged: &[Kept]) -> usize 
                 reader.accept(token, &email).await.is_some()
             }
             Kept::Account { email } => reader.sign_in(email).await.is_some(),
+            Kept::Chat { room, number, text } => {
+                chat_is_there(server, person, room, *number, text).await
+            }
         };
         if !there {
             say(&format!("lost: {kept:?}"));
@@ -384,6 +405,28 @@ async fn setting_is_there(reader: &Writer, room: &str, key: &str, value: &str) -
     lines
         .iter()
         .any(|line| line["key"] == key && line["value"] == value)
+}
+
+/// Whether someone who was in when it was sent reads it in the next session.
+async fn chat_is_there(
+    server: &Server,
+    person: &Person,
+    room: &str,
+    number: u64,
+    text: &str,
+) -> bool {
+    let mut socket = server.socket(person).await;
+    socket.send(json!({"type": "join", "room": room})).await;
+    socket.next("admitted").await;
+    let page = socket
+        .ok(json!({"type": "chat_history", "limit": 100}))
+        .await;
+    socket.send(json!({"type": "leave"})).await;
+    socket.closed().await;
+    let messages = page["messages"].as_array().unwrap();
+    messages
+        .iter()
+        .any(|message| message["number"] == number && message["text"] == text)
 }
 
 /// Audit rows of a permitted action in a room.

@@ -93,6 +93,16 @@ kinds! {
     RaiseHand "raise_hand" by [Standing, Target];
     /// Going out.
     Leave "leave" by [Standing, Target];
+    /// Writing in the room chat.
+    WriteChat "write_chat" by [Standing, RoomChat];
+    /// Writing in the chat to one person alone.
+    WritePrivateChat "write_private_chat" by [Standing, PrivateChat];
+    /// Reading what was written in the room chat while one was in.
+    ReadChat "read_chat" by [Standing];
+    /// Reading what was written in this session before one came in.
+    ReadEarlierChat "read_earlier_chat" by [Standing, ChatHistory];
+    /// Deleting a message of the chat.
+    DeleteChat "delete_chat" by [Standing, Mine];
     /// Letting someone in who waits at the door.
     Admit "admit" by [Standing, Space];
     /// Sending away someone who waits at the door.
@@ -161,6 +171,10 @@ kinds! {
     CreateRoom "create_room" by [RoomCreation, CreateRight, OrgAdmin];
     /// Inviting someone to have an account.
     InviteAccount "invite_account" by [OrgAdmin];
+    /// Reading what was decided in a room.
+    ReadAudit "read_audit" by [Standing];
+    /// Reading what was decided anywhere in the organisation.
+    ReadOrganisationAudit "read_organisation_audit" by [OrgAdmin];
 }
 
 impl ActionKind {
@@ -273,6 +287,10 @@ units! {
     EndSession;
     /// Seeing the packet counts of each participant.
     SeeStats;
+    /// Reading what was written in the room chat while one was in.
+    ReadChat;
+    /// Reading what was written in this session before one came in.
+    ReadEarlierChat;
     /// Reading what a room is set up as.
     ReadRoom;
     /// Seeing who was thrown out for good.
@@ -291,6 +309,10 @@ units! {
     CreateRoom;
     /// Inviting someone to have an account.
     InviteAccount;
+    /// Reading what was decided in a room.
+    ReadAudit;
+    /// Reading what was decided anywhere in the organisation.
+    ReadOrganisationAudit;
 }
 
 actions! {
@@ -341,6 +363,21 @@ actions! {
         participant: ParticipantId,
         /// Up or down.
         raised: bool
+    }
+    /// Writing in the room chat.
+    WriteChat {
+        /// Who writes.
+        participant: ParticipantId
+    }
+    /// Writing in the chat to one person alone.
+    WritePrivateChat {
+        /// To whom.
+        participant: ParticipantId
+    }
+    /// Deleting a message of the chat.
+    DeleteChat {
+        /// Its number in the room.
+        number: u64
     }
     /// Going out.
     Leave {
@@ -478,8 +515,10 @@ impl OrgOption {
 
 of_one_kind! {
     plain: Enter Knock SeeLobby SeeCount Lock Unlock ReadPassword ChangePassword EndSession SeeStats ReadRoom EndRoom CreateRoom
-        InviteAccount ReadOrganisation SeeBars Suspend LiftSuspension ManageGuestLinks;
-    aimed: Resume Connect Watch SeeParticipant RaiseHand Leave Mute PauseVideo StopShare Remove Bar SendBack TransferOwnership;
+        InviteAccount SeeBars Suspend LiftSuspension ManageGuestLinks ReadOrganisation ReadChat ReadEarlierChat ReadAudit
+        ReadOrganisationAudit;
+    aimed: WriteChat WritePrivateChat Resume Connect Watch SeeParticipant RaiseHand Leave Mute PauseVideo StopShare Remove Bar
+        SendBack TransferOwnership;
     aimed at a source: Unpublish Ask Grant Withdraw;
     at the door: Admit Deny
 }
@@ -539,6 +578,16 @@ impl Action for SetRole {
 
     fn audit_words(&self) -> Option<String> {
         Some(Role::from(self.role).as_str().to_owned())
+    }
+}
+
+impl Action for DeleteChat {
+    fn kind(&self) -> ActionKind {
+        ActionKind::DeleteChat
+    }
+
+    fn audit_words(&self) -> Option<String> {
+        Some(self.number.to_string())
     }
 }
 

@@ -860,8 +860,8 @@ mod tests {
             .with(Standing::Admitted)
             .with(Target::Own)
             .with(crate::facts::Right::Granted)
-            .with(crate::settings::ScreenShare::Everyone)
-            .with(crate::facts::Suspension::Running);
+            .with(crate::settings::ScreenShare::Everyone);
+        let mine = crate::explain::assume(ActionKind::PublishScreen, Role::Host, mine).0;
         let ask = |role| snapshot.explain(ActionKind::PublishScreen, role, &mine);
         assert_eq!(
             (ask(Role::Host).allowed, ask(Role::Host).rule),

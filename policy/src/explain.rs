@@ -167,6 +167,11 @@ pub fn text(rule: RuleId, organisation: Option<&str>) -> Option<&str> {
     text.lines().nth(place)
 }
 
+/// The server's rules as they were written.
+pub const fn server_text() -> &'static str {
+    RULES
+}
+
 /// The first value of the fact that the condition names.
 fn named_first(when: &str, dimension: Dimension) -> Option<&'static str> {
     let term = when

@@ -6,8 +6,8 @@ use std::fmt;
 use crate::roles::Role;
 pub use crate::settings::Relax;
 use crate::settings::{
-    Camera, GuestRoster, Microphone, ParticipantCount, RoomCreation, ScreenShare, SignIn,
-    WaitingRoom,
+    Camera, ChatHistory, GuestRoster, Microphone, ParticipantCount, PrivateChat, RoomChat,
+    RoomCreation, ScreenShare, SignIn, WaitingRoom,
 };
 
 /// A value of one dimension. Sealed: the dimensions are these and no others.
@@ -190,7 +190,7 @@ facts! {
         /// It has locked it.
         Locked,
     }
-    /// Whether the knock, the resume secret or the room is the actor's own.
+    /// Whether the knock, the resume secret, the message or the room is the actor's own.
     Mine {
         /// It is.
         Yes,
@@ -380,6 +380,12 @@ dimensions! {
     GuestRoster("guest_roster"): GuestRoster as GuestRoster = [HostsAndSpeakers "hosts_and_speakers", Everyone "everyone"];
     /// The setting [`ParticipantCount`].
     ParticipantCount("participant_count"): ParticipantCount as ParticipantCount = [HostsOnly "hosts_only", Everyone "everyone"];
+    /// The setting [`RoomChat`].
+    RoomChat("room_chat"): RoomChat as RoomChat = [HostsWrite "hosts_write", EveryoneWrites "everyone_writes"];
+    /// The setting [`PrivateChat`].
+    PrivateChat("private_chat"): PrivateChat as PrivateChat = [Off "off", On "on"];
+    /// The setting [`ChatHistory`].
+    ChatHistory("chat_history"): ChatHistory as ChatHistory = [FromAdmission "from_admission", FromStart "from_start"];
     /// [`Subject`].
     Subject("subject"): Subject as Subject = [Moderator "moderator", Speaking "speaking", Quiet "quiet"];
     /// The setting [`RoomCreation`].
@@ -449,7 +455,10 @@ mod tests {
             ScreenShare,
             GuestRoster,
             ParticipantCount,
-            RoomCreation
+            RoomCreation,
+            RoomChat,
+            PrivateChat,
+            ChatHistory
         );
         named::<Relax>(&[Relax::Host, Relax::Admin, Relax::Fixed], |value| {
             snake(&format!("{value:?}"))

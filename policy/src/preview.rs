@@ -88,6 +88,12 @@ codes! {
         SeeRoster "see_roster",
         /// Seeing how many take part.
         SeeCount "see_count",
+        /// Writing in the chat.
+        WriteChat "write_chat",
+        /// Reading what is written in the chat.
+        ReadChat "read_chat",
+        /// Reading what was written before they came in.
+        ReadEarlierChat "read_earlier_chat",
     }
     /// What comes of it.
     Answer {
@@ -211,6 +217,9 @@ fn answer(rules: &Snapshot, moment: Moment, setup: Setup, who: Role, what: What)
         What::Share => publish(rules, role, &inside, ActionKind::PublishScreen),
         What::SeeRoster => roster(rules, role, &inside),
         What::SeeCount => yes(rules.allows(ActionKind::SeeCount, role, &inside)),
+        What::WriteChat => yes(rules.allows(ActionKind::WriteChat, role, &inside)),
+        What::ReadChat => yes(rules.allows(ActionKind::ReadChat, role, &inside)),
+        What::ReadEarlierChat => yes(rules.allows(ActionKind::ReadEarlierChat, role, &inside)),
     }
 }
 
@@ -247,6 +256,8 @@ fn inside(settings: &Settings) -> Facts {
         .with(settings.screen_share())
         .with(settings.guest_roster())
         .with(settings.participant_count())
+        .with(settings.room_chat())
+        .with(settings.chat_history())
 }
 
 fn enter(rules: &Snapshot, who: Role, door: &Facts) -> Answer {
@@ -369,6 +380,16 @@ mod tests {
         assert!(relaxed(SettingKey::SignIn).contains(&("guest", "enter", "refused", "waits")));
         let password = relaxed(SettingKey::Password);
         assert!(password.contains(&("attendee", "enter_without_password", "refused", "waits")));
+        assert_eq!(
+            relaxed(SettingKey::RoomChat),
+            ["presenter", "attendee", "guest"].map(|who| (who, "write_chat", "no", "yes"))
+        );
+        assert!(relaxed(SettingKey::ChatHistory).contains(&(
+            "guest",
+            "read_earlier_chat",
+            "no",
+            "yes"
+        )));
         assert_eq!(relaxed(SettingKey::CaptionEngine), []);
     }
 

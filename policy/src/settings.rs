@@ -274,7 +274,7 @@ settings! {
         Everyone = "everyone",
     }
     /// Who writes in the room chat.
-    room_chat: RoomChat, Host, later {
+    room_chat: RoomChat, Host, built {
         /// The owner and the hosts; all admitted read.
         HostsWrite = "hosts_write",
         /// All admitted.
@@ -302,14 +302,14 @@ settings! {
         On = "on",
     }
     /// What a late joiner reads of the chat.
-    chat_history: ChatHistory, Host, later {
+    chat_history: ChatHistory, Host, built {
         /// From their own admission on.
         FromAdmission = "from_admission",
         /// From the start of the session.
         FromStart = "from_start",
     }
     /// How long the chat is kept after the session.
-    chat_retention: ChatRetention, Admin, later {
+    chat_retention: ChatRetention, Admin, built {
         /// Not at all.
         None = "none",
         /// Thirty days.
@@ -501,6 +501,16 @@ impl ResumeWindow {
         match self {
             Self::TwoMinutes => Duration::from_secs(2 * 60),
             Self::TenMinutes => Duration::from_secs(10 * 60),
+        }
+    }
+}
+
+impl ChatRetention {
+    /// How long after the session, if at all.
+    pub const fn duration(self) -> Option<Duration> {
+        match self {
+            Self::None => None,
+            Self::ThirtyDays => Some(Duration::from_secs(30 * 24 * 60 * 60)),
         }
     }
 }

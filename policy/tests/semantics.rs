@@ -147,6 +147,18 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
         ActionKind::Leave | ActionKind::Unpublish => {
             (case.standing("admitted") || case.standing("disconnected")) && case.own()
         }
+        ActionKind::WriteChat => {
+            let everyone = case.is(Dimension::RoomChat, "everyone_writes");
+            moderates() || (everyone && role != Observer && case.standing("admitted"))
+        }
+        ActionKind::WritePrivateChat => false,
+        ActionKind::ReadChat => case.standing("admitted"),
+        ActionKind::ReadEarlierChat => {
+            case.standing("admitted") && case.is(Dimension::ChatHistory, "from_start")
+        }
+        ActionKind::DeleteChat => {
+            moderates() || (case.mine() && role != Observer && case.standing("admitted"))
+        }
         ActionKind::Admit => moderates() && case.free(),
         ActionKind::Mute
         | ActionKind::PauseVideo
@@ -190,7 +202,7 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
         ActionKind::ReadPassword | ActionKind::ChangePassword | ActionKind::ChangeKind => {
             moderates() || owner_outside()
         }
-        ActionKind::ReadRoom => {
+        ActionKind::ReadRoom | ActionKind::ReadAudit => {
             moderates() || (matches!(role, Owner | Host) && case.standing("outside"))
         }
         ActionKind::EndRoom => owner_outside(),
@@ -212,7 +224,9 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
                     || case.is(Dimension::CreateRight, "yes")
                     || case.admin())
         }
-        ActionKind::InviteAccount => role != Guest && case.admin(),
+        ActionKind::InviteAccount | ActionKind::ReadOrganisationAudit => {
+            role != Guest && case.admin()
+        }
     }
 }
 
@@ -271,7 +285,10 @@ fn who_is_outside_can_only_come_to_the_door_or_tend_their_own_room() {
                 | ActionKind::ChangeKind
         ) && role == Role::Owner
             && facts.value(Dimension::Mine) == Some("yes");
-        let hosted = matches!(kind, ActionKind::ReadRoom | ActionKind::ManageGuestLinks);
+        let hosted = matches!(
+            kind,
+            ActionKind::ReadRoom | ActionKind::ManageGuestLinks | ActionKind::ReadAudit
+        );
         let hosted_room = hosted && role.is_moderator();
         assert!(door || own_room || hosted_room, "{kind} by {role}");
     }
@@ -300,6 +317,7 @@ fn every_action_within_a_room_asks_how_the_actor_stands_to_it() {
                 | ActionKind::ReadOrganisation
                 | ActionKind::ChangeOrgSetting
                 | ActionKind::ChangeOption
+                | ActionKind::ReadOrganisationAudit
         );
         assert_ne!(
             kind.dimensions().contains(&Dimension::Standing),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::body::Strict;
 use crate::api::caller::{Changer, Reader};
 use crate::api::problem::Problem;
-use crate::api::rooms::{ask, look};
+use crate::api::rooms::{ask, look_at};
 use crate::api::router::Api;
 use crate::auth::name::tidy;
 use crate::bounded::Text;
@@ -101,7 +101,7 @@ pub(super) async fn list(
     Reader(principal): Reader,
     Path(id): Path<String>,
 ) -> Result<Json<GuestLinkList>, Problem> {
-    let permit = look(&api, &principal, &id, ManageGuestLinks).await?;
+    let permit = look_at(&api, &principal, &id, ManageGuestLinks).await?;
     let links = api
         .state
         .store

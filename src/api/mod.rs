@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides: who someone is comes from `auth`, what they may do from the guard.
 
+mod audit;
 mod body;
 mod caller;
 mod guestlinks;

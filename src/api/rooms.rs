@@ -270,7 +270,7 @@ pub(super) async fn ask<A: Action>(
 }
 
 /// Whether the caller may look at something of a room, from outside of it; no row when they may.
-pub(super) async fn look<A: Action>(
+pub(super) async fn look_at<A: Action>(
     api: &Api,
     principal: &Principal,
     id: &str,

@@ -11,7 +11,7 @@ use axum::routing::{any, get, patch, post};
 
 use crate::api::problem::Problem;
 use crate::api::running::RunningRooms;
-use crate::api::{guestlinks, invitations, organisation, rooms, sessions, settings};
+use crate::api::{audit, guestlinks, invitations, organisation, rooms, sessions, settings};
 use crate::auth::limits::{Rate, Rates};
 use crate::auth::request::Origins;
 use crate::auth::session::Auth;
@@ -77,6 +77,8 @@ pub fn router(state: ApiState) -> Router {
             "/api/rooms/{id}/settings",
             get(settings::show).patch(settings::change),
         )
+        .route("/api/rooms/{id}/audit", get(audit::of_room))
+        .route("/api/organisation/audit", get(audit::of_organisation))
         .route(
             "/api/rooms/{id}/guest-links",
             get(guestlinks::list).post(guestlinks::create),

@@ -1,5 +1,6 @@
 //! What running rooms have to be told when something about them changes from outside.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -21,4 +22,9 @@ pub trait RunningRooms: Send + Sync + 'static {
 
     /// The room was ended for good.
     fn ended(&self, room: RoomId) -> BoxFuture<'_, ()>;
+
+    /// The names of those who are in the room or wait, by every id under which the audit trail may speak of them.
+    fn names(&self, _room: RoomId) -> BoxFuture<'_, BTreeMap<[u8; 16], String>> {
+        Box::pin(async { BTreeMap::new() })
+    }
 }

@@ -91,7 +91,7 @@ pub(crate) fn tidy(text: &str, max_chars: usize) -> Result<String, NameError> {
 }
 
 /// Characters that take no place, fill a place invisibly, steer direction, or have no agreed look.
-fn is_hidden(c: char) -> bool {
+pub(crate) fn is_hidden(c: char) -> bool {
     let no_look = matches!(
         c.general_category(),
         GeneralCategory::Control

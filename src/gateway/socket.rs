@@ -357,7 +357,7 @@ fn to_room(
 
 fn visitor(principal: &Principal, address: IpAddr, store: &Store) -> Visitor {
     let actor = principal.actor();
-    let organisation = store.organisation().to_owned();
+    let organisation = store.organisation_name().to_owned();
     let network = store.address_id(principal.org, Network::of(address).as_bytes());
     let network = NetworkId::from_bytes(network);
     match &principal.who {

@@ -3,21 +3,23 @@
 //!
 //! Cuts act first and are answered when their audit row is durable; grants act only after it is.
 
+mod chat;
 mod door;
 mod follow;
 mod hosts;
 mod media;
 mod preset;
 mod requests;
+mod rules;
 mod settings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::auth::guesses::Guesser;
 use crate::auth::session::Auth;
@@ -132,14 +134,16 @@ pub enum ToRoom {
         /// What.
         event: PeerEvent,
     },
-    /// Settings were changed from outside the session.
-    SettingsChanged(SettingsNews),
     /// Who is barred was changed from outside the session.
     BarsChanged(Vec<Bar>),
+    /// Settings were changed from outside the session.
+    SettingsChanged(SettingsNews),
     /// The password was changed.
     PasswordChanged(Option<Secret<String>>),
     /// The rules were swapped.
     RulesChanged,
+    /// Someone reads the audit trail and wants to know who is who.
+    Names(oneshot::Sender<BTreeMap<[u8; 16], String>>),
     /// The session behind a connection ended: whatever that identity has here ends with it.
     SignedOut {
         /// Which connection.
@@ -169,6 +173,8 @@ enum Waited {
         durable: bool,
         act: Act,
     },
+    /// A row that nobody waits for.
+    Noted,
     /// A change that acted already: now it may be answered.
     Answer {
         by: (ParticipantId, u32),
@@ -176,6 +182,8 @@ enum Waited {
     },
     /// A change of settings.
     Settings(settings::Step),
+    /// The chat's: a message, a deletion or a page.
+    Chat(chat::Came),
 }
 
 type Act = Box<dyn FnOnce(&mut RoomActor) -> Result<Done, ErrorCode> + Send>;
@@ -197,21 +205,29 @@ pub struct RoomActor {
     acted: Option<(ParticipantId, u32, Durable, Done)>,
     asked: Option<settings::Asked>,
     dirty: bool,
+    /// The rules were swapped: what falls now is a row of its own in the trail.
+    swapped: bool,
+    /// Who does not receive, because the rules do not permit it.
+    blind: BTreeSet<ParticipantId>,
     /// When the hosts may next be told how many wait: a flood of knocks is told in steps.
     lobby_at: Timestamp,
     lobby_dirty: bool,
+    chat: chat::Chat,
 }
 
 impl RoomActor {
-    /// A task for a new session; `own` is a weak handle to its inbox, for media events.
+    /// A task for a new session; `own` is a weak handle to its inbox, for media events, and `last_chat` the last number
+    /// that the chat of the room has given.
     pub fn new(
         room: Room,
         means: Arc<Means>,
         password: Option<Secret<String>>,
         inbox: mpsc::Receiver<ToRoom>,
         own: mpsc::WeakSender<ToRoom>,
+        last_chat: u64,
     ) -> Self {
         Self {
+            chat: chat::Chat::new(room.charter().room, last_chat),
             room,
             means,
             password,
@@ -226,6 +242,8 @@ impl RoomActor {
             acted: None,
             asked: None,
             dirty: false,
+            swapped: false,
+            blind: BTreeSet::new(),
             lobby_at: Timestamp::from_millis(0),
             lobby_dirty: false,
         }
@@ -265,6 +283,7 @@ impl RoomActor {
         while let Some(waited) = self.waits.next().await {
             self.on_durable(waited).await;
         }
+        self.end_chat().await;
     }
 
     async fn on_message(&mut self, message: ToRoom) {
@@ -296,12 +315,11 @@ impl RoomActor {
                 transport,
                 event,
             } => self.on_media(participant, transport, event),
-            ToRoom::SettingsChanged(news) => self.on_news(news),
             ToRoom::BarsChanged(bars) => self.room.bars_changed(bars),
+            ToRoom::SettingsChanged(news) => self.on_news(news),
             ToRoom::PasswordChanged(password) => self.password = password,
-            ToRoom::RulesChanged => self
-                .room
-                .rules_changed(self.means.guard.snapshot().version()),
+            ToRoom::RulesChanged => self.on_rules_changed(),
+            ToRoom::Names(reply) => self.on_names(reply),
             ToRoom::SignedOut { connection } => self.on_signed_out(connection),
             ToRoom::SessionOver { participant } => self.on_session_over(participant),
             ToRoom::End(code) => self.room.end(code),
@@ -338,10 +356,15 @@ impl RoomActor {
     async fn on_durable(&mut self, waited: Waited) {
         match waited {
             Waited::Settings(step) => self.on_step(step).await,
+            Waited::Noted => {}
             Waited::Answer {
                 by: (by, id),
                 outcome,
             } => self.answer(by, id, outcome),
+            Waited::Chat(came) => {
+                self.on_chat_came(came);
+                self.follow_up().await;
+            }
             Waited::Grant {
                 by: None,
                 durable: false,

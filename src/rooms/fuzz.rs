@@ -139,6 +139,7 @@ impl Life {
             appointed: BTreeMap::from([(account(1), Role::Host), (account(2), Role::Presenter)]),
             barred: BTreeSet::new(),
             bars: Vec::new(),
+            leaders: BTreeMap::new(),
             two_hosts: false,
         };
         Self {

@@ -18,6 +18,8 @@ pub mod request;
 pub mod room;
 pub mod seat;
 pub mod stage;
+pub mod standing;
+pub mod talk;
 pub mod timer;
 pub mod view;
 

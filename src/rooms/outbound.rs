@@ -3,9 +3,10 @@
 use conclave_policy::preview::Line;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Timestamp;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::view::{
-    BarView, Event, KnockView, LobbyCount, RoomView, SettingView, SourceStatsView,
+    BarView, ChatView, Event, KnockView, LobbyCount, RoomView, SettingView, SourceStatsView,
 };
 
 /// What the server says.
@@ -137,6 +138,26 @@ pub enum Done {
         changed: Vec<SettingView>,
         /// What the preset has otherwise and the organisation has locked.
         kept: Vec<SettingView>,
+    },
+    /// The answer to `chat`: everyone who may read it has the message, and it lasts.
+    ChatSent {
+        /// Its number in the room.
+        #[cfg_attr(test, ts(type = "number"))]
+        number: u64,
+        /// When it was taken.
+        #[cfg_attr(test, ts(type = "number"))]
+        at: Timestamp,
+    },
+    /// The answer to `chat_history` and `chat_search`.
+    ChatPage {
+        /// The latest first.
+        messages: Vec<ChatView>,
+        /// Whether there may be more below `next`.
+        more: bool,
+        /// Where to go on: the `before` of the next request.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(type = "number", optional))]
+        next: Option<u64>,
     },
     /// The answer to `stats`.
     Stats {

@@ -25,6 +25,7 @@ pub struct Projection {
     lobby: Option<LobbyCount>,
     spotlight: Option<ParticipantId>,
     may_change: Vec<SettingKey>,
+    may_chat: bool,
 }
 
 impl Projection {
@@ -35,6 +36,7 @@ impl Projection {
         self.lobby = lobby(room, rules, viewer);
         self.spotlight = room.spotlight().filter(|id| self.shows(*id));
         self.may_change = room.changeable(rules, viewer);
+        self.may_chat = allowed(room, rules, viewer, ActionKind::WriteChat);
         RoomView {
             room: room.charter().room,
             title: room.charter().title.clone(),
@@ -48,6 +50,7 @@ impl Projection {
             count: self.count,
             kind: room.levels().kind(),
             settings: room.setting_views(rules, viewer, SettingKey::ALL),
+            may_chat: self.may_chat,
         }
     }
 
@@ -98,6 +101,10 @@ impl Projection {
             events.push(Event::Settings { settings });
         }
         self.may_change = may;
+        let may_chat = allowed(room, rules, viewer, ActionKind::WriteChat);
+        if std::mem::replace(&mut self.may_chat, may_chat) != may_chat {
+            events.push(Event::MayChat { may: may_chat });
+        }
         events
     }
 

@@ -1,6 +1,6 @@
 //! Finds the running session of a room, or starts one from what is stored. One session a room, however many come at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use conclave_policy::levels::Levels;
@@ -16,10 +16,14 @@ use crate::rooms::room::{Charter, Room};
 use crate::secret::Secret;
 use crate::store::bars::KeptBar;
 use crate::store::error::StoreError;
+use crate::store::roles::GivenRole;
 use crate::store::settings::StoredOrg;
 
 /// How many sessions may run at a time.
 const MAX_RUNNING: usize = 10_000;
+
+/// How many hosts' names are kept to compare newcomers with.
+const MAX_LEADERS: usize = 50;
 
 /// Every running session.
 pub struct Registry {
@@ -54,7 +58,7 @@ impl Registry {
             return Ok(found);
         }
         // Read outside the lock; a second reader of the same room finds the session of the first.
-        let (charter, levels, password) = self
+        let (charter, levels, password, last_chat) = self
             .read(org, room)
             .await
             .map_err(|_| ErrorCode::Unavailable)?
@@ -81,6 +85,7 @@ impl Registry {
             Some(password),
             inbox,
             sender.downgrade(),
+            last_chat,
         );
         running.tasks.spawn(actor.run());
         running.rooms.insert(room, sender.clone());
@@ -92,14 +97,25 @@ impl Registry {
         &self,
         org: OrgId,
         room: RoomId,
-    ) -> Result<Option<(Charter, Levels, Secret<String>)>, StoreError> {
+    ) -> Result<Option<(Charter, Levels, Secret<String>, u64)>, StoreError> {
         let store = &self.means.store;
         let Some(stored) = store.room(org, room).await? else {
             return Ok(None);
         };
         let roles = store.roles(org, room).await?;
+        let last_chat = store.last_chat_number(org, room).await?;
         let removals = store.removals(org, room, self.means.clock.now()).await?;
         let bars = store.bars(org, room).await?;
+        let hosts = roles
+            .iter()
+            .filter(|(_, role)| matches!(role, GivenRole::Host))
+            .map(|(account, _)| *account);
+        let mut leaders = BTreeMap::new();
+        for account in hosts.chain([stored.owner]).take(MAX_LEADERS) {
+            if let Some(found) = store.account(org, account).await? {
+                leaders.insert(account, found.name.expose().clone());
+            }
+        }
         let charter = Charter {
             org,
             room,
@@ -113,9 +129,10 @@ impl Registry {
                 .collect(),
             barred: removals.into_iter().map(|removal| removal.actor).collect(),
             bars: bars.into_iter().map(Bar::from).collect(),
+            leaders,
             two_hosts: stored.levels.org().two_hosts(),
         };
-        Ok(Some((charter, stored.levels, stored.password)))
+        Ok(Some((charter, stored.levels, stored.password, last_chat)))
     }
 
     /// The running session of a room, if there is one.

@@ -217,6 +217,45 @@ pub enum RoomRequest {
         /// Which.
         preset: Preset,
     },
+    /// Write in the room chat.
+    Chat {
+        /// At most 2000 characters.
+        #[cfg_attr(test, ts(type = "string"))]
+        text: Text<{ 12 * 1024 }>,
+        /// The client's own name for the message: sent again with the same name it is the same message.
+        #[cfg_attr(test, ts(type = "string"))]
+        #[serde(rename = "ref")]
+        reference: Text<64>,
+        /// For this person alone; left out, for everyone.
+        #[serde(default)]
+        #[cfg_attr(test, ts(type = "string", optional))]
+        to: Option<ParticipantId>,
+    },
+    /// Read the chat back, the latest first.
+    ChatHistory {
+        /// Only messages below this number.
+        #[serde(default)]
+        #[cfg_attr(test, ts(type = "number", optional))]
+        before: Option<u64>,
+        /// At most so many, and never more than 100.
+        limit: u8,
+    },
+    /// Look for words in the chat, the latest first.
+    ChatSearch {
+        /// All of them are in each message that is found, whatever the case.
+        #[cfg_attr(test, ts(type = "string"))]
+        words: Text<100>,
+        /// Only messages below this number.
+        #[serde(default)]
+        #[cfg_attr(test, ts(type = "number", optional))]
+        before: Option<u64>,
+    },
+    /// Take the text of a chat message away for good.
+    DeleteChat {
+        /// Which.
+        #[cfg_attr(test, ts(type = "number"))]
+        number: u64,
+    },
     /// End the session for everyone.
     End {},
     /// Media counters per participant and source, for moderators.

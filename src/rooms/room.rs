@@ -17,6 +17,7 @@ use conclave_policy::source::Source;
 
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, ActorId, KnockId, OrgId, ParticipantId, RoomId, SessionId};
+use crate::likeness::Likeness;
 use crate::rooms::control::Bar;
 use crate::rooms::effect::Effect;
 use crate::rooms::lobby::{Knock, Lobby, PAGE};
@@ -45,7 +46,9 @@ pub struct Charter {
     pub appointed: BTreeMap<AccountId, Role>,
     /// Identities that were removed and may not come back.
     pub barred: BTreeSet<ActorId>,
-    /// Whether two hosts must agree before someone who waits comes in.
+    /// The names of the owner and of accounts that host here, whether or not they are in: nobody should pass for them.
+    pub leaders: BTreeMap<AccountId, String>,
+    /// Whether two hosts must agree before someone who waits comes in, as the organisation has it.
     pub two_hosts: bool,
     /// Those thrown out for good, whatever the settings say.
     pub bars: Vec<Bar>,
@@ -385,6 +388,9 @@ impl Room {
             .with(settings.screen_share())
             .with(settings.guest_roster())
             .with(settings.participant_count())
+            .with(settings.room_chat())
+            .with(settings.private_chat())
+            .with(settings.chat_history())
     }
 
     /// What a roster line is about: guests see moderators and those who send something.
@@ -551,7 +557,25 @@ impl Room {
     /// Someone who waits, as hosts see them: also whom they may be taken for, and who has agreed to let them in.
     pub(in crate::rooms) fn knock_view(&self, knock: &Knock) -> KnockView {
         let agreed_by = knock.agreed_by.map(|actor| self.name_of(actor));
-        self.lobby.view(knock, None, agreed_by)
+        let likeness = Likeness::of(&knock.who.name);
+        let similar_to = self
+            .leaders()
+            .filter(|(account, _)| knock.who.account != Some(*account))
+            .map(|(_, name)| name)
+            .find(|name| likeness.resembles(&Likeness::of(name)))
+            .map(str::to_owned);
+        self.lobby.view(knock, similar_to, agreed_by)
+    }
+
+    /// Who leads here, in the room or not, with their names.
+    fn leaders(&self) -> impl Iterator<Item = (AccountId, &str)> {
+        let present = self
+            .people
+            .values()
+            .filter(|person| person.role.is_moderator())
+            .filter_map(|person| Some((person.who.account?, person.who.name.as_str())));
+        let appointed = self.charter.leaders.iter();
+        present.chain(appointed.map(|(account, name)| (*account, name.as_str())))
     }
 
     /// Tells the hosts of a line of the waiting room, while it is short enough to be shown whole.

@@ -144,6 +144,18 @@ impl Seat {
         })
     }
 
+    /// Takes the text out of a chat message that is kept for a client that comes back.
+    pub fn scrub(&mut self, number: u64) {
+        for (_, event) in &mut self.held {
+            if let Event::Chat { message } = event
+                && message.number == number
+            {
+                message.text.clear();
+                message.deleted = true;
+            }
+        }
+    }
+
     /// Answers a request. False if the client has just been cut off as too slow.
     pub fn reply(&mut self, id: u32, outcome: Result<Done, ErrorCode>) -> bool {
         let outcome = match outcome {

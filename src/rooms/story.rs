@@ -50,6 +50,7 @@ impl Story {
             appointed: BTreeMap::new(),
             barred: BTreeSet::new(),
             bars: Vec::new(),
+            leaders: BTreeMap::new(),
             two_hosts: false,
         };
         let now = Timestamp::from_millis(1_000_000);

@@ -277,6 +277,31 @@ pub struct RoomView {
     pub kind: RoomKind,
     /// The settings as they stand.
     pub settings: Vec<SettingView>,
+    /// Whether the receiver may write in the chat.
+    pub may_chat: bool,
+}
+
+/// One message of the chat. Name and role are the server's word, as they were when it was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct ChatView {
+    /// Its number in the room; later messages have higher ones.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub number: u64,
+    /// When it was sent, milliseconds since the epoch.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub at: Timestamp,
+    /// Who sent it.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub participant: ParticipantId,
+    /// The sender's name.
+    pub name: String,
+    /// The sender's role.
+    pub role: Role,
+    /// What was written: text, never markup. Empty when it was deleted.
+    pub text: String,
+    /// Whether it was deleted.
+    pub deleted: bool,
 }
 
 /// Why a participant is no longer in the room.
@@ -397,6 +422,24 @@ pub enum Event {
     Settings {
         /// All of them.
         settings: Vec<SettingView>,
+    },
+    /// Someone wrote in the chat.
+    Chat {
+        /// The message.
+        message: ChatView,
+    },
+    /// A message of the chat was deleted; whatever shows it forgets its text.
+    ChatDeleted {
+        /// Which.
+        #[cfg_attr(test, ts(type = "number"))]
+        number: u64,
+        /// Who did it.
+        by: String,
+    },
+    /// Whether the receiver may write in the chat changed.
+    MayChat {
+        /// Whether they may now.
+        may: bool,
     },
     /// How many are in the room, for those who may see it.
     Count {

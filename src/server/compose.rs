@@ -1,7 +1,9 @@
 //! Starts everything in order, and stops it in order: no new connections, rooms told and ended, answers finished,
 //! audit rows written, media stopped, database closed.
 
+use std::io::Write;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use conclave_policy::permit::PolicyVersion;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry as Metrics;
@@ -28,15 +31,20 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::gateway::counters::Counters;
 use crate::gateway::upgrade::{self, Gateway};
-use crate::guard::Guard;
+use crate::guard::{Guard, NO_ROOM};
 use crate::rooms::actor::Means;
 use crate::rooms::registry::Registry;
 use crate::secret::{RandomSource, SystemRandom};
+use crate::server::heads::{self, Heads};
 use crate::server::listener::{self, Crowd, Door};
+use crate::server::policy::{Examined, Question};
+use crate::server::rules::{self, RulesMetrics, Watcher};
 use crate::server::{certificate, web};
-use crate::store::audit::AuditReport;
 use crate::store::database::Store;
+use crate::store::heads::HeadKey;
 use crate::store::seal::SealingKeys;
+use crate::store::trail::AuditFilter;
+use crate::store::verify::AuditReport;
 use crate::telemetry;
 use crate::udp::plane::{MediaPlane, MediaSettings};
 
@@ -65,7 +73,31 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
     let (media, media_thread) =
         MediaPlane::start(media, random.clone()).context("`media.listen` cannot be used")?;
 
-    let guard = Arc::new(Guard::new(store.clone(), clock.clone())?);
+    // Before any session runs: whatever chat runs by the books was left behind when the server was killed.
+    store.end_lost_chats().await?;
+    let loaded = rules::load(config.policy.rules.as_deref(), PolicyVersion(1))
+        .context("`policy.rules` cannot be used")?;
+    let text = loaded.text().map(str::to_owned);
+    let guard = Arc::new(Guard::with(loaded.snapshot, store.clone(), clock.clone()));
+    // From here on the trail says which rules its version numbers speak of.
+    guard
+        .note(
+            store.org(),
+            "rules_loaded",
+            None,
+            None,
+            NO_ROOM,
+            Some(loaded.which),
+        )
+        .await?;
+    let heads = Heads::start(
+        store.clone(),
+        clock.clone(),
+        random.as_ref(),
+        &config.data,
+        config.audit.heads.clone(),
+    );
+    let heads = Arc::new(heads.await?);
     let auth = Arc::new(Auth::start(store.clone(), clock.clone(), random.clone()).await?);
     let means = Means {
         guard: guard.clone(),
@@ -76,6 +108,7 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
         random,
     };
     let rooms = Arc::new(Registry::new(Arc::new(means)));
+    let chat_clock = clock.clone();
     let (stop, stopping) = watch::channel(false);
     let counters = Arc::new(Counters::default());
     let open = counters.connections.clone();
@@ -89,6 +122,18 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
         "Connections that came to nothing",
         failed.clone(),
     );
+    let rules_metrics = RulesMetrics::default();
+    rules_metrics.register(&mut metrics);
+    heads.register(&mut metrics);
+    let watcher = Watcher::new(
+        config.policy.rules.clone(),
+        text,
+        guard.clone(),
+        rooms.clone(),
+        store.clone(),
+        rules_metrics,
+    );
+    let watcher = tokio::spawn(watcher.watch(stopping.clone()));
     let parts = Parts {
         config: &config,
         address,
@@ -125,17 +170,32 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
         let guard = guard.clone();
         async move { guard.keep().await }
     });
+    let chats = tokio::spawn({
+        let (store, clock) = (store.clone(), chat_clock);
+        async move { store.keep_chats(clock).await }
+    });
+    let signer = tokio::spawn({
+        let heads = heads.clone();
+        async move { heads.keep().await }
+    });
     announce(&config, address, &auth, say).await?;
 
     wait_for_signal().await?;
     tracing::info!("stopping");
     rooms.drain().await;
+    let ended = SystemClock.now();
     stop.send_replace(true);
     goodbyes(&open).await;
     serving.await.context("the listener failed")?;
     operator.await.context("the metrics listener failed")??;
     keeper.abort();
+    chats.abort();
+    // What ended just now is wiped now; if there is too much of it, the rest when the server starts again.
+    let _wiped = tokio::time::timeout(GOODBYES, store.wipe_chats(ended)).await;
+    signer.abort();
+    watcher.await.context("the watch over the rules failed")?;
     guard.flush().await;
+    heads.sign().await;
     tokio::task::spawn_blocking(move || media_thread.stop())
         .await
         .context("the media thread failed")?;
@@ -144,12 +204,44 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads the whole audit trail of a data folder.
-pub async fn verify_audit(config: &Config) -> anyhow::Result<AuditReport> {
+/// Reads the whole audit trail of a data folder, and holds it against the signed heads inside and outside.
+pub async fn verify_audit(config: &Config, outside: Option<&Path>) -> anyhow::Result<AuditReport> {
     let store = open(config, &SystemClock, Arc::new(SystemRandom)).await?;
-    let report = store.verify_audit(store.org()).await?;
+    let outside = outside.or(config.audit.heads.as_deref());
+    let report = heads::verify(&store, &config.data, outside).await;
     store.close().await;
-    Ok(report)
+    report
+}
+
+/// Writes the audit trail of a data folder as lines of JSON.
+pub async fn export_audit(
+    config: &Config,
+    filter: &AuditFilter,
+    out: &mut (dyn Write + Send),
+) -> anyhow::Result<u64> {
+    let store = open(config, &SystemClock, Arc::new(SystemRandom)).await?;
+    let exported = heads::export(&store, filter, out).await;
+    store.close().await;
+    exported
+}
+
+/// With what the signed heads of a data folder are checked.
+pub fn audit_key(config: &Config) -> anyhow::Result<String> {
+    let key = HeadKey::load(&config.data).context("the audit key cannot be used")?;
+    let key = key.context("there is no audit key yet: the server makes one when it starts")?;
+    Ok(key.public().to_string())
+}
+
+/// Why the server would allow or deny something, with the settings of a room of this data folder if one is named.
+pub async fn explain(config: &Config, question: &Question) -> anyhow::Result<String> {
+    let rules = Examined::load(config.policy.rules.as_deref())?;
+    if question.room.is_none() {
+        return rules.explain(question, None).await;
+    }
+    let store = open(config, &SystemClock, Arc::new(SystemRandom)).await?;
+    let explained = rules.explain(question, Some(&store)).await;
+    store.close().await;
+    explained
 }
 
 async fn open(

@@ -2,8 +2,11 @@
 
 pub mod certificate;
 pub mod compose;
+pub mod heads;
 pub mod listener;
 pub mod patience;
+pub mod policy;
 pub mod proxy;
+pub mod rules;
 mod running;
 pub mod web;

@@ -1,9 +1,11 @@
 //! Tells running rooms what the control plane changed about them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
 
 use crate::api::running::RunningRooms;
 use crate::ids::RoomId;
@@ -29,6 +31,16 @@ impl RunningRooms for Registry {
 
     fn ended(&self, room: RoomId) -> BoxFuture<'_, ()> {
         tell(self, room, ToRoom::End(ErrorCode::Ended)).boxed()
+    }
+
+    fn names(&self, room: RoomId) -> BoxFuture<'_, BTreeMap<[u8; 16], String>> {
+        async move {
+            let (reply, names) = oneshot::channel();
+            tell(self, room, ToRoom::Names(reply)).await;
+            // A session that does not run knows nobody.
+            names.await.unwrap_or_default()
+        }
+        .boxed()
     }
 }
 

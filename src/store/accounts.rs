@@ -115,6 +115,27 @@ impl Store {
         found.map(|row| read(&row, self.keys(), org)).transpose()
     }
 
+    /// The name of an account, whether it has ended or not: for those who read what it did.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn account_name(
+        &self,
+        org: OrgId,
+        id: AccountId,
+    ) -> Result<Option<Secret<String>>, StoreError> {
+        let found = sqlx::query("SELECT name FROM accounts WHERE org_id = $1 AND account_id = $2")
+            .bind(org.as_bytes().as_slice())
+            .bind(id.as_bytes().as_slice())
+            .fetch_optional(self.reads())
+            .await?;
+        found
+            .map(|found| {
+                row::sealed_text(&found, self.keys(), NAME, &[org.as_bytes(), id.as_bytes()])
+            })
+            .transpose()
+    }
+
     /// Whether the organisation has ever had an account. Only before that may an owner's link be given out.
     ///
     /// # Errors

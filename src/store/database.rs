@@ -4,6 +4,7 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::sqlite::{
@@ -15,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::ids::{self, OrgId};
 use crate::secret::Secret;
 use crate::store::audit;
-use crate::store::error::OpenError;
+use crate::store::error::{OpenError, StoreError};
 use crate::store::migrate::migrator;
 use crate::store::row;
 use crate::store::seal::{Column, SealingKeys};
@@ -28,6 +29,8 @@ const READERS: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The name of the first organisation, until it is given another.
 const FIRST_NAME: &str = "Conclave";
+/// How long the scrubbing of the log waits for readers; writers wait with it.
+const SCRUB_PATIENCE: Duration = Duration::from_millis(20);
 const ORGANISATION_NAME: Column = Column {
     table: "organisations",
     name: "name",
@@ -46,6 +49,9 @@ struct Inner {
     keys: Arc<SealingKeys>,
     org: OrgId,
     organisation: Secret<String>,
+    options: SqliteConnectOptions,
+    /// Whether the log may hold rows that were taken away for good.
+    stale: AtomicBool,
 }
 
 impl Store {
@@ -68,6 +74,8 @@ impl Store {
             .busy_timeout(PATIENCE)
             // Nothing is written beside the database, not even while sorting.
             .pragma("temp_store", "memory")
+            // What is taken away is overwritten, not only unlinked.
+            .pragma("secure_delete", "on")
             .disable_statement_logging();
         let mut connection: SqliteConnection =
             options.connect().await.map_err(OpenError::Database)?;
@@ -82,7 +90,7 @@ impl Store {
             .connect_with(options.clone().pragma("query_only", "on"))
             .await
             .map_err(OpenError::Database)?;
-        let writer = Writer::start(connection, options);
+        let writer = Writer::start(connection, options.clone());
         Ok(Self {
             inner: Arc::new(Inner {
                 writer,
@@ -90,6 +98,8 @@ impl Store {
                 keys,
                 org,
                 organisation,
+                options,
+                stale: AtomicBool::new(false),
             }),
         })
     }
@@ -100,13 +110,46 @@ impl Store {
     }
 
     /// Its name, as it stands beside those who sign in with it.
-    pub fn organisation(&self) -> &str {
+    pub fn organisation_name(&self) -> &str {
         self.inner.organisation.expose()
     }
 
     /// Whether the database answers now.
     pub async fn ready(&self) -> bool {
         sqlx::query("SELECT 1").execute(self.reads()).await.is_ok()
+    }
+
+    /// Something is taken away for good: the log is scrubbed of it when [`Store::scrub_log`] is called next.
+    pub(super) fn was_taken_away(&self) {
+        self.inner.stale.store(true, Ordering::Release);
+    }
+
+    /// Empties the log into the database if something was taken away, for the log holds it as it was before. True when
+    /// nothing of the kind is left in it; false when others are at work there just now.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn scrub_log(&self) -> Result<bool, StoreError> {
+        if !self.inner.stale.swap(false, Ordering::AcqRel) {
+            return Ok(true);
+        }
+        let scrubbed = self.empty_log().await;
+        if !matches!(scrubbed, Ok(true)) {
+            self.was_taken_away();
+        }
+        scrubbed
+    }
+
+    async fn empty_log(&self) -> Result<bool, StoreError> {
+        // Everything that was queued before is in the log after this.
+        self.write(Nothing).await?;
+        let options = self.inner.options.clone().busy_timeout(SCRUB_PATIENCE);
+        let mut connection: SqliteConnection = options.connect().await?;
+        let busy: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)")
+            .fetch_one(&mut connection)
+            .await?;
+        connection.close().await?;
+        Ok(busy == 0)
     }
 
     /// Writes what is queued and closes; later writes fail.
@@ -128,6 +171,17 @@ impl Store {
     /// Queues a change; the answer comes after its commit.
     pub(super) fn write<C: Change>(&self, change: C) -> Written<C::Out> {
         self.inner.writer.write(change)
+    }
+}
+
+/// A write of nothing: it is done when everything before it is.
+struct Nothing;
+
+impl Change for Nothing {
+    type Out = ();
+
+    async fn apply(self, _on: &mut SqliteConnection) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 
@@ -191,7 +245,6 @@ pub(crate) mod tests {
     use super::*;
     use crate::clock::{Clock, ManualClock};
     use crate::secret::SystemRandom;
-    use crate::store::error::StoreError;
 
     /// A store in a folder of its own, which lives as long as the first part of the pair.
     pub(crate) async fn store() -> (tempfile::TempDir, Store) {

@@ -26,6 +26,11 @@ migrations! {
     11 "0011_the_audit_trail_only_grows";
     12 "0012_a_bar_outlives_the_session";
     13 "0013_a_guest_link_is_used_by_one_device";
+    20 "0020_the_audit_trail_is_found_by_room_and_actor";
+    21 "0021_heads_of_the_audit_trail_are_signed";
+    22 "0022_signed_heads_of_the_audit_trail_only_grow";
+    25 "0025_the_chat_is_numbered_and_sealed";
+    26 "0026_who_was_in_may_read_back";
     35 "0035_an_organisation_chooses_and_locks";
     36 "0036_an_organisation_has_options";
     37 "0037_a_room_keeps_what_was_chosen_for_it";

@@ -121,6 +121,26 @@ impl Store {
         }))
     }
 
+    /// The title of a room, whether it has ended or not: for those who read what happened there.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn room_title(
+        &self,
+        org: OrgId,
+        room: RoomId,
+    ) -> Result<Option<Secret<String>>, StoreError> {
+        let found = sqlx::query("SELECT title FROM rooms WHERE org_id = $1 AND room_id = $2")
+            .bind(org.as_bytes().as_slice())
+            .bind(room.as_bytes().as_slice())
+            .fetch_optional(self.reads())
+            .await?;
+        let place = [org.as_bytes().as_slice(), room.as_bytes()];
+        found
+            .map(|found| row::sealed_text(&found, self.keys(), TITLE, &place))
+            .transpose()
+    }
+
     /// The rooms that an account owns or hosts, newest first.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use data_encoding::BASE64URL_NOPAD;
@@ -46,6 +46,8 @@ pub(crate) enum Purpose {
     Address,
     /// Recognises a device that has signed in before.
     Device,
+    /// Recognises a chat message that is sent again.
+    ChatReference,
 }
 
 impl Purpose {
@@ -55,6 +57,7 @@ impl Purpose {
             Self::AuditHead => b"audit head",
             Self::Address => b"address",
             Self::Device => b"device",
+            Self::ChatReference => b"chat reference",
         }
     }
 }
@@ -218,11 +221,11 @@ fn framed(first: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn read(path: &PathBuf) -> Result<Option<Zeroizing<String>>, OpenError> {
+pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, OpenError> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -243,7 +246,7 @@ fn read(path: &PathBuf) -> Result<Option<Zeroizing<String>>, OpenError> {
     Ok(Some(text))
 }
 
-fn write(folder: &Path, path: &Path, text: &str) -> std::io::Result<()> {
+pub(super) fn write(folder: &Path, path: &Path, text: &str) -> std::io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -390,7 +390,7 @@ fn refused(error: LevelError) -> StoreError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::LazyLock;
 
     use conclave_policy::engine::Snapshot;
@@ -417,7 +417,8 @@ mod tests {
             .with(Held::Free)
     }
 
-    fn permits(
+    /// Permits to change settings of a room.
+    pub(crate) fn permits(
         owner: AccountId,
         room: RoomId,
         changes: &[(SettingKey, &'static str)],

@@ -98,9 +98,7 @@ async fn h03_who_is_no_moderator_moderates_nobody() {
     let mut waiting = server.join(&delta, &room).await;
     waiting.next("waiting").await;
     let knock = text(&host.event("knocked").await["knock"], "knock");
-    while !host.silent(QUIET).await {
-        host.read().await;
-    }
+    host.hush(QUIET).await;
 
     let mut asked = Vec::new();
     for attacker in [&mut attendee, &mut presenter, &mut guest] {
@@ -149,9 +147,7 @@ async fn h03_a_host_touches_neither_owner_nor_hosts_nor_themselves() {
             .ok(json!({"type": "set_role", "participant": host, "role": "host"}))
             .await;
     }
-    while !owner_socket.silent(QUIET).await {
-        owner_socket.read().await;
-    }
+    owner_socket.hush(QUIET).await;
     for target in [owner_id.clone(), second.id.clone(), first.id.clone()] {
         for (request, _) in commands(&target) {
             assert_eq!(
@@ -222,9 +218,7 @@ async fn h03_identifiers_of_another_room_are_not_found() {
     let mut waiting = server.join(&delta, &there).await;
     waiting.next("waiting").await;
     let knock = text(&host_there.event("knocked").await["knock"], "knock");
-    while !host_there.silent(QUIET).await {
-        host_there.read().await;
-    }
+    host_there.hush(QUIET).await;
     let nowhere = "a".repeat(26);
     for id in [&target.id, &nowhere] {
         for (request, _) in commands(id) {

@@ -1,7 +1,7 @@
 //! Attacks over the real interfaces, by a hostile client: HTTPS, WebSocket and UDP of a real server, nothing of its code.
 //! Each test is named by the code of the attack that it makes.
 //!
-//! Not made here, because what they attack is not built: chat, reactions, captions, polls and streams (W02, W03).
+//! Not made here, because what they attack is not built: reactions, captions, polls and streams (W02, W03).
 
 #![expect(
     clippy::unwrap_used,
@@ -15,6 +15,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod chat;
 mod control;
 mod media;
 #[path = "../common/media_client.rs"]

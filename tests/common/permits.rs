@@ -2,7 +2,7 @@
 
 use conclave_policy::actions::{Action, Connect, Publish, Watch};
 use conclave_policy::engine::Snapshot;
-use conclave_policy::facts::{Facts, Right, Standing, Target};
+use conclave_policy::facts::{Facts, Right, Standing, Suspension, Target};
 use conclave_policy::ids::{AccountId, ActorId, ParticipantId, RoomId};
 use conclave_policy::permit::{Permit, PolicyVersion};
 use conclave_policy::roles::Role;
@@ -42,6 +42,7 @@ impl Permits {
             .with(Standing::Admitted)
             .with(Target::Own)
             .with(Right::Default)
+            .with(Suspension::Running)
             .with(Microphone::AttendeesSpeakGuestsAsk)
             .with(Camera::AttendeesMayGuestsAsk)
             .with(ScreenShare::HostsAndPresenters);

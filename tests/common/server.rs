@@ -242,13 +242,13 @@ impl Server {
 
     /// A guest's session for one room.
     pub(crate) async fn guest(&self, room: &str, name: &str) -> Person {
+        self.guest_with(json!({"room": room, "name": name})).await
+    }
+
+    /// The same with more than a name, such as a link that a host made.
+    pub(crate) async fn guest_with(&self, body: Value) -> Person {
         let answer = self
-            .call(
-                Method::POST,
-                "/api/guest",
-                None,
-                Some(json!({"room": room, "name": name})),
-            )
+            .call(Method::POST, "/api/guest", None, Some(body))
             .await;
         assert!(
             answer.status.is_success(),

@@ -190,6 +190,12 @@ impl Socket {
             .to_owned()
     }
 
+    /// Reads on until nothing has come for a while, and forgets it all.
+    pub(crate) async fn hush(&mut self, time: Duration) {
+        self.held.clear();
+        while let Ok(Some(_)) = tokio::time::timeout(time, self.text_frame()).await {}
+    }
+
     /// Whether nothing at all comes for a while.
     pub(crate) async fn silent(&mut self, time: Duration) -> bool {
         self.held.is_empty() && tokio::time::timeout(time, self.fresh()).await.is_err()

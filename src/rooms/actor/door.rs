@@ -262,6 +262,9 @@ impl RoomActor {
             .insert(connection.id, Place::Seated(participant));
         let (seat, resume) = Seat::new(connection, self.means.random.as_ref());
         self.seats.insert(participant, seat);
+        if let Some(person) = self.room.person(participant) {
+            self.chat.log.came(participant, person.who.actor);
+        }
         self.greet(participant, resume);
     }
 

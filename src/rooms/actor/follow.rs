@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use conclave_policy::actions::{ActionKind, Publish, Watch};
+use conclave_policy::actions::{ActionKind, Publish};
 
 use super::{Place, RoomActor};
 use crate::ids::{KnockId, ParticipantId};
@@ -163,6 +163,7 @@ impl RoomActor {
             .media
             .disconnect(self.room.charter().room, participant)
             .await;
+        self.chat.log.went(participant);
         self.gone.insert(participant, reason);
         if let Some(seat) = self.seats.remove(&participant)
             && let Some(connection) = seat.connection
@@ -176,6 +177,7 @@ impl RoomActor {
     async fn send_back(&mut self, participant: ParticipantId, knock: KnockId) {
         let room = self.room.charter().room;
         self.means.media.disconnect(room, participant).await;
+        self.chat.log.went(participant);
         self.gone.insert(participant, LeaveReason::SentBack);
         let connection = self
             .seats
@@ -191,50 +193,6 @@ impl RoomActor {
                 self.room.stop_waiting(knock);
             }
             None => self.room.stop_waiting(knock),
-        }
-    }
-
-    /// Asks every standing permit again, and cuts what fell.
-    async fn ask_again(&mut self) {
-        let rules = self.means.guard.snapshot();
-        let mut fell = Vec::new();
-        let mut blind = Vec::new();
-        for person in self.room.people() {
-            let away = |facts: conclave_policy::facts::Facts| {
-                facts.with(conclave_policy::facts::Standing::Admitted)
-            };
-            for source in person.floor.live() {
-                let publish = Publish {
-                    participant: person.id,
-                    source: *source,
-                };
-                let facts = self.room.facts_inside(person, &publish);
-                let stands = facts.is_ok_and(|facts| {
-                    rules.allows(ActionKind::publish(*source), person.role, &away(facts))
-                });
-                if !stands {
-                    fell.push((person.id, *source));
-                }
-            }
-            let facts = self.room.facts_inside(
-                person,
-                &Watch {
-                    participant: person.id,
-                },
-            );
-            if !facts.is_ok_and(|facts| rules.allows(ActionKind::Watch, person.role, &away(facts)))
-            {
-                blind.push(person.id);
-            }
-        }
-        for (participant, source) in fell {
-            self.room.fell(participant, source);
-        }
-        for participant in blind {
-            self.means
-                .media
-                .unwatch(self.room.charter().room, participant)
-                .await;
         }
     }
 

@@ -135,6 +135,19 @@ impl RoomActor {
                 self.on_preview(by, id, key.as_ref(), value.as_ref())
             }
             RoomRequest::ApplyPreset { preset } => self.on_preset(by, id, preset),
+            RoomRequest::Chat {
+                text,
+                reference,
+                to: None,
+            } => self.on_chat(by, id, text.as_str(), reference.into_string()),
+            RoomRequest::Chat { to: Some(to), .. } => self.on_private_chat(by, id, to),
+            RoomRequest::ChatHistory { before, limit } => {
+                self.on_chat_history(by, id, before, limit);
+            }
+            RoomRequest::ChatSearch { words, before } => {
+                self.on_chat_search(by, id, words.as_str(), before);
+            }
+            RoomRequest::DeleteChat { number } => self.on_delete_chat(by, id, number),
             RoomRequest::End {} => self.cut(by, id, act::EndSession {}),
             RoomRequest::Stats {} => self.on_stats(by, id).await,
         }

@@ -96,9 +96,9 @@ impl Life {
                 Effect::Ended => self.over = true,
                 Effect::TellAll { .. }
                 | Effect::TellModerators { .. }
-                | Effect::SettingChanged { .. }
                 | Effect::SaveBar { .. }
                 | Effect::SaveOwner { .. }
+                | Effect::SettingChanged { .. }
                 | Effect::Changed => {}
             }
         }

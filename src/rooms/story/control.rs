@@ -221,6 +221,28 @@ fn where_two_must_agree_one_host_alone_lets_nobody_in() {
 }
 
 #[test]
+fn a_host_is_warned_of_a_name_that_passes_for_the_owners() {
+    let (mut story, ..) = Story::two();
+    story
+        .room
+        .charter
+        .leaders
+        .insert(account(7), "Room Owner".to_owned());
+    let named = |number, name: &str| Applicant {
+        name: name.to_owned(),
+        ..Story::signed_in(number)
+    };
+    let impostor = story.knock(named(5, "Rооm Owner")).unwrap();
+    let herself = story.knock(named(7, "Room Owner")).unwrap();
+    let similar = |id: KnockId| {
+        let knock = story.room.lobby().get(id).unwrap();
+        story.room.knock_view(knock).similar_to
+    };
+    assert_eq!(similar(impostor).as_deref(), Some("Room Owner"));
+    assert_eq!(similar(herself), None);
+}
+
+#[test]
 fn a_word_reaches_those_who_wait_and_nobody_else_may_send_it() {
     let (mut story, owner, other) = Story::two();
     let knock = story.knock(Story::signed_in(5)).unwrap();

@@ -162,4 +162,36 @@ value?: string, } | { "type": "apply_preset",
 /**
  * Which.
  */
-preset: Preset, } | { "type": "end", } | { "type": "stats", };
+preset: Preset, } | { "type": "chat", 
+/**
+ * At most 2000 characters.
+ */
+text: string, 
+/**
+ * The client's own name for the message: sent again with the same name it is the same message.
+ */
+ref: string, 
+/**
+ * For this person alone; left out, for everyone.
+ */
+to?: string, } | { "type": "chat_history", 
+/**
+ * Only messages below this number.
+ */
+before?: number, 
+/**
+ * At most so many, and never more than 100.
+ */
+limit: number, } | { "type": "chat_search", 
+/**
+ * All of them are in each message that is found, whatever the case.
+ */
+words: string, 
+/**
+ * Only messages below this number.
+ */
+before?: number, } | { "type": "delete_chat", 
+/**
+ * Which.
+ */
+number: number, } | { "type": "end", } | { "type": "stats", };

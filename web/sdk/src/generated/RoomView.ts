@@ -56,4 +56,8 @@ kind: RoomKind,
 /**
  * The settings as they stand.
  */
-settings: Array<SettingView>, };
+settings: Array<SettingView>, 
+/**
+ * Whether the receiver may write in the chat.
+ */
+may_chat: boolean, };

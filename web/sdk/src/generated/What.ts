@@ -3,4 +3,4 @@
 /**
  * What someone may want.
  */
-export type What = "enter" | "enter_without_password" | "enter_before_host" | "enter_late" | "return_after_removal" | "be_heard" | "be_seen" | "share" | "see_roster" | "see_count";
+export type What = "enter" | "enter_without_password" | "enter_before_host" | "enter_late" | "return_after_removal" | "be_heard" | "be_seen" | "share" | "see_roster" | "see_count" | "write_chat" | "read_chat" | "read_earlier_chat";
