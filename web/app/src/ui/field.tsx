@@ -108,3 +108,13 @@ export function Choice(props: ChoiceProps): JSX.Element {
     </div>
   );
 }
+
+export function DateField(props: { label: string; value: string; onInput: (day: string) => void }): JSX.Element {
+  const id = useId();
+  return (
+    <div class="field">
+      <label for={id}>{props.label}</label>
+      <input id={id} type="date" value={props.value} onInput={(event) => props.onInput(event.currentTarget.value)} />
+    </div>
+  );
+}

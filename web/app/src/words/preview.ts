@@ -1,0 +1,35 @@
+// What a setting means for people, in plain words. A word that this page does not know is shown as it came rather than hidden.
+
+const WHAT: Readonly<Record<string, string>> = {
+  enter: "comes in",
+  enter_without_password: "comes in without the password",
+  enter_before_host: "comes in before a host",
+  enter_late: "comes in long after the start",
+  return_after_removal: "comes back after being removed",
+  be_heard: "is heard",
+  be_seen: "is seen",
+  share: "shares a screen",
+  see_roster: "sees who is here",
+  see_count: "sees how many are here",
+  write_chat: "writes in the chat",
+  read_chat: "reads the chat",
+};
+
+const ANSWERS: Readonly<Record<string, string>> = {
+  directly: "At once",
+  waits: "Waits for a host",
+  refused: "Turned away",
+  yes: "Yes",
+  asks: "Asks first",
+  no: "No",
+  everyone: "Everyone",
+  hosts_and_speakers: "Hosts and speakers",
+};
+
+export function whatWords(what: string): string {
+  return WHAT[what] ?? what.replaceAll("_", " ");
+}
+
+export function answerWords(answer: string): string {
+  return ANSWERS[answer] ?? answer.replaceAll("_", " ");
+}
