@@ -18,6 +18,7 @@ use crate::rooms::effect::Effect;
 use crate::rooms::person::Person;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::room::{Room, RoomAction};
+use crate::rooms::timer::Timer;
 use crate::rooms::view::SettingView;
 use crate::secret::Secret;
 
@@ -175,6 +176,30 @@ impl Room {
         }
         self.effects.push_back(Effect::AskAgain);
         self.settle(now);
+    }
+
+    /// Locks the room some time after its start, as the settings have it now; at once if that has passed.
+    pub(in crate::rooms) fn time_lock(&mut self, now: Timestamp) {
+        let Some(started) = self.started else { return };
+        match self.charter.settings.lock_after_start().duration() {
+            Some(wait) if started.after(wait) <= now => {
+                self.timers.stop(Timer::LockAfterStart);
+                self.lock(None);
+            }
+            Some(wait) => self.timers.set(Timer::LockAfterStart, started.after(wait)),
+            None => self.timers.stop(Timer::LockAfterStart),
+        }
+    }
+
+    /// Ends the session when it has lasted as long as the settings let it; at once if it has lasted longer.
+    pub(in crate::rooms) fn time_end(&mut self, now: Timestamp) {
+        let Some(started) = self.started else { return };
+        let until = started.after(self.charter.settings.session_length().duration());
+        if until <= now {
+            self.end(ErrorCode::Ended);
+        } else {
+            self.timers.set(Timer::SessionEnd, until);
+        }
     }
 
     /// The name of someone as it shows in the room, or as it was kept.

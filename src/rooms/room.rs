@@ -94,7 +94,7 @@ pub struct Room {
     pub(in crate::rooms) lobby: Lobby,
     pub(in crate::rooms) timers: Timers,
     pub(in crate::rooms) effects: VecDeque<Effect>,
-    started: Option<Timestamp>,
+    pub(in crate::rooms) started: Option<Timestamp>,
     pub(in crate::rooms) hosted: bool,
     ended: bool,
 }
@@ -437,30 +437,6 @@ impl Room {
             self.started = Some(now);
             self.time_lock(now);
             self.time_end(now);
-        }
-    }
-
-    /// Locks the room some time after its start, as the settings have it now; at once if that has passed.
-    pub(in crate::rooms) fn time_lock(&mut self, now: Timestamp) {
-        let Some(started) = self.started else { return };
-        match self.charter.settings.lock_after_start().duration() {
-            Some(wait) if started.after(wait) <= now => {
-                self.timers.stop(Timer::LockAfterStart);
-                self.lock(None);
-            }
-            Some(wait) => self.timers.set(Timer::LockAfterStart, started.after(wait)),
-            None => self.timers.stop(Timer::LockAfterStart),
-        }
-    }
-
-    /// Ends the session when it has lasted as long as the settings let it; at once if it has lasted longer.
-    pub(in crate::rooms) fn time_end(&mut self, now: Timestamp) {
-        let Some(started) = self.started else { return };
-        let until = started.after(self.charter.settings.session_length().duration());
-        if until <= now {
-            self.end(ErrorCode::Ended);
-        } else {
-            self.timers.set(Timer::SessionEnd, until);
         }
     }
 
