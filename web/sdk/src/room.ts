@@ -20,6 +20,8 @@ export function applyEvent(room: RoomView, event: RoomEvent): RoomView {
       return { ...room, locked: event.locked };
     case "setting_changed":
       return { ...room, settings: room.settings.map((s) => (s.key === event.setting.key ? event.setting : s)) };
+    case "kind_changed":
+      return { ...room, kind: event.kind };
     case "settings":
       return { ...room, settings: event.settings };
     case "kind_changed":

@@ -169,5 +169,5 @@ export function participant(id: string, sources: Partial<SourceStates> = {}, mor
 }
 
 export function roomView(you: ParticipantView = participant(YOU), more: Partial<RoomView> = {}): RoomView {
-  return { room: ROOM, title: "Review", locked: false, you: YOU, participants: [you], settings: [], suspended: false, spotlight: null, may_chat: false, ...more };
+  return { room: ROOM, title: "Review", locked: false, you: YOU, participants: [you], settings: [], suspended: false, spotlight: null, may_chat: false, kind: "meeting", ...more };
 }
