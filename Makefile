@@ -3,7 +3,7 @@ SHELL := /bin/bash
 WEB := npm --prefix web --silent run
 CARGO := cargo
 
-.PHONY: setup run test check fmt clippy deny types architecture web web-test rust e2e fuzz-smoke proof bench
+.PHONY: setup run test check fmt clippy deny types architecture web web-test rust e2e fuzz-smoke proof bench bench-policy
 
 # Installs what building and testing need and is not there yet.
 setup:
@@ -68,3 +68,7 @@ proof: setup
 bench: web
 	$(CARGO) bench --locked --workspace --bench '*'
 	CONCLAVE_BIN=$(CURDIR)/target/release/conclave $(WEB) bench
+
+# Those of the guard alone: decisions, standing permits asked again, the last packet after a mute, a waiting guest.
+bench-policy: web
+	$(CARGO) bench --locked --bench policy

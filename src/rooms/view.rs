@@ -402,7 +402,8 @@ pub enum Event {
         #[cfg_attr(test, ts(type = "string"))]
         knock: KnockId,
     },
-    /// The receiver became a moderator: the lobby as it is now; or stopped being one: absent.
+    /// The lobby as it is now, for the receiver became a moderator or much of it changed at once; absent when the receiver
+    /// stopped being one.
     Lobby {
         /// Who waits.
         #[serde(skip_serializing_if = "Option::is_none")]

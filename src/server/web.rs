@@ -26,7 +26,11 @@ pub fn router() -> Router {
     Router::new()
         .route("/", get(page))
         .route("/invitation", get(page))
+        .route("/g/{room}", get(page))
+        .route("/organisation", get(page))
+        .route("/organisation/{part}", get(page))
         .route("/r/{room}", get(page))
+        .route("/r/{room}/{part}", get(page))
         .route("/assets/{*path}", get(asset))
         .fallback(async || serve("", "no-store"))
 }

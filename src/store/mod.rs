@@ -17,6 +17,7 @@ pub mod owners;
 pub mod pictures;
 pub mod recall;
 pub mod removals;
+pub mod retention;
 pub mod roles;
 pub mod rooms;
 mod row;

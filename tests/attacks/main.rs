@@ -17,6 +17,7 @@ mod common;
 
 mod chat;
 mod control;
+mod door;
 mod media;
 #[path = "../common/media_client.rs"]
 #[expect(dead_code, reason = "other tests use more of this client")]

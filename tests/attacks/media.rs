@@ -14,6 +14,7 @@ use crate::common::server::{Person, Room, Server};
 use crate::common::socket::Socket;
 use crate::common::text;
 use crate::media_client::{Client, OPUS, Script, Sending, UdpClient, VP8};
+use crate::raw;
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -373,6 +374,261 @@ async fn h07_media_of_a_removed_person_ends_in_both_directions() {
         removed.client.unopened, 0,
         "a removed person is still sent to"
     );
+}
+
+#[tokio::test]
+async fn w12_whoever_is_sent_back_to_the_door_neither_hears_nor_is_heard() {
+    let mut stage = Stage::set().await;
+    stage.publish("microphone").await;
+    for request in [
+        json!({"type": "publish", "source": "microphone", "on": true}),
+        json!({"type": "set_setting", "key": "room_chat", "value": "everyone_writes"}),
+    ] {
+        stage.host.ok(request).await;
+    }
+    let (mut stage, heard) = stage
+        .speak(20, |client, _| drop(client.sound(Source::Microphone, 20)))
+        .await;
+    assert!(heard >= 15, "{heard}");
+    let peers = stage.metric("peers").await;
+    // They go on sending while it happens, and write until they are told.
+    for line in 0..3 {
+        stage
+            .inside
+            .send(json!({"type": "chat", "text": format!("line {line}"), "ref": line.to_string()}))
+            .await;
+    }
+    stage
+        .host
+        .ok(json!({"type": "send_back", "participant": stage.id}))
+        .await;
+    assert_eq!(stage.metric("peers").await, peers - 1);
+    let knock = stage.host.event("knocked").await["knock"].clone();
+    stage.inside.next("waiting").await;
+    let (known, strange) = (
+        stage.inside.frames.len(),
+        stage.metric("unknown_source").await,
+    );
+    let (mut stage, heard) = stage
+        .speak(40, |client, _| drop(client.sound(Source::Microphone, 20)))
+        .await;
+    assert_eq!(heard, 0, "someone in the waiting room was heard");
+    assert!(stage.metric("unknown_source").await >= strange + 30);
+    for (kind, text) in [("chat", "not for them"), ("lock", "")] {
+        let request = match kind {
+            "chat" => json!({"type": "chat", "text": text, "ref": "h"}),
+            _ => json!({"type": "lock", "locked": true}),
+        };
+        stage.host.ok(request).await;
+    }
+    let Stage {
+        speaker,
+        viewer,
+        mut inside,
+        mut host,
+        ..
+    } = stage;
+    let (_, speaker, heard) = exchange(viewer, speaker, 40, |client, _| {
+        drop(client.sound(Source::Microphone, 20))
+    })
+    .await;
+    assert_eq!(
+        (heard, speaker.client.unopened),
+        (0, 0),
+        "someone in the waiting room hears"
+    );
+    // Not a byte of all that, and back inside nothing of theirs is on.
+    assert!(inside.silent(Duration::from_millis(100)).await || inside.frames.len() == known);
+    assert_eq!(inside.frames.len(), known, "{:?}", inside.frames.last());
+    host.ok(json!({"type": "admit", "knock": knock["knock"], "version": knock["version"]}))
+        .await;
+    let view = inside.next("admitted").await;
+    let lines = view["room"]["participants"].as_array().unwrap();
+    let own = lines
+        .iter()
+        .find(|line| line["participant"] == view["room"]["you"]);
+    assert_eq!(own.unwrap()["sources"]["microphone"], "off");
+}
+
+/// How long after the request, and after its answer, the viewer still got anything, while the speaker goes on sending
+/// pictures; and how many came.
+async fn lag(stage: Stage, source: Source, request: Value) -> (Stage, [Duration; 2], usize) {
+    let Stage {
+        mut host,
+        speaker,
+        viewer,
+        ..
+    } = stage;
+    let (said, done) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let (over, stop) = (said.clone(), done.clone());
+    let speaking = with(speaker, move |speaker| {
+        let mut round = 0;
+        while !over.load(Ordering::Relaxed) {
+            drop(speaker.client.frame(source, round % 50 == 0));
+            speaker.pump(Duration::from_millis(2));
+            round += 1;
+        }
+    });
+    let listening = with(viewer, move |viewer| {
+        let mut came = Vec::new();
+        while !stop.load(Ordering::Relaxed) {
+            let before = viewer.client.received.len();
+            viewer.pump(Duration::from_millis(1));
+            if viewer.client.received.len() > before {
+                came.push(raw::now());
+            }
+        }
+        came
+    });
+    let asking = async {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let asked = raw::now();
+        host.ok(request).await;
+        let answered = raw::now();
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        said.store(true, Ordering::Relaxed);
+        done.store(true, Ordering::Relaxed);
+        [asked, answered]
+    };
+    let ((speaker, ()), (viewer, came), moments) = tokio::join!(speaking, listening, asking);
+    let last = came.last().copied();
+    let lasted = moments
+        .map(|from| last.map_or(Duration::ZERO, |last| last.saturating_duration_since(from)));
+    let stage = Stage {
+        host,
+        speaker,
+        viewer,
+        ..stage
+    };
+    (stage, lasted, came.len())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h06_a_screen_is_gone_with_its_right_and_stays_so_under_any_label() {
+    let mut stage = Stage::set().await;
+    let id = stage.id.clone();
+    let looks: Vec<_> = ["camera", "screen"]
+        .map(|source| json!({"participant": id, "source": source, "width": 640, "height": 360}))
+        .into();
+    stage.host.ok(json!({"type": "view", "looks": looks})).await;
+    let presenter = json!({"type": "set_role", "participant": id, "role": "presenter"});
+    let attendee = json!({"type": "set_role", "participant": id, "role": "attendee"});
+    let everyone =
+        |value: &str| json!({"type": "set_setting", "key": "screen_share", "value": value});
+    let allow = |allowed: bool| json!({"type": "allow", "participant": id, "source": "screen", "allowed": allowed});
+    // By every way that a right to share can end, each after it was given in the matching way.
+    let ways = [
+        (
+            vec![everyone("attendees")],
+            everyone("hosts_and_presenters"),
+        ),
+        (vec![presenter.clone()], attendee),
+        (
+            vec![presenter.clone()],
+            json!({"type": "stop_share", "participant": id}),
+        ),
+        (vec![allow(true)], allow(false)),
+        (vec![allow(true)], json!({"type": "stop_all_shares"})),
+        (
+            vec![allow(true), presenter.clone()],
+            json!({"type": "suspend"}),
+        ),
+    ];
+    let mut slowest = Duration::ZERO;
+    for (given, taken) in ways {
+        for request in given {
+            stage.host.ok(request).await;
+        }
+        stage.publish("screen").await;
+        let (lasted, seen);
+        (stage, lasted, seen) = lag(stage, Source::Screen, taken.clone()).await;
+        assert!(seen >= 10, "the screen was not seen before {taken}: {seen}");
+        // Taking a right from someone acts at once. A role or a setting is changed when its row is durable: then, at once.
+        let lasted = match taken["type"].as_str() {
+            Some("set_role" | "set_setting") => lasted[1],
+            _ => lasted[0],
+        };
+        assert!(lasted < Duration::from_millis(50), "{taken}: {lasted:?}");
+        slowest = slowest.max(lasted);
+        let heard;
+        (stage, heard) = stage
+            .speak(40, |client, round| {
+                drop(client.frame(Source::Screen, round % 10 == 0))
+            })
+            .await;
+        assert_eq!(heard, 0, "the screen is seen after {taken}");
+        if taken["type"] == "suspend" {
+            stage.host.ok(json!({"type": "lift_suspension"})).await;
+            stage
+                .host
+                .ok(json!({"type": "stop_share", "participant": id}))
+                .await;
+        }
+        let publish = json!({"type": "publish", "source": "screen", "on": true});
+        assert_eq!(
+            stage.inside.refused(publish).await,
+            "not_allowed",
+            "after {taken}"
+        );
+    }
+    println!("figure h06.slowest_stop {} ms", slowest.as_millis());
+
+    // Their line of the screen, declared as a camera: a camera it is, for the rules and for the host, who sees it as that.
+    let mut relabelled = UdpClient::new(Script::default());
+    let mut request = offer(&relabelled);
+    let sources = request["sources"].as_array_mut().unwrap();
+    for line in sources.iter_mut() {
+        let now = match line["source"].as_str().unwrap() {
+            "screen" => "camera",
+            "camera" => "screen",
+            other => other,
+        };
+        line["source"] = json!(now);
+    }
+    let answer = stage.inside.ok(request).await;
+    relabelled.answer(&text(&answer, "sdp"));
+    let (speaker, up) = with(relabelled, |media| media.connect(SOON)).await;
+    assert!(up);
+    stage = Stage { speaker, ..stage };
+    let publish = json!({"type": "publish", "source": "screen", "on": true});
+    assert_eq!(stage.inside.refused(publish).await, "not_allowed");
+    // Before it is published as a camera nothing of it is seen, under whichever of the two labels.
+    let heard;
+    (stage, heard) = stage
+        .speak(30, |client, round| {
+            drop(client.frame(Source::Screen, round % 10 == 0));
+            drop(client.frame(Source::Camera, round % 10 == 0));
+        })
+        .await;
+    assert_eq!(heard, 0, "a picture nobody turned on is seen");
+    stage.publish("camera").await;
+    let sees = loop {
+        let changed = stage.host.event("participant_changed").await["participant"].clone();
+        if changed["participant"] == id.as_str() && changed["sources"]["camera"] == "on" {
+            break changed;
+        }
+    };
+    assert_eq!(sees["sources"]["screen"], "withdrawn");
+    let heard;
+    (stage, heard) = stage
+        .speak(30, |client, round| {
+            drop(client.frame(Source::Screen, round % 10 == 0))
+        })
+        .await;
+    assert!(heard >= 10, "what is declared as a camera is one: {heard}");
+    let before = stage.counter("screen", "forwarded").await;
+    let lasted;
+    (stage, lasted, _) = lag(
+        stage,
+        Source::Screen,
+        json!({"type": "pause_video", "participant": id}),
+    )
+    .await;
+    assert!(lasted[0] < Duration::from_millis(50), "{lasted:?}");
+    assert_eq!(stage.counter("screen", "forwarded").await, before);
 }
 
 #[tokio::test]

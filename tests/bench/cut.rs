@@ -70,6 +70,39 @@ struct Cut {
     dropped: u64,
 }
 
+/// Whom it takes: a host who cuts, one who sends all the time, and one who is sent it.
+pub(crate) struct Cast {
+    pub(crate) host: Socket,
+    pub(crate) speaker: Socket,
+    /// The speaker's participant.
+    pub(crate) who: String,
+    pub(crate) sending: UdpClient,
+    pub(crate) receiving: UdpClient,
+}
+
+impl Cast {
+    /// Connects both, and lets the viewer look at the speaker.
+    pub(crate) async fn new(
+        host: Socket,
+        mut speaker: Socket,
+        who: String,
+        viewer: &mut Socket,
+    ) -> Self {
+        let sending = connect(&mut speaker, Script::default()).await;
+        let receiving = connect(viewer, Script::default()).await;
+        viewer
+            .ok(json!({"type": "view", "looks": [{"participant": who, "source": "camera", "width": 640, "height": 360}]}))
+            .await;
+        Self {
+            host,
+            speaker,
+            who,
+            sending,
+            receiving,
+        }
+    }
+}
+
 pub(crate) async fn run() {
     let server = Server::start_set(SETTINGS).await;
     let owner = server.owner().await;
@@ -79,15 +112,24 @@ pub(crate) async fn run() {
     );
     let room = server.room(&owner, "Board").await;
     let (mut host, _) = server.enter(&owner, &room).await;
-    let (mut speaker, view) = server.admit(&mut host, &speaker, &room).await;
+    let (speaker, view) = server.admit(&mut host, &speaker, &room).await;
     let who = text(&view["room"], "you");
     let (mut viewer, _) = server.admit(&mut host, &viewer, &room).await;
+    let cast = Cast::new(host, speaker, who, &mut viewer).await;
+    let _kept = keep(viewer);
+    perform(cast, &["mute", "pause"]).await;
+    server.kill().await;
+}
 
-    let sending = connect(&mut speaker, Script::default()).await;
-    let receiving = connect(&mut viewer, Script::default()).await;
-    viewer
-        .ok(json!({"type": "view", "looks": [{"participant": who, "source": "camera", "width": 640, "height": 360}]}))
-        .await;
+/// Cuts again and again, and prints what it came to.
+pub(crate) async fn perform(cast: Cast, names: &[&str]) {
+    let Cast {
+        mut host,
+        mut speaker,
+        who,
+        sending,
+        receiving,
+    } = cast;
     let stage = Arc::new(Stage::default());
     let threads = [
         thread::spawn({
@@ -99,8 +141,6 @@ pub(crate) async fn run() {
             move || receive(receiving, &stage)
         }),
     ];
-    let _kept = keep(viewer);
-
     let cases = [
         Case {
             name: "mute",
@@ -115,14 +155,13 @@ pub(crate) async fn run() {
             place: 1,
         },
     ];
-    for case in &cases {
+    for case in cases.iter().filter(|case| names.contains(&case.name)) {
         measure(case, &who, &mut host, &mut speaker, &stage).await;
     }
     stage.over.store(true, Ordering::Relaxed);
     for thread in threads {
         thread.join().unwrap();
     }
-    server.kill().await;
 }
 
 async fn measure(case: &Case, who: &str, host: &mut Socket, speaker: &mut Socket, stage: &Stage) {

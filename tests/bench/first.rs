@@ -42,7 +42,7 @@ fn main() {
         runtime.block_on(cut::run());
     }
     if wants("idle") {
-        runtime.block_on(idle::run());
+        runtime.block_on(idle::run("ws.idle_rss"));
     }
     if wants("forward") {
         runtime.block_on(forward::run());

@@ -1,4 +1,5 @@
-//! `ws.idle_rss`: what one more WebSocket costs the server in memory while nobody says anything: guests who wait at the door.
+//! `ws.idle_rss` and `lobby.guest_rss`: what one more WebSocket costs the server in memory while nobody says anything: guests
+//! who wait at the door.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ const COUNTED: usize = 1000;
 /// Handshakes and their buffers are over by then.
 const SETTLE: Duration = Duration::from_secs(4);
 
-pub(crate) async fn run() {
+pub(crate) async fn run(name: &str) {
     let server = Server::start_set(SETTINGS).await;
     let owner = server.owner().await;
     let room = server.room(&owner, "Board").await;
@@ -36,14 +37,9 @@ pub(crate) async fn run() {
     let alive = open.iter().filter(|task| !task.is_finished()).count();
     assert_eq!(alive, BEFORE + COUNTED, "connections were lost");
     note(&format!(
-        "ws.idle_rss: {COUNTED} waiting guests after {BEFORE} others; the server went from {before} to {after} KiB. \
+        "{name}: {COUNTED} waiting guests after {BEFORE} others; the server went from {before} to {after} KiB. \
          Each is a TLS 1.3 session, a WebSocket with its task, and a line in the lobby"
     ));
-    figure(
-        "ws.idle_rss",
-        (after - before) / COUNTED as f64,
-        "KiB",
-        None,
-    );
+    figure(name, (after - before) / COUNTED as f64, "KiB", None);
     server.kill().await;
 }

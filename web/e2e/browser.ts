@@ -77,6 +77,14 @@ export class Seat {
     await this.page.waitForTimeout(100);
   }
 
+  /** As `shoot`, and in the dark too. */
+  async shootDark(name: string): Promise<void> {
+    await this.shoot(name);
+    await this.page.emulateMedia({ colorScheme: "dark" });
+    await this.page.screenshot({ path: join(OUT, `${name}-dark.png`) });
+    await this.page.emulateMedia({ colorScheme: "light" });
+  }
+
   async leave(): Promise<void> {
     await this.browser.close();
   }

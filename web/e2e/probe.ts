@@ -25,6 +25,8 @@ export interface Wire {
   request(request: object): Promise<unknown>;
   /** The media counters at the moment when the page's next request of this type is acknowledged. */
   statsWhenDone(type: string): Promise<StatsLine[]>;
+  /** Gives the page an event as the server would; nothing the server says afterwards is heard. */
+  feed(event: object): void;
   /** Breaks the newest connection as a network would. */
   drop(): void;
   /** Opens a connection beside the page's own and gives the first message that comes back. */
@@ -52,6 +54,8 @@ export function installProbe(options: { relay: number | null }): void {
   const RealSocket = window.WebSocket;
   let current: WebSocket | null = null;
   let last = 3_000_000_000;
+  let lastSeq = 0;
+  let fed = false;
 
   function ask(request: object): Promise<unknown> {
     return new Promise((resolve, reject) => {
@@ -63,7 +67,8 @@ export function installProbe(options: { relay: number | null }): void {
 
   function heard(text: string): void {
     wire.frames.push(text);
-    const message = JSON.parse(text) as { type: string; id?: number; resume?: string; ok?: unknown; error?: { code: string } };
+    const message = JSON.parse(text) as { type: string; id?: number; seq?: number; resume?: string; ok?: unknown; error?: { code: string } };
+    if (message.seq !== undefined) lastSeq = message.seq;
     if (message.resume !== undefined) wire.secret = message.resume;
     if (message.type !== "reply" || message.id === undefined) return;
     const type = asked.get(message.id);
@@ -82,7 +87,10 @@ export function installProbe(options: { relay: number | null }): void {
       super(url, protocols);
       current = this;
       // Before any listener of the page, so that the counters are asked for before the page reacts.
-      this.addEventListener("message", (event: MessageEvent<string>) => heard(event.data));
+      this.addEventListener("message", (event: MessageEvent<string>) => {
+        if (fed && event.isTrusted) event.stopImmediatePropagation();
+        else heard(event.data);
+      });
     }
 
     override send(data: string): void {
@@ -98,6 +106,11 @@ export function installProbe(options: { relay: number | null }): void {
     secret: null,
     request: ask,
     statsWhenDone: (type) => new Promise((resolve) => awaited.set(type, resolve)),
+    feed: (event) => {
+      lastSeq += 1;
+      fed = true;
+      current?.dispatchEvent(new MessageEvent("message", { data: JSON.stringify({ type: "event", seq: lastSeq, event }) }));
+    },
     drop: () => current?.close(4999),
     first: (room, request) =>
       new Promise((resolve, reject) => {

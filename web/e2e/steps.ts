@@ -69,7 +69,7 @@ export async function enter(seat: Seat, link: string): Promise<void> {
 }
 
 export function tool(seat: Seat, name: string | RegExp): Locator {
-  return button(seat.page.getByRole("toolbar"), name);
+  return button(seat.page.getByRole("toolbar"), typeof name === "string" ? name.replace("Microphone", "Mic") : name);
 }
 
 export async function turn(seat: Seat, name: "Microphone" | "Camera" | "Share screen", on: boolean): Promise<void> {
@@ -78,20 +78,40 @@ export async function turn(seat: Seat, name: "Microphone" | "Camera" | "Share sc
   await one.and(seat.page.locator(`[aria-pressed="${String(on)}"]`)).waitFor();
 }
 
+/** Opens the people panel at a tab; the tabs are for hosts. */
+export async function peoplePanel(seat: Seat, tab: "In the room" | "Waiting" | "Changes"): Promise<Locator> {
+  const panel = seat.page.getByRole("complementary", { name: "People" });
+  if (!(await panel.isVisible())) await tool(seat, /^People/u).click();
+  await panel.waitFor();
+  const one = panel.getByRole("tab", { name: new RegExp(`^${tab}`, "u") });
+  if (await one.isVisible()) await one.click();
+  return panel;
+}
+
 /** Opens the people panel at one person, and gives the options. */
 export async function options(seat: Seat, name: string): Promise<Locator> {
   const { page } = seat;
   const panel = page.getByRole("complementary", { name: "People" });
-  if (!(await panel.isVisible())) await tool(seat, /^People/u).click();
+  await peoplePanel(seat, "In the room");
   const open = button(panel, `Options for ${name}`);
   if ((await open.getAttribute("aria-expanded")) !== "true") await open.click();
   return panel.getByRole("group", { name: `Options for ${name}` });
 }
 
-export async function openRoomPanel(seat: Seat): Promise<Locator> {
+export async function openRoomPanel(seat: Seat, tab: "Controls" | "Invite" | "Settings" | "Audit" = "Controls"): Promise<Locator> {
   const panel = seat.page.getByRole("complementary", { name: "Room" });
   if (!(await panel.isVisible())) await tool(seat, "Room").click();
+  await panel.waitFor();
+  const one = panel.getByRole("tab", { name: tab });
+  if (await one.isVisible()) await one.click();
   return panel;
+}
+
+/** Changes a setting in the room panel; a relaxation is confirmed after its effect was shown. */
+export async function setSetting(seat: Seat, label: string, value: string, relaxes = true): Promise<void> {
+  const panel = await openRoomPanel(seat, "Settings");
+  await panel.getByLabel(label, { exact: true }).selectOption({ label: value });
+  if (relaxes) await button(seat.page.getByRole("dialog", { name: `Relax “${label}”?` }), "Relax it").click();
 }
 
 export async function closePanel(seat: Seat): Promise<void> {
@@ -102,4 +122,30 @@ export async function closePanel(seat: Seat): Promise<void> {
 /** A notice with these words is shown. */
 export async function told(seat: Seat, words: string | RegExp): Promise<void> {
   await seat.page.getByRole("status", { name: "Notices" }).getByText(words).waitFor();
+}
+
+/** An own act is said to those who listen. */
+export async function done(seat: Seat, words: string | RegExp): Promise<void> {
+  await seat.page.getByRole("status", { name: "What was done" }).getByText(words).waitFor({ state: "attached" });
+}
+
+/** The focus on one person of the people panel, as the arrow keys bring it there. */
+export async function focusPerson(seat: Seat, name: string): Promise<void> {
+  const panel = await peoplePanel(seat, "In the room");
+  await button(panel, `Options for ${name}`).focus();
+}
+
+export async function chatPanel(seat: Seat): Promise<Locator> {
+  const panel = seat.page.getByRole("complementary", { name: "Chat" });
+  if (!(await panel.isVisible())) await tool(seat, /^Chat/u).click();
+  await panel.waitFor();
+  return panel;
+}
+
+/** Writes to everyone in the room, and waits until it is said to be written. */
+export async function write(seat: Seat, text: string): Promise<void> {
+  const panel = await chatPanel(seat);
+  await panel.getByLabel("Message to everyone in the room").fill(text);
+  await seat.page.keyboard.press("Enter");
+  await panel.getByRole("log").getByText(text.split("\n")[0] ?? "").first().waitFor();
 }

@@ -14,10 +14,14 @@ use crate::store::removals::Removal;
 
 /// How long apart the hosts are told how many wait.
 const LOBBY_STEP: Duration = Duration::from_millis(250);
+/// How many knocks that went at once are told one by one. With more of them the hosts are shown the lobby anew: the answer
+/// to one request must not be more than a client's outbox holds.
+const GONE_ONE_BY_ONE: usize = 100;
 
 impl RoomActor {
     /// Does everything that follows from the last change.
     pub(super) async fn follow_up(&mut self) {
+        let mut gone = 0_usize;
         while let Some(effect) = self.room.next_effect() {
             // Who waits is told to the hosts apart from what everyone sees of the room.
             self.dirty |= !matches!(
@@ -27,7 +31,20 @@ impl RoomActor {
                     | Effect::TurnedAway { .. }
             );
             self.lobby_dirty = true;
+            if let Effect::TellModerators {
+                event: Event::KnockGone { .. },
+            } = effect
+            {
+                gone = gone.saturating_add(1);
+                if gone > GONE_ONE_BY_ONE {
+                    continue;
+                }
+            }
             self.follow(effect).await;
+        }
+        if gone > GONE_ONE_BY_ONE {
+            let knocks = Some(self.room.knock_views());
+            self.tell_moderators(&Event::Lobby { knocks });
         }
         if std::mem::take(&mut self.dirty) {
             self.project();

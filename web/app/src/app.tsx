@@ -5,7 +5,9 @@ import { useEffect } from "preact/hooks";
 import { account, accountTrouble, loadAccount } from "./account";
 import { HomePage } from "./pages/home";
 import { InvitationPage } from "./pages/invitation";
+import { ManagePage } from "./pages/manage";
 import { MessagePage } from "./pages/message";
+import { OrganisationPage } from "./pages/organisation";
 import { RoomPage } from "./pages/room";
 import { go, route } from "./route";
 import { Button } from "./ui/button";
@@ -33,5 +35,16 @@ export function App(): JSX.Element {
     );
   }
   if (account.value === undefined) return <MessagePage title="One moment" text="Asking the server who you are." />;
-  return at.page === "home" ? <HomePage /> : <RoomPage key={at.room} room={at.room} />;
+  switch (at.page) {
+    case "home":
+      return <HomePage />;
+    case "room":
+      return <RoomPage key={at.room} room={at.room} />;
+    case "guest":
+      return <RoomPage key={at.room} room={at.room} link={at.secret} />;
+    case "manage":
+      return account.value?.kind === "account" ? <ManagePage key={at.room} room={at.room} part={at.part} /> : <HomePage />;
+    case "organisation":
+      return account.value?.kind === "account" ? <OrganisationPage part={at.part} /> : <HomePage />;
+  }
 }

@@ -4,7 +4,9 @@ import { render } from "preact";
 import "./styles/index.css";
 import { App } from "./app";
 import { startRouting } from "./route";
+import { startTheme } from "./theme";
 
+startTheme();
 startRouting();
 const root = document.getElementById("app");
 if (root !== null) render(<App />, root);

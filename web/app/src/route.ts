@@ -1,21 +1,31 @@
-// Which page the address means. A token in the fragment of an invitation is taken out of the address bar and the history at
-// once, so that it stands nowhere that can be read over a shoulder or later.
+// Which page the address means. A secret in the fragment of an invitation or a guest link is taken out of the address bar and the
+// history at once, so that it stands nowhere that can be read over a shoulder or later.
 
 import { signal } from "@preact/signals";
+
+export type ManagePart = "settings" | "links" | "audit";
+export type OrganisationPart = "settings" | "audit";
 
 export type Route =
   | { page: "home" }
   | { page: "invitation"; token: string }
   | { page: "room"; room: string }
+  /** The link of one guest; without its secret after a reload, when the guest's session stands instead. */
+  | { page: "guest"; room: string; secret: string }
+  | { page: "manage"; room: string; part: ManagePart }
+  | { page: "organisation"; part: OrganisationPart }
   | { page: "unknown" };
 
 export const route = signal<Route>({ page: "home" });
 
 export function startRouting(): void {
-  route.value = routeOf(location.pathname, location.hash);
-  if (location.hash !== "") history.replaceState(null, "", location.pathname);
+  read();
+  // The whole link put into the address bar of this very page changes nothing but the fragment.
+  addEventListener("hashchange", () => {
+    if (location.hash !== "") read();
+  });
   addEventListener("popstate", () => {
-    route.value = routeOf(location.pathname, "");
+    if (location.hash === "") route.value = routeOf(location.pathname, "");
   });
 }
 
@@ -25,8 +35,20 @@ export function go(path: string): void {
 }
 
 export function routeOf(path: string, fragment: string): Route {
+  const secret = fragment.replace(/^#/u, "");
   if (path === "/") return { page: "home" };
-  if (path === "/invitation") return { page: "invitation", token: fragment.replace(/^#/u, "") };
-  const room = /^\/r\/([a-z2-7]{26})$/u.exec(path)?.[1];
-  return room === undefined ? { page: "unknown" } : { page: "room", room };
+  if (path === "/invitation") return { page: "invitation", token: secret };
+  if (path === "/organisation") return { page: "organisation", part: "settings" };
+  if (path === "/organisation/audit") return { page: "organisation", part: "audit" };
+  const found = /^\/(?<kind>[rg])\/(?<room>[a-z2-7]{26})(?:\/(?<part>settings|links|audit))?$/u.exec(path)?.groups;
+  const room = found?.["room"];
+  if (room === undefined) return { page: "unknown" };
+  const part = found?.["part"];
+  if (found?.["kind"] === "g") return part === undefined ? { page: "guest", room, secret } : { page: "unknown" };
+  return part === undefined ? { page: "room", room } : { page: "manage", room, part: part as ManagePart };
+}
+
+function read(): void {
+  route.value = routeOf(location.pathname, location.hash);
+  if (location.hash !== "") history.replaceState(null, "", location.pathname);
 }

@@ -6,16 +6,10 @@ import { mayActOn } from "../src/meeting/rank";
 import { saidOf, settingSaid } from "../src/words/notices";
 import { initials, since, standing } from "../src/words/people";
 import { grouped, GROUPS, isRelaxed, valueWords } from "../src/words/settings";
-import type { ParticipantView, Role, SettingView } from "@conclave/sdk";
+import type { Role } from "@conclave/sdk";
+import { person, settingOf } from "./people";
 
-function setting(key: string, value = "a", values = ["a", "b"]): SettingView {
-  return { key, value, values, relax: "host", built: true };
-}
-
-function person(role: Role): ParticipantView {
-  const sources = { microphone: "off", camera: "off", screen: "off", screen_audio: "off" } as const;
-  return { participant: role, name: role, signed_in: true, role, sources, hand: false, connected: true };
-}
+const setting = settingOf;
 
 test("what a host did is said with who did it and what can be done", () => {
   expect(saidOf({ act: "muted" }, "Ada")).toEqual({ text: "Ada muted you. You can ask to speak.", askFor: "microphone" });

@@ -196,9 +196,10 @@ step("roles, hands and the lock are told in words", async () => {
   await tool(member, "Raise hand").click();
   await host.page.getByRole("complementary", { name: "People" }).getByRole("img", { name: "Hand raised" }).waitFor();
   await host.shoot("18-people");
-  const panel = await openRoomPanel(host);
+  const panel = await openRoomPanel(host, "Invite");
   await button(panel, "Show the password").click();
   assert.equal(await panel.getByLabel("Room password", { exact: true }).getAttribute("data-value"), room.password);
+  await openRoomPanel(host);
   await button(panel, "Lock the room").click();
   await told(member, `${OWNER} locked the room.`);
   await host.shoot("19-room-panel");
@@ -279,7 +280,7 @@ async function obey(): Promise<void> {
   await member.page.evaluate(async () => {
     window.media.deaf = false;
     const lit = (name: string) => document.querySelector(`[role=toolbar] button[aria-label="${name}"]`)?.getAttribute("aria-pressed") === "true";
-    const on = [lit("Microphone"), lit("Camera"), lit("Share screen"), lit("Share screen")];
+    const on = [lit("Mic"), lit("Camera"), lit("Share screen"), lit("Share screen")];
     const senders = window.media.peers.at(-1)?.getSenders() ?? [];
     for (const [at, wanted] of on.entries()) {
       const track = senders[at]?.track;

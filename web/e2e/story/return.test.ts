@@ -5,7 +5,7 @@ import { after, before } from "node:test";
 import { Seat, until } from "../browser.js";
 import { story } from "../chapter.js";
 import { startServer, type Server } from "../server.js";
-import { button, closePanel, enter, inviteMember, isIn, knock, makeAccount, makeRoom, openRoomPanel, options, told, tool, turn, waits, type RoomKeys } from "../steps.js";
+import { button, closePanel, enter, inviteMember, isIn, knock, makeAccount, makeRoom, openRoomPanel, options, peoplePanel, told, tool, turn, waits, type RoomKeys } from "../steps.js";
 
 const OWNER = "Room Owner";
 const MEMBER = "Second Member";
@@ -81,7 +81,7 @@ step("a host who drops out comes back as host", async () => {
 step("a member is made host, decides who comes in, and is made attendee again", async () => {
   await (await options(host, MEMBER)).getByLabel("Role").selectOption({ label: "Host" });
   await told(member, `${OWNER} made you a host. You can let people in`);
-  await tool(member, /^People/u).click();
+  await peoplePanel(member, "Waiting");
   const waiting = member.page.getByRole("region", { name: "Waiting" });
   await waiting.waitFor();
   await member.shoot("32-made-host");

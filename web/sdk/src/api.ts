@@ -1,8 +1,15 @@
 // The HTTPS side: sessions, invitations and rooms. The session itself is a cookie that no script can read.
 
+import type { Line, Me, Preset, PresetApplied } from "./contract";
 import { CallFailed, UNREACHABLE, type FailureCode } from "./failure";
+import type { AuditPage } from "./generated/AuditPage";
+import type { AuditVerdict } from "./generated/AuditVerdict";
+import type { GuestLinkList } from "./generated/GuestLinkList";
+import type { GuestLinkMade } from "./generated/GuestLinkMade";
+import type { GuestLinkView } from "./generated/GuestLinkView";
 import type { InvitationView } from "./generated/InvitationView";
-import type { Me } from "./generated/Me";
+import type { Options } from "./generated/Options";
+import type { Organisation } from "./generated/Organisation";
 import type { RoomEntry } from "./generated/RoomEntry";
 import type { RoomList } from "./generated/RoomList";
 import type { RoomMade } from "./generated/RoomMade";
@@ -10,6 +17,16 @@ import type { RoomPassword } from "./generated/RoomPassword";
 import type { SessionView } from "./generated/SessionView";
 import type { SettingList } from "./generated/SettingList";
 import type { SettingView } from "./generated/SettingView";
+
+/** Which rows of the audit trail; what is left out may be anything. */
+export interface AuditFilter {
+  /** Only for the organisation's. */
+  room?: string;
+  actor?: string;
+  action?: string;
+  verdict?: AuditVerdict;
+  before?: number;
+}
 
 /** Who is signed in here, or null. */
 export async function me(): Promise<Me | null> {
@@ -29,8 +46,9 @@ export function signOut(): Promise<void> {
   return request("DELETE", "/api/session");
 }
 
-export async function enterAsGuest(room: string, name: string): Promise<Me> {
-  return (await request<SessionView>("POST", "/api/guest", { room, name })).me;
+/** `link` is the secret of a guest link, from behind its `#`. */
+export async function enterAsGuest(room: string, name: string, link?: string): Promise<Me> {
+  return (await request<SessionView>("POST", "/api/guest", { room, name, ...(link === undefined ? {} : { link }) })).me;
 }
 
 export function invite(mayCreateRooms: boolean): Promise<InvitationView> {
@@ -69,9 +87,71 @@ export function changeRoomSetting(id: string, key: string, value: string): Promi
   return request("PATCH", `/api/rooms/${encodeURIComponent(id)}/settings`, { key, value });
 }
 
-async function request<Answer>(method: string, path: string, body?: object): Promise<Answer> {
+/** Who could enter now, and what they could do. */
+export async function roomEntry(id: string): Promise<Line[]> {
+  return (await request<{ lines: Line[] }>("GET", `/api/rooms/${encodeURIComponent(id)}/entry`)).lines;
+}
+
+export async function previewRoomSetting(id: string, key: string, value: string): Promise<Line[]> {
+  const query = new URLSearchParams({ key, value });
+  return (await request<{ lines: Line[] }>("GET", `/api/rooms/${encodeURIComponent(id)}/settings/preview?${query}`)).lines;
+}
+
+/** All or nothing; `kept` is what the organisation has locked otherwise. */
+export function applyRoomPreset(id: string, preset: Preset): Promise<PresetApplied> {
+  return request("POST", `/api/rooms/${encodeURIComponent(id)}/preset`, { preset });
+}
+
+export function organisationSettings(): Promise<Organisation> {
+  return request("GET", "/api/organisation/settings");
+}
+
+export function changeOrganisationOptions(options: Options): Promise<Options> {
+  return request("PATCH", "/api/organisation/options", options);
+}
+
+export function changeOrganisationSetting(key: string, value: string, locked: boolean): Promise<SettingView> {
+  return request("PATCH", "/api/organisation/settings", { key, value, locked });
+}
+
+export async function guestLinks(room: string): Promise<GuestLinkView[]> {
+  return (await request<GuestLinkList>("GET", `/api/rooms/${encodeURIComponent(room)}/guest-links`)).links;
+}
+
+export function makeGuestLink(room: string, label: string, hours: number): Promise<GuestLinkMade> {
+  return request("POST", `/api/rooms/${encodeURIComponent(room)}/guest-links`, { label, expires_in_hours: hours });
+}
+
+export function revokeGuestLink(room: string, link: string): Promise<void> {
+  return request("DELETE", `/api/rooms/${encodeURIComponent(room)}/guest-links/${encodeURIComponent(link)}`);
+}
+
+/** What was decided, the newest first: of one room for its hosts, of the organisation for admins. */
+export function audit(filter: AuditFilter, room?: string): Promise<AuditPage> {
+  const query = new URLSearchParams(Object.entries(filter).map(([key, value]) => [key, String(value)]));
+  return request("GET", `${room === undefined ? "/api/organisation/audit" : `/api/rooms/${encodeURIComponent(room)}/audit`}?${query}`);
+}
+
+/** The name and picture that one comes with the next time. */
+export function changeMe(change: { name?: string; picture?: string | null }): Promise<Me> {
+  return request("PATCH", "/api/me", change);
+}
+
+/** Gives the id by which the re-encoded picture is shown. */
+export async function uploadPicture(picture: Blob): Promise<string> {
+  return (await request<{ picture: string }>("PUT", "/api/picture", picture)).picture;
+}
+
+export function pictureUrl(hash: string): string {
+  return `/api/pictures/${encodeURIComponent(hash)}`;
+}
+
+async function request<Answer>(method: string, path: string, body?: object | Blob): Promise<Answer> {
   const init: RequestInit = { method, credentials: "same-origin", cache: "no-store", redirect: "error" };
-  if (body !== undefined) {
+  if (body instanceof Blob) {
+    init.headers = { "Content-Type": body.type === "" ? "application/octet-stream" : body.type };
+    init.body = body;
+  } else if (body !== undefined) {
     init.headers = { "Content-Type": "application/json" };
     init.body = JSON.stringify(body);
   }

@@ -3,16 +3,27 @@
 // participant's own call turns a source on again.
 
 import { browserEnvironment, type Environment } from "./environment";
+import type {
+  Done,
+  DoneToYou,
+  KnockView,
+  Line,
+  ParticipantView,
+  Preset,
+  RoomEvent,
+  RoomRequest,
+  RoomView,
+} from "./contract";
 import { Emitter } from "./emitter";
 import type { FailureCode } from "./failure";
-import type { DoneToYou } from "./generated/DoneToYou";
-import type { Event as RoomEvent } from "./generated/Event";
-import type { ParticipantView } from "./generated/ParticipantView";
+import type { BarView } from "./generated/BarView";
+import type { ChatView } from "./generated/ChatView";
 import type { Role } from "./generated/Role";
-import type { RoomRequest } from "./generated/RoomRequest";
-import type { RoomView } from "./generated/RoomView";
+import type { Seen } from "./generated/Seen";
 import type { Source } from "./generated/Source";
+import type { SettingView } from "./generated/SettingView";
 import type { SourceStatsView } from "./generated/SourceStatsView";
+import type { WaitingWord } from "./generated/WaitingWord";
 import { Link } from "./link";
 import { Local } from "./media/local";
 import { Looks, type Size } from "./media/looks";
@@ -20,6 +31,23 @@ import { Media, type AudioSlot } from "./media/media";
 import { SOURCES } from "./media/sources";
 import { applyEvent, ownLine } from "./room";
 import type { Admitted, State } from "./state";
+
+/** So many messages of hosts are shown to someone who waits. */
+const MESSAGES_KEPT = 3;
+
+export interface LobbyPage {
+  knocks: KnockView[];
+  waiting: number;
+  suspected: number;
+}
+
+export interface ChatPage {
+  messages: ChatView[];
+  /** Whether there are older ones that may be read. */
+  more: boolean;
+  /** Where the older ones begin, when there may be more. */
+  next?: number;
+}
 
 export interface JoinOptions {
   /** The WebSocket, `wss://HOST/ws`. */
@@ -66,7 +94,8 @@ export class Conclave {
       { ...options, ...environment },
       {
         connecting: () => this.#set({ phase: "connecting" }),
-        waiting: () => this.#set({ phase: "waiting", since: Date.now() }),
+        waiting: () => this.#waiting(),
+        message: (message) => this.#hostSaid(message),
         admitted: (room) => this.#admitted(room),
         resumed: () => this.#resumed(),
         event: (event) => this.#event(event),
@@ -170,12 +199,40 @@ export class Conclave {
     return this.#call({ type: "admit", knock, version });
   }
 
+  /** Each in the version that the host saw; gives how many came in. */
+  admitMany(knocks: Seen[]): Promise<number> {
+    return this.#count({ type: "admit_many", knocks });
+  }
+
   deny(knock: string): Promise<void> {
     return this.#call({ type: "deny", knock });
   }
 
+  denyMany(knocks: string[]): Promise<number> {
+    return this.#count({ type: "deny_many", knocks });
+  }
+
+  denyAll(): Promise<number> {
+    return this.#count({ type: "deny_all" });
+  }
+
+  /** To one who waits, or without `knock` to all of them. */
+  messageWaiting(message: WaitingWord, knock?: string): Promise<void> {
+    return this.#call({ type: "message_waiting", ...message, ...(knock === undefined ? {} : { knock }) });
+  }
+
+  /** A page of those who wait, after one of them. */
+  async lobby(after: string | undefined, limit: number): Promise<LobbyPage> {
+    const done = await this.#link.call({ type: "lobby", limit, ...(after === undefined ? {} : { after }) });
+    return done.type === "lobby" ? done : { knocks: [], waiting: 0, suspected: 0 };
+  }
+
   mute(participant: string): Promise<void> {
     return this.#call({ type: "mute", participant });
+  }
+
+  muteAll(except: string[] = []): Promise<number> {
+    return this.#count({ type: "mute_all", except });
   }
 
   pauseVideo(participant: string): Promise<void> {
@@ -186,24 +243,103 @@ export class Conclave {
     return this.#call({ type: "stop_share", participant });
   }
 
+  async stopAllShares(): Promise<void> {
+    await this.#link.call({ type: "stop_all_shares" });
+  }
+
   allow(participant: string, source: Source, allowed: boolean): Promise<void> {
     return this.#call({ type: "allow", participant, source, allowed });
   }
 
-  remove(participant: string): Promise<void> {
-    return this.#call({ type: "remove", participant });
+  /** Shows one person large to everyone; null ends it. */
+  spotlight(participant: string | null): Promise<void> {
+    return this.#call({ type: "spotlight", participant });
+  }
+
+  sendBack(participant: string): Promise<void> {
+    return this.#call({ type: "send_back", participant });
+  }
+
+  remove(participant: string, bar = false): Promise<void> {
+    return this.#call(bar ? { type: "remove", participant, bar } : { type: "remove", participant });
+  }
+
+  async bars(): Promise<BarView[]> {
+    const done = await this.#link.call({ type: "bars" });
+    return done.type === "bars" ? done.bars : [];
+  }
+
+  unbar(bar: string): Promise<void> {
+    return this.#call({ type: "unbar", bar });
   }
 
   setRole(participant: string, role: Role): Promise<void> {
     return this.#call({ type: "set_role", participant, role });
   }
 
+  transferOwnership(participant: string): Promise<void> {
+    return this.#call({ type: "transfer_ownership", participant });
+  }
+
   lock(locked: boolean): Promise<void> {
     return this.#call({ type: "lock", locked });
   }
 
+  /** Stops everything that anyone sends, locks the room, and keeps it so until it is lifted. */
+  suspend(): Promise<void> {
+    return this.#call({ type: "suspend" });
+  }
+
+  liftSuspension(): Promise<void> {
+    return this.#call({ type: "lift_suspension" });
+  }
+
   setSetting(key: string, value: string): Promise<void> {
     return this.#call({ type: "set_setting", key, value });
+  }
+
+  /** Who could do what now, and who could then; changes nothing. */
+  async previewSetting(key: string, value: string): Promise<Line[]> {
+    const done = await this.#link.call({ type: "preview_setting", key, value });
+    return done.type === "preview" ? done.lines : [];
+  }
+
+  /** Who can get in as the room stands. */
+  async entry(): Promise<Line[]> {
+    const done = await this.#link.call({ type: "preview_setting" });
+    return done.type === "preview" ? done.lines : [];
+  }
+
+  /** Gives what changed, and what the organisation's locks kept as it was. */
+  async applyPreset(preset: Preset): Promise<{ changed: SettingView[]; kept: SettingView[] }> {
+    const done = await this.#link.call({ type: "apply_preset", preset });
+    return done.type === "preset" ? done : { changed: [], kept: [] };
+  }
+
+  /** `ref` is the caller's own: the same one again is the same message, sent once. */
+  async sendChat(text: string, ref: string): Promise<void> {
+    await this.#link.call({ type: "chat", text, ref });
+  }
+
+  async chatHistory(before: number | undefined, limit: number): Promise<ChatPage> {
+    return chatPage(await this.#link.call({ type: "chat_history", limit, ...(before === undefined ? {} : { before }) }));
+  }
+
+  async chatSearch(words: string, before?: number): Promise<ChatPage> {
+    return chatPage(await this.#link.call({ type: "chat_search", words, ...(before === undefined ? {} : { before }) }));
+  }
+
+  deleteChat(number: number): Promise<void> {
+    return this.#call({ type: "delete_chat", number });
+  }
+
+  /** True when the change is held until a host approves it. */
+  async changeProfile(change: { name?: string; picture?: string | null }): Promise<boolean> {
+    return (await this.#link.call({ type: "change_profile", ...change })).type === "held";
+  }
+
+  decideProfile(participant: string, version: number, approve: boolean): Promise<void> {
+    return this.#call({ type: "decide_profile", participant, version, approve });
   }
 
   /** Answered by the end itself, which closes the connection. */
@@ -224,6 +360,11 @@ export class Conclave {
     await this.#link.call(request);
   }
 
+  async #count(request: RoomRequest): Promise<number> {
+    const done = await this.#link.call(request);
+    return done.type === "counted" ? done.count : 0;
+  }
+
   /** For what is said again anyway when it is lost. */
   #quietly(request: RoomRequest): void {
     this.#link.call(request).catch(() => undefined);
@@ -241,6 +382,20 @@ export class Conclave {
   #admitted(room: RoomView): void {
     this.#set({ phase: "admitted", room, speaking: [], link: "up", media: "connecting", local: this.#local.all() });
     void this.#media.start();
+  }
+
+  /** Before the room is entered, or after a host took the participant out of it again: nothing is sent from here. */
+  #waiting(): void {
+    const sentBack = this.#state.phase === "admitted";
+    this.#looks.stop();
+    this.#local.dropAll();
+    this.#media.stop();
+    this.#set({ phase: "waiting", since: Date.now(), sentBack, messages: [] });
+  }
+
+  #hostSaid(message: WaitingWord): void {
+    if (this.#state.phase !== "waiting") return;
+    this.#set({ ...this.#state, messages: [...this.#state.messages, message].slice(-MESSAGES_KEPT) });
   }
 
   #resumed(): void {
@@ -295,6 +450,8 @@ export class Conclave {
         return what.source === "screen" ? this.#stopShare() : this.#stop(what.source, "moderator");
       case "allowed":
       case "role_changed":
+      case "profile_approved":
+      case "profile_refused":
         return undefined;
     }
   }
@@ -355,4 +512,8 @@ export class Conclave {
     this.#media.stop();
     this.#set({ phase: "closed", code, text, wasIn });
   }
+}
+
+function chatPage(done: Done): ChatPage {
+  return done.type === "chat_page" ? done : { messages: [], more: false };
 }

@@ -4,12 +4,13 @@
 import { Backoff } from "./backoff";
 import { Calls } from "./calls";
 import { CallFailed, CLOSE_CODES, CONNECTION_LOST, UNREACHABLE, type FailureCode } from "./failure";
-import type { Done } from "./generated/Done";
+import type { Done } from "./contract";
 import type { ErrorCode } from "./generated/ErrorCode";
-import type { Event as RoomEvent } from "./generated/Event";
-import type { RoomRequest } from "./generated/RoomRequest";
-import type { RoomView } from "./generated/RoomView";
-import type { ServerMessage } from "./generated/ServerMessage";
+import type { RoomEvent } from "./contract";
+import type { RoomRequest } from "./contract";
+import type { RoomView } from "./contract";
+import type { ServerMessage } from "./contract";
+import type { WaitingWord } from "./generated/WaitingWord";
 import type { OpenSocket, Socket } from "./socket";
 import type { TabStore } from "./tab";
 import { decode, encode } from "./wire";
@@ -42,6 +43,8 @@ export interface LinkOptions {
 export interface LinkHandlers {
   connecting(): void;
   waiting(): void;
+  /** A host says something to those who wait. */
+  message(message: WaitingWord): void;
   admitted(room: RoomView): void;
   resumed(): void;
   event(event: RoomEvent): void;
@@ -151,8 +154,14 @@ export class Link {
   #message(message: ServerMessage): void {
     switch (message.type) {
       case "waiting":
+        // Whoever waits has nothing to come straight back to: a host who sent them back here ended that.
+        this.#options.tab.forget(this.#options.room);
+        this.#holdsView = false;
         this.#entered("waiting");
         this.#handlers.waiting();
+        return;
+      case "message":
+        if (this.#phase === "waiting") this.#handlers.message(message);
         return;
       case "admitted":
         this.#options.tab.write(this.#options.room, message.resume);

@@ -1,9 +1,6 @@
 // The room as this participant sees it, folded from the admitted view and the events after it. Pure: a new value each time.
 
-import type { Event as RoomEvent } from "./generated/Event";
-import type { KnockView } from "./generated/KnockView";
-import type { ParticipantView } from "./generated/ParticipantView";
-import type { RoomView } from "./generated/RoomView";
+import type { KnockView, ParticipantView, PendingProfile, RoomEvent, RoomView } from "./contract";
 
 /** The view after `event`; the same object when the event does not touch it. */
 export function applyEvent(room: RoomView, event: RoomEvent): RoomView {
@@ -23,8 +20,28 @@ export function applyEvent(room: RoomView, event: RoomEvent): RoomView {
       return { ...room, locked: event.locked };
     case "setting_changed":
       return { ...room, settings: room.settings.map((s) => (s.key === event.setting.key ? event.setting : s)) };
+    case "settings":
+      return { ...room, settings: event.settings };
+    case "kind_changed":
+      return { ...room, kind: event.kind };
     case "count":
       return { ...room, count: event.count };
+    case "spotlight":
+      return { ...room, spotlight: event.participant };
+    case "suspended":
+      return { ...room, suspended: event.suspended };
+    case "lobby_count":
+      return { ...room, lobby: { waiting: event.waiting, suspected: event.suspected } };
+    case "may_chat":
+      return { ...room, may_chat: event.may };
+    case "profile_pending": {
+      const { type: _type, ...change } = event;
+      return { ...room, pending_profiles: [...withoutChange(room, change.participant), change] };
+    }
+    case "profile_gone":
+      return { ...room, pending_profiles: withoutChange(room, event.participant) };
+    case "chat":
+    case "chat_deleted":
     case "done_to_you":
     case "asked":
     case "slots":
@@ -41,6 +58,10 @@ export function ownLine(room: RoomView): ParticipantView | undefined {
 
 export function isModerator(participant: ParticipantView | undefined): boolean {
   return participant?.role === "owner" || participant?.role === "host";
+}
+
+function withoutChange(room: RoomView, participant: string): PendingProfile[] {
+  return (room.pending_profiles ?? []).filter((change) => change.participant !== participant);
 }
 
 function withParticipant(list: ParticipantView[], changed: ParticipantView): ParticipantView[] {

@@ -3,7 +3,8 @@
 import type { FailureCode } from "./failure";
 import type { LocalTracks } from "./media/local";
 import type { MediaStatus } from "./media/media";
-import type { RoomView } from "./generated/RoomView";
+import type { RoomView } from "./contract";
+import type { WaitingWord } from "./generated/WaitingWord";
 
 export interface Connecting {
   readonly phase: "connecting";
@@ -13,6 +14,10 @@ export interface Waiting {
   readonly phase: "waiting";
   /** By the clock of this device. */
   readonly since: number;
+  /** Whether a host sent the participant back here. */
+  readonly sentBack: boolean;
+  /** What hosts said to those who wait, the newest last; few. */
+  readonly messages: readonly WaitingWord[];
 }
 
 export interface Admitted {

@@ -2,8 +2,8 @@
 
 import type { FirstRequest } from "./generated/FirstRequest";
 import type { Request } from "./generated/Request";
-import type { RoomRequest } from "./generated/RoomRequest";
-import type { ServerMessage } from "./generated/ServerMessage";
+import type { RoomRequest } from "./contract";
+import type { ServerMessage } from "./contract";
 import type { WaitingRequest } from "./generated/WaitingRequest";
 
 export type AnyRequest = FirstRequest | WaitingRequest | RoomRequest;
@@ -39,6 +39,8 @@ function isServerMessage(value: unknown): value is ServerMessage {
       return typeof value["id"] === "number" && (isRecord(value["ok"]) || isRecord(value["error"]));
     case "event":
       return typeof value["seq"] === "number" && isRecord(value["event"]);
+    case "message":
+      return typeof value["phrase"] === "string" || typeof value["text"] === "string";
     case "closed":
       return typeof value["code"] === "string" && typeof value["text"] === "string";
     default:

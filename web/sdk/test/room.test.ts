@@ -1,11 +1,11 @@
 // The folding of events into the view.
 
 import { expect, test } from "vitest";
-import type { KnockView } from "../src/generated/KnockView";
+import type { KnockView } from "../src/contract";
 import { applyEvent, isModerator, ownLine } from "../src/room";
 import { participant, roomView, YOU } from "./fakes";
 
-const KNOCK: KnockView = { knock: "k1", version: 1, name: "Jun", signed_in: false, since: 1, while_locked: false, denied_before: 0 };
+const KNOCK: KnockView = { knock: "k1", version: 1, name: "Jun", signed_in: false, since: 1, while_locked: false, denied_before: 0, identity: { kind: "unverified" }, first_seen: 1, suspected: false, similar_to: null, agreed_by: null };
 
 test("people come, change and go", () => {
   let room = applyEvent(roomView(), { type: "participant_joined", participant: participant("ada") });
@@ -32,7 +32,7 @@ test("who stops hosting no longer holds the lobby", () => {
 });
 
 test("the lock, a setting and the count are taken over", () => {
-  const setting = { key: "sign_in", value: "required", values: ["required", "guests_may_knock"], relax: "host", built: true };
+  const setting = { key: "sign_in", value: "required", values: ["required", "guests_may_knock"], relax: "host", built: true, level: "default" as const, locked: false, may_change: true };
   let room = roomView(participant(YOU), { settings: [setting] });
   room = applyEvent(room, { type: "locked", locked: true });
   room = applyEvent(room, { type: "setting_changed", setting: { ...setting, value: "guests_may_knock" }, by: "Host" });

@@ -1,15 +1,25 @@
 // One meeting for the page: the client's state as signals, the person's acts with their refusals turned into notices, and
 // the events of the room in words.
 
-import { Conclave, isModerator, ownLine, type KnockView, type ParticipantView, type RoomEvent, type Source, type State } from "@conclave/sdk";
+import { Conclave, isModerator, ownLine, type KnockView, type PendingProfile, type Source, type State } from "@conclave/sdk";
 import { computed, effect, signal } from "@preact/signals";
+import { Chat } from "../chat/model";
 import { DeviceTrouble, openCamera, openMicrophone, openScreen } from "../devices/open";
 import { textOf } from "../ui/failure";
-import { askButton, lockSaid, saidOf, settingSaid, stoppedSaid } from "../words/notices";
-import { ASK, standing } from "../words/people";
+import { stoppedSaid } from "../words/notices";
+import { ASK } from "../words/people";
+import type { Act } from "./acts";
+import { knockTitle } from "./alert";
 import { Notices } from "./notices";
+import { tell } from "./telling";
+import { titleOf } from "./waiting";
 
-export type Panel = "people" | "room";
+export type Panel = "people" | "chat" | "room";
+export type PeopleTab = "people" | "waiting" | "changes";
+export type RoomTab = "controls" | "invite" | "settings" | "audit";
+export type Layout = "grid" | "speaker";
+
+const LAYOUT = "conclave.layout";
 
 export class Meeting {
   readonly client: Conclave;
@@ -18,6 +28,17 @@ export class Meeting {
   /** Counts up when remote tracks change, so that pictures ask for theirs again. */
   readonly tracks = signal(0);
   readonly panel = signal<Panel | null>(null);
+  readonly peopleTab = signal<PeopleTab>("people");
+  readonly roomTab = signal<RoomTab>("controls");
+  readonly layout = signal<Layout>(localStorage.getItem(LAYOUT) === "speaker" ? "speaker" : "grid");
+  /** An act that waits for the host to confirm it. */
+  readonly confirming = signal<Act | null>(null);
+  /** The dialogs of the whole meeting; one at a time. */
+  readonly dialog = signal<"profile" | "preferences" | "shortcuts" | "suspend" | "end" | "mute_all" | null>(null);
+  /** What the own act did, for those who listen. */
+  readonly effect = signal("");
+  /** The own change that waits for a host. */
+  readonly ownChange = signal<"none" | "held">("none");
   /** The person whose line in the people panel is open. */
   readonly opened = signal<string | null>(null);
   readonly deviceTrouble = signal<DeviceTrouble | null>(null);
@@ -28,11 +49,17 @@ export class Meeting {
   readonly own = computed(() => (this.room.value === null ? undefined : ownLine(this.room.value)));
   readonly moderates = computed(() => isModerator(this.own.value));
   readonly knocks = computed<readonly KnockView[]>(() => this.room.value?.knocks ?? []);
+  /** New names and pictures that wait for a host. */
+  readonly changes = computed<readonly PendingProfile[]>(() => this.room.value?.pending_profiles ?? []);
+  /** How many wait, those on later pages included. */
+  readonly waiting = computed(() => this.room.value?.lobby?.waiting ?? this.knocks.value.length);
+  readonly chat: Chat;
 
   readonly #ends: (() => void)[];
 
   constructor(client: Conclave) {
     this.client = client;
+    this.chat = new Chat(client, () => this.panel.value === "chat" && !document.hidden);
     this.state.value = client.state;
     const visible = () => client.setHidden(document.hidden);
     const online = () => client.nudge();
@@ -41,7 +68,7 @@ export class Meeting {
     this.#ends = [
       client.on("state", (state) => (this.state.value = state)),
       client.on("tracks", () => (this.tracks.value += 1)),
-      client.on("event", (event) => this.#tell(event)),
+      client.on("event", (event) => tell(this, event)),
       client.on("stopped", ({ source, cause }) => {
         const text = stoppedSaid(source, cause);
         if (text === null) return;
@@ -50,11 +77,19 @@ export class Meeting {
       }),
       effect(() => {
         const room = this.room.value;
-        const waiting = this.knocks.value.length;
-        document.title = room === null ? "Conclave" : `${waiting > 0 ? `(${waiting}) ` : ""}${room.title} – Conclave`;
+        const waiting = knockTitle.value ? this.waiting.value : 0;
+        document.title = room === null ? "Conclave" : titleOf(room.title, waiting);
       }),
       effect(() => {
-        if (this.panel.value === "people") this.#withdrawKnocks();
+        if (this.panel.value === "people" && this.peopleTab.value === "waiting") this.withdrawKnocks();
+      }),
+      effect(() => {
+        if (this.panel.value !== "chat") return;
+        this.chat.read();
+        this.notices.withdraw("chat");
+      }),
+      effect(() => {
+        if (this.state.value.phase === "waiting") this.#outside();
       }),
       () => document.removeEventListener("visibilitychange", visible),
       () => removeEventListener("online", online),
@@ -113,18 +148,67 @@ export class Meeting {
     await this.attempt(() => this.client.raiseHand(!up));
   }
 
-  admit(knock: KnockView): Promise<boolean> {
-    return this.attempt(() => this.client.admit(knock.knock, knock.version));
+  /** Lets someone in as they were shown. Where two hosts must agree, the first one's word does not do it yet. */
+  letIn(knock: KnockView): Promise<boolean> {
+    const said = () => {
+      const waits = this.knocks.value.some((one) => one.knock === knock.knock && one.agreed_by !== null);
+      return waits ? `You agree that ${knock.name} comes in. One more host must.` : `${knock.name} was let in.`;
+    };
+    return this.doing(said, () => this.client.admit(knock.knock, knock.version));
   }
 
-  deny(knock: KnockView): Promise<boolean> {
-    return this.attempt(() => this.client.deny(knock.knock));
+  /** Does an act of a host, or asks first where it cannot be taken back. */
+  async act(act: Act, confirmed = false): Promise<void> {
+    if (act.confirm !== undefined && !confirmed) {
+      this.confirming.value = act;
+      return;
+    }
+    this.confirming.value = null;
+    if (await this.attempt(() => act.run(this.client))) this.announce(act.done);
+  }
+
+  /** Does something for the whole room and says what it did. */
+  async doing(done: string | ((result: unknown) => string), work: () => Promise<unknown>): Promise<boolean> {
+    return this.attempt(async () => {
+      const result = await work();
+      this.announce(typeof done === "string" ? done : done(result));
+    });
+  }
+
+  announce(text: string): void {
+    // The same words twice are read twice.
+    this.effect.value = this.effect.peek() === text ? `${text}\u00a0` : text;
+  }
+
+  setLayout(layout: Layout): void {
+    this.layout.value = layout;
+    localStorage.setItem(LAYOUT, layout);
+    this.announce(layout === "speaker" ? "Whoever speaks is shown large." : "Everyone is shown in a grid.");
+  }
+
+  /** Opens a panel, or closes it when it is open at this place already. */
+  open(panel: Panel, tab?: PeopleTab | RoomTab): void {
+    const here = this.panel.value === panel && (tab === undefined || tab === (panel === "people" ? this.peopleTab.value : this.roomTab.value));
+    if (here) {
+      this.panel.value = null;
+      return;
+    }
+    if (panel === "people") this.peopleTab.value = (tab as PeopleTab | undefined) ?? (this.moderates.value && this.waiting.value > 0 ? "waiting" : "people");
+    if (panel === "room") this.roomTab.value = (tab as RoomTab | undefined) ?? "controls";
+    this.panel.value = panel;
   }
 
   /** Opens the people panel at one person. */
   showPerson(participant: string): void {
     this.opened.value = participant;
+    this.peopleTab.value = "people";
     this.panel.value = "people";
+  }
+
+  withdrawKnocks(): void {
+    for (const notice of this.notices.list.peek()) {
+      if (notice.topic?.startsWith("knock.") === true) this.notices.dismiss(notice.id);
+    }
   }
 
   /** The chosen device changed while it is on. */
@@ -168,83 +252,15 @@ export class Meeting {
     });
   }
 
-  #tell(event: RoomEvent): void {
-    switch (event.type) {
-      case "done_to_you": {
-        const { text, askFor } = saidOf(event.what, event.by);
-        const actions = askFor === undefined ? [] : [{ label: askButton(askFor), run: () => this.ask(askFor) }];
-        const tone = askFor === undefined ? "plain" : "warn";
-        this.notices.say(text, { tone, actions, topic: event.what.act === "role_changed" ? "role" : `right.${sourceOf(event.what)}` });
-        return;
-      }
-      case "asked": {
-        const who = this.#person(event.participant);
-        if (who === undefined) return;
-        this.notices.say(`${who.name} asks ${ASK[event.source]}.`, {
-          tone: "key",
-          topic: `asked.${event.participant}.${event.source}`,
-          actions: [{ label: "Allow", run: () => this.attempt(() => this.client.allow(event.participant, event.source, true)) }],
-        });
-        return;
-      }
-      case "knocked": {
-        const { knock } = event;
-        // The open panel shows and announces it already.
-        if (this.panel.value === "people") return;
-        this.notices.say(`${knock.name} (${standing(knock.signed_in)}) knocks${knock.while_locked ? " while the room is locked" : ""}.`, {
-          tone: "key",
-          topic: `knock.${knock.knock}`,
-          actions: [
-            { label: "Let in", run: () => this.admit(knock) },
-            { label: "See who waits", run: () => (this.panel.value = "people") },
-          ],
-        });
-        return;
-      }
-      case "knock_gone":
-        this.notices.withdraw(`knock.${event.knock}`);
-        return;
-      case "lobby":
-        if (event.knocks === undefined) this.#withdrawKnocks();
-        return;
-      case "locked":
-        this.notices.say(lockSaid(event.locked, event.by), { topic: "locked" });
-        return;
-      case "setting_changed":
-        this.notices.say(settingSaid(event.setting, event.by), { topic: `setting.${event.setting.key}` });
-        return;
-      case "participant_joined":
-      case "participant_changed":
-      case "participant_left":
-      case "count":
-      case "slots":
-      case "speaking":
-      case "media":
-        return;
-    }
-  }
-
-  #withdrawKnocks(): void {
-    for (const notice of this.notices.list.peek()) {
-      if (notice.topic?.startsWith("knock.") === true) this.notices.dismiss(notice.id);
-    }
-  }
-
-  #person(id: string): ParticipantView | undefined {
-    return this.room.value?.participants.find((p) => p.participant === id);
+  /** Out of the room again: nothing of it stays on the page. */
+  #outside(): void {
+    this.panel.value = null;
+    this.dialog.value = null;
+    this.confirming.value = null;
+    this.opened.value = null;
+    this.ownChange.value = "none";
+    this.effect.value = "";
+    this.notices.clear();
+    this.chat.clear();
   }
 }
-
-function sourceOf(what: { act: string; source?: Source }): string {
-  switch (what.act) {
-    case "muted":
-      return "microphone";
-    case "video_paused":
-      return "camera";
-    case "share_stopped":
-      return "screen";
-    default:
-      return what.source ?? "";
-  }
-}
-

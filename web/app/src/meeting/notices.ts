@@ -49,7 +49,7 @@ export class Notices {
 
   /** What a topic said is no longer so. */
   withdraw(topic: string): void {
-    for (const notice of this.list.value) if (notice.topic === topic) this.dismiss(notice.id);
+    for (const notice of this.list.peek()) if (notice.topic === topic) this.dismiss(notice.id);
   }
 
   /** Keeps a notice while it is being read; `release` lets it go again. */

@@ -1,101 +1,95 @@
-// What a host may do to one person: cut, allow or withdraw, change the role, remove. Nothing here can turn something on for
-// another person.
+// What a host may do to one person, laid out: cuts, rights, the role, the spotlight, the way out. The acts themselves stand in
+// acts.ts.
 
-import type { ParticipantView, Role, Source } from "@conclave/sdk";
-import { useSignal } from "@preact/signals";
+import type { ParticipantView } from "@conclave/sdk";
 import type { JSX } from "preact";
 import { Button } from "../ui/button";
-import { Confirm } from "../ui/dialog";
 import { Choice } from "../ui/field";
 import { ROLE } from "../words/people";
+import type { Act } from "./acts";
 import type { Meeting } from "./model";
 import { rankOf } from "./rank";
 
-const RIGHTS: readonly { source: Source; label: string }[] = [
-  { source: "microphone", label: "May speak" },
-  { source: "camera", label: "May show video" },
-  { source: "screen", label: "May share the screen" },
-];
-
-const GIVEN: readonly Role[] = ["host", "presenter", "attendee"];
-
-export function PersonActions(props: { id: string; participant: ParticipantView; meeting: Meeting }): JSX.Element {
-  const { participant, meeting } = props;
-  const { client } = meeting;
-  const id = participant.participant;
-  const removing = useSignal(false);
-  const { sources } = participant;
-  const screen = sources.screen === "on" || sources.screen_audio === "on";
-  const ownRank = rankOf(meeting.own.value?.role ?? "guest");
-  const roles = GIVEN.filter((role) => rankOf(role) < ownRank);
-  const nothing = sources.microphone !== "on" && sources.camera !== "on" && !screen;
+export function PersonActions(props: { id: string; participant: ParticipantView; meeting: Meeting; acts: readonly Act[] }): JSX.Element {
+  const { participant, meeting, acts } = props;
+  const of = (group: Act["group"]) => acts.filter((act) => act.group === group);
+  const cuts = of("now");
+  const rights = of("rights");
+  const roles = of("role");
+  const out = of("out");
   return (
     <div class="person-actions" id={props.id} role="group" aria-label={`Options for ${participant.name}`}>
       <div class="action-row">
-        {sources.microphone === "on" && (
-          <Button small onPress={() => meeting.attempt(() => client.mute(id))}>
-            Mute
-          </Button>
-        )}
-        {sources.camera === "on" && (
-          <Button small onPress={() => meeting.attempt(() => client.pauseVideo(id))}>
-            Pause video
-          </Button>
-        )}
-        {screen && (
-          <Button small onPress={() => meeting.attempt(() => client.stopShare(id))}>
-            Stop share
-          </Button>
-        )}
-        {nothing && <p class="hint">Nothing is on. You cannot turn anything on for someone else.</p>}
+        {[...cuts, ...of("place")].map((act) => (
+          <ActButton key={act.id} act={act} meeting={meeting} />
+        ))}
       </div>
-      <fieldset class="rights">
-        <legend>Rights</legend>
-        {RIGHTS.map(({ source, label }) => {
-          const allowed = sources[source] === "off" || sources[source] === "on";
-          return (
-            <label class="right" key={source}>
-              <input
-                type="checkbox"
-                role="switch"
-                checked={allowed}
-                onChange={(event) => {
-                  // The switch shows what holds: it moves when the server says so.
-                  event.currentTarget.checked = allowed;
-                  void meeting.attempt(() => client.allow(id, source, !allowed));
-                }}
-              />
-              <span>
-                {label}
-                {sources[source] === "withdrawn" && <span class="hint"> (withdrawn)</span>}
-              </span>
-            </label>
-          );
-        })}
-      </fieldset>
-      {participant.role !== "guest" && participant.role !== "observer" && (
+      {cuts.length === 0 && rights.length > 0 && <p class="hint">Nothing is on. You cannot turn anything on for someone else.</p>}
+      {rights.length > 0 && (
+        <fieldset class="rights">
+          <legend>Rights</legend>
+          {RIGHTS.map(({ source, label }) => {
+            const act = rights.find((one) => one.id === `right.${source}`);
+            const state = participant.sources[source];
+            const allowed = state === "off" || state === "on";
+            return (
+              <label class="right" key={source}>
+                <input
+                  type="checkbox"
+                  role="switch"
+                  checked={allowed}
+                  aria-keyshortcuts={act?.key}
+                  onChange={(event) => {
+                    // The switch shows what holds: it moves when the server says so.
+                    event.currentTarget.checked = allowed;
+                    if (act !== undefined) void meeting.act(act);
+                  }}
+                />
+                <span>
+                  {label}
+                  {state === "withdrawn" && <span class="hint"> (withdrawn)</span>}
+                </span>
+              </label>
+            );
+          })}
+        </fieldset>
+      )}
+      {roles.length > 0 && (
         <Choice
           label="Role"
           value={participant.role}
-          options={[...new Set([participant.role, ...roles])].sort((a, b) => rankOf(b) - rankOf(a)).map((role) => ({ value: role, label: ROLE[role] }))}
+          options={[
+            { value: participant.role, label: ROLE[participant.role], rank: rankOf(participant.role) },
+            ...roles.map((act) => ({ value: act.id.slice("role.".length), label: act.label.replace(/^Make (.)/u, (_, first: string) => first.toUpperCase()), rank: Number(act.key) })),
+          ].sort((a, b) => b.rank - a.rank)}
           onChange={(role) => {
-            const wanted = GIVEN.find((given) => given === role);
-            if (wanted !== undefined) void meeting.attempt(() => client.setRole(id, wanted));
+            const act = roles.find((one) => one.id === `role.${role}`);
+            if (act !== undefined) void meeting.act(act);
           }}
         />
       )}
-      <Button small kind="danger" onPress={() => (removing.value = true)}>
-        Remove from the room
-      </Button>
-      {removing.value && (
-        <Confirm
-          title={`Remove ${participant.name}?`}
-          text="They are cut off at once, on every device, and cannot come back into this session unless the settings of the room say so."
-          confirm="Remove"
-          onConfirm={() => meeting.attempt(() => client.remove(id))}
-          onClose={() => (removing.value = false)}
-        />
+      {out.length > 0 && (
+        <div class="action-column">
+          {out.map((act) => (
+            <ActButton key={act.id} act={act} meeting={meeting} danger={act.id === "remove" || act.id === "bar"} />
+          ))}
+        </div>
       )}
     </div>
+  );
+}
+
+const RIGHTS = [
+  { source: "microphone", label: "May speak" },
+  { source: "camera", label: "May show video" },
+  { source: "screen", label: "May share the screen" },
+] as const;
+
+function ActButton(props: { act: Act; meeting: Meeting; danger?: boolean }): JSX.Element {
+  const { act, meeting } = props;
+  return (
+    <Button small kind={props.danger === true ? "danger" : "plain"} shortcut={act.key} onPress={() => meeting.act(act)}>
+      {act.label}
+    </Button>
   );
 }

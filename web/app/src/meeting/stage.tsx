@@ -1,8 +1,10 @@
-// The stage: a grid of people, or a shared screen with the people beside it. Who does not fit is counted and found in the
-// people panel.
+// The stage: a grid of people; or one of them large, or a shared screen, with the others in a strip beside it. Who does not fit is
+// counted and found in the people panel.
 
 import type { ParticipantView, RoomView } from "@conclave/sdk";
 import type { JSX } from "preact";
+import { useRef } from "preact/hooks";
+import { mainOf } from "./focus";
 import { capacityOf, gridOf } from "./layout";
 import type { Meeting } from "./model";
 import { useSize } from "./size";
@@ -19,6 +21,9 @@ export function Stage(props: { meeting: Meeting; room: RoomView; speaking: reado
   const screens = room.participants.filter((p) => p.sources.screen === "on");
   const people = ordered(room, speaking);
   const shared = screens[0];
+  const last = useRef<string | null>(null);
+  const main = mainOf(room, speaking, last.current);
+  last.current = main?.participant ?? null;
   if (shared !== undefined) {
     const shown = people.slice(0, STRIP_MOST);
     return (
@@ -33,6 +38,23 @@ export function Stage(props: { meeting: Meeting; room: RoomView; speaking: reado
             <Tile key={p.participant} meeting={meeting} participant={p} source="camera" speaking={speaking.includes(p.participant)} />
           ))}
           <More meeting={meeting} count={people.length - shown.length} />
+        </ul>
+      </div>
+    );
+  }
+  if (meeting.layout.value === "speaker" && main !== undefined && people.length > 1) {
+    const others = people.filter((p) => p.participant !== main.participant);
+    const shown = others.slice(0, STRIP_MOST);
+    return (
+      <div class="stage stage-shared">
+        <ul class="stage-screens" aria-label={main.participant === room.spotlight ? "In the spotlight" : "Speaker"}>
+          <Tile key={main.participant} meeting={meeting} participant={main} source="camera" speaking={speaking.includes(main.participant)} />
+        </ul>
+        <ul class="stage-strip" aria-label="People">
+          {shown.map((p) => (
+            <Tile key={p.participant} meeting={meeting} participant={p} source="camera" speaking={speaking.includes(p.participant)} />
+          ))}
+          <More meeting={meeting} count={others.length - shown.length} />
         </ul>
       </div>
     );
@@ -61,7 +83,7 @@ function More(props: { meeting: Meeting; count: number; size?: { width: number; 
   if (props.count < 1) return null;
   return (
     <li class="tile tile-more-people" style={props.size === undefined ? {} : { width: `${props.size.width}px`, height: `${props.size.height}px` }}>
-      <button type="button" onClick={() => (props.meeting.panel.value = "people")}>
+      <button type="button" onClick={() => props.meeting.open("people", "people")}>
         and {props.count} more
       </button>
     </li>

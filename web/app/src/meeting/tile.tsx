@@ -1,12 +1,14 @@
 // One person or one shared screen on the stage: picture or niche, name, role, microphone, and who speaks.
 
-import type { ParticipantView } from "@conclave/sdk";
+import { api, type ParticipantView } from "@conclave/sdk";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { Picture } from "../devices/picture";
 import { Badge } from "../ui/badge";
-import { Dots, Hand, MicrophoneOff, Screen } from "../ui/icons";
+import { Dots, Hand, MicrophoneOff, Screen, Star } from "../ui/icons";
+import { Menu } from "../ui/menu";
 import { initials, ROLE } from "../words/people";
+import { actsOn } from "./acts";
 import type { Meeting } from "./model";
 import { useSize } from "./size";
 
@@ -39,6 +41,8 @@ export function Tile(props: TileProps): JSX.Element {
   useEffect(() => () => meeting.client.look(participant.participant, source, null), [participant.participant, source, on]);
 
   const name = own ? `${participant.name} (you)` : participant.name;
+  const room = meeting.room.value;
+  const acts = room === null ? [] : actsOn(meeting.own.value, participant, room);
   const quiet = participant.sources.microphone !== "on";
   const classes = ["tile", `tile-${source}`];
   if (props.speaking && source === "camera") classes.push("tile-speaking");
@@ -56,7 +60,7 @@ export function Tile(props: TileProps): JSX.Element {
         <Picture track={track} mirrored={own && source === "camera"} whole={source === "screen"} label={source === "screen" ? `Screen of ${name}` : `Video of ${name}`} />
       ) : (
         <div class="niche" aria-hidden="true">
-          {source === "screen" ? <Screen size={40} /> : <span>{initials(participant.name)}</span>}
+          <Face participant={participant} source={source} />
         </div>
       )}
       {!participant.connected && <p class="tile-note">Connection lost</p>}
@@ -72,13 +76,33 @@ export function Tile(props: TileProps): JSX.Element {
           <Hand size={18} />
         </span>
       )}
+      {meeting.room.value?.spotlight === participant.participant && source === "camera" && (
+        <span class="tile-spot" aria-hidden="true">
+          <Star size={16} />
+        </span>
+      )}
       {meeting.moderates.value && !own && (
-        <button type="button" class="tile-more" aria-label={`Options for ${participant.name}`} onClick={() => meeting.showPerson(participant.participant)}>
+        <Menu
+          class="tile-more"
+          label={`Options for ${participant.name}`}
+          items={[
+            ...acts.filter((act) => act.group === "now" || act.group === "place").map((act) => ({ label: act.label, shortcut: act.key, run: () => meeting.act(act) })),
+            { label: "All options", run: () => meeting.showPerson(participant.participant) },
+            ...acts.filter((act) => act.id === "remove").map((act) => ({ label: "Remove", shortcut: act.key, danger: true, run: () => meeting.act(act) })),
+          ]}
+        >
           <Dots size={18} />
-        </button>
+        </Menu>
       )}
     </li>
   );
+}
+
+function Face(props: { participant: ParticipantView; source: "camera" | "screen" }): JSX.Element {
+  const { participant, source } = props;
+  if (source === "screen") return <Screen size={40} />;
+  const { picture } = participant;
+  return picture === null || picture === undefined ? <span>{initials(participant.name)}</span> : <img src={api.pictureUrl(picture)} alt="" />;
 }
 
 function describe(participant: ParticipantView, name: string, source: "camera" | "screen", quiet: boolean, speaking: boolean): string {

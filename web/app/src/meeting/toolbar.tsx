@@ -2,42 +2,50 @@
 
 import type { SourceState } from "@conclave/sdk";
 import type { ComponentChildren, JSX } from "preact";
-import { Camera, CameraOff, Hand, Key, Leave, Microphone, MicrophoneOff, People, Screen } from "../ui/icons";
+import { Camera, CameraOff, Chat, Hand, Key, Leave, Microphone, MicrophoneOff, People, Screen } from "../ui/icons";
 import { askButton } from "../words/notices";
 import { KEYS } from "./keys";
-import type { Meeting } from "./model";
+import type { Meeting, Panel } from "./model";
 
 export function Toolbar(props: { meeting: Meeting; onLeave: () => void }): JSX.Element {
   const { meeting } = props;
   const own = meeting.own.value;
-  const waiting = meeting.knocks.value.length;
-  const panel = (name: "people" | "room") => (meeting.panel.value = meeting.panel.value === name ? null : name);
+  const waiting = meeting.waiting.value;
+  const changes = meeting.changes.value.length;
+  const { unread } = meeting.chat.log.value;
+  const wanting = [waiting > 0 ? `${waiting} waiting` : "", changes > 0 ? `${changes} ${changes === 1 ? "change" : "changes"}` : ""].filter(Boolean);
+  const toggle = (name: Panel) => (meeting.panel.value === name ? (meeting.panel.value = null) : meeting.open(name));
   return (
-    <div class="toolbar" role="toolbar" aria-label="Meeting" onKeyDown={moveFocus}>
-      <SourceButton meeting={meeting} source="microphone" label="Mic" name="Microphone" on={<Microphone />} off={<MicrophoneOff />} shortcut={KEYS.microphone} />
-      <SourceButton meeting={meeting} source="camera" label="Camera" name="Camera" on={<Camera />} off={<CameraOff />} shortcut={KEYS.camera} />
-      <SourceButton meeting={meeting} source="screen" label="Share" name="Share screen" on={<Screen />} off={<Screen />} shortcut={KEYS.screen} />
-      <Tool name="Raise hand" label="Hand" pressed={own?.hand ?? false} shortcut={KEYS.hand} onPress={() => void meeting.raiseHand()}>
-        <Hand />
-      </Tool>
-      <span class="toolbar-gap" />
-      <Tool
-        name={waiting > 0 ? `People, ${waiting} waiting` : "People"}
-        label="People"
-        pressed={meeting.panel.value === "people"}
-        shortcut={KEYS.people}
-        onPress={() => panel("people")}
-        count={waiting}
-      >
-        <People />
-      </Tool>
-      <Tool name="Room" label="Room" pressed={meeting.panel.value === "room"} shortcut={KEYS.room} onPress={() => panel("room")}>
-        <Key />
-      </Tool>
-      <Tool name="Leave" label="Leave" kind="leave" onPress={props.onLeave}>
-        <Leave />
-      </Tool>
-    </div>
+    <footer class="tools">
+      <div class="toolbar" role="toolbar" aria-label="Meeting" onKeyDown={moveFocus}>
+        <SourceButton meeting={meeting} source="microphone" label="Mic" name="Mic" on={<Microphone />} off={<MicrophoneOff />} shortcut={KEYS.microphone} />
+        <SourceButton meeting={meeting} source="camera" label="Camera" name="Camera" on={<Camera />} off={<CameraOff />} shortcut={KEYS.camera} />
+        <SourceButton meeting={meeting} source="screen" label="Share" name="Share screen" on={<Screen />} off={<Screen />} shortcut={KEYS.screen} />
+        <Tool name="Raise hand" label="Hand" pressed={own?.hand ?? false} shortcut={KEYS.hand} onPress={() => void meeting.raiseHand()}>
+          <Hand />
+        </Tool>
+        <span class="toolbar-gap" />
+        <Tool
+          name={["People", ...wanting].join(", ")}
+          label="People"
+          pressed={meeting.panel.value === "people"}
+          shortcut={KEYS.people}
+          onPress={() => toggle("people")}
+          count={waiting + changes}
+        >
+          <People />
+        </Tool>
+        <Tool name={unread > 0 ? `Chat, ${unread} unread` : "Chat"} label="Chat" pressed={meeting.panel.value === "chat"} shortcut={KEYS.chat} onPress={() => toggle("chat")} count={unread}>
+          <Chat />
+        </Tool>
+        <Tool name="Room" label="Room" pressed={meeting.panel.value === "room"} shortcut={KEYS.room} onPress={() => toggle("room")}>
+          <Key />
+        </Tool>
+        <Tool name="Leave" label="Leave" kind="leave" onPress={props.onLeave}>
+          <Leave />
+        </Tool>
+      </div>
+    </footer>
   );
 }
 
@@ -107,7 +115,7 @@ function Tool(props: ToolProps): JSX.Element {
     >
       <span class="tool-sign">
         {props.children}
-        {props.count !== undefined && props.count > 0 && <span class="tool-count">{props.count}</span>}
+        {props.count !== undefined && props.count > 0 && <span class="tool-count" data-count={props.count > 99 ? "99+" : props.count} />}
       </span>
       <span class="tool-label">{props.label}</span>
     </button>

@@ -5,6 +5,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { account } from "../account";
+import { go } from "../route";
 import { Button } from "../ui/button";
 import { textOf } from "../ui/failure";
 import { Frame } from "./frame";
@@ -52,6 +53,7 @@ function Rooms(props: { mayCreate: boolean; admin: boolean; name: string }): JSX
           <p class="lead">A room opens with a link and a password, and behind the door you decide who comes in.</p>
         </div>
         <div class="page-actions">
+          {props.admin && <Button onPress={() => go("/organisation")}>Organisation</Button>}
           {props.admin && <Button onPress={() => (open.value = "invite")}>Invite a member</Button>}
           {create && (
             <Button kind="primary" onPress={() => (open.value = "room")}>

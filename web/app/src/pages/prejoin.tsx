@@ -14,6 +14,8 @@ import { SignIn } from "./signin";
 
 export interface PrejoinProps {
   room: string;
+  /** The secret of a guest link, when the person came by one. */
+  link?: string | undefined;
   refusal: Closed | null;
   onJoin: (password: string | undefined) => void;
 }
@@ -32,7 +34,7 @@ export function PrejoinPage(props: PrejoinProps): JSX.Element {
         <Preview pickers />
         <section class="card">
           {props.refusal !== null && <Refusal refusal={props.refusal} />}
-          {me === null ? <WhoAreYou room={props.room} /> : <Knock onJoin={props.onJoin} room={props.room} />}
+          {me === null ? <WhoAreYou room={props.room} link={props.link === "" ? undefined : props.link} /> : <Knock onJoin={props.onJoin} room={props.room} />}
         </section>
       </div>
     </Frame>
@@ -79,8 +81,8 @@ function Knock(props: { room: string; onJoin: PrejoinProps["onJoin"] }): JSX.Ele
   );
 }
 
-function WhoAreYou(props: { room: string }): JSX.Element {
-  const way = useSignal<"account" | "guest">("account");
+function WhoAreYou(props: { room: string; link: string | undefined }): JSX.Element {
+  const way = useSignal<"account" | "guest">(props.link === undefined ? "account" : "guest");
   const name = useSignal("");
   return (
     <>
@@ -99,7 +101,7 @@ function WhoAreYou(props: { room: string }): JSX.Element {
         <Form
           submit="Go on as a guest"
           onSubmit={async () => {
-            account.value = await api.enterAsGuest(props.room, name.value);
+            account.value = await api.enterAsGuest(props.room, name.value, props.link);
           }}
         >
           <Field
@@ -109,7 +111,7 @@ function WhoAreYou(props: { room: string }): JSX.Element {
             maxLength={64}
             value={name.value}
             onInput={(value) => (name.value = value)}
-            hint="Hosts see it as “guest, unverified”. Not every room lets guests knock."
+            hint={props.link === undefined ? "Hosts see it as “guest, unverified”. Not every room lets guests knock." : "Hosts see it, and whom your link was made for. The link works on this device from now on."}
           />
         </Form>
       )}

@@ -17,7 +17,7 @@ import { WaitingPage } from "./waiting";
 /** Refusals after which the person can mend something on the way in and try again. */
 const MENDABLE: ReadonlySet<string> = new Set(["cannot_join", "room_full", "rate_limited", "already_here", "unreachable", "unavailable", "internal", "signed_out"]);
 
-export function RoomPage(props: { room: string }): JSX.Element {
+export function RoomPage(props: { room: string; link?: string }): JSX.Element {
   const meeting = useSignal<Meeting | null>(null);
   const refusal = useSignal<Closed | null>(null);
   const waited = useRef(false);
@@ -47,7 +47,7 @@ export function RoomPage(props: { room: string }): JSX.Element {
     if (state?.phase === "closed" && !state.wasIn && !waited.current && MENDABLE.has(state.code)) back(state);
   }, [state]);
 
-  if (current === null || state === undefined) return <PrejoinPage room={props.room} refusal={refusal.value} onJoin={start} />;
+  if (current === null || state === undefined) return <PrejoinPage room={props.room} link={props.link} refusal={refusal.value} onJoin={start} />;
   switch (state.phase) {
     case "connecting":
       return (
@@ -56,7 +56,7 @@ export function RoomPage(props: { room: string }): JSX.Element {
         </MessagePage>
       );
     case "waiting":
-      return <WaitingPage since={state.since} onLeave={() => current.client.leave()} />;
+      return <WaitingPage waiting={state} onLeave={() => current.client.leave()} />;
     case "admitted":
       return <MeetingPage meeting={current} />;
     case "closed":

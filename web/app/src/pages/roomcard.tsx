@@ -1,11 +1,9 @@
 // One own room on the start page: open it, hand on its link, show its password, set it up, delete it.
 
-import { api, type RoomMade, type RoomEntry, type SettingView } from "@conclave/sdk";
+import { api, type RoomMade, type RoomEntry } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect } from "preact/hooks";
 import { go } from "../route";
-import { SettingsList } from "../settings/list";
 import { Button } from "../ui/button";
 import { CopyLine, PasswordLine } from "../ui/copy";
 import { Confirm, Dialog } from "../ui/dialog";
@@ -23,7 +21,7 @@ export function RoomCard(props: RoomCardProps): JSX.Element {
   const path = `/r/${room.id}`;
   // A host who is not the owner does all else from inside the meeting.
   const owner = room.role === "owner";
-  const open = useSignal<"none" | "invite" | "settings" | "delete">("none");
+  const open = useSignal<"none" | "invite" | "delete">("none");
   const close = () => (open.value = "none");
   return (
     <li class="card room-card">
@@ -40,7 +38,7 @@ export function RoomCard(props: RoomCardProps): JSX.Element {
         </Button>
         {owner && (
           <>
-            <Button onPress={() => (open.value = "settings")} label={`Settings of ${room.title}`}>
+            <Button onPress={() => go(`${path}/settings`)} label={`Settings of ${room.title}`}>
               Settings
             </Button>
             <Button kind="quiet" onPress={() => (open.value = "delete")} label={`Delete ${room.title}`}>
@@ -52,11 +50,6 @@ export function RoomCard(props: RoomCardProps): JSX.Element {
       {open.value === "invite" && (
         <Dialog title={owner ? "Link and password" : "Link"} onClose={close}>
           <RoomInvitation room={room.id} known={props.fresh?.password} mayRead={owner} />
-        </Dialog>
-      )}
-      {open.value === "settings" && (
-        <Dialog title={`Settings of ${room.title}`} onClose={close}>
-          <StoredSettings room={room.id} />
         </Dialog>
       )}
       {open.value === "delete" && (
@@ -105,36 +98,6 @@ export function RoomInvitation(props: { room: string; known?: string | undefined
           {trouble.value}
         </p>
       )}
-    </div>
-  );
-}
-
-function StoredSettings(props: { room: string }): JSX.Element {
-  const settings = useSignal<SettingView[] | null>(null);
-  const trouble = useSignal<string | null>(null);
-  useEffect(() => {
-    api.roomSettings(props.room).then(
-      (list) => (settings.value = list),
-      (failure: unknown) => (trouble.value = textOf(failure)),
-    );
-  }, [props.room]);
-  const change = async (key: string, value: string) => {
-    trouble.value = null;
-    try {
-      const changed = await api.changeRoomSetting(props.room, key, value);
-      settings.value = settings.value?.map((s) => (s.key === changed.key ? changed : s)) ?? null;
-    } catch (failure) {
-      trouble.value = textOf(failure);
-    }
-  };
-  return (
-    <div class="stack">
-      {trouble.value !== null && (
-        <p class="alert" role="alert">
-          {trouble.value}
-        </p>
-      )}
-      {settings.value === null ? <p class="hint">One moment.</p> : <SettingsList settings={settings.value} mayChange onChange={change} />}
     </div>
   );
 }

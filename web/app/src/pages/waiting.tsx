@@ -1,14 +1,16 @@
 // The waiting room: the own picture and a way out. Nothing of the room is here, because nothing of it was sent.
 
+import type { WaitingWord, Waiting } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { Preview } from "../devices/preview";
 import { Button } from "../ui/button";
 import { Mark } from "../ui/icons";
-import { since } from "../words/people";
+import { PHRASE, since } from "../words/people";
 
-export function WaitingPage(props: { since: number; onLeave: () => void }): JSX.Element {
+export function WaitingPage(props: { waiting: Waiting; onLeave: () => void }): JSX.Element {
+  const { waiting } = props;
   const now = useSignal(Date.now());
   useEffect(() => {
     document.title = "Waiting – Conclave";
@@ -23,16 +25,33 @@ export function WaitingPage(props: { since: number; onLeave: () => void }): JSX.
       <div class="waiting-door">
         <Mark size={72} />
         <div role="status">
-          <h1>A host will decide</h1>
-          <p class="lead">You have knocked. As soon as a host lets you in, the meeting opens here.</p>
+          <h1>{waiting.sentBack ? "You are outside again" : "A host will decide"}</h1>
+          <p class="lead">
+            {waiting.sentBack
+              ? "A host sent you back to the waiting room. Your camera and microphone are off. When a host lets you in, the meeting opens here again."
+              : "You have knocked. As soon as a host lets you in, the meeting opens here."}
+          </p>
         </div>
+        {waiting.messages.length > 0 && (
+          <div class="host-words" role="log" aria-label="Messages of a host">
+            {waiting.messages.map((message, index) => (
+              <p key={index}>
+                <strong>A host says:</strong> {wordsOf(message)}
+              </p>
+            ))}
+          </div>
+        )}
         <p class="hint">
-          Knocked: {since(props.since, now.value)}
-          {now.value - props.since >= 60_000 ? " ago" : ""}. Until then you learn nothing of the room, and it sees only your name.
+          Knocked: {since(waiting.since, now.value)}
+          {now.value - waiting.since >= 60_000 ? " ago" : ""}. Until then you learn nothing of the room, and it sees only your name.
         </p>
       </div>
       <Preview />
       <Button onPress={props.onLeave}>Stop waiting and leave</Button>
     </main>
   );
+}
+
+function wordsOf(message: WaitingWord): string {
+  return "phrase" in message ? PHRASE[message.phrase] : message.text;
 }

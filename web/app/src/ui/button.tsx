@@ -15,6 +15,11 @@ export interface ButtonProps {
   busy?: boolean;
   pressed?: boolean;
   label?: string;
+  shortcut?: string | undefined;
+  /** Takes the focus once, when it appears: for the act that a dialog is about. */
+  autofocus?: boolean;
+  /** The name of the act, for keys that press it. */
+  act?: string;
 }
 
 export function Button(props: ButtonProps): JSX.Element {
@@ -40,9 +45,19 @@ export function Button(props: ButtonProps): JSX.Element {
       aria-busy={busy}
       aria-pressed={props.pressed}
       aria-label={props.label}
+      aria-keyshortcuts={props.shortcut}
+      data-act={props.act}
+      ref={props.autofocus === true ? focusOnce : null}
       onClick={() => void press()}
     >
       {props.children}
     </button>
   );
+}
+
+/** The focus is taken when a dialog is already open, hence after this drawing. */
+function focusOnce(element: HTMLButtonElement | null): void {
+  if (element === null || element.dataset["met"] !== undefined) return;
+  element.dataset["met"] = "";
+  queueMicrotask(() => element.focus());
 }

@@ -5,7 +5,7 @@ import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { Button } from "./button";
 import { Cross } from "./icons";
 
-export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren }): JSX.Element {
+export function Dialog(props: { title: string; wide?: boolean; onClose: () => void; children: ComponentChildren }): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
   useLayoutEffect(() => {
@@ -16,7 +16,7 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
   return (
     <dialog
       ref={dialog}
-      class="dialog"
+      class={props.wide === true ? "dialog dialog-wide" : "dialog"}
       aria-labelledby={id}
       onCancel={(event) => {
         event.preventDefault();
@@ -50,6 +50,7 @@ export function Confirm(props: ConfirmProps): JSX.Element {
         <Button onPress={props.onClose}>Cancel</Button>
         <Button
           kind="danger"
+          autofocus
           onPress={async () => {
             await props.onConfirm();
             props.onClose();

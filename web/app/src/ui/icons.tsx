@@ -163,6 +163,74 @@ export const Hourglass = (p: IconProps) => (
   </Lines>
 );
 
+export const Star = (p: IconProps) => (
+  <Lines {...p}>
+    <path d="m12 3.8 2.5 5.2 5.7.8-4.1 4 1 5.7-5.1-2.7-5.1 2.7 1-5.7-4.1-4 5.7-.8L12 3.8Z" />
+  </Lines>
+);
+
+export const Chat = (p: IconProps) => (
+  <Lines {...p}>
+    <path d="M5.5 4.5h13a2 2 0 0 1 2 2v8a2 2 0 0 1-2 2h-7L7 20v-3.500H5.5a2 2 0 0 1-2-2v-8a2 2 0 0 1 2-2ZM8 9h8M8 12.3h5" />
+  </Lines>
+);
+
+export const Grid = (p: IconProps) => (
+  <Lines {...p}>
+    <rect x="4" y="5" width="7" height="6" rx="1.4" />
+    <rect x="13" y="5" width="7" height="6" rx="1.4" />
+    <rect x="4" y="13" width="7" height="6" rx="1.4" />
+    <rect x="13" y="13" width="7" height="6" rx="1.4" />
+  </Lines>
+);
+
+export const Large = (p: IconProps) => (
+  <Lines {...p}>
+    <rect x="4" y="4.5" width="16" height="9.5" rx="1.8" />
+    <path d="M5.5 18.5h2M11 18.5h2M16.5 18.5h2" stroke-width="3" />
+  </Lines>
+);
+
+export const Sun = (p: IconProps) => (
+  <Lines {...p}>
+    <circle cx="12" cy="12" r="3.8" />
+    <path d="M12 3v2.2M12 18.800V21M3 12h2.2M18.8 12H21M5.6 5.6l1.6 1.6M16.8 16.8l1.6 1.6M18.4 5.6l-1.6 1.6M7.2 16.8l-1.6 1.6" />
+  </Lines>
+);
+
+export const Moon = (p: IconProps) => (
+  <Lines {...p}>
+    <path d="M19.5 14.2A8 8 0 0 1 9.8 4.5a8 8 0 1 0 9.7 9.700Z" />
+  </Lines>
+);
+
+export const HalfMoon = (p: IconProps) => (
+  <Lines {...p}>
+    <circle cx="12" cy="12" r="8" />
+    <path d="M12 4v16a8 8 0 0 0 0-16Z" fill="currentColor" stroke="none" />
+  </Lines>
+);
+
+export const Pause = (p: IconProps) => (
+  <Lines {...p}>
+    <circle cx="12" cy="12" r="8.5" />
+    <path d="M9.8 9v6M14.2 9v6" />
+  </Lines>
+);
+
+export const Search = (p: IconProps) => (
+  <Lines {...p}>
+    <circle cx="10.5" cy="10.5" r="6" />
+    <path d="m15 15 5 5" />
+  </Lines>
+);
+
+export const Bin = (p: IconProps) => (
+  <Lines {...p}>
+    <path d="M4.5 7h15M9.5 7V4.5h5V7M6.5 7l.8 12.5h9.400L17.5 7" />
+  </Lines>
+);
+
 /** The door with a keyhole: the mark of the house. */
 export function Mark({ size = 32 }: IconProps): JSX.Element {
   return (

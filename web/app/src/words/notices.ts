@@ -1,6 +1,6 @@
 // The sentences for what is done to a person and for what changes in the room.
 
-import type { DoneToYou, Role, SettingView, Source } from "@conclave/sdk";
+import type { DoneToYou, Role, RoomKind, SettingView, Source } from "@conclave/sdk";
 import { ROLE, SOURCE } from "./people";
 import { settingTitle, valueWords } from "./settings";
 
@@ -22,6 +22,10 @@ export function saidOf(what: DoneToYou, by: string): Said {
       return { text: `${by} allows you ${allowedWords(what.source)}. Nothing starts by itself: you turn it on when you want.` };
     case "disallowed":
       return { text: `${by} does not allow you ${allowedWords(what.source)} for now. You can ask.`, askFor: what.source };
+    case "profile_approved":
+      return { text: `${by} approved your change. Everyone sees it now.` };
+    case "profile_refused":
+      return { text: `${by} did not approve your change. You are shown as before.` };
     case "role_changed":
       return { text: `${by} made you ${withArticle(what.role)}. ${roleMeans(what.role)}` };
   }
@@ -30,6 +34,16 @@ export function saidOf(what: DoneToYou, by: string): Said {
 export function lockSaid(locked: boolean, by: string | undefined): string {
   if (by === undefined) return locked ? "The room locked itself. Whoever knocks now waits." : "The room is open again.";
   return locked ? `${by} locked the room. Whoever knocks now waits.` : `${by} unlocked the room.`;
+}
+
+export function suspendSaid(suspended: boolean, by: string): string {
+  return suspended
+    ? `${by} suspended the meeting. Every microphone, camera and share is off, and the room is locked.`
+    : `${by} lifted the suspension. Nothing starts by itself: turn on what you need.`;
+}
+
+export function kindSaid(kind: RoomKind, by: string): string {
+  return kind === "webinar" ? `${by} made this a webinar: whoever is not a host or presenter watches.` : `${by} made this a meeting again.`;
 }
 
 export function settingSaid(setting: SettingView, by: string): string {

@@ -1,6 +1,6 @@
 // Words for people: roles, how sure the name is, sources, times.
 
-import type { Role, Source } from "@conclave/sdk";
+import type { GuestLinkView, KnockView, NameWarning, Phrase, Role, Source } from "@conclave/sdk";
 
 export const ROLE: Readonly<Record<Role, string>> = {
   owner: "Owner",
@@ -32,6 +32,45 @@ export const ASK: Readonly<Record<Source, string>> = {
 
 export function standing(signedIn: boolean): string {
   return signedIn ? "signed in" : "guest, unverified";
+}
+
+/** What hosts can say to those who wait. */
+export const PHRASE: Readonly<Record<Phrase, string>> = {
+  one_moment: "One moment, please. A host will be with you.",
+  starting_soon: "The meeting starts soon.",
+  please_identify: "Please give your full name, so that a host knows you.",
+  wrong_meeting: "This may be the wrong meeting. Ask whoever invited you.",
+};
+
+/** How a guest link stands, and whether it can still be taken back. A used one can: that ends the guest's way in. */
+export function linkStanding(link: GuestLinkView, now: number): { words: string; good: boolean; mayRevoke: boolean } {
+  if (link.revoked !== null) return { words: "taken back", good: false, mayRevoke: false };
+  if (link.expires <= now) return { words: "expired", good: false, mayRevoke: false };
+  return link.used === null ? { words: "not used yet", good: true, mayRevoke: true } : { words: "in use", good: true, mayRevoke: true };
+}
+
+/** What speaks against a new name. */
+export function warningWords(warning: NameWarning): string {
+  switch (warning.kind) {
+    case "resembles_host":
+      return `Looks like the name of ${warning.name}, who is a host here.`;
+    case "mixed_scripts":
+      return "Mixes letters of several scripts, which can make one name look like another.";
+    case "normalised":
+      return "Was written with unusual characters; it is shown here as it would be.";
+  }
+}
+
+/** How sure the name of someone who waits is, in the words that hosts see. */
+export function identityWords(knock: KnockView): string {
+  switch (knock.identity.kind) {
+    case "account":
+      return `signed in, ${knock.identity.organisation}`;
+    case "guest_link":
+      return `guest with the link “${knock.identity.label}”`;
+    case "unverified":
+      return "guest, unverified";
+  }
 }
 
 export function initials(name: string): string {

@@ -1,0 +1,135 @@
+// The events of the room in words: a notice for what a person should know, with what they can do about it.
+
+import type { ParticipantView, RoomEvent, Source } from "@conclave/sdk";
+import { askButton, kindSaid, lockSaid, saidOf, settingSaid, suspendSaid } from "../words/notices";
+import { ASK, identityWords } from "../words/people";
+import { knockHeard } from "./alert";
+import type { Meeting } from "./model";
+
+export function tell(meeting: Meeting, event: RoomEvent): void {
+  switch (event.type) {
+    case "done_to_you":
+      doneToYou(meeting, event);
+      return;
+    case "asked":
+      asked(meeting, event);
+      return;
+    case "knocked":
+      knocked(meeting, event);
+      return;
+    case "knock_gone":
+      meeting.notices.withdraw(`knock.${event.knock}`);
+      return;
+    case "lobby":
+      if (event.knocks === undefined) meeting.withdrawKnocks();
+      return;
+    case "locked":
+      meeting.notices.say(lockSaid(event.locked, event.by), { topic: "locked" });
+      return;
+    case "suspended":
+      meeting.notices.say(suspendSaid(event.suspended, event.by), { topic: "suspended", tone: event.suspended ? "warn" : "plain" });
+      return;
+    case "setting_changed":
+      meeting.notices.say(settingSaid(event.setting, event.by), { topic: `setting.${event.setting.key}` });
+      return;
+    case "kind_changed":
+      meeting.notices.say(kindSaid(event.kind, event.by), { topic: "kind" });
+      return;
+    case "spotlight":
+      if (event.participant !== null) meeting.layout.value = "speaker";
+      return;
+    case "chat":
+      meeting.chat.take(event.message);
+      if (meeting.panel.value !== "chat" && event.message.participant !== meeting.room.value?.you) {
+        meeting.notices.say(`${event.message.name} wrote in the chat.`, { topic: "chat", actions: [{ label: "Read", run: () => meeting.open("chat") }], stay: false });
+      }
+      return;
+    case "chat_deleted":
+      meeting.chat.takeBack(event.number);
+      return;
+    case "profile_pending":
+      pending(meeting, event);
+      return;
+    case "profile_gone":
+      if (event.participant === meeting.room.value?.you) meeting.ownChange.value = "none";
+      meeting.notices.withdraw(`profile.${event.participant}`);
+      return;
+    case "participant_left":
+    case "settings":
+    case "lobby_count":
+    case "may_chat":
+    case "participant_joined":
+    case "participant_changed":
+    case "count":
+    case "slots":
+    case "speaking":
+    case "media":
+      return;
+  }
+}
+
+function doneToYou(meeting: Meeting, event: RoomEvent & { type: "done_to_you" }): void {
+  const { what, by } = event;
+  if (what.act === "profile_approved" || what.act === "profile_refused") meeting.ownChange.value = "none";
+  const { text, askFor } = saidOf(what, by);
+  const actions = askFor === undefined ? [] : [{ label: askButton(askFor), run: () => meeting.ask(askFor) }];
+  meeting.notices.say(text, { tone: askFor === undefined ? "plain" : "warn", actions, topic: topicOf(what) });
+}
+
+function asked(meeting: Meeting, event: RoomEvent & { type: "asked" }): void {
+  const who = person(meeting, event.participant);
+  if (who === undefined) return;
+  meeting.notices.say(`${who.name} asks ${ASK[event.source]}.`, {
+    tone: "key",
+    topic: `asked.${event.participant}.${event.source}`,
+    actions: [{ label: "Allow", run: () => meeting.attempt(() => meeting.client.allow(event.participant, event.source, true)) }],
+  });
+}
+
+function knocked(meeting: Meeting, event: RoomEvent & { type: "knocked" }): void {
+  const { knock } = event;
+  knockHeard();
+  // The open list shows and announces it already.
+  if (meeting.panel.value === "people" && meeting.peopleTab.value === "waiting") return;
+  const see = { label: "See who waits", run: () => meeting.open("people", "waiting") };
+  if (meeting.waiting.value > 3 || knock.suspected) {
+    meeting.notices.say(`${meeting.waiting.value} people wait.`, { tone: "key", topic: "knock.many", actions: [see] });
+    return;
+  }
+  meeting.notices.say(`${knock.name} (${identityWords(knock)}) knocks${knock.while_locked ? " while the room is locked" : ""}.`, {
+    tone: "key",
+    topic: `knock.${knock.knock}`,
+    actions: [{ label: "Let in", run: () => meeting.letIn(knock) }, see],
+  });
+}
+
+function pending(meeting: Meeting, event: RoomEvent & { type: "profile_pending" }): void {
+  if (meeting.panel.value === "people" && meeting.peopleTab.value === "changes") return;
+  meeting.notices.say(`${event.old.name} wants to change how they are shown.`, {
+    tone: "key",
+    topic: `profile.${event.participant}`,
+    actions: [{ label: "See the change", run: () => meeting.open("people", "changes") }],
+  });
+}
+
+function person(meeting: Meeting, id: string): ParticipantView | undefined {
+  return meeting.room.value?.participants.find((p) => p.participant === id);
+}
+
+function topicOf(what: { act: string; source?: Source }): string {
+  switch (what.act) {
+    case "muted":
+      return "right.microphone";
+    case "video_paused":
+      return "right.camera";
+    case "share_stopped":
+      return "right.screen";
+    case "allowed":
+    case "disallowed":
+      return `right.${what.source ?? ""}`;
+    case "role_changed":
+      return "role";
+    default:
+      return "profile";
+  }
+}
