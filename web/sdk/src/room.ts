@@ -24,6 +24,8 @@ export function applyEvent(room: RoomView, event: RoomEvent): RoomView {
       return { ...room, kind: event.kind };
     case "settings":
       return { ...room, settings: event.settings };
+    case "kind_changed":
+      return { ...room, kind: event.kind };
     case "count":
       return { ...room, count: event.count };
     case "spotlight":
