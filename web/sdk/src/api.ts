@@ -1,6 +1,6 @@
 // The HTTPS side: sessions, invitations and rooms. The session itself is a cookie that no script can read.
 
-import type { Me, PreviewLine } from "./contract";
+import type { Line, Me, Preset, PresetApplied } from "./contract";
 import { CallFailed, UNREACHABLE, type FailureCode } from "./failure";
 import type { AuditPage } from "./generated/AuditPage";
 import type { AuditVerdict } from "./generated/AuditVerdict";
@@ -88,13 +88,18 @@ export function changeRoomSetting(id: string, key: string, value: string): Promi
 }
 
 /** Who could enter now, and what they could do. */
-export async function roomEntry(id: string): Promise<PreviewLine[]> {
-  return (await request<{ lines: PreviewLine[] }>("GET", `/api/rooms/${encodeURIComponent(id)}/entry`)).lines;
+export async function roomEntry(id: string): Promise<Line[]> {
+  return (await request<{ lines: Line[] }>("GET", `/api/rooms/${encodeURIComponent(id)}/entry`)).lines;
 }
 
-export async function previewRoomSetting(id: string, key: string, value: string): Promise<PreviewLine[]> {
+export async function previewRoomSetting(id: string, key: string, value: string): Promise<Line[]> {
   const query = new URLSearchParams({ key, value });
-  return (await request<{ lines: PreviewLine[] }>("GET", `/api/rooms/${encodeURIComponent(id)}/settings/preview?${query}`)).lines;
+  return (await request<{ lines: Line[] }>("GET", `/api/rooms/${encodeURIComponent(id)}/settings/preview?${query}`)).lines;
+}
+
+/** All or nothing; `kept` is what the organisation has locked otherwise. */
+export function applyRoomPreset(id: string, preset: Preset): Promise<PresetApplied> {
+  return request("POST", `/api/rooms/${encodeURIComponent(id)}/preset`, { preset });
 }
 
 export function organisationSettings(): Promise<Organisation> {

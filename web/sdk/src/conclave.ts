@@ -7,9 +7,9 @@ import type {
   Done,
   DoneToYou,
   KnockView,
+  Line,
   ParticipantView,
   Preset,
-  PreviewLine,
   RoomEvent,
   RoomRequest,
   RoomView,
@@ -21,6 +21,7 @@ import type { ChatView } from "./generated/ChatView";
 import type { Role } from "./generated/Role";
 import type { Seen } from "./generated/Seen";
 import type { Source } from "./generated/Source";
+import type { SettingView } from "./generated/SettingView";
 import type { SourceStatsView } from "./generated/SourceStatsView";
 import type { WaitingWord } from "./generated/WaitingWord";
 import { Link } from "./link";
@@ -298,13 +299,21 @@ export class Conclave {
   }
 
   /** Who could do what now, and who could then; changes nothing. */
-  async previewSetting(key: string, value: string): Promise<PreviewLine[]> {
+  async previewSetting(key: string, value: string): Promise<Line[]> {
     const done = await this.#link.call({ type: "preview_setting", key, value });
     return done.type === "preview" ? done.lines : [];
   }
 
-  applyPreset(preset: Preset): Promise<void> {
-    return this.#call({ type: "apply_preset", preset });
+  /** Who can get in as the room stands. */
+  async entry(): Promise<Line[]> {
+    const done = await this.#link.call({ type: "preview_setting" });
+    return done.type === "preview" ? done.lines : [];
+  }
+
+  /** Gives what changed, and what the organisation's locks kept as it was. */
+  async applyPreset(preset: Preset): Promise<{ changed: SettingView[]; kept: SettingView[] }> {
+    const done = await this.#link.call({ type: "apply_preset", preset });
+    return done.type === "preset" ? done : { changed: [], kept: [] };
   }
 
   /** `ref` is the caller's own: the same one again is the same message, sent once. */

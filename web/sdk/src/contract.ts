@@ -12,6 +12,7 @@ import type { ParticipantView as GeneratedParticipant } from "./generated/Partic
 import type { Role } from "./generated/Role";
 import type { RoomRequest as GeneratedRequest } from "./generated/RoomRequest";
 import type { RoomView as GeneratedRoom } from "./generated/RoomView";
+import type { SettingView } from "./generated/SettingView";
 import type { ServerMessage as GeneratedMessage } from "./generated/ServerMessage";
 
 export type KnockView = GeneratedKnock & { picture?: string | null };
@@ -22,6 +23,7 @@ export type RoomView = Omit<GeneratedRoom, "participants" | "knocks"> & {
   participants: ParticipantView[];
   knocks?: KnockView[];
   pending_profiles?: PendingProfile[];
+  kind?: RoomKind;
 };
 
 export interface Profile {
@@ -39,11 +41,23 @@ export interface PendingProfile {
 
 export type Preset = "locked_down" | "team_meeting" | "webinar";
 
-export interface PreviewLine {
+export type RoomKind = "meeting" | "webinar";
+
+export type What = "enter" | "enter_without_password" | "enter_before_host" | "enter_late" | "return_after_removal" | "be_heard" | "be_seen" | "share" | "see_roster" | "see_count";
+
+export type Answer = "directly" | "waits" | "refused" | "yes" | "asks" | "no" | "everyone" | "hosts_and_speakers";
+
+export interface Line {
   who: Role;
-  what: string;
-  now: string;
-  then: string;
+  what: What;
+  now: Answer;
+  then: Answer;
+}
+
+export interface PresetApplied {
+  kind: RoomKind;
+  changed: SettingView[];
+  kept: SettingView[];
 }
 
 export type DoneToYou = GeneratedDoneToYou | { act: "profile_approved" } | { act: "profile_refused" };
@@ -53,6 +67,7 @@ export type RoomEvent =
   | { type: "knocked"; knock: KnockView }
   | { type: "lobby"; knocks?: KnockView[] }
   | { type: "done_to_you"; what: DoneToYou; by: string }
+  | { type: "kind_changed"; kind: RoomKind; by: string }
   | ({ type: "profile_pending" } & PendingProfile)
   | { type: "profile_gone"; participant: string };
 
@@ -60,13 +75,14 @@ export type Done =
   | Exclude<GeneratedDone, { type: "lobby" }>
   | { type: "lobby"; knocks: KnockView[]; waiting: number; suspected: number }
   | { type: "held"; version: number }
-  | { type: "preview"; lines: PreviewLine[] };
+  | { type: "preview"; lines: Line[] }
+  | { type: "preset"; changed: SettingView[]; kept: SettingView[] };
 
 export type RoomRequest =
   | GeneratedRequest
   | { type: "change_profile"; name?: string; picture?: string | null }
   | { type: "decide_profile"; participant: string; version: number; approve: boolean }
-  | { type: "preview_setting"; key: string; value: string }
+  | { type: "preview_setting"; key?: string; value?: string }
   | { type: "apply_preset"; preset: Preset };
 
 export type Outcome = { ok: Done } | { error: Failure };

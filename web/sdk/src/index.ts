@@ -4,15 +4,19 @@ export * as api from "./api";
 export type { AuditFilter } from "./api";
 export { Conclave, type ChatPage, type ConclaveEvents, type JoinOptions, type LobbyPage, type StopCause } from "./conclave";
 export type {
+  Answer,
   DoneToYou,
   KnockView,
+  Line,
   ParticipantView,
   PendingProfile,
   Preset,
-  PreviewLine,
+  PresetApplied,
   Profile,
   RoomEvent,
+  RoomKind,
   RoomView,
+  What,
 } from "./contract";
 export { browserEnvironment, socketUrl, type Environment } from "./environment";
 export { CallFailed, type FailureCode } from "./failure";

@@ -22,6 +22,8 @@ export function applyEvent(room: RoomView, event: RoomEvent): RoomView {
       return { ...room, settings: room.settings.map((s) => (s.key === event.setting.key ? event.setting : s)) };
     case "settings":
       return { ...room, settings: event.settings };
+    case "kind_changed":
+      return { ...room, kind: event.kind };
     case "count":
       return { ...room, count: event.count };
     case "spotlight":

@@ -6,6 +6,7 @@ import { Avatar } from "../ui/avatar";
 import { Button } from "../ui/button";
 import { Warning } from "../ui/icons";
 import { warningWords } from "../words/people";
+import { KNOCK_KEYS } from "./keys";
 import type { Meeting } from "./model";
 
 export function Changes(props: { meeting: Meeting }): JSX.Element {
@@ -31,7 +32,7 @@ function Change(props: { change: PendingProfile; meeting: Meeting }): JSX.Elemen
       meeting.client.decideProfile(change.participant, change.version, approve),
     );
   return (
-    <li class="change" aria-label={`Change of ${change.old.name}`}>
+    <li class="change" aria-label={`Change of ${change.old.name}`} data-change={change.participant} tabIndex={-1}>
       <dl class="change-sides">
         <Side title="Now" profile={change.old} />
         <Side title="New" profile={change.new} />
@@ -44,10 +45,10 @@ function Change(props: { change: PendingProfile; meeting: Meeting }): JSX.Elemen
       {own && <p class="hint">Your own change; another host decides.</p>}
       {!own && (
         <div class="action-row">
-          <Button small label={`Refuse the change of ${change.old.name}`} onPress={() => decide(false)}>
+          <Button small act="deny" shortcut={KNOCK_KEYS.deny} label={`Refuse the change of ${change.old.name}`} onPress={() => decide(false)}>
             Refuse
           </Button>
-          <Button small kind="primary" label={`Approve the change of ${change.old.name}`} onPress={() => decide(true)}>
+          <Button small kind="primary" act="admit" shortcut={KNOCK_KEYS.admit} label={`Approve the change of ${change.old.name}`} onPress={() => decide(true)}>
             Approve
           </Button>
         </div>

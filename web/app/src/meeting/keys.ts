@@ -29,7 +29,7 @@ export const HOST_KEYS = {
   end: "Shift+E",
 } as const;
 
-/** On someone who waits and has the focus. */
+/** On someone who waits, or on a change of a name, that has the focus. */
 export const KNOCK_KEYS = { admit: "A", deny: "D", choose: "X" } as const;
 
 const STORED = "conclave.shortcuts";
@@ -73,7 +73,7 @@ function onPerson(meeting: Meeting, target: EventTarget | null, key: string): bo
 }
 
 function onKnock(target: EventTarget | null, key: string): boolean | null {
-  const line = target instanceof HTMLElement ? target.closest<HTMLElement>("[data-knock]") : null;
+  const line = target instanceof HTMLElement ? target.closest<HTMLElement>("[data-knock], [data-change]") : null;
   if (line === null) return null;
   const act = { [KNOCK_KEYS.admit]: "admit", [KNOCK_KEYS.deny]: "deny", [KNOCK_KEYS.choose]: "choose" }[key];
   if (act === undefined) return null;

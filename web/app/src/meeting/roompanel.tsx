@@ -7,7 +7,7 @@ import { AuditView } from "../audit/view";
 import { GuestLinks } from "../pages/guestlinks";
 import { RoomInvitation } from "../pages/roomcard";
 import { SettingsList } from "../settings/list";
-import { Presets } from "../settings/presets";
+import { Presets, type Applied } from "../settings/presets";
 import { Button } from "../ui/button";
 import { Lock, Pause, Unlock } from "../ui/icons";
 import { Tabs } from "../ui/tabs";
@@ -148,8 +148,17 @@ function SettingsPart(props: { meeting: Meeting; room: RoomView }): JSX.Element 
   return (
     <section class="panel-part" aria-label="Settings">
       <p class="hint">{host ? "Every change is shown to everyone here and written to the audit log." : "You are told whenever one of them is changed."}</p>
+      {room.kind === "webinar" && <p class="note">This room is a webinar: whoever is not a host or presenter watches.</p>}
       {host && (
-        <Presets apply={(preset) => meeting.doing("The preset is applied.", () => meeting.client.applyPreset(preset))} />
+        <Presets
+          apply={async (preset) => {
+            let applied: Applied | null = null;
+            await meeting.attempt(async () => {
+              applied = await meeting.client.applyPreset(preset);
+            });
+            return applied;
+          }}
+        />
       )}
       <SettingsList source={settingsOf(meeting)} settings={room.settings} />
     </section>

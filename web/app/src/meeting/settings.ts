@@ -5,8 +5,8 @@ import type { Meeting } from "./model";
 
 export function settingsOf(meeting: Meeting): SettingsSource {
   return {
-    preview: null,
-    entry: null,
+    preview: (key, value) => meeting.client.previewSetting(key, value),
+    entry: meeting.moderates.value ? () => meeting.client.entry() : null,
     change: async (key, value) => {
       await meeting.attempt(() => meeting.client.setSetting(key, value));
     },

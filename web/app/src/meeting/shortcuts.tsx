@@ -49,8 +49,8 @@ const PERSON: readonly Line[] = [
 ];
 
 const KNOCK: readonly Line[] = [
-  { key: KNOCK_KEYS.admit, words: "Let in" },
-  { key: KNOCK_KEYS.deny, words: "Deny" },
+  { key: KNOCK_KEYS.admit, words: "Let in, or approve" },
+  { key: KNOCK_KEYS.deny, words: "Deny, or refuse" },
   { key: KNOCK_KEYS.choose, words: "Choose" },
 ];
 
@@ -63,7 +63,7 @@ export function ShortcutsDialog(props: { meeting: Meeting; onClose: () => void }
         <Keys title="Yours" lines={OWN} />
         {host && <Keys title="For the whole room" lines={HOST} />}
         {host && <Keys title="On a person who has the focus" lines={PERSON} hint="In the people panel the arrow keys go from person to person. What cannot be taken back is asked first: Enter does it." />}
-        {host && <Keys title="On someone who waits and has the focus" lines={KNOCK} />}
+        {host && <Keys title="On someone who waits, or a change, that has the focus" lines={KNOCK} />}
       </div>
     </Dialog>
   );

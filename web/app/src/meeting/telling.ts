@@ -1,7 +1,7 @@
 // The events of the room in words: a notice for what a person should know, with what they can do about it.
 
 import type { ParticipantView, RoomEvent, Source } from "@conclave/sdk";
-import { askButton, lockSaid, saidOf, settingSaid, suspendSaid } from "../words/notices";
+import { askButton, kindSaid, lockSaid, saidOf, settingSaid, suspendSaid } from "../words/notices";
 import { ASK, identityWords } from "../words/people";
 import { knockHeard } from "./alert";
 import type { Meeting } from "./model";
@@ -31,6 +31,9 @@ export function tell(meeting: Meeting, event: RoomEvent): void {
       return;
     case "setting_changed":
       meeting.notices.say(settingSaid(event.setting, event.by), { topic: `setting.${event.setting.key}` });
+      return;
+    case "kind_changed":
+      meeting.notices.say(kindSaid(event.kind, event.by), { topic: "kind" });
       return;
     case "spotlight":
       if (event.participant !== null) meeting.layout.value = "speaker";

@@ -1,12 +1,13 @@
 // One own room from outside a meeting: its settings, its guest links, and what was done there.
 
-import { api, type RoomEntry, type SettingView } from "@conclave/sdk";
+import { api, type Preset, type RoomEntry, type SettingView } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { AuditView } from "../audit/view";
 import { go, type ManagePart } from "../route";
 import { SettingsList } from "../settings/list";
+import { Presets, type Applied } from "../settings/presets";
 import type { SettingsSource } from "../settings/source";
 import { Button } from "../ui/button";
 import { textOf } from "../ui/failure";
@@ -44,6 +45,14 @@ export function ManagePage(props: { room: string; part: ManagePart }): JSX.Eleme
       </MessagePage>
     );
   }
+  const applyPreset = async (preset: Preset): Promise<Applied | null> => {
+    let applied: Applied | null = null;
+    await attempt(async () => {
+      applied = await api.applyRoomPreset(props.room, preset);
+      settings.value = await api.roomSettings(props.room);
+    });
+    return applied;
+  };
   const source: SettingsSource = {
     preview: (key, value) => api.previewRoomSetting(props.room, key, value),
     entry: () => api.roomEntry(props.room),
@@ -85,7 +94,14 @@ export function ManagePage(props: { room: string; part: ManagePart }): JSX.Eleme
       >
         <section class="card">
           <h2 class="unseen">{PARTS[props.part]}</h2>
-          {props.part === "settings" && (settings.value === null ? <p class="hint">One moment.</p> : <SettingsList settings={settings.value} source={source} />)}
+          {props.part === "settings" && (settings.value === null ? (
+            <p class="hint">One moment.</p>
+          ) : (
+            <>
+              <Presets apply={applyPreset} />
+              <SettingsList settings={settings.value} source={source} />
+            </>
+          ))}
           {props.part === "links" && <GuestLinks room={props.room} />}
           {props.part === "audit" && <AuditView room={props.room} />}
         </section>

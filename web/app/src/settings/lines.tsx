@@ -1,11 +1,11 @@
 // Who can do what, now and after a change, as a table that can be read out line by line.
 
-import type { PreviewLine } from "@conclave/sdk";
+import type { Line } from "@conclave/sdk";
 import type { JSX } from "preact";
 import { ROLE } from "../words/people";
 import { answerWords, whatWords } from "../words/preview";
 
-export function Lines(props: { caption: string; lines: readonly PreviewLine[]; compare: boolean }): JSX.Element {
+export function Lines(props: { caption: string; lines: readonly Line[]; compare: boolean }): JSX.Element {
   return (
     <table class="preview-lines">
       <caption>{props.caption}</caption>

@@ -2,7 +2,7 @@
 // it. A relaxation is confirmed after its effect was shown. Settings whose feature is not built yet are shown and cannot be
 // changed, so that nobody relies on them.
 
-import type { PreviewLine, SettingView } from "@conclave/sdk";
+import type { Line, SettingView } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { Badge } from "../ui/badge";
@@ -86,8 +86,8 @@ function Setting(props: { setting: SettingView; source: SettingsSource; onChange
 }
 
 /** Asked when it is opened, since the answer changes with the room. */
-function WhoNow(props: { title: string; entry: () => Promise<PreviewLine[]> }): JSX.Element {
-  const lines = useSignal<PreviewLine[] | null>(null);
+function WhoNow(props: { title: string; entry: () => Promise<Line[]> }): JSX.Element {
+  const lines = useSignal<Line[] | null>(null);
   const trouble = useSignal<string | null>(null);
   const load = async () => {
     trouble.value = null;
@@ -109,7 +109,7 @@ function WhoNow(props: { title: string; entry: () => Promise<PreviewLine[]> }): 
 /** What a relaxation would change for whom, before it is done. */
 function RelaxDialog(props: { setting: SettingView; value: string; source: SettingsSource; onClose: () => void }): JSX.Element {
   const { setting, value, source } = props;
-  const lines = useSignal<PreviewLine[] | null>(null);
+  const lines = useSignal<Line[] | null>(null);
   const trouble = useSignal<string | null>(null);
   const asked = useSignal(false);
   if (!asked.value) {

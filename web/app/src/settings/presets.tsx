@@ -1,9 +1,10 @@
 // Three ways to set a room at once. Each setting that changes is told and audited by itself.
 
-import type { Preset } from "@conclave/sdk";
+import type { Preset, SettingView } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { Confirm } from "../ui/dialog";
+import { presetSaid } from "../words/settings";
 
 const PRESETS: readonly { preset: Preset; title: string; about: string }[] = [
   { preset: "locked_down", title: "Locked down", about: "Every setting at its strictest. How a new room starts." },
@@ -11,7 +12,14 @@ const PRESETS: readonly { preset: Preset; title: string; about: string }[] = [
   { preset: "webinar", title: "Webinar", about: "Whoever has an account and the password comes in and watches. Presenters speak and share." },
 ];
 
-export function Presets(props: { apply: (preset: Preset) => Promise<unknown> }): JSX.Element {
+export interface Applied {
+  changed: readonly SettingView[];
+  kept: readonly SettingView[];
+}
+
+/** `apply` gives null when it was refused, which its owner says. */
+export function Presets(props: { apply: (preset: Preset) => Promise<Applied | null> }): JSX.Element {
+  const done = useSignal<string | null>(null);
   const asking = useSignal<(typeof PRESETS)[number] | null>(null);
   const wanted = asking.value;
   return (
@@ -27,9 +35,17 @@ export function Presets(props: { apply: (preset: Preset) => Promise<unknown> }):
           title={`Set the room as “${wanted.title}”?`}
           text={`${wanted.about} Settings that the organisation locked stay as they are. Everyone is told of each setting that changes.`}
           confirm={`Set as “${wanted.title}”`}
-          onConfirm={() => props.apply(wanted.preset)}
+          onConfirm={async () => {
+            const applied = await props.apply(wanted.preset);
+            done.value = applied === null ? null : presetSaid(wanted.title, applied.changed, applied.kept);
+          }}
           onClose={() => (asking.value = null)}
         />
+      )}
+      {done.value !== null && (
+        <p class="note" role="status">
+          {done.value}
+        </p>
       )}
       <p class="hint">A preset changes several settings at once; each stays yours to change.</p>
     </div>

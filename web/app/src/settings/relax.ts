@@ -1,6 +1,6 @@
 // What a change of a setting is, and who may make it. Pure. The server decides; this is so that nothing is offered in vain.
 
-import type { PreviewLine, SettingView } from "@conclave/sdk";
+import type { Line, SettingView } from "@conclave/sdk";
 
 /** Whether `value` is looser than what holds: values are listed strictest first. */
 export function relaxes(setting: SettingView, value: string): boolean {
@@ -33,6 +33,6 @@ export function whoMay(setting: SettingView): string {
 }
 
 /** The lines that a change would make different. */
-export function different(lines: readonly PreviewLine[]): PreviewLine[] {
+export function different(lines: readonly Line[]): Line[] {
   return lines.filter((line) => line.now !== line.then);
 }

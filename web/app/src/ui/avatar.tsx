@@ -8,7 +8,7 @@ export function Avatar(props: { name: string; picture: string | null | undefined
   const { picture } = props;
   return (
     <span class={props.large === true ? "avatar avatar-large" : "avatar"} aria-hidden="true">
-      {picture === null || picture === undefined ? <span>{initials(props.name)}</span> : <img src={api.pictureUrl(picture)} alt="" />}
+      {picture === null || picture === undefined ? <span data-initials={initials(props.name)} /> : <img src={api.pictureUrl(picture)} alt="" />}
     </span>
   );
 }

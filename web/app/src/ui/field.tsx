@@ -63,7 +63,17 @@ export function Check(props: { label: string; hint?: string; checked: boolean; o
   const id = useId();
   return (
     <div class="check">
-      <input id={id} type="checkbox" checked={props.checked} onChange={(event) => props.onChange(event.currentTarget.checked)} />
+      <input
+        id={id}
+        type="checkbox"
+        checked={props.checked}
+        onChange={(event) => {
+          const wanted = event.currentTarget.checked;
+          // The tick shows what holds: it moves when whoever owns it says so.
+          event.currentTarget.checked = props.checked;
+          props.onChange(wanted);
+        }}
+      />
       <label for={id}>
         {props.label}
         {props.hint !== undefined && <span class="hint">{props.hint}</span>}

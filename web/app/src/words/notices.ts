@@ -1,6 +1,6 @@
 // The sentences for what is done to a person and for what changes in the room.
 
-import type { DoneToYou, Role, SettingView, Source } from "@conclave/sdk";
+import type { DoneToYou, Role, RoomKind, SettingView, Source } from "@conclave/sdk";
 import { ROLE, SOURCE } from "./people";
 import { settingTitle, valueWords } from "./settings";
 
@@ -40,6 +40,10 @@ export function suspendSaid(suspended: boolean, by: string): string {
   return suspended
     ? `${by} suspended the meeting. Every microphone, camera and share is off, and the room is locked.`
     : `${by} lifted the suspension. Nothing starts by itself: turn on what you need.`;
+}
+
+export function kindSaid(kind: RoomKind, by: string): string {
+  return kind === "webinar" ? `${by} made this a webinar: whoever is not a host or presenter watches.` : `${by} made this a meeting again.`;
 }
 
 export function settingSaid(setting: SettingView, by: string): string {

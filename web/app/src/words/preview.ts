@@ -1,6 +1,8 @@
-// What a setting means for people, in plain words. A word that this page does not know is shown as it came rather than hidden.
+// What a setting means for people, in plain words.
 
-const WHAT: Readonly<Record<string, string>> = {
+import type { Answer, What } from "@conclave/sdk";
+
+const WHAT: Readonly<Record<What, string>> = {
   enter: "comes in",
   enter_without_password: "comes in without the password",
   enter_before_host: "comes in before a host",
@@ -11,11 +13,9 @@ const WHAT: Readonly<Record<string, string>> = {
   share: "shares a screen",
   see_roster: "sees who is here",
   see_count: "sees how many are here",
-  write_chat: "writes in the chat",
-  read_chat: "reads the chat",
 };
 
-const ANSWERS: Readonly<Record<string, string>> = {
+const ANSWERS: Readonly<Record<Answer, string>> = {
   directly: "At once",
   waits: "Waits for a host",
   refused: "Turned away",
@@ -26,10 +26,10 @@ const ANSWERS: Readonly<Record<string, string>> = {
   hosts_and_speakers: "Hosts and speakers",
 };
 
-export function whatWords(what: string): string {
-  return WHAT[what] ?? what.replaceAll("_", " ");
+export function whatWords(what: What): string {
+  return WHAT[what];
 }
 
-export function answerWords(answer: string): string {
-  return ANSWERS[answer] ?? answer.replaceAll("_", " ");
+export function answerWords(answer: Answer): string {
+  return ANSWERS[answer];
 }

@@ -175,6 +175,12 @@ export function valueWords(key: string, value: string): string {
   return WORDS[key]?.values[value] ?? spelled(value);
 }
 
+/** What a preset did, and what it could not do. */
+export function presetSaid(title: string, changed: readonly SettingView[], kept: readonly SettingView[]): string {
+  const did = changed.length === 0 ? `The room was already set as “${title}”.` : `Set as “${title}”: ${changed.length === 1 ? "1 setting" : `${changed.length} settings`} changed.`;
+  return kept.length === 0 ? did : `${did} The organisation keeps as they are: ${kept.map((setting) => settingTitle(setting.key)).join(", ")}.`;
+}
+
 /** Whether it stands looser than the strictest value. */
 export function isRelaxed(setting: SettingView): boolean {
   return setting.value !== setting.values[0];

@@ -1,0 +1,137 @@
+// Settings at their three levels: what the organisation locks no room changes; a relaxation shows first who could do more because
+// of it; presets; and two hosts who must agree where the organisation wants it.
+
+import assert from "node:assert/strict";
+import { after, before } from "node:test";
+import { accessible, fits } from "../axe.js";
+import { Seat, until } from "../browser.js";
+import { story } from "../chapter.js";
+import { startServer, type Server } from "../server.js";
+import { button, closePanel, done, enter, focusPerson, inviteMember, isIn, knock, makeAccount, makeRoom, openRoomPanel, peoplePanel, told, waits, type RoomKeys } from "../steps.js";
+
+const OWNER = "Room Owner";
+const MEMBER = "Second Member";
+const THIRD = "Third Person";
+
+let server: Server;
+let host: Seat;
+let member: Seat;
+let third: Seat;
+let room: RoomKeys;
+
+const step = story(() => ({ host, member, third }));
+
+before(async () => {
+  server = await startServer();
+  [host, member, third] = await Promise.all([Seat.take(), Seat.take(), Seat.take()]);
+  await makeAccount(host, server.ownerLink, OWNER, "ottilie@example.org");
+  room = await makeRoom(host, "Board");
+  await button(host.page, "Done").click();
+  await makeAccount(member, await inviteMember(host), MEMBER, "jun@example.org");
+  await makeAccount(third, await inviteMember(host), THIRD, "kim@example.org");
+});
+
+after(async () => {
+  await Promise.all([host?.leave(), member?.leave(), third?.leave()]);
+  await server?.stop();
+});
+
+step("what the organisation chooses and locks holds in every room", async () => {
+  const { page } = host;
+  await button(page, "Organisation").click();
+  const sharing = page.getByRole("listitem").filter({ hasText: "Who may share a screen" });
+  await sharing.getByLabel("Locked: no room may differ").click();
+  await sharing.getByText("Set by the organisation").waitFor();
+  await page.getByLabel("Two hosts must agree before anyone is let in").click();
+  await until("the option", () => page.getByLabel("Two hosts must agree before anyone is let in").isChecked(), Boolean);
+  await host.shootDark("120-organisation-locks");
+  await button(page, "All rooms").click();
+  await button(page, "Settings of Board").click();
+  const here = page.getByRole("listitem").filter({ hasText: "Who may share a screen" });
+  await here.getByText("The organisation locked it: rooms cannot change it.").waitFor();
+  assert.equal(await here.getByRole("combobox").count(), 0);
+});
+
+step("who can get in now stands beside every setting", async () => {
+  const { page } = host;
+  const waiting = page.getByRole("listitem").filter({ hasText: "Who waits outside until" });
+  await waiting.getByText("Who can get in now?").click();
+  await waiting.getByRole("row", { name: /Attendee comes in Waits for a host/u }).waitFor();
+  await accessible(host, "who_can_get_in");
+  await host.shootDark("121-who-now");
+});
+
+step("a relaxation shows whom it lets do more, and is made only then", async () => {
+  const { page } = host;
+  const choice = page.getByLabel("Waiting room", { exact: true });
+  await choice.selectOption({ label: "Guests only" });
+  const dialog = page.getByRole("dialog", { name: "Relax “Waiting room”?" });
+  await dialog.getByRole("row", { name: /Attendee comes in Waits for a host At once/u }).waitFor();
+  await accessible(host, "relax_preview");
+  await fits(host, "relax_preview");
+  await host.shootDark("122-relax-preview");
+  await button(dialog, "Leave it").click();
+  assert.equal(await choice.inputValue(), "everyone");
+});
+
+step("a preset sets many at once, says how many, and what the organisation keeps", async () => {
+  await enter(host, room.link);
+  const panel = await openRoomPanel(host, "Settings");
+  await panel.getByRole("button", { name: /^Team meeting/u }).click();
+  const dialog = host.page.getByRole("dialog", { name: "Set the room as “Team meeting”?" });
+  await accessible(host, "preset_dialog");
+  await button(dialog, "Set as “Team meeting”").click();
+  await panel.getByText(/^Set as “Team meeting”: \d+ settings changed\. The organisation keeps as they are: Screen sharing\.$/u).waitFor();
+  await host.shoot("123-preset");
+  await accessible(host, "preset_done");
+  await panel.getByRole("button", { name: /^Locked down/u }).click();
+  await host.page.keyboard.press("Enter");
+  await panel.getByText(/^Set as “Locked down”/u).waitFor();
+  await closePanel(host);
+});
+
+step("two hosts must agree before anyone is let in", async () => {
+  await member.page.goto(room.link);
+  await knock(member, room.password);
+  await waits(member);
+  await peoplePanel(host, "Waiting");
+  await button(host.page, `Let in ${MEMBER}`).click();
+  const agreed = host.page.getByText("you agree; one more host must");
+  await agreed.waitFor();
+  await done(host, `You agree that ${MEMBER} comes in.`);
+  await accessible(host, "two_hosts");
+  await host.shoot("124-two-hosts");
+});
+
+step("the organisation takes the option back, and one host suffices again", async () => {
+  const page = await host.context.newPage();
+  await page.goto(server.origin);
+  await button(page, "Organisation").click();
+  await page.getByLabel("Two hosts must agree before anyone is let in").click();
+  await until("the option", () => page.getByLabel("Two hosts must agree before anyone is let in").isChecked(), (on) => !on);
+  await page.close();
+  await button(host.page, `Let in ${MEMBER}`).click();
+  await isIn(member);
+});
+
+step("where it holds, the word of the second host lets someone in", async () => {
+  await focusPerson(host, MEMBER);
+  await host.page.keyboard.press("3");
+  await told(member, `${OWNER} made you a host.`);
+  const page = await host.context.newPage();
+  await page.goto(server.origin);
+  await button(page, "Organisation").click();
+  await page.getByLabel("Two hosts must agree before anyone is let in").click();
+  await until("the option", () => page.getByLabel("Two hosts must agree before anyone is let in").isChecked(), Boolean);
+  await page.close();
+  await third.page.goto(room.link);
+  await knock(third, room.password);
+  await waits(third);
+  await peoplePanel(host, "Waiting");
+  await button(host.page, `Let in ${THIRD}`).click();
+  await peoplePanel(member, "Waiting");
+  await member.page.getByText(`${OWNER} agrees; one more host must`).waitFor();
+  await button(member.page, `Let in ${THIRD}`).click();
+  await isIn(third);
+  assert.deepEqual([...host.complaints, ...member.complaints, ...third.complaints], []);
+});
