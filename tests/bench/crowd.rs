@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::common::server::Server;
 use crate::common::text;
-use crate::cut::{Cast, perform};
+use crate::cut::{Cast, SOUND_BYTES, perform};
 use crate::measure::note;
 use crate::media_client::{Script, UdpClient};
 use crate::peer::{SETTINGS, connect, guest, keep};
@@ -114,7 +114,10 @@ fn meet(mut people: Vec<UdpClient>, over: &AtomicBool) {
         for person in &mut people {
             while person.socket.recv_from(&mut buffer).is_ok() {}
             if person.client.script.sends.contains(&Source::Microphone) {
-                person.client.sound(Source::Microphone, SOFT);
+                let payload = vec![0xfc; SOUND_BYTES - 10];
+                let mut sound = person.client.next(Source::Microphone, payload, 960);
+                sound.level = Some(SOFT);
+                person.client.send(&sound);
                 if step.is_multiple_of(2) {
                     person.client.frame(Source::Camera, step.is_multiple_of(50));
                 }
