@@ -5,6 +5,7 @@
 mod promises;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::slice::Iter;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -34,6 +35,9 @@ const START: Timestamp = Timestamp::from_millis(1_000_000);
 /// How many identities there are: the owner, an appointed host and presenter, two more accounts, three guests.
 const IDENTITIES: u8 = 8;
 const ACCOUNTS: u8 = 5;
+
+/// The guest who waits and is left alone.
+const WAITS: u8 = IDENTITIES - 1;
 
 /// How many permits may wait for their row to be durable.
 const HELD: usize = 4;
@@ -72,12 +76,51 @@ fn rules(version: u64) -> Snapshot {
 /// When the room breaks one of its promises.
 #[doc(hidden)]
 pub fn fuzz_room_commands(bytes: &[u8]) {
+    let _lived = live(bytes, |_| {});
+}
+
+/// Lives through what the bytes spell; gives how many steps there were. After each, `visit` gets the fingerprint of the
+/// state that the room is in.
+///
+/// # Panics
+/// When the room breaks one of its promises.
+#[doc(hidden)]
+pub fn live(bytes: &[u8], mut visit: impl FnMut(u64)) -> usize {
     let mut bytes = Bytes(bytes.iter());
     let mut life = Life::new(bytes.next().unwrap_or(0));
+    let mut steps = 0;
     while life.step(&mut bytes).is_some() {
         life.follow();
         life.check();
+        visit(life.fingerprint());
+        steps += 1;
     }
+    steps
+}
+
+/// Lives through what the bytes spell while a guest waits at the door whom nobody admits, denies or writes to: gives what
+/// the guest is told, and how many milliseconds after the knock. It must be the same for all bytes.
+///
+/// # Panics
+/// When the room breaks one of its promises.
+#[doc(hidden)]
+pub fn told_while_waiting(bytes: &[u8]) -> Vec<(u64, ErrorCode)> {
+    let mut bytes = Bytes(bytes.iter());
+    let mut life = Life::new(bytes.next().unwrap_or(0));
+    life.may_follow = 16;
+    life.lets_guests_knock();
+    life.come(WAITS);
+    life.follow();
+    life.apart = life.waiting.first().copied();
+    while life.apart.is_some() && life.step(&mut bytes).is_some() {
+        life.follow();
+        life.check();
+    }
+    // However the room goes on, time does too.
+    life.may_follow = usize::MAX;
+    life.pass(Duration::from_secs(3 * 3600));
+    life.follow();
+    life.told
 }
 
 struct Bytes<'a>(Iter<'a, u8>);
@@ -114,6 +157,10 @@ struct Life {
     may_follow: usize,
     led: bool,
     over: bool,
+    /// A knock that everybody leaves alone.
+    apart: Option<KnockId>,
+    /// What whoever knocked so was told, milliseconds after.
+    told: Vec<(u64, ErrorCode)>,
 }
 
 impl Life {
@@ -156,13 +203,17 @@ impl Life {
             may_follow: 0,
             led: false,
             over: false,
+            apart: None,
+            told: Vec::new(),
         }
     }
 
     /// One thing happens; nothing when the bytes are used up.
     fn step(&mut self, bytes: &mut Bytes<'_>) -> Option<()> {
         let people: Vec<Person> = self.room.people().cloned().collect();
-        let knocks: Vec<KnockId> = self.waiting.iter().copied().collect();
+        let apart = self.apart;
+        let knocks = self.waiting.iter().copied();
+        let knocks: Vec<KnockId> = knocks.filter(|knock| Some(*knock) != apart).collect();
         self.may_follow = 16 + 8 * (people.len() + knocks.len());
         self.led = people
             .iter()
@@ -188,10 +239,7 @@ impl Life {
                     self.waiting.remove(&knock);
                 }
             }
-            10 | 11 => {
-                self.now = self.now.after(Duration::from_secs(bytes.pick(&JUMPS)?));
-                self.room.on_time(self.now);
-            }
+            10 | 11 => self.pass(Duration::from_secs(bytes.pick(&JUMPS)?)),
             12 => self.set_from_outside(bytes.pick(&KEYS)?, bytes.next()?),
             13 => {
                 let [first, second] = &*RULES;
@@ -199,9 +247,12 @@ impl Life {
                 self.rules = if swapped { second } else { first };
                 self.room.rules_changed(self.rules.version());
             }
-            14 => self
-                .room
-                .revoked(actor(bytes.next()? % IDENTITIES), self.now),
+            14 => {
+                let who = bytes.next()? % IDENTITIES;
+                if self.apart.is_none() || who != WAITS {
+                    self.room.revoked(actor(who), self.now);
+                }
+            }
             15 => {
                 if let Some(person) = bytes.pick(&people) {
                     self.room.media_lost(person.id);
@@ -223,9 +274,54 @@ impl Life {
         Some(())
     }
 
+    /// Time passes, with a look at the room whenever it asked for one, as its task does.
+    fn pass(&mut self, time: Duration) {
+        let until = self.now.after(time);
+        while let Some(at) = self.room.deadline().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.room.on_time(self.now);
+            self.follow();
+        }
+        self.now = until;
+        self.room.on_time(self.now);
+    }
+
+    /// Guests may come to the door from the beginning.
+    fn lets_guests_knock(&mut self) {
+        let mut settings = self.room.charter().settings;
+        let last = SettingKey::SignIn.values().last();
+        if last.is_some_and(|value| settings.set(SettingKey::SignIn, value).is_ok()) {
+            self.room.settings_changed(settings, self.now);
+            self.follow();
+        }
+    }
+
+    /// The state of the room in one number: who is in with which role, rights and sources, who waits, what is locked.
+    fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for person in self.room.people() {
+            person.who.actor.hash(&mut hasher);
+            (person.role, person.connected(), person.hand).hash(&mut hasher);
+            for source in Source::ALL {
+                let floor = &person.floor;
+                (floor.right(source), floor.is_live(source)).hash(&mut hasher);
+            }
+        }
+        for knock in self.room.lobby().in_order() {
+            knock.who.actor.hash(&mut hasher);
+        }
+        let room = &self.room;
+        (room.locked(), room.suspended(), room.ended()).hash(&mut hasher);
+        (room.charter().settings, room.charter().owner).hash(&mut hasher);
+        hasher.finish()
+    }
+
     /// Someone stands before the door, and goes in or waits, as the door decides.
     fn come(&mut self, byte: u8) {
         let identity = byte % IDENTITIES;
+        if self.apart.is_some() && identity == WAITS {
+            return;
+        }
         let known = if identity < ACCOUNTS {
             Applicant::account(account(identity))
         } else {
@@ -422,7 +518,7 @@ impl Life {
                     room.message_waiting(permit, word, now)
                 });
             }
-            _ if detail < 16 => self.ask(by, act::EndSession {}, detail),
+            _ if detail < 16 && self.apart.is_none() => self.ask(by, act::EndSession {}, detail),
             _ => self.ask(by, act::SeeStats {}, detail),
         }
     }

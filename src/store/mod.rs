@@ -16,6 +16,7 @@ mod migrate;
 pub mod owners;
 pub mod recall;
 pub mod removals;
+pub mod retention;
 pub mod roles;
 pub mod rooms;
 mod row;

@@ -1,7 +1,7 @@
 //! Attacks on those who keep the door: floods and returns of people who were turned away, hosts who drop out, and hosts
 //! who turn against each other.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use reqwest::StatusCode;
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::common::server::{Answer, Person, Room, Server};
 use crate::common::socket::Socket;
 use crate::common::text;
+use crate::raw;
 use crate::trail::Trail;
 
 /// Addresses are those that a trusted proxy names.
@@ -262,7 +263,7 @@ async fn w13_a_flood_at_the_door_leaves_the_host_a_usable_view_and_the_server_it
         if !after.is_null() {
             request["after"] = after.clone();
         }
-        let asked = Instant::now();
+        let asked = raw::now();
         let page = host.ok(request).await;
         slowest = slowest.max(asked.elapsed());
         assert_eq!(page["waiting"], size);

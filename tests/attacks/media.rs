@@ -4,7 +4,7 @@
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use conclave_policy::source::Source;
 use reqwest::Method;
@@ -14,6 +14,7 @@ use crate::common::server::{Person, Room, Server};
 use crate::common::socket::Socket;
 use crate::common::text;
 use crate::media_client::{Client, OPUS, Script, Sending, UdpClient, VP8};
+use crate::raw;
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -477,16 +478,16 @@ async fn lag(stage: Stage, source: Source, request: Value) -> (Stage, [Duration;
             let before = viewer.client.received.len();
             viewer.pump(Duration::from_millis(1));
             if viewer.client.received.len() > before {
-                came.push(Instant::now());
+                came.push(raw::now());
             }
         }
         came
     });
     let asking = async {
         tokio::time::sleep(Duration::from_millis(400)).await;
-        let asked = Instant::now();
+        let asked = raw::now();
         host.ok(request).await;
-        let answered = Instant::now();
+        let answered = raw::now();
         tokio::time::sleep(Duration::from_millis(400)).await;
         said.store(true, Ordering::Relaxed);
         done.store(true, Ordering::Relaxed);

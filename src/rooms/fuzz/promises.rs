@@ -51,7 +51,13 @@ impl Life {
                     );
                     self.seats.insert(participant);
                 }
-                Effect::TurnedAway { knock, .. } => {
+                Effect::TurnedAway { knock, code } => {
+                    if self.apart == Some(knock) {
+                        let since = self.now.since(super::START).as_millis();
+                        self.told
+                            .push((u64::try_from(since).unwrap_or(u64::MAX), code));
+                        self.apart = None;
+                    }
                     assert!(
                         self.waiting.remove(&knock),
                         "someone is turned away who does not wait"

@@ -92,7 +92,11 @@ setting: SettingView,
 /**
  * Who changed it.
  */
-by: string, } | { "type": "chat", 
+by: string, } | { "type": "settings", 
+/**
+ * All of them.
+ */
+settings: Array<SettingView>, } | { "type": "chat", 
 /**
  * The message.
  */
