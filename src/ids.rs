@@ -3,7 +3,7 @@
 
 pub use conclave_policy::ids::{
     AccountId, ActorId, BarId, DeviceId, GuestId, KnockId, LinkId, NetworkId, OrgId, ParticipantId,
-    RoomId, SessionId,
+    PictureId, RoomId, SessionId,
 };
 
 use crate::secret::RandomSource;

@@ -54,6 +54,11 @@ const CONFINED: &[Confined] = &[
         why: "tokens are opened behind their guard only",
     },
     Confined {
+        name: "image",
+        to: &["src/auth/picture.rs"],
+        why: "pictures are decoded under the limits of one place",
+    },
+    Confined {
         name: "dimpl",
         to: &["src/media/"],
         why: "DTLS stays behind one part",
@@ -99,6 +104,7 @@ const PURE: &[Pure] = &[
             "src/rooms/timer.rs",
             "src/rooms/effect.rs",
             "src/rooms/projection.rs",
+            "src/rooms/profile.rs",
         ],
         never: SHELL,
     },

@@ -92,6 +92,16 @@ kinds! {
     RaiseHand "raise_hand" by [Standing, Target];
     /// Going out.
     Leave "leave" by [Standing, Target];
+    /// Showing another name or picture to the room from now on.
+    ChangeProfile "change_profile" by [Standing, Target, ProfileChange];
+    /// Asking the hosts for another name or picture.
+    ProposeProfile "propose_profile" by [Standing, Target];
+    /// Approving or refusing someone's other name or picture.
+    DecideProfile "decide_profile" by [Standing, Target];
+    /// Changing the name that one's account comes with.
+    EditName "edit_name" by [OrgAdmin];
+    /// Changing the picture that one comes with.
+    EditPicture "edit_picture" by [OrgAdmin];
     /// Writing in the room chat.
     WriteChat "write_chat" by [Standing, RoomChat];
     /// Writing in the chat to one person alone.
@@ -300,6 +310,10 @@ units! {
     ManageGuestLinks;
     /// Ending a room for good.
     EndRoom;
+    /// Changing the name that one's account comes with.
+    EditName;
+    /// Changing the picture that one comes with.
+    EditPicture;
     /// Reading what the organisation has chosen for its rooms.
     ReadOrganisation;
     /// Making a new room.
@@ -380,6 +394,25 @@ actions! {
     Leave {
         /// Who goes.
         participant: ParticipantId
+    }
+    /// Showing another name or picture to the room from now on.
+    ChangeProfile {
+        /// Whose.
+        participant: ParticipantId
+    }
+    /// Asking the hosts for another name or picture.
+    ProposeProfile {
+        /// Whose.
+        participant: ParticipantId
+    }
+    /// Approving or refusing someone's other name or picture.
+    DecideProfile {
+        /// Whose.
+        participant: ParticipantId,
+        /// The version of the request that the host saw.
+        version: u32,
+        /// Approve or refuse.
+        approve: bool
     }
     /// Letting someone in who waits at the door.
     Admit {
@@ -508,9 +541,9 @@ impl OrgOption {
 of_one_kind! {
     plain: Enter Knock SeeLobby SeeCount Lock Unlock ReadPassword ChangePassword EndSession SeeStats ReadRoom EndRoom CreateRoom
         InviteAccount SeeBars Suspend LiftSuspension ManageGuestLinks ReadOrganisation ReadChat ReadEarlierChat ReadAudit
-        ReadOrganisationAudit;
+        ReadOrganisationAudit EditName EditPicture;
     aimed: WriteChat WritePrivateChat Resume Connect Watch SeeParticipant RaiseHand Leave Mute PauseVideo StopShare Remove Bar
-        SendBack TransferOwnership;
+        SendBack TransferOwnership ChangeProfile ProposeProfile;
     aimed at a source: Unpublish Ask Grant Withdraw;
     at the door: Admit Deny
 }
@@ -552,6 +585,20 @@ impl Action for Publish {
 
     fn audit_target(&self) -> Option<[u8; 16]> {
         Some(*self.participant.as_bytes())
+    }
+}
+
+impl Action for DecideProfile {
+    fn kind(&self) -> ActionKind {
+        ActionKind::DecideProfile
+    }
+
+    fn audit_target(&self) -> Option<[u8; 16]> {
+        Some(*self.participant.as_bytes())
+    }
+
+    fn audit_words(&self) -> Option<String> {
+        Some(if self.approve { "approve" } else { "refuse" }.to_owned())
     }
 }
 

@@ -6,8 +6,8 @@ use std::fmt;
 use crate::roles::Role;
 pub use crate::settings::Relax;
 use crate::settings::{
-    Camera, ChatHistory, GuestRoster, Microphone, ParticipantCount, PrivateChat, RoomChat,
-    RoomCreation, ScreenShare, SignIn, WaitingRoom,
+    Camera, ChatHistory, GuestRoster, Microphone, ParticipantCount, PrivateChat, ProfileChange,
+    RoomChat, RoomCreation, ScreenShare, SignIn, WaitingRoom,
 };
 
 /// A value of one dimension. Sealed: the dimensions are these and no others.
@@ -376,6 +376,8 @@ dimensions! {
     GuestRoster("guest_roster"): GuestRoster as GuestRoster = [HostsAndSpeakers "hosts_and_speakers", Everyone "everyone"];
     /// The setting [`ParticipantCount`].
     ParticipantCount("participant_count"): ParticipantCount as ParticipantCount = [HostsOnly "hosts_only", Everyone "everyone"];
+    /// The setting [`ProfileChange`].
+    ProfileChange("profile_change"): ProfileChange as ProfileChange = [HeldForApproval "held_for_approval", Free "free"];
     /// The setting [`RoomChat`].
     RoomChat("room_chat"): RoomChat as RoomChat = [HostsWrite "hosts_write", EveryoneWrites "everyone_writes"];
     /// The setting [`PrivateChat`].

@@ -100,6 +100,8 @@ ids! {
     DeviceId;
     /// A network that a connection comes from: a keyed hash, never the address.
     NetworkId;
+    /// A picture that someone shows: made from its content and from whose it is, and not to be guessed.
+    PictureId;
 }
 
 impl From<AccountId> for ActorId {

@@ -260,7 +260,7 @@ settings! {
         RequestOnly = "request_only",
     }
     /// What happens to a new name or picture of someone inside.
-    profile_change: ProfileChange, Host, later {
+    profile_change: ProfileChange, Host, built {
         /// The old one shows until a host approves.
         HeldForApproval = "held_for_approval",
         /// It shows at once.

@@ -144,6 +144,17 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
             matches!(role, Presenter | Attendee | Guest) && case.standing("admitted") && case.own()
         }
         ActionKind::RaiseHand => role != Observer && case.standing("admitted") && case.own(),
+        ActionKind::ChangeProfile => {
+            let free = case.is(Dimension::ProfileChange, "free");
+            case.standing("admitted") && case.own() && (role == Owner || free)
+        }
+        ActionKind::ProposeProfile => case.standing("admitted") && case.own(),
+        ActionKind::DecideProfile => {
+            let peer = case.is(Dimension::Target, "same");
+            moderates() && (case.below() || peer)
+        }
+        ActionKind::EditName => role != Guest,
+        ActionKind::EditPicture => true,
         ActionKind::Leave | ActionKind::Unpublish => {
             (case.standing("admitted") || case.standing("disconnected")) && case.own()
         }
@@ -310,6 +321,8 @@ fn every_action_within_a_room_asks_how_the_actor_stands_to_it() {
             kind,
             ActionKind::CreateRoom
                 | ActionKind::InviteAccount
+                | ActionKind::EditName
+                | ActionKind::EditPicture
                 | ActionKind::ReadOrganisation
                 | ActionKind::ChangeOrgSetting
                 | ActionKind::ChangeOption
@@ -336,7 +349,12 @@ fn nobody_acts_on_someone_of_the_same_or_a_higher_rank() {
     let above =
         allowed_when(Dimension::Target, "same").chain(allowed_when(Dimension::Target, "above"));
     for (kind, role, _) in above {
-        assert_eq!(kind, ActionKind::SeeParticipant, "{kind} by {role}");
+        // A host's other name needs somebody else's consent, and the owner may be away.
+        let peer = kind == ActionKind::DecideProfile && role.is_moderator();
+        assert!(
+            kind == ActionKind::SeeParticipant || peer,
+            "{kind} by {role}"
+        );
     }
 }
 
@@ -359,6 +377,7 @@ fn nobody_moderates_themself() {
                 | ActionKind::Withdraw
                 | ActionKind::SetRole
                 | ActionKind::TransferOwnership
+                | ActionKind::DecideProfile
                 | ActionKind::Remove
                 | ActionKind::Bar
                 | ActionKind::SendBack

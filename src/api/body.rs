@@ -1,4 +1,5 @@
-//! Request bodies: JSON of at most 16 KiB, said to be JSON, read within a bounded time into a strict type.
+//! Request bodies, read within a bounded time: JSON of at most 16 KiB, said to be JSON, into a strict type; or a file, whatever
+//! it is said to be.
 
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use crate::api::problem::Problem;
 const MAX_BYTES: usize = 16 * 1024;
 /// A body that trickles in is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A file may come over a slow line.
+const FILE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A body of type `T`.
 pub(super) struct Strict<T>(pub(super) T);
@@ -27,7 +30,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Strict<T> {
         if !is_json(request.headers()) {
             return Err(Problem::NotJson);
         }
-        let read = timeout(PATIENCE, read(request.into_body()));
+        let read = timeout(PATIENCE, read(request.into_body(), MAX_BYTES));
         let bytes = read.await.map_err(|_| Problem::BadRequest)??;
         serde_json::from_slice(&bytes)
             .map(Self)
@@ -35,12 +38,19 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Strict<T> {
     }
 }
 
-async fn read(body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
+/// A file of at most so many bytes.
+pub(super) async fn file(body: Body, most: usize) -> Result<Vec<u8>, Problem> {
+    let read = timeout(FILE_PATIENCE, read(body, most));
+    let mut bytes = read.await.map_err(|_| Problem::BadRequest)??;
+    Ok(std::mem::take(&mut bytes))
+}
+
+async fn read(body: Body, most: usize) -> Result<Zeroizing<Vec<u8>>, Problem> {
     let mut bytes = Zeroizing::new(Vec::new());
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Problem::BadRequest)?;
-        if bytes.len().saturating_add(chunk.len()) > MAX_BYTES {
+        if bytes.len().saturating_add(chunk.len()) > most {
             return Err(Problem::TooLarge);
         }
         bytes.extend_from_slice(&chunk);

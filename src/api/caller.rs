@@ -18,6 +18,9 @@ use crate::secret::Secret;
 /// Someone who only reads.
 pub(super) struct Reader(pub(super) Principal);
 
+/// Someone who looks at pictures, of which a page shows many at once.
+pub(super) struct Viewer(pub(super) Principal);
+
 /// Someone who changes something: from one of our pages, or a program.
 pub(super) struct Changer(pub(super) Principal);
 
@@ -38,6 +41,23 @@ impl FromRequestParts<Arc<Api>> for Reader {
         let carried = request::token(&parts.headers).ok_or(Problem::SignedOut)?;
         let principal = api.state.auth.principal(carried.text()).await?;
         api.paced(&principal)?;
+        Ok(Self(principal))
+    }
+}
+
+impl FromRequestParts<Arc<Api>> for Viewer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
+        let carried = request::token(&parts.headers).ok_or(Problem::SignedOut)?;
+        let principal = api.state.auth.principal(carried.text()).await?;
+        let mut pace = api
+            .picture_pace
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        pace.take(principal.actor(), api.state.clock.instant())
+            .map_err(Problem::RateLimited)?;
+        drop(pace);
         Ok(Self(principal))
     }
 }

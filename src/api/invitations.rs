@@ -106,7 +106,7 @@ pub(super) async fn accept(
         )
         .await;
     match accepted {
-        Ok(signed_in) => Ok(begin(&api, newcomer.caller, signed_in)),
+        Ok(signed_in) => begin(&api, newcomer.caller, signed_in).await,
         Err(error) => {
             api.turned_away(newcomer.address, "accept_invitation", error);
             Err(match error {

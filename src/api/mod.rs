@@ -9,6 +9,7 @@ mod guestlinks;
 mod invitations;
 mod organisation;
 pub mod problem;
+mod profile;
 mod rooms;
 pub mod router;
 pub mod running;

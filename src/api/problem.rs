@@ -33,6 +33,8 @@ pub enum Problem {
     NotFound,
     /// The path has no such method.
     BadMethod,
+    /// The file is no picture that could be read.
+    InvalidPicture,
     /// Too many attempts or requests.
     RateLimited(Duration),
     /// Too much at this moment.
@@ -79,6 +81,7 @@ impl Problem {
             Self::Unavailable => "unavailable",
             Self::InvalidName(_) => "invalid_name",
             Self::InvalidEmail => "invalid_email",
+            Self::InvalidPicture => "invalid_picture",
             Self::InvalidPassword => "invalid_password",
             Self::InvalidValue => "invalid_value",
             Self::Unprotected => "unprotected",
@@ -113,6 +116,7 @@ impl Problem {
                 "That name or title has too many accents on one letter."
             }
             Self::InvalidEmail => "That is not an e-mail address.",
+            Self::InvalidPicture => "That is no PNG, JPEG, WebP or GIF picture that can be read.",
             Self::InvalidPassword => "A password has 12 to 256 characters.",
             Self::InvalidValue => "There is no such setting or value.",
             Self::Unprotected => "At least one of sign-in, password and waiting room must stay on.",
@@ -133,6 +137,7 @@ impl Problem {
             Self::Busy | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::InvalidName(_)
             | Self::InvalidEmail
+            | Self::InvalidPicture
             | Self::InvalidPassword
             | Self::InvalidValue => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unprotected | Self::TooMany => StatusCode::CONFLICT,

@@ -7,12 +7,15 @@ use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware;
 use axum::response::Response;
-use axum::routing::{any, get, patch, post};
+use axum::routing::{any, get, patch, post, put};
 
 use crate::api::problem::Problem;
 use crate::api::running::RunningRooms;
-use crate::api::{audit, guestlinks, invitations, organisation, rooms, sessions, settings};
+use crate::api::{
+    audit, guestlinks, invitations, organisation, profile, rooms, sessions, settings,
+};
 use crate::auth::limits::{Rate, Rates};
+use crate::auth::picture::Painter;
 use crate::auth::request::Origins;
 use crate::auth::session::Auth;
 use crate::clock::Clock;
@@ -23,6 +26,10 @@ use crate::store::database::Store;
 
 /// Requests of one identity: as fast as a person clicks, or a small program loops.
 const PACE: Rate = Rate::new(60, Duration::from_millis(100));
+/// Changes of one's profile, and pictures that are read for it: work for the server, and for hosts who decide.
+const PROFILE_PACE: Rate = Rate::new(6, Duration::from_secs(10));
+/// Pictures that one identity looks at: those of the largest meeting at once.
+const PICTURE_PACE: Rate = Rate::new(1000, Duration::from_millis(20));
 /// Identities whose pace is remembered.
 const PACED: usize = 16_384;
 
@@ -49,6 +56,9 @@ pub struct ApiState {
 pub(super) struct Api {
     pub(super) state: ApiState,
     pub(super) pace: Mutex<Rates<ActorId>>,
+    pub(super) picture_pace: Mutex<Rates<ActorId>>,
+    pub(super) profile_pace: Mutex<Rates<ActorId>>,
+    pub(super) painter: Painter,
 }
 
 /// The routes, all under `/api/`. Every request needs the extension [`crate::auth::request::ClientAddr`].
@@ -56,6 +66,9 @@ pub fn router(state: ApiState) -> Router {
     let api = Arc::new(Api {
         state,
         pace: Mutex::new(Rates::new(PACE, PACED)),
+        picture_pace: Mutex::new(Rates::new(PICTURE_PACE, PACED)),
+        profile_pace: Mutex::new(Rates::new(PROFILE_PACE, PACED)),
+        painter: Painter::default(),
     });
     Router::new()
         .route(
@@ -63,7 +76,9 @@ pub fn router(state: ApiState) -> Router {
             post(sessions::sign_in).delete(sessions::sign_out),
         )
         .route("/api/token", post(sessions::token))
-        .route("/api/me", get(sessions::me))
+        .route("/api/me", get(sessions::me).patch(profile::change))
+        .route("/api/picture", put(profile::upload))
+        .route("/api/pictures/{id}", get(profile::picture))
         .route("/api/guest", post(sessions::guest))
         .route("/api/invitations", post(invitations::create))
         .route("/api/invitations/accept", post(invitations::accept))
@@ -101,15 +116,25 @@ pub fn router(state: ApiState) -> Router {
         .with_state(api)
 }
 
+/// Marks an answer that never changes under its address, so that the reader's own browser may keep it.
+#[derive(Clone, Copy)]
+pub(super) struct Lasting;
+
 /// No answer is kept, guessed at, framed or read by another site.
 async fn guarded(mut response: Response) -> Response {
+    let lasting = response.extensions().get::<Lasting>().is_some();
+    let cache = if lasting {
+        "private, max-age=86400, immutable"
+    } else {
+        "no-store"
+    };
     let fixed = [
-        (header::CACHE_CONTROL, "no-store"),
+        (header::CACHE_CONTROL, cache),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (
             header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; frame-ancestors 'none'",
+            "default-src 'none'; frame-ancestors 'none'; sandbox",
         ),
         (
             HeaderName::from_static("cross-origin-resource-policy"),

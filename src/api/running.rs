@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::ids::RoomId;
+use crate::ids::{ActorId, RoomId};
+use crate::rooms::view::Profile;
 use crate::secret::Secret;
 use crate::store::settings::{StoredLevels, StoredOrg};
 
@@ -19,6 +20,9 @@ pub trait RunningRooms: Send + Sync + 'static {
 
     /// The stored password is now this one.
     fn password_changed(&self, room: RoomId, password: Secret<String>) -> BoxFuture<'_, ()>;
+
+    /// What an account or guest comes with is now this.
+    fn profile_changed(&self, actor: ActorId, profile: Profile) -> BoxFuture<'_, ()>;
 
     /// The room was ended for good.
     fn ended(&self, room: RoomId) -> BoxFuture<'_, ()>;

@@ -17,7 +17,7 @@ use crate::auth::request::{self, Caller};
 use crate::auth::session::{Attempted, GuestMarks, SignedIn};
 use crate::bounded::Text;
 use crate::clock::Timestamp;
-use crate::ids::{AccountId, GuestId, RoomId};
+use crate::ids::{AccountId, GuestId, PictureId, RoomId};
 use crate::secret::Secret;
 
 /// Who the caller is.
@@ -32,6 +32,9 @@ pub(super) enum Me {
         id: AccountId,
         /// Its name.
         name: String,
+        /// Its picture.
+        #[cfg_attr(test, ts(type = "string | null"))]
+        picture: Option<PictureId>,
         /// Whether it administers the organisation.
         admin: bool,
         /// Whether it may create rooms.
@@ -44,6 +47,9 @@ pub(super) enum Me {
         id: GuestId,
         /// The name they gave.
         name: String,
+        /// The picture that they show.
+        #[cfg_attr(test, ts(type = "string | null"))]
+        picture: Option<PictureId>,
         /// The room.
         #[cfg_attr(test, ts(type = "string"))]
         room: RoomId,
@@ -51,7 +57,23 @@ pub(super) enum Me {
 }
 
 impl Me {
-    fn of(principal: &Principal) -> Self {
+    /// Says who it is, with the picture that they come with.
+    pub(super) async fn of(api: &Api, principal: &Principal) -> Result<Self, Problem> {
+        let store = &api.state.store;
+        let picture = store
+            .shown_picture(principal.org, principal.actor())
+            .await?;
+        Ok(Self::with(principal, picture))
+    }
+
+    /// The picture that they come with.
+    pub(super) const fn picture(&self) -> Option<PictureId> {
+        match self {
+            Self::Account { picture, .. } | Self::Guest { picture, .. } => *picture,
+        }
+    }
+
+    fn with(principal: &Principal, picture: Option<PictureId>) -> Self {
         let name = principal.name().as_str().to_owned();
         match principal.who {
             Who::Account {
@@ -62,10 +84,16 @@ impl Me {
             } => Self::Account {
                 id,
                 name,
+                picture,
                 admin,
                 may_create_rooms,
             },
-            Who::Guest { id, room, .. } => Self::Guest { id, name, room },
+            Who::Guest { id, room, .. } => Self::Guest {
+                id,
+                name,
+                picture,
+                room,
+            },
         }
     }
 }
@@ -132,7 +160,7 @@ pub(super) async fn sign_in(
         newcomer.device.as_ref(),
     )
     .await?;
-    Ok(begin(&api, Caller::Page, signed_in))
+    begin(&api, Caller::Page, signed_in).await
 }
 
 /// `POST /api/token`: a program signs in.
@@ -153,7 +181,7 @@ pub(super) async fn token(
         device.as_ref(),
     )
     .await?;
-    Ok(begin(&api, Caller::Program, signed_in))
+    begin(&api, Caller::Program, signed_in).await
 }
 
 /// `DELETE /api/session`: ends the session that the request carries.
@@ -171,8 +199,11 @@ pub(super) async fn sign_out(
 }
 
 /// `GET /api/me`.
-pub(super) async fn me(Reader(principal): Reader) -> Json<Me> {
-    Json(Me::of(&principal))
+pub(super) async fn me(
+    State(api): State<Arc<Api>>,
+    Reader(principal): Reader,
+) -> Result<Json<Me>, Problem> {
+    Ok(Json(Me::of(&api, &principal).await?))
 }
 
 /// `POST /api/guest`: a session for one room, whether or not there is such a room.
@@ -202,7 +233,7 @@ pub(super) async fn guest(
                 other => other.into(),
             }
         })?;
-    Ok(begin(&api, newcomer.caller, signed_in))
+    begin(&api, newcomer.caller, signed_in).await
 }
 
 async fn attempt(
@@ -229,14 +260,19 @@ async fn attempt(
 }
 
 /// Hands a session over: to a page in a cookie that no script can read, to a program in the body.
-pub(super) fn begin(api: &Api, caller: Caller, signed_in: SignedIn) -> Response {
+pub(super) async fn begin(
+    api: &Api,
+    caller: Caller,
+    signed_in: SignedIn,
+) -> Result<Response, Problem> {
     let SignedIn {
         token,
         principal,
         device,
     } = signed_in;
+    let me = Me::of(api, &principal).await?;
     let view = |token, device| SessionView {
-        me: Me::of(&principal),
+        me,
         expires: principal.expires,
         token,
         device,
@@ -244,7 +280,7 @@ pub(super) fn begin(api: &Api, caller: Caller, signed_in: SignedIn) -> Response 
     match caller {
         Caller::Program => {
             let shown = |secret: &Secret<String>| secret.expose().clone();
-            Json(view(Some(shown(&token)), device.as_ref().map(shown))).into_response()
+            Ok(Json(view(Some(shown(&token)), device.as_ref().map(shown))).into_response())
         }
         Caller::Page => {
             let mut response = Json(view(None, None)).into_response();
@@ -257,7 +293,7 @@ pub(super) fn begin(api: &Api, caller: Caller, signed_in: SignedIn) -> Response 
                 };
                 set_cookie(&mut response, &cookie);
             }
-            response
+            Ok(response)
         }
     }
 }

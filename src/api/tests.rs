@@ -18,6 +18,7 @@ use crate::auth::session::{Auth, AuthSettings};
 use crate::clock::{Clock, ManualClock};
 use crate::guard::Guard;
 use crate::ids::{self, AccountId, ActorId, RoomId};
+use crate::rooms::view::Profile;
 use crate::secret::{Secret, SystemRandom};
 use crate::store::audit::Verdict;
 use crate::store::database::Store;
@@ -67,6 +68,16 @@ impl RunningRooms for Told {
             .lock()
             .unwrap()
             .push(format!("{room} password {}", password.expose()));
+        Box::pin(async {})
+    }
+
+    fn profile_changed(&self, actor: ActorId, profile: Profile) -> BoxFuture<'_, ()> {
+        let picture = profile.picture.map(|picture| picture.to_string());
+        self.0.lock().unwrap().push(format!(
+            "{actor} shows {} {}",
+            profile.name,
+            picture.unwrap_or_default()
+        ));
         Box::pin(async {})
     }
 

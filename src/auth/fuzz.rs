@@ -1,5 +1,6 @@
 //! Bodies of the fuzz targets of this part. Compiled with the library, so that they never rot; of no use to the server.
 
+use crate::auth::picture::{self, Portrait};
 use crate::auth::token::{Claims, KEY_BYTES, KeyRing, TokenId};
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, OrgId};
@@ -61,6 +62,73 @@ pub fn fuzz_token(data: &[u8]) {
     for token in [raw.as_ref(), altered.as_ref(), spliced.as_str()] {
         if token != good && ring.open(token, NOW).is_ok() {
             panic!("a foreign token opens");
+        }
+    }
+}
+
+/// Whatever the bytes are, what is kept of them is a small picture of ours, without a word that was in them, and can be read
+/// again.
+///
+/// # Panics
+/// When something else would be kept.
+#[doc(hidden)]
+#[expect(clippy::panic, reason = "a fuzz target reports by panicking")]
+pub fn fuzz_picture(data: &[u8]) {
+    let Ok(portrait) = Portrait::read(data) else {
+        return;
+    };
+    let kept = portrait.as_bytes();
+    if !picture::is_ours(kept) {
+        panic!("what is kept is not a picture of ours");
+    }
+    if Portrait::read(kept).is_err() {
+        panic!("what was kept is not taken again");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SEEDS: &[&[u8]] = &[
+        include_bytes!("../../fuzz/seeds/picture/gif"),
+        include_bytes!("../../fuzz/seeds/picture/gif_animated"),
+        include_bytes!("../../fuzz/seeds/picture/jpeg"),
+        include_bytes!("../../fuzz/seeds/picture/jpeg_turned"),
+        include_bytes!("../../fuzz/seeds/picture/png"),
+        include_bytes!("../../fuzz/seeds/picture/png_palette"),
+        include_bytes!("../../fuzz/seeds/picture/progressive"),
+        include_bytes!("../../fuzz/seeds/picture/webp_animated"),
+        include_bytes!("../../fuzz/seeds/picture/webp_lossless"),
+        include_bytes!("../../fuzz/seeds/picture/webp_lossy"),
+    ];
+
+    #[test]
+    fn the_seeds_are_pictures() {
+        for seed in SEEDS {
+            assert!(Portrait::read(seed).is_ok());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn altered_pictures_are_kept_as_ours_or_not_at_all(
+            seed in 0..SEEDS.len(),
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+            end in any::<prop::sample::Index>(),
+            cut in any::<bool>(),
+        ) {
+            let mut bytes = SEEDS[seed].to_vec();
+            for (place, value) in changes {
+                let place = place.index(bytes.len());
+                bytes[place] = value;
+            }
+            if cut {
+                bytes.truncate(end.index(bytes.len()));
+            }
+            fuzz_picture(&bytes);
         }
     }
 }

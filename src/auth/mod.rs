@@ -12,6 +12,7 @@ mod invitation;
 pub mod limits;
 pub mod name;
 pub mod password;
+pub mod picture;
 pub mod principal;
 pub mod request;
 mod rotation;

@@ -16,7 +16,7 @@ use crate::auth::request::Held;
 use crate::gateway::frame;
 use crate::gateway::message::{FirstRequest, WaitingRequest};
 use crate::gateway::upgrade::{Gateway, PATIENCE};
-use crate::ids::NetworkId;
+use crate::ids::{NetworkId, PictureId};
 use crate::rooms::actor::{ToRoom, Visitor};
 use crate::rooms::outbound::ServerMessage;
 use crate::rooms::person::GuestLink;
@@ -100,7 +100,11 @@ impl Client {
             .await
             .map_err(|_| ErrorCode::BadMessage)??;
         let asked = self.now();
-        let knocked = self.knock(&first, &principal, address).await;
+        let means = self.gateway.rooms.means().clone();
+        // Without an answer they come without one.
+        let shown = means.store.shown_picture(principal.org, principal.actor());
+        let picture = shown.await.unwrap_or_default();
+        let knocked = self.knock(&first, &principal, address, picture).await;
         let (room, answer, mut outbox) = match knocked {
             Ok((_, ServerMessage::Closed { code, .. }, _)) | Err(code) => {
                 // Until here nothing was read and nothing said: what else came, or when, would tell someone who is
@@ -129,6 +133,7 @@ impl Client {
         first: &FirstRequest,
         principal: &Principal,
         address: IpAddr,
+        picture: Option<PictureId>,
     ) -> Result<Knocked, ErrorCode> {
         let (FirstRequest::Join { room: id, .. } | FirstRequest::Resume { room: id, .. }) = first;
         for _ in 0..DOORS {
@@ -148,7 +153,9 @@ impl Client {
                 session: Arc::new(principal.clone()),
             };
             let store = &self.gateway.rooms.means().store;
-            let sent = room.send(to_room(first, connection, principal, address, store));
+            let sent = room.send(to_room(
+                first, connection, principal, address, picture, store,
+            ));
             if sent.await.is_ok()
                 && let Some(answer) = outbox.recv().await
             {
@@ -338,12 +345,13 @@ fn to_room(
     connection: Connection,
     principal: &Principal,
     address: IpAddr,
+    picture: Option<PictureId>,
     store: &Store,
 ) -> ToRoom {
     match first {
         FirstRequest::Join { password, .. } => ToRoom::Join {
             connection,
-            visitor: visitor(principal, address, store),
+            visitor: visitor(principal, address, picture, store),
             password: password.clone(),
         },
         FirstRequest::Resume { secret, seen, .. } => ToRoom::Resume {
@@ -355,7 +363,12 @@ fn to_room(
     }
 }
 
-fn visitor(principal: &Principal, address: IpAddr, store: &Store) -> Visitor {
+fn visitor(
+    principal: &Principal,
+    address: IpAddr,
+    picture: Option<PictureId>,
+    store: &Store,
+) -> Visitor {
     let actor = principal.actor();
     let organisation = store.organisation_name().to_owned();
     let network = store.address_id(principal.org, Network::of(address).as_bytes());
@@ -367,6 +380,7 @@ fn visitor(principal: &Principal, address: IpAddr, store: &Store) -> Visitor {
             actor,
             account: Some(*id),
             name: name.as_str().to_owned(),
+            picture,
             org_admin: *admin,
             guesser: Guesser::Account(*id),
             organisation: Some(organisation),
@@ -380,6 +394,7 @@ fn visitor(principal: &Principal, address: IpAddr, store: &Store) -> Visitor {
             actor,
             account: None,
             name: name.as_str().to_owned(),
+            picture,
             org_admin: false,
             guesser: Guesser::Address(address),
             organisation: None,

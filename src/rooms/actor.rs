@@ -8,6 +8,7 @@ mod door;
 mod follow;
 mod hosts;
 mod media;
+mod profile;
 mod requests;
 mod rules;
 mod settings;
@@ -21,11 +22,12 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::auth::guesses::Guesser;
+use crate::auth::limits::Rates;
 use crate::auth::session::Auth;
 use crate::bounded::Text;
 use crate::clock::{Clock, Timestamp};
 use crate::guard::{Audit, Guard};
-use crate::ids::{AccountId, ActorId, DeviceId, KnockId, NetworkId, ParticipantId};
+use crate::ids::{AccountId, ActorId, DeviceId, KnockId, NetworkId, ParticipantId, PictureId};
 use crate::media::event::PeerEvent;
 use crate::rooms::control::Bar;
 use crate::rooms::outbound::Done;
@@ -34,7 +36,7 @@ use crate::rooms::refusal::ErrorCode;
 use crate::rooms::request::RoomRequest;
 use crate::rooms::room::Room;
 use crate::rooms::seat::{Connection, ConnectionId, Seat};
-use crate::rooms::view::LeaveReason;
+use crate::rooms::view::{LeaveReason, Profile};
 use crate::secret::{RandomSource, Secret};
 use crate::store::database::Store;
 use crate::udp::plane::MediaPlane;
@@ -69,6 +71,8 @@ pub struct Visitor {
     pub account: Option<AccountId>,
     /// The name that the server vouches for.
     pub name: String,
+    /// The picture that they come with.
+    pub picture: Option<PictureId>,
     /// Whether they administer the organisation.
     pub org_admin: bool,
     /// Whose guesses at the password count together.
@@ -135,6 +139,13 @@ pub enum ToRoom {
     },
     /// Who is barred was changed from outside the session.
     BarsChanged(Vec<Bar>),
+    /// What an account or guest comes with was changed.
+    ProfileChanged {
+        /// Whose.
+        actor: ActorId,
+        /// To what.
+        profile: Profile,
+    },
     /// Settings were changed from outside the session.
     SettingsChanged(SettingsNews),
     /// The password was changed.
@@ -211,6 +222,7 @@ pub struct RoomActor {
     /// When the hosts may next be told how many wait: a flood of knocks is told in steps.
     lobby_at: Timestamp,
     lobby_dirty: bool,
+    profile_pace: Rates<ActorId>,
     chat: chat::Chat,
 }
 
@@ -245,6 +257,7 @@ impl RoomActor {
             blind: BTreeSet::new(),
             lobby_at: Timestamp::from_millis(0),
             lobby_dirty: false,
+            profile_pace: Rates::new(profile::PACE, profile::PACED),
         }
     }
 
@@ -315,6 +328,7 @@ impl RoomActor {
                 event,
             } => self.on_media(participant, transport, event),
             ToRoom::BarsChanged(bars) => self.room.bars_changed(bars),
+            ToRoom::ProfileChanged { actor, profile } => self.on_profile_changed(actor, &profile),
             ToRoom::SettingsChanged(news) => self.on_news(news),
             ToRoom::PasswordChanged(password) => self.password = password,
             ToRoom::RulesChanged => self.on_rules_changed(),

@@ -33,6 +33,7 @@ impl Room {
     ) -> Result<(), ErrorCode> {
         self.check_door(&permit, &who)?;
         let role = self.role_of(&who);
+        let who = self.shown.again(who);
         self.seat(becomes, who, role, now);
         self.settle(now);
         Ok(())

@@ -329,6 +329,7 @@ impl Life {
         };
         let who = Applicant {
             name: format!("identity {identity}"),
+            picture: None,
             org_admin: identity == 3,
             password: if byte < 200 {
                 Password::Proved

@@ -212,6 +212,7 @@ impl Lobby {
             knock: knock.id,
             version: knock.version,
             name: knock.who.name.clone(),
+            picture: knock.who.picture,
             signed_in: knock.who.signed_in(),
             identity: IdentityView::of(&knock.who),
             since: knock.since,

@@ -11,6 +11,7 @@ pub mod levels;
 pub mod lobby;
 pub mod outbound;
 pub mod person;
+pub mod profile;
 pub mod projection;
 pub mod refusal;
 pub mod registry;

@@ -126,6 +126,11 @@ pub enum Done {
         /// The SDP answer.
         sdp: String,
     },
+    /// The other name or picture is held until a host decides.
+    Held {
+        /// The version of the request.
+        version: u32,
+    },
     /// The answer to `chat`: everyone who may read it has the message, and it lasts.
     ChatSent {
         /// Its number in the room.

@@ -5,8 +5,11 @@ use conclave_policy::facts::Password;
 use conclave_policy::roles::Role;
 
 use crate::clock::Timestamp;
-use crate::ids::{AccountId, ActorId, DeviceId, GuestId, LinkId, NetworkId, ParticipantId};
+use crate::ids::{
+    AccountId, ActorId, DeviceId, GuestId, LinkId, NetworkId, ParticipantId, PictureId,
+};
 use crate::rooms::floor::Floor;
+use crate::rooms::profile::Requested;
 
 /// Someone who wants in, as sign-in and the password check have proved them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub struct Applicant {
     pub account: Option<AccountId>,
     /// The name that the server vouches for.
     pub name: String,
+    /// The picture that goes with it.
+    pub picture: Option<PictureId>,
     /// Whether they administer the organisation.
     pub org_admin: bool,
     /// Whether they proved to know the password (or the room needs none).
@@ -59,6 +64,7 @@ impl Applicant {
             actor,
             account: None,
             name: String::new(),
+            picture: None,
             org_admin: false,
             password: Password::Missing,
             organisation: None,
@@ -101,6 +107,8 @@ pub struct Person {
     pub hand: bool,
     /// The state of the connection.
     pub presence: Presence,
+    /// Another name or picture that they asked for.
+    pub requested: Requested,
 }
 
 impl Person {
@@ -113,6 +121,7 @@ impl Person {
             floor: Floor::new(),
             hand: false,
             presence: Presence::Connected,
+            requested: Requested::default(),
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use conclave_policy::actions::ActionKind;
-use conclave_policy::actions::{Publish, SeeParticipant};
+use conclave_policy::actions::{DecideProfile, Publish, SeeParticipant};
 use conclave_policy::engine::Snapshot;
 use conclave_policy::facts::{Facts, Standing};
 use conclave_policy::settings::SettingKey;
@@ -14,13 +14,15 @@ use crate::ids::ParticipantId;
 use crate::rooms::person::Person;
 use crate::rooms::room::{Room, RoomAction};
 use crate::rooms::view::{
-    Event, LeaveReason, LobbyCount, ParticipantView, RoomView, SourceState, SourceStates,
+    Event, LeaveReason, LobbyCount, ParticipantView, PendingProfile, RoomView, SourceState,
+    SourceStates,
 };
 
 /// What one participant has been shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Projection {
     shown: BTreeMap<ParticipantId, ParticipantView>,
+    pending: BTreeMap<ParticipantId, PendingProfile>,
     count: Option<u32>,
     lobby: Option<LobbyCount>,
     spotlight: Option<ParticipantId>,
@@ -35,6 +37,7 @@ impl Projection {
         self.count = count(room, rules, viewer);
         self.lobby = lobby(room, rules, viewer);
         self.spotlight = room.spotlight().filter(|id| self.shows(*id));
+        self.pending = pending(room, rules, viewer);
         self.may_change = may_change(room, rules, viewer);
         self.may_chat = allowed(room, rules, viewer, ActionKind::WriteChat);
         RoomView {
@@ -50,6 +53,7 @@ impl Projection {
             count: self.count,
             settings: room.setting_views(rules, viewer),
             may_chat: self.may_chat,
+            pending_profiles: self.pending.values().cloned().collect(),
         }
     }
 
@@ -89,6 +93,7 @@ impl Projection {
                 participant: spotlight,
             });
         }
+        self.decisions(pending(room, rules, viewer), &mut events);
         let count = count(room, rules, viewer);
         if let (Some(count), true) = (count, count != self.count) {
             events.push(Event::Count { count });
@@ -105,6 +110,21 @@ impl Projection {
             events.push(Event::MayChat { may: may_chat });
         }
         events
+    }
+
+    /// What is there to decide now, as the difference to what was.
+    fn decisions(&mut self, now: BTreeMap<ParticipantId, PendingProfile>, events: &mut Vec<Event>) {
+        for participant in self.pending.keys().filter(|old| !now.contains_key(old)) {
+            events.push(Event::ProfileGone {
+                participant: *participant,
+            });
+        }
+        for (participant, view) in &now {
+            if self.pending.get(participant) != Some(view) {
+                events.push(Event::ProfilePending(view.clone()));
+            }
+        }
+        self.pending = now;
     }
 
     /// How many wait, if that changed for this participant since the last call.
@@ -148,6 +168,27 @@ fn visible(
         .collect()
 }
 
+/// Other names and pictures that wait for a decision which the viewer may make.
+fn pending(
+    room: &Room,
+    rules: &Snapshot,
+    viewer: &Person,
+) -> BTreeMap<ParticipantId, PendingProfile> {
+    room.people()
+        .filter_map(|person| {
+            let view = person.pending_profile()?;
+            let decide = DecideProfile {
+                participant: person.id,
+                version: view.version,
+                approve: true,
+            };
+            let facts = room.facts_inside(viewer, &decide).ok()?;
+            let may = rules.allows(ActionKind::DecideProfile, viewer.role, &seated(facts));
+            (may && person.who.actor != viewer.who.actor).then_some((person.id, view))
+        })
+        .collect()
+}
+
 /// A participant whose connection is away for a moment keeps the view, so that nothing is missed on coming back.
 fn seated(facts: Facts) -> Facts {
     facts.with(Standing::Admitted)
@@ -176,6 +217,7 @@ fn line(room: &Room, rules: &Snapshot, person: &Person) -> ParticipantView {
     ParticipantView {
         participant: person.id,
         name: person.who.name.clone(),
+        picture: person.who.picture,
         signed_in: person.who.signed_in(),
         role: person.role,
         sources: SourceStates {

@@ -180,6 +180,13 @@ impl Registry {
         while tasks.join_next().await.is_some() {}
     }
 
+    /// Mentions something to every running room that has ears for it now. One that is flooded misses it, and holds up nobody.
+    pub async fn mention(&self, message: impl Fn() -> ToRoom) {
+        for room in self.running.lock().await.rooms.values() {
+            let _missed = room.try_send(message());
+        }
+    }
+
     async fn tell_all(&self, message: impl Fn() -> ToRoom) {
         let rooms: Vec<_> = self.running.lock().await.rooms.values().cloned().collect();
         // All at once: a room that is slow to listen keeps no other one waiting.

@@ -3,8 +3,8 @@
 
 use serde::Deserialize;
 
-use crate::bounded::{Few, Text};
-use crate::ids::{BarId, KnockId, ParticipantId};
+use crate::bounded::{Few, Text, given};
+use crate::ids::{BarId, KnockId, ParticipantId, PictureId};
 use crate::rooms::outbound::Phrase;
 use conclave_policy::roles::Role;
 use conclave_policy::source::Source;
@@ -107,6 +107,27 @@ pub enum RoomRequest {
         participant: ParticipantId,
         /// The new role.
         role: Role,
+    },
+    /// Show another name or picture; what is left out stays as it is, or as it was asked for last.
+    ChangeProfile {
+        /// The name.
+        #[serde(default)]
+        #[cfg_attr(test, ts(type = "string", optional))]
+        name: Option<Text<1024>>,
+        /// One of the own pictures, or none. Never an address.
+        #[serde(default, deserialize_with = "given")]
+        #[cfg_attr(test, ts(type = "string | null", optional))]
+        picture: Option<Option<PictureId>>,
+    },
+    /// Approve or refuse someone's other name or picture, in the version that the host saw.
+    DecideProfile {
+        /// Whose.
+        #[cfg_attr(test, ts(type = "string"))]
+        participant: ParticipantId,
+        /// The version that was shown.
+        version: u32,
+        /// Approve or refuse.
+        approve: bool,
     },
     /// Mute everyone below the sender but these.
     MuteAll {

@@ -22,6 +22,7 @@ use crate::rooms::control::Bar;
 use crate::rooms::effect::Effect;
 use crate::rooms::lobby::{Knock, Lobby, PAGE};
 use crate::rooms::person::{Applicant, Person, Presence};
+use crate::rooms::profile::Shown;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::timer::{EMPTY, HOST_GONE, Timer, Timers};
 use crate::rooms::view::{Event, KnockView, LeaveReason, LobbyCount};
@@ -90,6 +91,7 @@ pub struct Room {
     pub(in crate::rooms) spotlight: Option<ParticipantId>,
     pub(in crate::rooms) people: BTreeMap<ParticipantId, Person>,
     pub(in crate::rooms) lobby: Lobby,
+    pub(in crate::rooms) shown: Shown,
     pub(in crate::rooms) timers: Timers,
     pub(in crate::rooms) effects: VecDeque<Effect>,
     started: bool,
@@ -112,6 +114,7 @@ impl Room {
             spotlight: None,
             people: BTreeMap::new(),
             lobby: Lobby::default(),
+            shown: Shown::default(),
             timers,
             effects: VecDeque::new(),
             started: false,
@@ -384,6 +387,7 @@ impl Room {
             .with(settings.camera())
             .with(settings.screen_share())
             .with(settings.guest_roster())
+            .with(settings.profile_change())
             .with(settings.participant_count())
             .with(settings.room_chat())
             .with(settings.private_chat())
@@ -428,6 +432,7 @@ impl Room {
         for ghost in ghosts {
             self.let_go(ghost, ErrorCode::Replaced, LeaveReason::TimedOut);
         }
+        self.shown.keep(&who, role);
         self.people.insert(id, Person::new(id, who, role));
         if !self.started {
             self.started = true;
@@ -453,7 +458,8 @@ impl Room {
         for source in Source::ALL {
             self.turn_off(participant, source);
         }
-        if self.people.remove(&participant).is_some() {
+        if let Some(person) = self.people.remove(&participant) {
+            self.shown.keep(&person.who, person.role);
             self.forget(participant);
             self.effects.push_back(Effect::Gone {
                 participant,
@@ -547,7 +553,7 @@ impl Room {
     }
 
     /// Who leads here, in the room or not, with their names.
-    fn leaders(&self) -> impl Iterator<Item = (AccountId, &str)> {
+    pub(in crate::rooms) fn leaders(&self) -> impl Iterator<Item = (AccountId, &str)> {
         let present = self
             .people
             .values()

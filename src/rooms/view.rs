@@ -9,7 +9,8 @@ use conclave_policy::source::Source;
 use serde::Serialize;
 
 use crate::clock::Timestamp;
-use crate::ids::{BarId, KnockId, ParticipantId, RoomId};
+use crate::ids::{BarId, KnockId, ParticipantId, PictureId, RoomId};
+use crate::likeness::NameWarning;
 use crate::rooms::control::Bar;
 use crate::rooms::person::Applicant;
 
@@ -51,6 +52,9 @@ pub struct ParticipantView {
     pub participant: ParticipantId,
     /// The name that the server vouches for.
     pub name: String,
+    /// The picture, to be had under `/api/pictures/`.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    pub picture: Option<PictureId>,
     /// Whether a signed-in account stands behind the name; false is "guest, unverified".
     pub signed_in: bool,
     /// The role in this room.
@@ -74,6 +78,9 @@ pub struct KnockView {
     pub version: u32,
     /// The shown name.
     pub name: String,
+    /// The shown picture.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    pub picture: Option<PictureId>,
     /// Whether a signed-in account stands behind the name.
     pub signed_in: bool,
     /// Who vouches for it.
@@ -94,6 +101,34 @@ pub struct KnockView {
     pub while_locked: bool,
     /// How often this identity was denied in this session.
     pub denied_before: u32,
+}
+
+/// What someone shows to others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct Profile {
+    /// The name.
+    pub name: String,
+    /// The picture.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    pub picture: Option<PictureId>,
+}
+
+/// Another name or picture that someone asked for, as those see it who may decide.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct PendingProfile {
+    /// Who asked.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub participant: ParticipantId,
+    /// The version of the request; a decision names the version that the host saw.
+    pub version: u32,
+    /// What everyone sees until it is approved.
+    pub old: Profile,
+    /// What they would see.
+    pub new: Profile,
+    /// What to look at twice.
+    pub warnings: Vec<NameWarning>,
 }
 
 /// Who vouches for someone who waits.
@@ -274,6 +309,8 @@ pub struct RoomView {
     pub count: Option<u32>,
     /// The settings as they stand.
     pub settings: Vec<SettingView>,
+    /// Other names and pictures that the receiver may decide on.
+    pub pending_profiles: Vec<PendingProfile>,
     /// Whether the receiver may write in the chat.
     pub may_chat: bool,
 }
@@ -372,6 +409,14 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         knocks: Option<Vec<KnockView>>,
+    },
+    /// Someone asks for another name or picture, in place of any earlier request of theirs; only for those who may decide.
+    ProfilePending(PendingProfile),
+    /// A request for another name or picture was decided or has gone.
+    ProfileGone {
+        /// Whose.
+        #[cfg_attr(test, ts(type = "string"))]
+        participant: ParticipantId,
     },
     /// The room was locked or unlocked.
     Locked {
@@ -476,6 +521,10 @@ pub enum DoneToYou {
         /// For this source.
         source: Source,
     },
+    /// The other name or picture was approved, and everyone sees it.
+    ProfileApproved,
+    /// The other name or picture was refused; the old one stays.
+    ProfileRefused,
     /// The role changed.
     RoleChanged {
         /// The new role.

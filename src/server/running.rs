@@ -8,10 +8,11 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use crate::api::running::RunningRooms;
-use crate::ids::RoomId;
+use crate::ids::{ActorId, RoomId};
 use crate::rooms::actor::{SettingsNews, ToRoom};
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::registry::Registry;
+use crate::rooms::view::Profile;
 use crate::secret::Secret;
 use crate::store::settings::{StoredLevels, StoredOrg};
 
@@ -27,6 +28,14 @@ impl RunningRooms for Registry {
 
     fn password_changed(&self, room: RoomId, password: Secret<String>) -> BoxFuture<'_, ()> {
         tell(self, room, ToRoom::PasswordChanged(Some(password))).boxed()
+    }
+
+    fn profile_changed(&self, actor: ActorId, profile: Profile) -> BoxFuture<'_, ()> {
+        let message = move || ToRoom::ProfileChanged {
+            actor,
+            profile: profile.clone(),
+        };
+        async move { self.mention(message).await }.boxed()
     }
 
     fn ended(&self, room: RoomId) -> BoxFuture<'_, ()> {

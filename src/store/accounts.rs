@@ -8,9 +8,9 @@ use crate::ids::{AccountId, ActorId, OrgId};
 use crate::secret::Secret;
 use crate::store::database::Store;
 use crate::store::error::StoreError;
-use crate::store::row;
 use crate::store::seal::{Column, Purpose, SealingKeys};
 use crate::store::writer::{Change, Written};
+use crate::store::{pictures, row};
 
 const EMAIL: Column = Column {
     table: "accounts",
@@ -153,6 +153,15 @@ impl Store {
         self.write(End { org, id, now })
     }
 
+    /// Gives an account another name. `Missing` when there is none, or it has ended.
+    pub fn rename_account(&self, org: OrgId, id: AccountId, name: &str) -> Written<()> {
+        let place = [org.as_bytes().as_slice(), id.as_bytes()];
+        match self.keys().seal(NAME, &place, name.as_bytes()) {
+            Ok(name) => self.write(Rename { org, id, name }),
+            Err(error) => Written::refused(error),
+        }
+    }
+
     /// Ends every session of an account; it may sign in again.
     pub fn end_sessions_of(&self, org: OrgId, id: AccountId) -> Written<()> {
         self.write(NextEpoch { org, id })
@@ -242,9 +251,36 @@ impl Change for End {
         .bind(self.now.as_millis())
         .bind(self.org.as_bytes().as_slice())
         .bind(self.id.as_bytes().as_slice())
-        .execute(on)
+        .execute(&mut *on)
         .await?;
         if ended.rows_affected() == 1 {
+            pictures::forget(on, self.org, self.id.into()).await
+        } else {
+            Err(StoreError::Missing)
+        }
+    }
+}
+
+struct Rename {
+    org: OrgId,
+    id: AccountId,
+    /// Sealed.
+    name: Vec<u8>,
+}
+
+impl Change for Rename {
+    type Out = ();
+
+    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+        let renamed = sqlx::query(
+            "UPDATE accounts SET name = $1 WHERE org_id = $2 AND account_id = $3 AND ended IS NULL",
+        )
+        .bind(self.name)
+        .bind(self.org.as_bytes().as_slice())
+        .bind(self.id.as_bytes().as_slice())
+        .execute(on)
+        .await?;
+        if renamed.rows_affected() == 1 {
             Ok(())
         } else {
             Err(StoreError::Missing)

@@ -31,6 +31,7 @@ migrations! {
     22 "0022_signed_heads_of_the_audit_trail_only_grow";
     25 "0025_the_chat_is_numbered_and_sealed";
     26 "0026_who_was_in_may_read_back";
+    30 "0030_a_picture_belongs_to_who_shows_it";
     35 "0035_an_organisation_chooses_and_locks";
     36 "0036_an_organisation_has_options";
     37 "0037_a_room_keeps_what_was_chosen_for_it";

@@ -14,6 +14,7 @@ pub mod heads;
 pub mod invitations;
 mod migrate;
 pub mod owners;
+pub mod pictures;
 pub mod recall;
 pub mod removals;
 pub mod retention;

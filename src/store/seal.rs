@@ -46,6 +46,8 @@ pub(crate) enum Purpose {
     Address,
     /// Recognises a device that has signed in before.
     Device,
+    /// Names a picture.
+    Picture,
     /// Recognises a chat message that is sent again.
     ChatReference,
 }
@@ -57,6 +59,7 @@ impl Purpose {
             Self::AuditHead => b"audit head",
             Self::Address => b"address",
             Self::Device => b"device",
+            Self::Picture => b"picture",
             Self::ChatReference => b"chat reference",
         }
     }

@@ -23,6 +23,7 @@ mod media;
 #[expect(dead_code, reason = "other tests use more of this client")]
 mod media_client;
 mod network;
+mod profile;
 mod raw;
 mod tokens;
 mod trail;

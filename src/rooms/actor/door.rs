@@ -53,6 +53,7 @@ impl RoomActor {
             actor: visitor.actor,
             account: visitor.account,
             name: visitor.name,
+            picture: visitor.picture,
             org_admin: visitor.org_admin,
             organisation: visitor.organisation,
             link: visitor.link,
@@ -110,6 +111,7 @@ impl RoomActor {
             return connection.close(ErrorCode::CannotJoin);
         };
         let becomes: ParticipantId = ids::random(self.means.random.as_ref());
+        let came_with = who.profile();
         let act: Act = Box::new(move |actor: &mut Self| {
             if actor.room.is_here(who.actor) {
                 connection.close(ErrorCode::AlreadyHere);
@@ -126,6 +128,7 @@ impl RoomActor {
                 .allows(ActionKind::Enter, role, &facts);
             if stands && actor.room.enter(permit, who, becomes, now).is_ok() {
                 actor.sit_down(becomes, connection);
+                actor.on_entered(becomes, came_with);
             } else {
                 connection.close(ErrorCode::CannotJoin);
             }

@@ -126,6 +126,14 @@ impl RoomActor {
                 Ok(role) => self.grant(by, id, act::SetRole { participant, role }),
                 Err(_) => self.answer(by, id, Err(ErrorCode::InvalidValue)),
             },
+            RoomRequest::ChangeProfile { name, picture } => {
+                self.on_change_profile(by, id, name, picture);
+            }
+            RoomRequest::DecideProfile {
+                participant,
+                version,
+                approve,
+            } => self.on_decide_profile(by, id, participant, version, approve),
             RoomRequest::Lock { locked: true } => self.cut(by, id, act::Lock {}),
             RoomRequest::Lock { locked: false } => self.grant(by, id, act::Unlock {}),
             RoomRequest::SetSetting { key, value } => {
@@ -200,7 +208,7 @@ impl RoomActor {
     }
 
     /// Acts at once, and answers when the row is durable.
-    fn cut<A: RoomAction>(&mut self, by: ParticipantId, id: u32, action: A) {
+    pub(super) fn cut<A: RoomAction>(&mut self, by: ParticipantId, id: u32, action: A) {
         let asked = self.ask(by, action);
         self.cut_with(by, id, asked, Room::apply);
     }
@@ -224,7 +232,7 @@ impl RoomActor {
     }
 
     /// Acts only when the row is durable, if the permit still stands then.
-    fn grant<A: RoomAction + Copy + Send + Sync + 'static>(
+    pub(super) fn grant<A: RoomAction + Copy + Send + Sync + 'static>(
         &mut self,
         by: ParticipantId,
         id: u32,

@@ -31,7 +31,11 @@ bars: Array<BarView>, } | { "type": "answer",
 /**
  * The SDP answer.
  */
-sdp: string, } | { "type": "chat_sent", 
+sdp: string, } | { "type": "held", 
+/**
+ * The version of the request.
+ */
+version: number, } | { "type": "chat_sent", 
 /**
  * Its number in the room.
  */

@@ -13,7 +13,7 @@ source: Source, } | { "act": "disallowed",
 /**
  * For this source.
  */
-source: Source, } | { "act": "role_changed", 
+source: Source, } | { "act": "profile_approved" } | { "act": "profile_refused" } | { "act": "role_changed", 
 /**
  * The new role.
  */

@@ -5,6 +5,7 @@ import type { KnockView } from "./KnockView";
 import type { LeaveReason } from "./LeaveReason";
 import type { MediaState } from "./MediaState";
 import type { ParticipantView } from "./ParticipantView";
+import type { PendingProfile } from "./PendingProfile";
 import type { SettingView } from "./SettingView";
 import type { SlotView } from "./SlotView";
 import type { Source } from "./Source";
@@ -56,7 +57,11 @@ knock: string, } | { "type": "lobby",
 /**
  * Who waits.
  */
-knocks?: Array<KnockView>, } | { "type": "locked", 
+knocks?: Array<KnockView>, } | { "type": "profile_pending" } & PendingProfile | { "type": "profile_gone", 
+/**
+ * Whose.
+ */
+participant: string, } | { "type": "locked", 
 /**
  * Whether it is locked now.
  */

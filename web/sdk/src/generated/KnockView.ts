@@ -18,6 +18,10 @@ version: number,
  */
 name: string, 
 /**
+ * The shown picture.
+ */
+picture: string | null, 
+/**
  * Whether a signed-in account stands behind the name.
  */
 signed_in: boolean, 

@@ -13,6 +13,10 @@ id: string,
  */
 name: string, 
 /**
+ * Its picture.
+ */
+picture: string | null, 
+/**
  * Whether it administers the organisation.
  */
 admin: boolean, 
@@ -28,6 +32,10 @@ id: string,
  * The name they gave.
  */
 name: string, 
+/**
+ * The picture that they show.
+ */
+picture: string | null, 
 /**
  * The room.
  */

@@ -15,6 +15,10 @@ participant: string,
  */
 name: string, 
 /**
+ * The picture, to be had under `/api/pictures/`.
+ */
+picture: string | null, 
+/**
  * Whether a signed-in account stands behind the name; false is "guest, unverified".
  */
 signed_in: boolean, 

@@ -89,7 +89,27 @@ participant: string,
 /**
  * The new role.
  */
-role: Role, } | { "type": "mute_all", 
+role: Role, } | { "type": "change_profile", 
+/**
+ * The name.
+ */
+name?: string, 
+/**
+ * One of the own pictures, or none. Never an address.
+ */
+picture?: string | null, } | { "type": "decide_profile", 
+/**
+ * Whose.
+ */
+participant: string, 
+/**
+ * The version that was shown.
+ */
+version: number, 
+/**
+ * Approve or refuse.
+ */
+approve: boolean, } | { "type": "mute_all", 
 /**
  * Who may speak on.
  */
