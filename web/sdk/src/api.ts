@@ -1,6 +1,7 @@
 // The HTTPS side: sessions, invitations and rooms. The session itself is a cookie that no script can read.
 
-import type { Line, Me, Preset, PresetApplied } from "./contract";
+import type { Line, Preset, PresetApplied } from "./contract";
+import type { Me } from "./generated/Me";
 import { CallFailed, UNREACHABLE, type FailureCode } from "./failure";
 import type { AuditPage } from "./generated/AuditPage";
 import type { AuditVerdict } from "./generated/AuditVerdict";

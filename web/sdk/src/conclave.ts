@@ -3,17 +3,10 @@
 // participant's own call turns a source on again.
 
 import { browserEnvironment, type Environment } from "./environment";
-import type {
-  Done,
-  DoneToYou,
-  KnockView,
-  Line,
-  ParticipantView,
-  Preset,
-  RoomEvent,
-  RoomRequest,
-  RoomView,
-} from "./contract";
+import type { Done, Line, Preset, RoomEvent, RoomRequest, RoomView } from "./contract";
+import type { DoneToYou } from "./generated/DoneToYou";
+import type { KnockView } from "./generated/KnockView";
+import type { ParticipantView } from "./generated/ParticipantView";
 import { Emitter } from "./emitter";
 import type { FailureCode } from "./failure";
 import type { BarView } from "./generated/BarView";

@@ -3,21 +3,12 @@
 export * as api from "./api";
 export type { AuditFilter } from "./api";
 export { Conclave, type ChatPage, type ConclaveEvents, type JoinOptions, type LobbyPage, type StopCause } from "./conclave";
-export type {
-  Answer,
-  DoneToYou,
-  KnockView,
-  Line,
-  ParticipantView,
-  PendingProfile,
-  Preset,
-  PresetApplied,
-  Profile,
-  RoomEvent,
-  RoomKind,
-  RoomView,
-  What,
-} from "./contract";
+export type { Answer, Line, Preset, PresetApplied, RoomEvent, RoomKind, RoomView, What } from "./contract";
+export type { DoneToYou } from "./generated/DoneToYou";
+export type { KnockView } from "./generated/KnockView";
+export type { ParticipantView } from "./generated/ParticipantView";
+export type { PendingProfile } from "./generated/PendingProfile";
+export type { Profile } from "./generated/Profile";
 export { browserEnvironment, socketUrl, type Environment } from "./environment";
 export { CallFailed, type FailureCode } from "./failure";
 export type { AuditPage } from "./generated/AuditPage";
@@ -30,7 +21,7 @@ export type { GuestLinkView } from "./generated/GuestLinkView";
 export type { IdentityView } from "./generated/IdentityView";
 export type { InvitationView } from "./generated/InvitationView";
 export type { LeaveReason } from "./generated/LeaveReason";
-export type { Me } from "./contract";
+export type { Me } from "./generated/Me";
 export type { Organisation } from "./generated/Organisation";
 export type { NameWarning } from "./generated/NameWarning";
 export type { Phrase } from "./generated/Phrase";

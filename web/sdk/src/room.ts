@@ -1,6 +1,9 @@
 // The room as this participant sees it, folded from the admitted view and the events after it. Pure: a new value each time.
 
-import type { KnockView, ParticipantView, PendingProfile, RoomEvent, RoomView } from "./contract";
+import type { RoomEvent, RoomView } from "./contract";
+import type { KnockView } from "./generated/KnockView";
+import type { ParticipantView } from "./generated/ParticipantView";
+import type { PendingProfile } from "./generated/PendingProfile";
 
 /** The view after `event`; the same object when the event does not touch it. */
 export function applyEvent(room: RoomView, event: RoomEvent): RoomView {
@@ -61,7 +64,7 @@ export function isModerator(participant: ParticipantView | undefined): boolean {
 }
 
 function withoutChange(room: RoomView, participant: string): PendingProfile[] {
-  return (room.pending_profiles ?? []).filter((change) => change.participant !== participant);
+  return room.pending_profiles.filter((change) => change.participant !== participant);
 }
 
 function withParticipant(list: ParticipantView[], changed: ParticipantView): ParticipantView[] {
