@@ -262,6 +262,9 @@ fn of_settings(settings: &Settings) -> Facts {
         .with(settings.screen_share())
         .with(settings.guest_roster())
         .with(settings.participant_count())
+        .with(settings.room_chat())
+        .with(settings.private_chat())
+        .with(settings.chat_history())
 }
 
 #[cfg(test)]
