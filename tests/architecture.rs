@@ -98,6 +98,7 @@ const PURE: &[Pure] = &[
             "src/rooms/deeds.rs",
             "src/rooms/control.rs",
             "src/rooms/levels.rs",
+            "src/rooms/stage.rs",
             "src/rooms/lobby.rs",
             "src/rooms/floor.rs",
             "src/rooms/person.rs",

@@ -289,3 +289,190 @@ async fn changes_over_http_and_in_the_meeting_at_the_same_moment_converge() {
     }
     panic!("the room and the store stay apart");
 }
+
+fn lines(preview: &Value) -> Vec<String> {
+    let line = |line: &Value| {
+        let words = ["who", "what", "now", "then"].map(|key| text(line, key));
+        words.join(" ")
+    };
+    preview["lines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(line)
+        .collect()
+}
+
+#[tokio::test]
+async fn a_host_sees_what_a_change_means_for_whom_before_it_is_made() {
+    let mut meeting = Meeting::start().await;
+    let preview =
+        |key: &str, value: &str| json!({"type": "preview_setting", "key": key, "value": value});
+    let speaks = meeting
+        .host
+        .ok(preview("microphone", "everyone_speaks"))
+        .await;
+    assert_eq!(lines(&speaks), ["guest be_heard asks yes"]);
+    let knocks = meeting
+        .host
+        .ok(preview("sign_in", "guests_may_knock"))
+        .await;
+    assert!(lines(&knocks).contains(&"guest enter refused waits".to_owned()));
+    let now = json!({"type": "preview_setting"});
+    let entry = lines(&meeting.host.ok(now.clone()).await);
+    assert!(entry.contains(&"attendee enter waits waits".to_owned()));
+    let refused = meeting
+        .host
+        .refused(preview("microphone", "sometimes"))
+        .await;
+    assert_eq!(refused, "invalid_value");
+    // The room as it is now counts: what is locked lets nobody in directly.
+    for (key, value) in [("waiting_room", "nobody"), ("start", "anytime")] {
+        let change = json!({"type": "set_setting", "key": key, "value": value});
+        meeting.host.ok(change).await;
+    }
+    let attendee = |lines: Vec<String>| {
+        let found = lines
+            .into_iter()
+            .find(|line| line.starts_with("attendee enter "));
+        found.unwrap()
+    };
+    let entry = lines(&meeting.host.ok(now.clone()).await);
+    assert_eq!(attendee(entry), "attendee enter directly directly");
+    meeting
+        .host
+        .ok(json!({"type": "lock", "locked": true}))
+        .await;
+    let entry = lines(&meeting.host.ok(now.clone()).await);
+    assert_eq!(attendee(entry), "attendee enter waits waits");
+
+    // Over HTTP the same, for the owner and hosts only; nothing was changed by looking.
+    let of_room = format!("/api/rooms/{}", meeting.room.id);
+    let (server, token) = (&meeting.server, Some(meeting.admin.token.as_str()));
+    let path = format!("{of_room}/settings/preview?key=microphone&value=everyone_speaks");
+    let over_http = server.get(Method::GET, &path, token, None).await;
+    assert_eq!(over_http, json!({"lines": speaks["lines"]}));
+    let entry = server
+        .get(Method::GET, &format!("{of_room}/entry"), token, None)
+        .await;
+    assert_eq!(attendee(lines(&entry)), "attendee enter directly directly");
+    let path = format!("{of_room}/settings/preview?key=microphone");
+    let incomplete = server.call(Method::GET, &path, token, None).await;
+    assert_eq!(incomplete.code(), "bad_request");
+    let stranger = server
+        .member(&meeting.admin, "eve@example.org", "Eve")
+        .await;
+    for rest in [
+        "/entry",
+        "/settings/preview?key=microphone&value=everyone_speaks",
+    ] {
+        let path = format!("{of_room}{rest}");
+        let refused = server
+            .call(Method::GET, &path, Some(&stranger.token), None)
+            .await;
+        assert_eq!(refused.code(), "not_found");
+    }
+    assert_eq!(
+        meeting.stored().await["microphone"],
+        "attendees_speak_guests_ask"
+    );
+    let mut outside = meeting
+        .server
+        .admit(&mut meeting.owner, &stranger, &meeting.room)
+        .await
+        .0;
+    assert_eq!(outside.refused(now).await, "not_allowed");
+}
+
+#[tokio::test]
+async fn a_webinar_is_watched_until_a_host_brings_someone_on_stage() {
+    let mut meeting = Meeting::start().await;
+    meeting.choose("sign_in", "required", true).await;
+    let applied = meeting
+        .host
+        .ok(json!({"type": "apply_preset", "preset": "webinar"}))
+        .await;
+    let keys = |list: &Value| values(list).into_keys().collect::<Vec<_>>();
+    assert_eq!(
+        keys(&applied["changed"]),
+        ["lock_after_start", "waiting_room"]
+    );
+    assert_eq!(keys(&applied["kept"]), ["sign_in"]);
+    assert_eq!(meeting.stored().await["sign_in"], "required");
+    let told = meeting.owner.event("kind_changed").await;
+    assert_eq!(
+        (&told["kind"], &told["by"]),
+        (&json!("webinar"), &json!("Member"))
+    );
+
+    let viewer = meeting
+        .server
+        .member(&meeting.admin, "viewer@example.org", "Viewer")
+        .await;
+    let (mut watching, view) = meeting.server.enter(&viewer, &meeting.room).await;
+    assert_eq!(view["room"]["kind"], "webinar");
+    let me = text(&view["room"], "you");
+    let speak = json!({"type": "publish", "source": "microphone", "on": true});
+    assert_eq!(watching.refused(speak.clone()).await, "not_allowed");
+    watching
+        .ok(json!({"type": "raise_hand", "raised": true}))
+        .await;
+    let stage = |role: &str| json!({"type": "set_role", "participant": me, "role": role});
+    assert_eq!(watching.refused(stage("presenter")).await, "not_allowed");
+    meeting.host.ok(stage("presenter")).await;
+    let told = watching.event("done_to_you").await;
+    assert_eq!(
+        told["what"],
+        json!({"act": "role_changed", "role": "presenter"})
+    );
+    watching.ok(speak.clone()).await;
+    meeting.host.ok(stage("observer")).await;
+    assert_eq!(watching.refused(speak).await, "not_allowed");
+}
+
+#[tokio::test]
+async fn a_preset_over_http_is_many_audited_changes_or_none() {
+    let mut meeting = Meeting::start().await;
+    let path = format!("/api/rooms/{}/preset", meeting.room.id);
+    let (admin, member) = (meeting.admin.token.clone(), meeting.member.token.clone());
+    let apply = async |meeting: &Meeting, token: &str, preset: &str| {
+        let body = Some(json!({"preset": preset}));
+        meeting
+            .server
+            .call(Method::POST, &path, Some(token), body)
+            .await
+    };
+    // A host who is one for this session only has no say from outside of it.
+    assert_eq!(
+        apply(&meeting, &member, "team_meeting").await.code(),
+        "not_found"
+    );
+    assert_eq!(apply(&meeting, &admin, "party").await.code(), "bad_request");
+    let applied = apply(&meeting, &admin, "team_meeting").await.body;
+    assert_eq!(applied["kind"], "meeting");
+    let changed = values(&applied["changed"]);
+    assert_eq!(changed["waiting_room"], "guests_only");
+    let mut heard = BTreeMap::new();
+    while heard.len() < changed.len() {
+        let (key, value, level, by) = told(&mut meeting.host).await;
+        assert_eq!((level.as_str(), by.as_str()), ("room", "The Owner"));
+        heard.insert(key, value);
+    }
+    assert_eq!(heard, changed);
+    assert_eq!(
+        apply(&meeting, &admin, "locked_down").await.body["kept"],
+        json!([])
+    );
+    let strictest = meeting.stored().await;
+    assert_eq!(strictest["waiting_room"], "everyone");
+
+    // With the password locked away a webinar would be left without any check: nothing of it is done.
+    meeting.choose("password", "none", true).await;
+    assert_eq!(
+        apply(&meeting, &admin, "webinar").await.code(),
+        "unprotected"
+    );
+    let after = meeting.stored().await;
+    assert_eq!(after["waiting_room"], "everyone");
+    assert_eq!(after["lock_after_start"], "ten_minutes");
+}

@@ -1,5 +1,10 @@
 //! Many random lives of a room, each from a seed of its own, and what must hold after every step of them
 //! (`src/rooms/fuzz/promises.rs`). A life that breaks a promise is told by its seed: `CONCLAVE_SEED=… cargo test --test model`.
+#![expect(
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may fail, and says what it counted"
+)]
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::facts::{Dimension, Facts, NewRole};
 use crate::ids::{BarId, KnockId, ParticipantId};
+use crate::kind::RoomKind;
 use crate::roles::Role;
 use crate::settings::SettingKey;
 use crate::source::Source;
@@ -156,6 +157,8 @@ kinds! {
     Unlock "unlock" by [Standing];
     /// Changing a setting of the room.
     ChangeSetting "change_setting" by [Standing, Mine, Relax, OrgAdmin, Held];
+    /// Changing what the room is for.
+    ChangeKind "change_kind" by [Standing, Mine];
     /// Reading what the organisation has chosen for its rooms.
     ReadOrganisation "read_organisation" by [OrgAdmin];
     /// Choosing or locking a setting for all rooms of the organisation.
@@ -504,6 +507,11 @@ actions! {
         /// To what; see [`SettingKey::parse_value`].
         value: &'static str
     }
+    /// Changing what the room is for.
+    ChangeKind {
+        /// To what.
+        kind: RoomKind
+    }
     /// Choosing or locking a setting for all rooms of the organisation.
     ChangeOrgSetting {
         /// Which.
@@ -641,6 +649,16 @@ impl Action for ChangeSetting {
 
     fn audit_words(&self) -> Option<String> {
         Some(format!("{}={}", self.key, self.value))
+    }
+}
+
+impl Action for ChangeKind {
+    fn kind(&self) -> ActionKind {
+        ActionKind::ChangeKind
+    }
+
+    fn audit_words(&self) -> Option<String> {
+        Some(self.kind.as_str().to_owned())
     }
 }
 

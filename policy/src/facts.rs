@@ -155,8 +155,10 @@ facts! {
         Host,
         /// [`Role::Presenter`].
         Presenter,
-        /// [`Role::Attendee`].
+        /// [`Role::Attendee`]; for someone without an account [`Role::Guest`].
         Attendee,
+        /// [`Role::Observer`].
+        Observer,
     }
     /// What the roster entry looked at is.
     Subject {
@@ -213,6 +215,7 @@ impl From<NewRole> for Role {
             NewRole::Host => Self::Host,
             NewRole::Presenter => Self::Presenter,
             NewRole::Attendee => Self::Attendee,
+            NewRole::Observer => Self::Observer,
         }
     }
 }
@@ -230,6 +233,7 @@ impl TryFrom<Role> for NewRole {
             Role::Host => Ok(Self::Host),
             Role::Presenter => Ok(Self::Presenter),
             Role::Attendee => Ok(Self::Attendee),
+            Role::Observer => Ok(Self::Observer),
             _ => Err(NotGivable),
         }
     }
@@ -354,7 +358,7 @@ dimensions! {
     ScreenRule("screen_share"): ScreenShare as ScreenShare =
         [HostsAndPresenters "hosts_and_presenters", Attendees "attendees", Everyone "everyone"];
     /// [`NewRole`].
-    NewRole("new_role"): NewRole as NewRole = [Host "host", Presenter "presenter", Attendee "attendee"];
+    NewRole("new_role"): NewRole as NewRole = [Host "host", Presenter "presenter", Attendee "attendee", Observer "observer"];
     /// [`TargetRole`].
     TargetRole("target_role"): TargetRole as Role = [
         Owner "owner",
@@ -513,12 +517,15 @@ mod tests {
     }
 
     #[test]
-    fn only_three_roles_can_be_given() {
+    fn only_four_roles_can_be_given() {
         let givable: Vec<Role> = Role::ALL
             .into_iter()
             .filter(|role| NewRole::try_from(*role).is_ok())
             .collect();
-        assert_eq!(givable, [Role::Host, Role::Presenter, Role::Attendee]);
+        assert_eq!(
+            givable,
+            [Role::Host, Role::Presenter, Role::Attendee, Role::Observer]
+        );
         for role in NewRole::ALL {
             assert_eq!(NewRole::try_from(Role::from(*role)), Ok(*role));
         }

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::Held;
 use crate::ids::ActorId;
+use crate::kind::RoomKind;
+use crate::preview::Setup;
 use crate::settings::{Relax, SettingError, SettingKey, Settings};
 
 /// The settings of which one always stands at its strictest; see [`Settings::check`].
@@ -90,6 +92,8 @@ pub struct RoomChoice {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoomChoices {
     choices: BTreeMap<SettingKey, RoomChoice>,
+    kind: RoomKind,
+    kind_by: Option<ActorId>,
     revision: u64,
 }
 
@@ -180,6 +184,8 @@ impl RoomChoices {
     ) -> Result<Self, SettingError> {
         let mut read = Self {
             choices: BTreeMap::new(),
+            kind: RoomKind::default(),
+            kind_by: None,
             revision,
         };
         for (key, value, by) in choices {
@@ -197,8 +203,30 @@ impl RoomChoices {
         let chosen = |(key, value)| (key, RoomChoice { value, by: None });
         Self {
             choices: settings.pairs().map(chosen).collect(),
+            kind: RoomKind::default(),
+            kind_by: None,
             revision,
         }
+    }
+
+    /// The same with this kind of room, and whoever chose it.
+    #[must_use]
+    pub fn with_kind(self, kind: RoomKind, kind_by: Option<ActorId>) -> Self {
+        Self {
+            kind,
+            kind_by,
+            ..self
+        }
+    }
+
+    /// Who chose what the room is for, if anyone did.
+    pub const fn kind_by(&self) -> Option<ActorId> {
+        self.kind_by
+    }
+
+    /// What the room is for.
+    pub const fn kind(&self) -> RoomKind {
+        self.kind
     }
 
     /// How many changes there were; of two, the one with more is the newer.
@@ -253,6 +281,19 @@ impl Levels {
         self.settings
     }
 
+    /// What the room is for.
+    pub const fn kind(&self) -> RoomKind {
+        self.room.kind
+    }
+
+    /// What holds, and what the room is for.
+    pub const fn setup(&self) -> Setup {
+        Setup {
+            settings: self.settings,
+            kind: self.room.kind,
+        }
+    }
+
     /// What the organisation says.
     pub const fn org(&self) -> &OrgChoices {
         &self.org
@@ -295,17 +336,13 @@ impl Levels {
         let mut room = self.room.clone();
         for key in DOORS.into_iter().filter(|key| self.has_fallen(*key)) {
             let strictest = Settings::strictest().value(key);
-            if let Some(choice) = room.choices.get_mut(&key) {
-                choice.value = strictest;
-            } else {
-                room.choices.insert(
-                    key,
-                    RoomChoice {
-                        value: strictest,
-                        by: None,
-                    },
-                );
-            }
+            room.choices.insert(
+                key,
+                RoomChoice {
+                    value: strictest,
+                    by: Some(by),
+                },
+            );
         }
         let mut seen = Vec::new();
         for (key, value) in changes {
@@ -334,6 +371,13 @@ impl Levels {
             return Err(SettingError::NothingStands.into());
         }
         Ok(after.room)
+    }
+
+    /// What would hold after this change.
+    pub fn setup_with(&self, key: SettingKey, value: &'static str) -> Result<Setup, LevelError> {
+        // Who asks makes no difference to what would hold.
+        let room = self.chosen(&[(key, value)], ActorId::from_bytes([0; 16]))?;
+        Ok(Self::new(self.org.clone(), room).setup())
     }
 
     /// Puts newer choices of the room in place. Older ones, and the same, change nothing.
@@ -430,6 +474,8 @@ mod tests {
     /// Whatever may be stored of a room, also what no change would have been allowed to leave.
     fn any_room() -> impl Strategy<Value = RoomChoices> {
         proptest::collection::vec(pair(), 0..8).prop_map(|choices| RoomChoices {
+            kind: RoomKind::Meeting,
+            kind_by: None,
             revision: choices.len() as u64,
             choices: choices
                 .into_iter()

@@ -117,7 +117,7 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
         ActionKind::Resume => case.standing("disconnected") && case.mine() && !case.barred(),
         ActionKind::Connect | ActionKind::Watch => case.standing("admitted") && case.own(),
         ActionKind::SeeParticipant => {
-            let shown = role != Guest
+            let shown = !matches!(role, Guest | Observer)
                 || case.own()
                 || !case.is(Dimension::Subject, "quiet")
                 || case.is(Dimension::GuestRoster, "everyone");
@@ -143,7 +143,7 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
         ActionKind::Ask => {
             matches!(role, Presenter | Attendee | Guest) && case.standing("admitted") && case.own()
         }
-        ActionKind::RaiseHand => role != Observer && case.standing("admitted") && case.own(),
+        ActionKind::RaiseHand => case.standing("admitted") && case.own(),
         ActionKind::ChangeProfile => {
             let free = case.is(Dimension::ProfileChange, "free");
             case.standing("admitted") && case.own() && (role == Owner || free)
@@ -189,10 +189,11 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
         }
         ActionKind::SetRole => {
             let target = case.0.value(Dimension::TargetRole);
-            let lower = matches!(target, Some("presenter" | "attendee"));
+            let lower = matches!(target, Some("presenter" | "attendee" | "observer"));
+            let off_stage = target == Some("guest") && case.is(Dimension::NewRole, "observer");
             let may = match role {
-                Owner => lower || target == Some("host"),
-                Host => lower && !case.is(Dimension::NewRole, "host"),
+                Owner => lower || target == Some("host") || off_stage,
+                Host => lower && !case.is(Dimension::NewRole, "host") || off_stage,
                 _ => false,
             };
             may && case.standing("admitted") && case.below()
@@ -209,7 +210,9 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
             role != Guest && case.admin() && !case.is(Dimension::Relax, "fixed")
         }
         ActionKind::ChangeOption | ActionKind::ReadOrganisation => role != Guest && case.admin(),
-        ActionKind::ReadPassword | ActionKind::ChangePassword => moderates() || owner_outside(),
+        ActionKind::ReadPassword | ActionKind::ChangePassword | ActionKind::ChangeKind => {
+            moderates() || owner_outside()
+        }
         ActionKind::ReadRoom | ActionKind::ReadAudit => {
             moderates() || (matches!(role, Owner | Host) && case.standing("outside"))
         }
@@ -290,6 +293,7 @@ fn who_is_outside_can_only_come_to_the_door_or_tend_their_own_room() {
                 | ActionKind::ReadPassword
                 | ActionKind::ChangePassword
                 | ActionKind::ChangeSetting
+                | ActionKind::ChangeKind
         ) && role == Role::Owner
             && facts.value(Dimension::Mine) == Some("yes");
         let hosted = matches!(

@@ -62,7 +62,7 @@ pub(super) async fn show(
         ReadOrganisation,
     );
     let _permit = looked.map_err(|_| Problem::NotAllowed)?;
-    let choices = api.state.store.organisation(principal.org).await?.choices;
+    let choices = api.state.store.org_choices(principal.org).await?.choices;
     let levels = alone(&choices);
     let settings = SettingKey::ALL
         .iter()

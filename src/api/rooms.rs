@@ -125,7 +125,7 @@ pub(super) async fn create(
         } => CreateRight::Yes,
         _ => CreateRight::No,
     };
-    let organisation = api.state.store.organisation(principal.org).await?;
+    let organisation = api.state.store.org_choices(principal.org).await?;
     let facts = Facts::new()
         .with(organisation.choices.settings().room_creation())
         .with(right)
@@ -168,7 +168,7 @@ pub(super) async fn show(
     Reader(principal): Reader,
     Path(id): Path<String>,
 ) -> Result<Json<RoomShown>, Problem> {
-    let (room, ..) = look(&api, &principal, &id).await?;
+    let (room, ..) = read(&api, &principal, &id).await?;
     Ok(Json(RoomShown {
         id: room.id,
         title: room.title.expose().clone(),
@@ -234,7 +234,7 @@ pub(super) async fn end(
 }
 
 /// A room that the caller may look at, and how they stand to it.
-pub(super) async fn look(
+pub(super) async fn read(
     api: &Api,
     principal: &Principal,
     id: &str,

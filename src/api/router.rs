@@ -102,6 +102,9 @@ pub fn router(state: ApiState) -> Router {
             "/api/rooms/{id}/guest-links/{link}",
             axum::routing::delete(guestlinks::revoke),
         )
+        .route("/api/rooms/{id}/settings/preview", get(settings::preview))
+        .route("/api/rooms/{id}/entry", get(settings::entry))
+        .route("/api/rooms/{id}/preset", post(settings::apply_preset))
         .route(
             "/api/organisation/settings",
             get(organisation::show).patch(organisation::change),

@@ -1,5 +1,7 @@
 //! The API as a client meets it: real routes, real store, a hostile caller now and then.
 
+mod levels;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

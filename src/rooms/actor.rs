@@ -8,6 +8,7 @@ mod door;
 mod follow;
 mod hosts;
 mod media;
+mod preset;
 mod profile;
 mod requests;
 mod rules;

@@ -152,7 +152,9 @@ impl Room {
         let people: Vec<_> = self
             .people
             .values()
-            .filter(|person| bar.keeps_out(&person.who) && !person.role.is_moderator())
+            .filter(|person| bar.keeps_out(&person.who))
+            // Whoever leads here goes only when it is they who are barred: a host whom the owner bars.
+            .filter(|person| person.who.actor == bar.actor || !person.role.is_moderator())
             .map(|person| person.id)
             .collect();
         let knocks: Vec<_> = self

@@ -2,13 +2,12 @@
 
 use conclave_policy::actions::{
     Admit, Ask, Deny, EndSession, Enter, Grant, Knock as KnockAction, Leave, Lock, Mute,
-    PauseVideo, Publish, RaiseHand, Remove, Resume, SeeStats, SetRole, StopShare, Unlock,
-    Unpublish, Withdraw,
+    PauseVideo, Publish, RaiseHand, Remove, Resume, SeeStats, StopShare, Unlock, Unpublish,
+    Withdraw,
 };
 use conclave_policy::actions::{Connect, Watch};
 use conclave_policy::facts::{Facts, Mine, Right};
 use conclave_policy::permit::Permit;
-use conclave_policy::roles::Role;
 use conclave_policy::source::Source;
 
 use crate::clock::Timestamp;
@@ -379,36 +378,6 @@ impl RoomAction for Remove {
             });
         }
         room.effects.push_back(Effect::SaveRemoval { actor, by });
-        Ok(())
-    }
-}
-
-impl RoomAction for SetRole {
-    targets_participant!();
-
-    fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
-        let by = room.name_of(permit.actor());
-        let SetRole { participant, role } = permit.into_action();
-        let role = Role::from(role);
-        let person = room
-            .people
-            .get_mut(&participant)
-            .ok_or(ErrorCode::NotFound)?;
-        let account = person.who.account.ok_or(ErrorCode::NotAllowed)?;
-        let before = person.role;
-        person.role = role;
-        room.charter.appointed.insert(account, role);
-        room.tell(
-            participant,
-            Event::DoneToYou {
-                what: DoneToYou::RoleChanged { role },
-                by,
-            },
-        );
-        if before.is_moderator() != role.is_moderator() {
-            room.show_lobby(participant);
-        }
-        room.effects.push_back(Effect::AskAgain);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! What the room wants done in the world. The room only says it; the actor does it, in order.
 
-use conclave_policy::actions::{ChangeSetting, Publish};
+use conclave_policy::actions::{ChangeKind, ChangeSetting, Publish};
 use conclave_policy::permit::Permit;
 use conclave_policy::settings::SettingKey;
 use conclave_policy::source::Source;
@@ -99,7 +99,12 @@ pub enum Effect {
         reason: LeaveReason,
     },
     /// Keep what these permits allow, all or none; what is kept then comes back.
-    SaveSettings(Vec<Permit<ChangeSetting>>),
+    SaveSettings {
+        /// Settings of the room.
+        settings: Vec<Permit<ChangeSetting>>,
+        /// What the room is for.
+        kind: Option<Permit<ChangeKind>>,
+    },
     /// Tell every participant that a setting is another one, to each with what they may do about it.
     SettingChanged {
         /// Which.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use conclave_policy::actions as act;
 use conclave_policy::engine::Snapshot;
 use conclave_policy::facts::{NewRole, Password, Standing};
+use conclave_policy::kind::RoomKind;
 use conclave_policy::permit::{Permit, PolicyVersion};
 use conclave_policy::roles::Role;
 use conclave_policy::settings::{SettingKey, Settings};
@@ -406,7 +407,7 @@ impl Life {
         let role = NewRole::ALL
             .iter()
             .copied()
-            .nth(usize::from(detail % 3))
+            .nth(usize::from(detail % 4))
             .unwrap_or(NewRole::Host);
         let knock = knocks
             .iter()
@@ -414,7 +415,7 @@ impl Life {
             .nth(usize::from(detail % 8))
             .unwrap_or(KnockId::from_bytes([0; 16]));
         let version = if detail < 240 { 1 } else { 2 };
-        match deed % 40 {
+        match deed % 41 {
             0..=4 => self.ask(
                 by,
                 act::Publish {
@@ -518,6 +519,14 @@ impl Life {
                 self.ask_with(by, action, |room, permit, now| {
                     room.message_waiting(permit, word, now)
                 });
+            }
+            39 => {
+                let kind = if detail.is_multiple_of(2) {
+                    RoomKind::Webinar
+                } else {
+                    RoomKind::Meeting
+                };
+                self.ask(by, act::ChangeKind { kind }, detail);
             }
             _ if detail < 16 && self.apart.is_none() => self.ask(by, act::EndSession {}, detail),
             _ => self.ask(by, act::SeeStats {}, detail),

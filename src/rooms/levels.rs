@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use conclave_policy::actions::{ActionKind, ChangeSetting};
+use conclave_policy::actions::{ActionKind, ChangeKind, ChangeSetting};
 use conclave_policy::engine::Snapshot;
-use conclave_policy::facts::Facts;
+use conclave_policy::facts::{Facts, Lock, Space};
 use conclave_policy::levels::{LevelError, Levels, OrgChoices, RoomChoices};
 use conclave_policy::permit::Permit;
+use conclave_policy::preview::Moment;
 use conclave_policy::settings::{SettingKey, Settings};
 
 use crate::clock::Timestamp;
@@ -17,6 +18,7 @@ use crate::rooms::effect::Effect;
 use crate::rooms::person::Person;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::room::{Room, RoomAction};
+use crate::rooms::timer::Timer;
 use crate::rooms::view::SettingView;
 use crate::secret::Secret;
 
@@ -39,28 +41,28 @@ impl Room {
     /// Asks for permitted changes to be kept, all or none. They hold once they were: see [`Room::room_chosen`].
     pub fn change_settings(
         &mut self,
-        permits: Vec<Permit<ChangeSetting>>,
+        settings: Vec<Permit<ChangeSetting>>,
+        kind: Option<Permit<ChangeKind>>,
     ) -> Result<(), ErrorCode> {
-        if self.ended() {
-            return Err(ErrorCode::Ended);
-        }
-        let Some(by) = permits.first().map(Permit::actor) else {
+        settings.iter().try_for_each(|permit| self.check(permit))?;
+        kind.iter().try_for_each(|permit| self.check(permit))?;
+        let mut actors = settings
+            .iter()
+            .map(Permit::actor)
+            .chain(kind.iter().map(Permit::actor));
+        let Some(by) = actors.next() else {
             return Ok(());
         };
-        let sound = |permit: &Permit<ChangeSetting>| {
-            permit.room() == self.charter.room
-                && permit.version() == self.version
-                && permit.actor() == by
-        };
-        if !permits.iter().all(sound) {
+        if actors.any(|other| other != by) {
             return Err(ErrorCode::Stale);
         }
-        let changes: Vec<_> = permits
+        let changes: Vec<_> = settings
             .iter()
             .map(|permit| (permit.action().key, permit.action().value))
             .collect();
         self.levels.chosen(&changes, by).map_err(refused)?;
-        self.effects.push_back(Effect::SaveSettings(permits));
+        self.effects
+            .push_back(Effect::SaveSettings { settings, kind });
         Ok(())
     }
 
@@ -93,30 +95,50 @@ impl Room {
     /// As if all of this had been chosen for the room at once, by nobody in particular.
     pub fn settings_changed(&mut self, settings: Settings, now: Timestamp) {
         let revision = self.levels.room().revision().saturating_add(1);
-        self.room_chosen(RoomChoices::of(&settings, revision), &Names::new(), now);
+        let room = RoomChoices::of(&settings, revision).with_kind(self.levels.kind(), None);
+        self.room_chosen(room, &Names::new(), now);
     }
 
-    /// Whether this participant may change a setting now.
-    pub fn may_change(&self, rules: &Snapshot, viewer: &Person, key: SettingKey) -> bool {
-        let facts = self.facts_of_setting(self.facts_present(viewer), key);
-        rules.allows(
-            ActionKind::ChangeSetting,
-            viewer.role,
-            &facts.with(key.who_may_relax()),
-        )
+    /// The settings that this participant may change now.
+    pub fn changeable(&self, rules: &Snapshot, viewer: &Person) -> Vec<SettingKey> {
+        let facts = self.facts_present(viewer);
+        let may = |key: &SettingKey| {
+            let facts = self.facts_of_setting(facts, *key);
+            let facts = facts.with(key.who_may_relax());
+            rules.allows(ActionKind::ChangeSetting, viewer.role, &facts)
+        };
+        SettingKey::ALL.iter().copied().filter(may).collect()
     }
 
-    /// One setting as a participant sees it.
-    pub fn setting_view(&self, rules: &Snapshot, viewer: &Person, key: SettingKey) -> SettingView {
-        SettingView::of(&self.levels, key, self.may_change(rules, viewer, key))
-    }
-
-    /// Every setting as a participant sees it.
-    pub fn setting_views(&self, rules: &Snapshot, viewer: &Person) -> Vec<SettingView> {
-        SettingKey::ALL
-            .iter()
-            .map(|key| self.setting_view(rules, viewer, *key))
+    /// These settings as a participant sees them.
+    pub fn setting_views(
+        &self,
+        rules: &Snapshot,
+        viewer: &Person,
+        keys: &[SettingKey],
+    ) -> Vec<SettingView> {
+        let may = self.changeable(rules, viewer);
+        keys.iter()
+            .map(|key| SettingView::of(&self.levels, *key, may.contains(key)))
             .collect()
+    }
+
+    /// How the room is now, for what is shown before something is changed.
+    pub fn moment(&self) -> Moment {
+        let places = self.charter.settings.max_participants().count();
+        Moment {
+            lock: if self.locked {
+                Lock::Locked
+            } else {
+                Lock::Open
+            },
+            hosted: self.hosted,
+            space: if self.people.len() < places {
+                Space::Free
+            } else {
+                Space::Full
+            },
+        }
     }
 
     fn facts_of_setting(&self, facts: Facts, key: SettingKey) -> Facts {
@@ -133,14 +155,51 @@ impl Room {
     ) {
         self.charter.settings = self.levels.settings();
         self.charter.two_hosts = self.levels.org().two_hosts();
-        for key in self.levels.changed_since(before) {
+        let changed = self.levels.changed_since(before);
+        for key in changed.iter().copied() {
             // What was not chosen itself follows from one that was: a door that fell with another.
             let by = chosen.get(&key).or_else(|| chosen.values().next());
             let by = by.map(|by| self.name_among(*by, names)).unwrap_or_default();
             self.effects.push_back(Effect::SettingChanged { key, by });
         }
+        if self.levels.kind() != before.kind() {
+            let by = self.levels.room().kind_by();
+            let by = by.map(|by| self.name_among(by, names)).unwrap_or_default();
+            self.kind_changed(&by);
+        }
+        // What was timed by the old values is timed anew, reckoned from the same start.
+        if changed.contains(&SettingKey::LockAfterStart) {
+            self.time_lock(now);
+        }
+        if changed.contains(&SettingKey::SessionLength) {
+            self.time_end(now);
+        }
         self.effects.push_back(Effect::AskAgain);
         self.settle(now);
+    }
+
+    /// Locks the room some time after its start, as the settings have it now; at once if that has passed.
+    pub(in crate::rooms) fn time_lock(&mut self, now: Timestamp) {
+        let Some(started) = self.started else { return };
+        match self.charter.settings.lock_after_start().duration() {
+            Some(wait) if started.after(wait) <= now => {
+                self.timers.stop(Timer::LockAfterStart);
+                self.lock(None);
+            }
+            Some(wait) => self.timers.set(Timer::LockAfterStart, started.after(wait)),
+            None => self.timers.stop(Timer::LockAfterStart),
+        }
+    }
+
+    /// Ends the session when it has lasted as long as the settings let it; at once if it has lasted longer.
+    pub(in crate::rooms) fn time_end(&mut self, now: Timestamp) {
+        let Some(started) = self.started else { return };
+        let until = started.after(self.charter.settings.session_length().duration());
+        if until <= now {
+            self.end(ErrorCode::Ended);
+        } else {
+            self.timers.set(Timer::SessionEnd, until);
+        }
     }
 
     /// The name of someone as it shows in the room, or as it was kept.
@@ -163,11 +222,12 @@ impl RoomAction for ChangeSetting {
     }
 
     fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
-        room.change_settings(vec![permit])
+        room.change_settings(vec![permit], None)
     }
 }
 
-fn refused(error: LevelError) -> ErrorCode {
+/// A change of settings that cannot stand, as a refusal.
+pub(in crate::rooms) fn refused(error: LevelError) -> ErrorCode {
     match error {
         LevelError::Locked | LevelError::Fixed => ErrorCode::NotAllowed,
         LevelError::Setting(_) => ErrorCode::InvalidValue,

@@ -18,6 +18,7 @@ pub mod registry;
 pub mod request;
 pub mod room;
 pub mod seat;
+pub mod stage;
 pub mod standing;
 pub mod talk;
 pub mod timer;

@@ -1,11 +1,12 @@
 //! What a room says to one client, as it stands on the wire (`docs/protocol.md`).
 
+use conclave_policy::preview::Line;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::view::{
-    BarView, ChatView, Event, KnockView, LobbyCount, RoomView, SourceStatsView,
+    BarView, ChatView, Event, KnockView, LobbyCount, RoomView, SettingView, SourceStatsView,
 };
 
 /// What the server says.
@@ -130,6 +131,18 @@ pub enum Done {
     Held {
         /// The version of the request.
         version: u32,
+    },
+    /// The answer to `preview_setting`.
+    Preview {
+        /// Who may do what now, and would then.
+        lines: Vec<Line>,
+    },
+    /// The answer to `apply_preset`.
+    Preset {
+        /// What was changed.
+        changed: Vec<SettingView>,
+        /// What the preset has otherwise and the organisation has locked.
+        kept: Vec<SettingView>,
     },
     /// The answer to `chat`: everyone who may read it has the message, and it lasts.
     ChatSent {

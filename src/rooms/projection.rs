@@ -38,7 +38,7 @@ impl Projection {
         self.lobby = lobby(room, rules, viewer);
         self.spotlight = room.spotlight().filter(|id| self.shows(*id));
         self.pending = pending(room, rules, viewer);
-        self.may_change = may_change(room, rules, viewer);
+        self.may_change = room.changeable(rules, viewer);
         self.may_chat = allowed(room, rules, viewer, ActionKind::WriteChat);
         RoomView {
             room: room.charter().room,
@@ -51,7 +51,8 @@ impl Projection {
             spotlight: self.spotlight,
             lobby: self.lobby,
             count: self.count,
-            settings: room.setting_views(rules, viewer),
+            kind: room.levels().kind(),
+            settings: room.setting_views(rules, viewer, SettingKey::ALL),
             may_chat: self.may_chat,
             pending_profiles: self.pending.values().cloned().collect(),
         }
@@ -99,9 +100,9 @@ impl Projection {
             events.push(Event::Count { count });
         }
         self.count = count;
-        let may = may_change(room, rules, viewer);
+        let may = room.changeable(rules, viewer);
         if may != self.may_change {
-            let settings = room.setting_views(rules, viewer);
+            let settings = room.setting_views(rules, viewer, SettingKey::ALL);
             events.push(Event::Settings { settings });
         }
         self.may_change = may;
@@ -205,11 +206,6 @@ fn count(room: &Room, rules: &Snapshot, viewer: &Person) -> Option<u32> {
 
 fn lobby(room: &Room, rules: &Snapshot, viewer: &Person) -> Option<LobbyCount> {
     allowed(room, rules, viewer, ActionKind::SeeLobby).then(|| room.lobby_count())
-}
-
-fn may_change(room: &Room, rules: &Snapshot, viewer: &Person) -> Vec<SettingKey> {
-    let may = |key: &SettingKey| room.may_change(rules, viewer, *key);
-    SettingKey::ALL.iter().copied().filter(may).collect()
 }
 
 fn line(room: &Room, rules: &Snapshot, person: &Person) -> ParticipantView {

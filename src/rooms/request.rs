@@ -6,6 +6,7 @@ use serde::Deserialize;
 use crate::bounded::{Few, Text, given};
 use crate::ids::{BarId, KnockId, ParticipantId, PictureId};
 use crate::rooms::outbound::Phrase;
+use conclave_policy::presets::Preset;
 use conclave_policy::roles::Role;
 use conclave_policy::source::Source;
 
@@ -220,6 +221,22 @@ pub enum RoomRequest {
         /// The new value.
         #[cfg_attr(test, ts(type = "string"))]
         value: Text<64>,
+    },
+    /// What a change of a setting would mean for whom; without a setting, who can get in now. Changes nothing.
+    PreviewSetting {
+        /// The name of the setting.
+        #[serde(default)]
+        #[cfg_attr(test, ts(optional, as = "Option<String>"))]
+        key: Option<Text<64>>,
+        /// The value it would have.
+        #[serde(default)]
+        #[cfg_attr(test, ts(optional, as = "Option<String>"))]
+        value: Option<Text<64>>,
+    },
+    /// Make the room what a preset says, as far as the organisation has not locked it.
+    ApplyPreset {
+        /// Which.
+        preset: Preset,
     },
     /// Write in the room chat.
     Chat {

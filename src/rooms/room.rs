@@ -24,6 +24,7 @@ use crate::rooms::lobby::{Knock, Lobby, PAGE};
 use crate::rooms::person::{Applicant, Person, Presence};
 use crate::rooms::profile::Shown;
 use crate::rooms::refusal::ErrorCode;
+use crate::rooms::stage::Stage;
 use crate::rooms::timer::{EMPTY, HOST_GONE, Timer, Timers};
 use crate::rooms::view::{Event, KnockView, LeaveReason, LobbyCount};
 
@@ -85,6 +86,7 @@ pub trait RoomAction: Action + Sized {
 pub struct Room {
     pub(in crate::rooms) charter: Charter,
     pub(in crate::rooms) levels: Levels,
+    pub(in crate::rooms) stage: Stage,
     pub(in crate::rooms) version: PolicyVersion,
     pub(in crate::rooms) locked: bool,
     pub(in crate::rooms) suspended: bool,
@@ -94,8 +96,8 @@ pub struct Room {
     pub(in crate::rooms) shown: Shown,
     pub(in crate::rooms) timers: Timers,
     pub(in crate::rooms) effects: VecDeque<Effect>,
-    started: bool,
-    hosted: bool,
+    pub(in crate::rooms) started: Option<Timestamp>,
+    pub(in crate::rooms) hosted: bool,
     ended: bool,
 }
 
@@ -107,6 +109,7 @@ impl Room {
         let chosen = RoomChoices::of(&charter.settings, 0);
         Self {
             levels: Levels::new(OrgChoices::default(), chosen),
+            stage: Stage::default(),
             charter,
             version,
             locked: false,
@@ -117,7 +120,7 @@ impl Room {
             shown: Shown::default(),
             timers,
             effects: VecDeque::new(),
-            started: false,
+            started: None,
             hosted: false,
             ended: false,
         }
@@ -433,19 +436,13 @@ impl Room {
             self.let_go(ghost, ErrorCode::Replaced, LeaveReason::TimedOut);
         }
         self.shown.keep(&who, role);
+        let role = self.inside(&who, role);
         self.people.insert(id, Person::new(id, who, role));
-        if !self.started {
-            self.started = true;
-            self.start_timers(now);
+        if self.started.is_none() {
+            self.started = Some(now);
+            self.time_lock(now);
+            self.time_end(now);
         }
-    }
-
-    fn start_timers(&mut self, now: Timestamp) {
-        if let Some(lock) = self.charter.settings.lock_after_start().duration() {
-            self.timers.set(Timer::LockAfterStart, now.after(lock));
-        }
-        let length = self.charter.settings.session_length().duration();
-        self.timers.set(Timer::SessionEnd, now.after(length));
     }
 
     /// Takes someone out of the room: every source is cut before anything is said.

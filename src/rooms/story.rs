@@ -12,7 +12,7 @@ use conclave_policy::settings::{SettingKey, Settings};
 use conclave_policy::source::Source;
 
 use crate::clock::Timestamp;
-use crate::ids::{AccountId, GuestId, KnockId, OrgId, ParticipantId, RoomId, SessionId};
+use crate::ids::{AccountId, ActorId, GuestId, KnockId, OrgId, ParticipantId, RoomId, SessionId};
 use crate::rooms::effect::Effect;
 use crate::rooms::levels::Names;
 use crate::rooms::person::Applicant;
@@ -22,6 +22,7 @@ use crate::rooms::room::{Charter, Room, RoomAction};
 use crate::rooms::view::{DoneToYou, Event, LeaveReason, SourceState};
 
 mod control;
+mod levels;
 
 struct Story {
     room: Room,
@@ -134,21 +135,26 @@ impl Story {
     /// Does at once what the store does with permitted settings.
     fn save(&mut self) {
         let mut effects = self.effects();
-        let saved = effects.extract_if(.., |effect| matches!(effect, Effect::SaveSettings(_)));
-        let permits: Vec<_> = saved
-            .filter_map(|effect| match effect {
-                Effect::SaveSettings(permits) => Some(permits),
-                _ => None,
-            })
-            .flatten()
-            .collect();
+        let saved = effects.extract_if(.., |effect| matches!(effect, Effect::SaveSettings { .. }));
+        let saved: Vec<_> = saved.collect();
         self.room.effects.extend(effects);
-        if let Some(by) = permits.first().map(|permit| permit.actor()) {
-            let changes: Vec<_> = permits
+        for effect in saved {
+            let Effect::SaveSettings { settings, kind } = effect else {
+                continue;
+            };
+            let mut actors = settings.iter().map(|permit| permit.actor());
+            let by = actors
+                .next()
+                .or(kind.as_ref().map(|kind| kind.actor()))
+                .unwrap();
+            let changes: Vec<_> = settings
                 .iter()
                 .map(|permit| (permit.action().key, permit.action().value))
                 .collect();
-            let chosen = self.room.levels().chosen(&changes, by).unwrap();
+            let mut chosen = self.room.levels().chosen(&changes, by).unwrap();
+            if let Some(kind) = kind {
+                chosen = chosen.with_kind(kind.action().kind, Some(by));
+            }
             self.room.room_chosen(chosen, &Names::new(), self.now);
         }
     }

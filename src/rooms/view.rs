@@ -2,6 +2,7 @@
 //! that change them. Projection decides who gets which; nothing here is a secret of the server.
 
 use conclave_policy::facts::Held;
+use conclave_policy::kind::RoomKind;
 use conclave_policy::levels::{Level, Levels};
 use conclave_policy::roles::Role;
 use conclave_policy::settings::{Relax, SettingKey};
@@ -307,6 +308,8 @@ pub struct RoomView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub count: Option<u32>,
+    /// What the room is for.
+    pub kind: RoomKind,
     /// The settings as they stand.
     pub settings: Vec<SettingView>,
     /// Other names and pictures that the receiver may decide on.
@@ -451,6 +454,13 @@ pub enum Event {
     SettingChanged {
         /// The setting as it stands now.
         setting: SettingView,
+        /// Who changed it.
+        by: String,
+    },
+    /// The room is for something else now; those whose role is another one are told so too.
+    KindChanged {
+        /// What it is for.
+        kind: RoomKind,
         /// Who changed it.
         by: String,
     },

@@ -35,6 +35,7 @@ migrations! {
     35 "0035_an_organisation_chooses_and_locks";
     36 "0036_an_organisation_has_options";
     37 "0037_a_room_keeps_what_was_chosen_for_it";
+    38 "0038_a_room_has_a_kind";
 }
 
 /// All of them, ready to run.

@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use conclave_policy::actions::{ChangeOption, ChangeOrgSetting, ChangeSetting, OrgOption};
+use conclave_policy::actions::{
+    ChangeKind, ChangeOption, ChangeOrgSetting, ChangeSetting, OrgOption,
+};
+use conclave_policy::kind::RoomKind;
 use conclave_policy::levels::{LevelError, Levels, OrgChoice, OrgChoices, RoomChoices};
 use conclave_policy::permit::Permit;
 use conclave_policy::settings::SettingKey;
@@ -56,7 +59,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn organisation(&self, org: OrgId) -> Result<StoredOrg, StoreError> {
+    pub async fn org_choices(&self, org: OrgId) -> Result<StoredOrg, StoreError> {
         let mut snapshot = self.reads().begin().await?;
         organisation(&mut snapshot, org, self.keys()).await
     }
@@ -67,18 +70,20 @@ impl Store {
     pub fn change_settings(
         &self,
         org: OrgId,
-        permits: Vec<Permit<ChangeSetting>>,
+        settings: Vec<Permit<ChangeSetting>>,
+        kind: Option<Permit<ChangeKind>>,
     ) -> Written<StoredLevels> {
-        let Some((room, by)) = permits.first().map(|first| (first.room(), first.actor())) else {
+        let mut said = settings
+            .iter()
+            .map(|permit| (permit.room(), permit.actor()))
+            .chain(kind.iter().map(|permit| (permit.room(), permit.actor())));
+        let Some((room, by)) = said.next() else {
             return Written::refused(StoreError::Missing);
         };
-        if permits
-            .iter()
-            .any(|permit| permit.room() != room || permit.actor() != by)
-        {
+        if said.any(|other| other != (room, by)) {
             return Written::refused(StoreError::Missing);
         }
-        let changes = permits.into_iter().map(|permit| {
+        let changes = settings.into_iter().map(|permit| {
             let ChangeSetting { key, value } = permit.into_action();
             (key, value)
         });
@@ -87,6 +92,7 @@ impl Store {
             room,
             by,
             changes: changes.collect(),
+            kind: kind.map(|permit| permit.into_action().kind),
             keys: self.keys().clone(),
         })
     }
@@ -140,7 +146,7 @@ pub(super) async fn levels(
     )
     .bind(org.as_bytes().as_slice())
     .bind(room.as_bytes().as_slice())
-    .fetch_all(on)
+    .fetch_all(&mut *on)
     .await?;
     let mut chosen = Vec::with_capacity(rows.len());
     let mut revision = 0;
@@ -149,7 +155,27 @@ pub(super) async fn levels(
         let by = author(found, org, keys, &mut authors)?;
         chosen.push((found.try_get("setting")?, found.try_get("value")?, by));
     }
-    let room = RoomChoices::new(chosen, revision).map_err(|_| StoreError::Corrupt)?;
+    let kind = sqlx::query(
+        "SELECT chosen.kind, chosen.set_by, chosen.revision, accounts.name FROM room_kinds AS chosen \
+         LEFT JOIN accounts ON accounts.org_id = chosen.org_id AND accounts.account_id = chosen.set_by \
+         WHERE chosen.org_id = $1 AND chosen.room_id = $2",
+    )
+    .bind(org.as_bytes().as_slice())
+    .bind(room.as_bytes().as_slice())
+    .fetch_optional(on)
+    .await?;
+    let kind = match &kind {
+        Some(found) => {
+            revision = revision.max(number(found)?);
+            let kind: &str = found.try_get("kind")?;
+            let kind: RoomKind = kind.parse().map_err(|_| StoreError::Corrupt)?;
+            (kind, author(found, org, keys, &mut authors)?)
+        }
+        None => (RoomKind::default(), None),
+    };
+    let room = RoomChoices::new(chosen, revision)
+        .map_err(|_| StoreError::Corrupt)?
+        .with_kind(kind.0, kind.1);
     Ok(StoredLevels {
         levels: Levels::new(choices, room),
         authors,
@@ -231,6 +257,7 @@ struct ChangeSettings {
     room: RoomId,
     by: ActorId,
     changes: Vec<(SettingKey, &'static str)>,
+    kind: Option<RoomKind>,
     keys: Arc<SealingKeys>,
 }
 
@@ -243,6 +270,7 @@ impl Change for ChangeSettings {
             room,
             by,
             changes,
+            kind,
             keys,
         } = self;
         stands(on, org, room).await?;
@@ -263,6 +291,20 @@ impl Change for ChangeSettings {
             .bind(key.as_str())
             .bind(choice.value)
             .bind(choice.by.as_ref().map(|by| by.as_bytes().as_slice()))
+            .bind(revision(after.revision())?)
+            .execute(&mut *on)
+            .await?;
+        }
+        if let Some(kind) = kind {
+            sqlx::query(
+                "INSERT INTO room_kinds (org_id, room_id, kind, set_by, revision) VALUES ($1, $2, $3, $4, $5) \
+                 ON CONFLICT (org_id, room_id) DO UPDATE SET kind = excluded.kind, set_by = excluded.set_by, \
+                 revision = excluded.revision",
+            )
+            .bind(org.as_bytes().as_slice())
+            .bind(room.as_bytes().as_slice())
+            .bind(kind.as_str())
+            .bind(by.as_bytes().as_slice())
             .bind(revision(after.revision())?)
             .execute(&mut *on)
             .await?;
@@ -424,7 +466,7 @@ pub(crate) mod tests {
     impl World {
         fn change(&self, changes: &[(SettingKey, &'static str)]) -> Written<StoredLevels> {
             let permits = permits(self.owner, self.room, changes);
-            self.store.change_settings(self.store.org(), permits)
+            self.store.change_settings(self.store.org(), permits, None)
         }
 
         fn choose(&self, key: SettingKey, value: &'static str, locked: bool) -> Written<StoredOrg> {
@@ -488,7 +530,9 @@ pub(crate) mod tests {
             other,
             &[(SettingKey::Start, "anytime")],
         ));
-        let change = world.store.change_settings(world.store.org(), two_rooms);
+        let change = world
+            .store
+            .change_settings(world.store.org(), two_rooms, None);
         assert_eq!(change.await.unwrap_err(), StoreError::Missing);
         assert_eq!(world.stands().await, Levels::default());
     }
@@ -534,7 +578,10 @@ pub(crate) mod tests {
             .choose(SettingKey::Camera, strict, true)
             .await
             .unwrap();
-        let change = world.store.change_settings(world.store.org(), before).await;
+        let change = world
+            .store
+            .change_settings(world.store.org(), before, None)
+            .await;
         assert_eq!(change.unwrap_err(), StoreError::Conflict);
         let levels = world.stands().await;
         assert_eq!(levels.settings().value(SettingKey::Start), "anytime");

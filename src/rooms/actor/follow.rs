@@ -151,7 +151,7 @@ impl RoomActor {
                 code,
                 reason,
             } => self.send_off(participant, code, reason).await,
-            Effect::SaveSettings(permits) => self.save_settings(permits),
+            Effect::SaveSettings { settings, kind } => self.save_settings(settings, kind),
             Effect::SettingChanged { key, by } => self.tell_setting(key, &by),
             Effect::SaveRemoval { actor, by } => {
                 let (org, session) = (self.room.charter().org, self.room.charter().session);

@@ -139,6 +139,10 @@ impl RoomActor {
             RoomRequest::SetSetting { key, value } => {
                 self.on_setting(by, id, key.as_str(), value.as_str())
             }
+            RoomRequest::PreviewSetting { key, value } => {
+                self.on_preview(by, id, key.as_ref(), value.as_ref())
+            }
+            RoomRequest::ApplyPreset { preset } => self.on_preset(by, id, preset),
             RoomRequest::Chat {
                 text,
                 reference,

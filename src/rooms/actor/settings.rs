@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use conclave_policy::actions::{Action, ChangeSetting};
+use conclave_policy::actions::{ChangeKind, ChangeSetting};
+use conclave_policy::kind::RoomKind;
 use conclave_policy::permit::Permit;
 use conclave_policy::settings::SettingKey;
 use futures_util::future::join_all;
@@ -12,6 +13,7 @@ use super::{RoomActor, Waited, durable};
 use crate::ids::ParticipantId;
 use crate::rooms::outbound::Done;
 use crate::rooms::refusal::ErrorCode;
+use crate::rooms::room::RoomAction;
 use crate::rooms::view::Event;
 use crate::store::error::StoreError;
 use crate::store::settings::{StoredLevels, StoredOrg};
@@ -28,7 +30,18 @@ pub enum SettingsNews {
 pub(super) struct Asked {
     by: ParticipantId,
     id: u32,
-    done: Done,
+    answer: Answer,
+}
+
+/// What is answered when all goes well.
+pub(super) enum Answer {
+    /// Nothing more.
+    Done,
+    /// What a preset changed and what a lock kept.
+    Preset {
+        changed: Vec<SettingKey>,
+        kept: Vec<SettingKey>,
+    },
 }
 
 /// A change of settings on its way.
@@ -36,7 +49,8 @@ pub(super) enum Step {
     /// Permitted: the audit rows are durable, or are not.
     Audited {
         asked: Asked,
-        permits: Vec<Permit<ChangeSetting>>,
+        settings: Vec<Permit<ChangeSetting>>,
+        kind: Option<Permit<ChangeKind>>,
         durable: bool,
     },
     /// Stored, or refused by the store.
@@ -52,7 +66,7 @@ impl RoomActor {
             .parse::<SettingKey>()
             .and_then(|key| key.parse_value(value).map(|value| (key, value)));
         match known {
-            Ok(change) => self.change_settings(by, id, &[change], Done::Done {}),
+            Ok(change) => self.change_settings(by, id, &[change], None, Answer::Done),
             Err(_) => self.answer(by, id, Err(ErrorCode::InvalidValue)),
         }
     }
@@ -63,25 +77,35 @@ impl RoomActor {
         by: ParticipantId,
         id: u32,
         changes: &[(SettingKey, &'static str)],
-        done: Done,
+        kind: Option<RoomKind>,
+        answer: Answer,
     ) {
-        let mut permits = Vec::with_capacity(changes.len());
+        let mut settings = Vec::with_capacity(changes.len());
         let mut audits = Vec::with_capacity(changes.len());
         for (key, value) in changes {
             match self.ask(by, ChangeSetting { key: *key, value }) {
                 Ok((permit, audit)) => {
-                    permits.push(permit);
+                    settings.push(permit);
                     audits.push(durable(audit));
                 }
                 Err(code) => return self.answer(by, id, Err(code)),
             }
         }
-        let asked = Asked { by, id, done };
+        let kind = match kind.map(|kind| self.ask(by, ChangeKind { kind })) {
+            Some(Ok((permit, audit))) => {
+                audits.push(durable(audit));
+                Some(permit)
+            }
+            Some(Err(code)) => return self.answer(by, id, Err(code)),
+            None => None,
+        };
+        let asked = Asked { by, id, answer };
         self.waits.push(Box::pin(async move {
             let durable = join_all(audits).await.into_iter().all(|row| row);
             Waited::Settings(Step::Audited {
                 asked,
-                permits,
+                settings,
+                kind,
                 durable,
             })
         }));
@@ -94,39 +118,40 @@ impl RoomActor {
                 durable: false,
                 ..
             } => self.answer(asked.by, asked.id, Err(ErrorCode::Unavailable)),
-            Step::Audited { asked, permits, .. } => self.on_audited(asked, permits).await,
+            Step::Audited {
+                asked,
+                settings,
+                kind,
+                ..
+            } => self.on_audited(asked, settings, kind).await,
             Step::Saved { asked, outcome } => {
                 let outcome = outcome.map(|stored| self.take(stored)).map_err(refused);
                 // Everyone is told before whoever asked is answered.
                 self.follow_up().await;
-                if let Some(Asked { by, id, done }) = asked {
-                    self.answer(by, id, outcome.map(|()| done));
+                if let Some(asked) = asked {
+                    let done = outcome.map(|()| self.done(&asked));
+                    self.answer(asked.by, asked.id, done);
                 }
             }
         }
     }
 
     /// The rows are durable: if the permits still stand, the changes go to the store.
-    async fn on_audited(&mut self, asked: Asked, permits: Vec<Permit<ChangeSetting>>) {
+    async fn on_audited(
+        &mut self,
+        asked: Asked,
+        settings: Vec<Permit<ChangeSetting>>,
+        kind: Option<Permit<ChangeKind>>,
+    ) {
         let (by, id) = (asked.by, asked.id);
-        let stands = |permit: &Permit<ChangeSetting>| {
-            let person = self.room.person(by).ok_or(ErrorCode::NotFound)?;
-            let facts = self.room.facts_inside(person, permit.action())?;
-            let facts = permit.action().settle(facts);
-            let rules = self.means.guard.snapshot();
-            if rules.allows(permit.action().kind(), person.role, &facts) {
-                Ok(())
-            } else {
-                Err(ErrorCode::NotAllowed)
-            }
-        };
-        if let Err(code) = permits.iter().try_for_each(stands) {
+        if let Some(code) = self.fallen(by, &settings, kind.as_ref()) {
             return self.answer(by, id, Err(code));
         }
-        if permits.is_empty() {
-            return self.answer(by, id, Ok(asked.done));
+        if settings.is_empty() && kind.is_none() {
+            let done = self.done(&asked);
+            return self.answer(by, id, Ok(done));
         }
-        match self.room.change_settings(permits) {
+        match self.room.change_settings(settings, kind) {
             Ok(()) => {
                 self.asked = Some(asked);
                 self.follow_up().await;
@@ -135,13 +160,60 @@ impl RoomActor {
         }
     }
 
+    /// Why one of the permits does not stand any more.
+    fn fallen(
+        &self,
+        by: ParticipantId,
+        settings: &[Permit<ChangeSetting>],
+        kind: Option<&Permit<ChangeKind>>,
+    ) -> Option<ErrorCode> {
+        let kind = kind.map(|permit| self.still_stands(by, permit.action()));
+        settings
+            .iter()
+            .map(|permit| self.still_stands(by, permit.action()))
+            .chain(kind)
+            .find_map(Result::err)
+    }
+
+    /// Whether what was permitted would be permitted now.
+    fn still_stands<A: RoomAction>(&self, by: ParticipantId, action: &A) -> Result<(), ErrorCode> {
+        let person = self.room.person(by).ok_or(ErrorCode::NotFound)?;
+        let facts = action.settle(self.room.facts_inside(person, action)?);
+        let rules = self.means.guard.snapshot();
+        if rules.allows(action.kind(), person.role, &facts) {
+            Ok(())
+        } else {
+            Err(ErrorCode::NotAllowed)
+        }
+    }
+
+    /// The answer to whoever asked, now that it is done.
+    fn done(&self, asked: &Asked) -> Done {
+        let Answer::Preset { changed, kept } = &asked.answer else {
+            return Done::Done {};
+        };
+        let Some(person) = self.room.person(asked.by) else {
+            return Done::Done {};
+        };
+        let rules = self.means.guard.snapshot();
+        let views = |keys: &[SettingKey]| self.room.setting_views(&rules, person, keys);
+        Done::Preset {
+            changed: views(changed),
+            kept: views(kept),
+        }
+    }
+
     /// Gives permitted changes to the store; its answer comes back as a step.
-    pub(super) fn save_settings(&mut self, permits: Vec<Permit<ChangeSetting>>) {
+    pub(super) fn save_settings(
+        &mut self,
+        settings: Vec<Permit<ChangeSetting>>,
+        kind: Option<Permit<ChangeKind>>,
+    ) {
         let asked = self.asked.take();
         let saved = self
             .means
             .store
-            .change_settings(self.room.charter().org, permits);
+            .change_settings(self.room.charter().org, settings, kind);
         self.waits.push(Box::pin(async move {
             let outcome = saved.await;
             Waited::Settings(Step::Saved { asked, outcome })
@@ -184,11 +256,13 @@ impl RoomActor {
         let told: Vec<_> = self
             .room
             .people()
-            .map(|person| (person.id, self.room.setting_view(&rules, person, key)))
+            .map(|person| (person.id, self.room.setting_views(&rules, person, &[key])))
             .collect();
-        for (to, setting) in told {
-            let by = by.to_owned();
-            self.tell(to, Event::SettingChanged { setting, by });
+        for (to, settings) in told {
+            for setting in settings {
+                let by = by.to_owned();
+                self.tell(to, Event::SettingChanged { setting, by });
+            }
         }
     }
 }

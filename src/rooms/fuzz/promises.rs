@@ -97,7 +97,7 @@ impl Life {
                 Effect::SaveRemoval { actor, .. } => {
                     self.removed.insert(actor);
                 }
-                Effect::SaveSettings(permits) => self.save(&permits),
+                Effect::SaveSettings { settings, kind } => self.save(&settings, kind.as_ref()),
                 Effect::AskAgain => self.ask_again(),
                 Effect::Ended => self.over = true,
                 Effect::TellAll { .. }
@@ -111,13 +111,25 @@ impl Life {
     }
 
     /// Does what the store does with permitted settings.
-    fn save(&mut self, permits: &[Permit<act::ChangeSetting>]) {
-        for permit in permits {
-            let change = [(permit.action().key, permit.action().value)];
-            let chosen = self.room.levels().chosen(&change, permit.actor());
-            if let Ok(chosen) = chosen {
-                self.room.room_chosen(chosen, &Names::new(), self.now);
-            }
+    fn save(
+        &mut self,
+        settings: &[Permit<act::ChangeSetting>],
+        kind: Option<&Permit<act::ChangeKind>>,
+    ) {
+        let actors = settings.iter().map(Permit::actor);
+        let Some(by) = actors.chain(kind.map(Permit::actor)).next() else {
+            return;
+        };
+        let changes: Vec<_> = settings
+            .iter()
+            .map(|permit| (permit.action().key, permit.action().value))
+            .collect();
+        if let Ok(chosen) = self.room.levels().chosen(&changes, by) {
+            let chosen = match kind {
+                Some(permit) => chosen.with_kind(permit.action().kind, Some(by)),
+                None => chosen,
+            };
+            self.room.room_chosen(chosen, &Names::new(), self.now);
         }
     }
 
@@ -160,6 +172,7 @@ impl Life {
     pub(super) fn check(&mut self) {
         self.effects_tell_all();
         self.nobody_sends_without_permit();
+        self.everyone_is_where_the_room_puts_them();
         self.waiting_is_not_being_in();
         self.nobody_comes_in_who_may_not();
         self.a_room_without_hosts_is_locked();
@@ -204,9 +217,18 @@ impl Life {
                 .all(|source| self.may_send(person, *source));
             assert!(stands, "a source is on without a standing permit");
             assert!(
-                person.who.signed_in() || person.role == Role::Guest,
+                person.who.signed_in() || matches!(person.role, Role::Guest | Role::Observer),
                 "a guest has another role"
             );
+        }
+    }
+
+    fn everyone_is_where_the_room_puts_them(&self) {
+        for person in self.room.people() {
+            let role = self
+                .room
+                .inside(&person.who, self.room.role_of(&person.who));
+            assert!(person.role == role, "someone has a role that is not theirs");
         }
     }
 

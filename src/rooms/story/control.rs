@@ -267,3 +267,16 @@ fn a_word_reaches_those_who_wait_and_nobody_else_may_send_it() {
     });
     assert_eq!(told, Some((vec![knock], word)));
 }
+
+#[test]
+fn a_host_whom_the_owner_bars_is_out_at_once_like_anyone() {
+    let (mut story, owner, other) = Story::two();
+    let role = NewRole::Host;
+    let participant = other;
+    story
+        .act(owner, act::SetRole { participant, role })
+        .unwrap();
+    story.bar(owner, other).unwrap();
+    assert!(story.room.person(other).is_none());
+    assert_eq!(story.enter(Story::signed_in(2)), Err(ErrorCode::CannotJoin));
+}

@@ -1,9 +1,10 @@
 // The room as this participant sees it, folded from the admitted view and the events after it. Pure: a new value each time.
 
-import type { RoomEvent, RoomView } from "./contract";
+import type { Event as RoomEvent } from "./generated/Event";
 import type { KnockView } from "./generated/KnockView";
 import type { ParticipantView } from "./generated/ParticipantView";
 import type { PendingProfile } from "./generated/PendingProfile";
+import type { RoomView } from "./generated/RoomView";
 
 /** The view after `event`; the same object when the event does not touch it. */
 export function applyEvent(room: RoomView, event: RoomEvent): RoomView {
@@ -23,6 +24,8 @@ export function applyEvent(room: RoomView, event: RoomEvent): RoomView {
       return { ...room, locked: event.locked };
     case "setting_changed":
       return { ...room, settings: room.settings.map((s) => (s.key === event.setting.key ? event.setting : s)) };
+    case "kind_changed":
+      return { ...room, kind: event.kind };
     case "settings":
       return { ...room, settings: event.settings };
     case "kind_changed":

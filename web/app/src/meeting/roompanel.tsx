@@ -149,7 +149,7 @@ function SettingsPart(props: { meeting: Meeting; room: RoomView }): JSX.Element 
     <section class="panel-part" aria-label="Settings">
       <p class="hint">{host ? "Every change is shown to everyone here and written to the audit log." : "You are told whenever one of them is changed."}</p>
       {room.kind === "webinar" && <p class="note">This room is a webinar: whoever is not a host or presenter watches.</p>}
-      {host && room.kind !== undefined && (
+      {host && (
         <Presets
           apply={async (preset) => {
             let applied: Applied | null = null;

@@ -4,11 +4,9 @@ import type { SettingsSource } from "../settings/source";
 import type { Meeting } from "./model";
 
 export function settingsOf(meeting: Meeting): SettingsSource {
-  // A server that knows kinds of rooms knows previews too.
-  const previews = meeting.room.value?.kind !== undefined;
   return {
-    preview: previews ? (key, value) => meeting.client.previewSetting(key, value) : null,
-    entry: previews && meeting.moderates.value ? () => meeting.client.entry() : null,
+    preview: (key, value) => meeting.client.previewSetting(key, value),
+    entry: meeting.moderates.value ? () => meeting.client.entry() : null,
     change: async (key, value) => {
       await meeting.attempt(() => meeting.client.setSetting(key, value));
     },

@@ -2,6 +2,8 @@
 import type { BarView } from "./BarView";
 import type { ChatView } from "./ChatView";
 import type { KnockView } from "./KnockView";
+import type { Line } from "./Line";
+import type { SettingView } from "./SettingView";
 import type { SourceStatsView } from "./SourceStatsView";
 
 /**
@@ -31,11 +33,19 @@ bars: Array<BarView>, } | { "type": "answer",
 /**
  * The SDP answer.
  */
-sdp: string, } | { "type": "held", 
+sdp: string, } | { "type": "preview", 
 /**
- * The version of the request.
+ * Who may do what now, and would then.
  */
-version: number, } | { "type": "chat_sent", 
+lines: Array<Line>, } | { "type": "preset", 
+/**
+ * What was changed.
+ */
+changed: Array<SettingView>, 
+/**
+ * What the preset has otherwise and the organisation has locked.
+ */
+kept: Array<SettingView>, } | { "type": "chat_sent", 
 /**
  * Its number in the room.
  */

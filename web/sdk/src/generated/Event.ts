@@ -5,7 +5,7 @@ import type { KnockView } from "./KnockView";
 import type { LeaveReason } from "./LeaveReason";
 import type { MediaState } from "./MediaState";
 import type { ParticipantView } from "./ParticipantView";
-import type { PendingProfile } from "./PendingProfile";
+import type { RoomKind } from "./RoomKind";
 import type { SettingView } from "./SettingView";
 import type { SlotView } from "./SlotView";
 import type { Source } from "./Source";
@@ -57,11 +57,7 @@ knock: string, } | { "type": "lobby",
 /**
  * Who waits.
  */
-knocks?: Array<KnockView>, } | { "type": "profile_pending" } & PendingProfile | { "type": "profile_gone", 
-/**
- * Whose.
- */
-participant: string, } | { "type": "locked", 
+knocks?: Array<KnockView>, } | { "type": "locked", 
 /**
  * Whether it is locked now.
  */
@@ -94,6 +90,14 @@ suspected: number, } | { "type": "setting_changed",
  * The setting as it stands now.
  */
 setting: SettingView, 
+/**
+ * Who changed it.
+ */
+by: string, } | { "type": "kind_changed", 
+/**
+ * What it is for.
+ */
+kind: RoomKind, 
 /**
  * Who changed it.
  */
