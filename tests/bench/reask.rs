@@ -62,6 +62,7 @@ fn full(rules: &Snapshot, number: u32) -> Room {
             actor: account.into(),
             account: Some(account),
             name: format!("Person {person}"),
+            picture: None,
             org_admin: false,
             password: Password::Proved,
             organisation: None,
