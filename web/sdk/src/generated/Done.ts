@@ -33,7 +33,11 @@ bars: Array<BarView>, } | { "type": "answer",
 /**
  * The SDP answer.
  */
-sdp: string, } | { "type": "preview", 
+sdp: string, } | { "type": "held", 
+/**
+ * The version of the request.
+ */
+version: number, } | { "type": "preview", 
 /**
  * Who may do what now, and would then.
  */

@@ -5,6 +5,7 @@ import type { KnockView } from "./KnockView";
 import type { LeaveReason } from "./LeaveReason";
 import type { MediaState } from "./MediaState";
 import type { ParticipantView } from "./ParticipantView";
+import type { PendingProfile } from "./PendingProfile";
 import type { RoomKind } from "./RoomKind";
 import type { SettingView } from "./SettingView";
 import type { SlotView } from "./SlotView";
@@ -57,7 +58,11 @@ knock: string, } | { "type": "lobby",
 /**
  * Who waits.
  */
-knocks?: Array<KnockView>, } | { "type": "locked", 
+knocks?: Array<KnockView>, } | { "type": "profile_pending" } & PendingProfile | { "type": "profile_gone", 
+/**
+ * Whose.
+ */
+participant: string, } | { "type": "locked", 
 /**
  * Whether it is locked now.
  */

@@ -2,6 +2,7 @@
 import type { KnockView } from "./KnockView";
 import type { LobbyCount } from "./LobbyCount";
 import type { ParticipantView } from "./ParticipantView";
+import type { PendingProfile } from "./PendingProfile";
 import type { RoomKind } from "./RoomKind";
 import type { SettingView } from "./SettingView";
 
@@ -57,6 +58,10 @@ kind: RoomKind,
  * The settings as they stand.
  */
 settings: Array<SettingView>, 
+/**
+ * Other names and pictures that the receiver may decide on.
+ */
+pending_profiles: Array<PendingProfile>, 
 /**
  * Whether the receiver may write in the chat.
  */
