@@ -106,7 +106,7 @@ step("who knocks waits, and learns nothing of the room", async () => {
 });
 
 step("the host sees who knocks, and lets them in", async () => {
-  await told(host, `${MEMBER} (signed in) knocks.`);
+  await told(host, `${MEMBER} (signed in, Conclave) knocks.`);
   assert.match(await host.page.title(), /^\(1\) /u);
   await host.shoot("09-knock");
   await tool(host, /^People/u).click();

@@ -1,6 +1,5 @@
 // The HTTPS side: sessions, invitations and rooms. The session itself is a cookie that no script can read.
 
-import type { Line, Me, Preset, PresetApplied } from "./contract";
 import { CallFailed, UNREACHABLE, type FailureCode } from "./failure";
 import type { AuditPage } from "./generated/AuditPage";
 import type { AuditVerdict } from "./generated/AuditVerdict";
@@ -8,8 +7,12 @@ import type { GuestLinkList } from "./generated/GuestLinkList";
 import type { GuestLinkMade } from "./generated/GuestLinkMade";
 import type { GuestLinkView } from "./generated/GuestLinkView";
 import type { InvitationView } from "./generated/InvitationView";
+import type { Line } from "./generated/Line";
+import type { Me } from "./generated/Me";
 import type { Options } from "./generated/Options";
 import type { Organisation } from "./generated/Organisation";
+import type { Preset } from "./generated/Preset";
+import type { PresetApplied } from "./generated/PresetApplied";
 import type { RoomEntry } from "./generated/RoomEntry";
 import type { RoomList } from "./generated/RoomList";
 import type { RoomMade } from "./generated/RoomMade";

@@ -2,8 +2,8 @@
 // connection. At most `MOST` are open at once; more means that the caller runs wild.
 
 import { CallFailed, CONNECTION_LOST, TIMED_OUT } from "./failure";
-import type { Done } from "./contract";
-import type { Outcome } from "./contract";
+import type { Done } from "./generated/Done";
+import type { Outcome } from "./generated/Outcome";
 
 const MOST = 64;
 const ID_LIMIT = 2 ** 32;

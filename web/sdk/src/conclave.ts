@@ -2,26 +2,24 @@
 // (packets), and keeps one promise above all: a cut by a moderator stops the own track here too, and nothing but the
 // participant's own call turns a source on again.
 
-import { browserEnvironment, type Environment } from "./environment";
-import type {
-  Done,
-  DoneToYou,
-  KnockView,
-  Line,
-  ParticipantView,
-  Preset,
-  RoomEvent,
-  RoomRequest,
-  RoomView,
-} from "./contract";
 import { Emitter } from "./emitter";
+import { browserEnvironment, type Environment } from "./environment";
 import type { FailureCode } from "./failure";
 import type { BarView } from "./generated/BarView";
 import type { ChatView } from "./generated/ChatView";
+import type { Done } from "./generated/Done";
+import type { DoneToYou } from "./generated/DoneToYou";
+import type { Event as RoomEvent } from "./generated/Event";
+import type { KnockView } from "./generated/KnockView";
+import type { Line } from "./generated/Line";
+import type { ParticipantView } from "./generated/ParticipantView";
+import type { Preset } from "./generated/Preset";
 import type { Role } from "./generated/Role";
+import type { RoomRequest } from "./generated/RoomRequest";
+import type { RoomView } from "./generated/RoomView";
 import type { Seen } from "./generated/Seen";
-import type { Source } from "./generated/Source";
 import type { SettingView } from "./generated/SettingView";
+import type { Source } from "./generated/Source";
 import type { SourceStatsView } from "./generated/SourceStatsView";
 import type { WaitingWord } from "./generated/WaitingWord";
 import { Link } from "./link";

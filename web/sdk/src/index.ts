@@ -3,45 +3,43 @@
 export * as api from "./api";
 export type { AuditFilter } from "./api";
 export { Conclave, type ChatPage, type ConclaveEvents, type JoinOptions, type LobbyPage, type StopCause } from "./conclave";
-export type {
-  Answer,
-  DoneToYou,
-  KnockView,
-  Line,
-  ParticipantView,
-  PendingProfile,
-  Preset,
-  PresetApplied,
-  Profile,
-  RoomEvent,
-  RoomKind,
-  RoomView,
-  What,
-} from "./contract";
 export { browserEnvironment, socketUrl, type Environment } from "./environment";
 export { CallFailed, type FailureCode } from "./failure";
+export type { Answer } from "./generated/Answer";
 export type { AuditPage } from "./generated/AuditPage";
 export type { AuditRowView } from "./generated/AuditRowView";
 export type { AuditVerdict } from "./generated/AuditVerdict";
 export type { BarView } from "./generated/BarView";
 export type { ChatView } from "./generated/ChatView";
+export type { DoneToYou } from "./generated/DoneToYou";
+export type { Event as RoomEvent } from "./generated/Event";
 export type { GuestLinkMade } from "./generated/GuestLinkMade";
 export type { GuestLinkView } from "./generated/GuestLinkView";
 export type { IdentityView } from "./generated/IdentityView";
 export type { InvitationView } from "./generated/InvitationView";
+export type { KnockView } from "./generated/KnockView";
 export type { LeaveReason } from "./generated/LeaveReason";
-export type { Me } from "./contract";
-export type { Organisation } from "./generated/Organisation";
+export type { Line } from "./generated/Line";
+export type { Me } from "./generated/Me";
 export type { NameWarning } from "./generated/NameWarning";
+export type { Organisation } from "./generated/Organisation";
+export type { ParticipantView } from "./generated/ParticipantView";
+export type { PendingProfile } from "./generated/PendingProfile";
 export type { Phrase } from "./generated/Phrase";
+export type { Preset } from "./generated/Preset";
+export type { PresetApplied } from "./generated/PresetApplied";
+export type { Profile } from "./generated/Profile";
 export type { Role } from "./generated/Role";
 export type { RoomEntry } from "./generated/RoomEntry";
+export type { RoomKind } from "./generated/RoomKind";
 export type { RoomMade } from "./generated/RoomMade";
+export type { RoomView } from "./generated/RoomView";
 export type { SettingView } from "./generated/SettingView";
 export type { Source } from "./generated/Source";
 export type { SourceState } from "./generated/SourceState";
 export type { SourceStatsView } from "./generated/SourceStatsView";
 export type { WaitingWord } from "./generated/WaitingWord";
+export type { What } from "./generated/What";
 export type { LocalTracks } from "./media/local";
 export type { AudioSlot, MediaStatus } from "./media/media";
 export { isModerator, ownLine } from "./room";

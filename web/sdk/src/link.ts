@@ -4,12 +4,12 @@
 import { Backoff } from "./backoff";
 import { Calls } from "./calls";
 import { CallFailed, CLOSE_CODES, CONNECTION_LOST, UNREACHABLE, type FailureCode } from "./failure";
-import type { Done } from "./contract";
+import type { Done } from "./generated/Done";
 import type { ErrorCode } from "./generated/ErrorCode";
-import type { RoomEvent } from "./contract";
-import type { RoomRequest } from "./contract";
-import type { RoomView } from "./contract";
-import type { ServerMessage } from "./contract";
+import type { Event as RoomEvent } from "./generated/Event";
+import type { RoomRequest } from "./generated/RoomRequest";
+import type { RoomView } from "./generated/RoomView";
+import type { ServerMessage } from "./generated/ServerMessage";
 import type { WaitingWord } from "./generated/WaitingWord";
 import type { OpenSocket, Socket } from "./socket";
 import type { TabStore } from "./tab";

@@ -1,6 +1,10 @@
 // The room as this participant sees it, folded from the admitted view and the events after it. Pure: a new value each time.
 
-import type { KnockView, ParticipantView, PendingProfile, RoomEvent, RoomView } from "./contract";
+import type { Event as RoomEvent } from "./generated/Event";
+import type { KnockView } from "./generated/KnockView";
+import type { ParticipantView } from "./generated/ParticipantView";
+import type { PendingProfile } from "./generated/PendingProfile";
+import type { RoomView } from "./generated/RoomView";
 
 /** The view after `event`; the same object when the event does not touch it. */
 export function applyEvent(room: RoomView, event: RoomEvent): RoomView {
@@ -63,7 +67,7 @@ export function isModerator(participant: ParticipantView | undefined): boolean {
 }
 
 function withoutChange(room: RoomView, participant: string): PendingProfile[] {
-  return (room.pending_profiles ?? []).filter((change) => change.participant !== participant);
+  return room.pending_profiles.filter((change) => change.participant !== participant);
 }
 
 function withParticipant(list: ParticipantView[], changed: ParticipantView): ParticipantView[] {

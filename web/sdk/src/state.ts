@@ -1,10 +1,10 @@
 // The states of a client, each with what only that state has.
 
 import type { FailureCode } from "./failure";
+import type { RoomView } from "./generated/RoomView";
+import type { WaitingWord } from "./generated/WaitingWord";
 import type { LocalTracks } from "./media/local";
 import type { MediaStatus } from "./media/media";
-import type { RoomView } from "./contract";
-import type { WaitingWord } from "./generated/WaitingWord";
 
 export interface Connecting {
   readonly phase: "connecting";

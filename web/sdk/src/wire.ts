@@ -2,8 +2,8 @@
 
 import type { FirstRequest } from "./generated/FirstRequest";
 import type { Request } from "./generated/Request";
-import type { RoomRequest } from "./contract";
-import type { ServerMessage } from "./contract";
+import type { RoomRequest } from "./generated/RoomRequest";
+import type { ServerMessage } from "./generated/ServerMessage";
 import type { WaitingRequest } from "./generated/WaitingRequest";
 
 export type AnyRequest = FirstRequest | WaitingRequest | RoomRequest;

@@ -1,10 +1,10 @@
 // Stand-ins for the network, the tab and the browser's media, driven by hand from the tests.
 
 import type { Environment } from "../src/environment";
-import type { RoomEvent } from "../src/contract";
-import type { ParticipantView } from "../src/contract";
-import type { RoomView } from "../src/contract";
-import type { ServerMessage } from "../src/contract";
+import type { Event as RoomEvent } from "../src/generated/Event";
+import type { ParticipantView } from "../src/generated/ParticipantView";
+import type { RoomView } from "../src/generated/RoomView";
+import type { ServerMessage } from "../src/generated/ServerMessage";
 import type { Source } from "../src/generated/Source";
 import type { SourceStates } from "../src/generated/SourceStates";
 import type { Transport } from "../src/media/transport";
@@ -163,11 +163,12 @@ export function participant(id: string, sources: Partial<SourceStates> = {}, mor
     role: "attendee",
     sources: { microphone: "off", camera: "off", screen: "not_allowed", screen_audio: "not_allowed", ...sources },
     hand: false,
+    picture: null,
     connected: true,
     ...more,
   };
 }
 
 export function roomView(you: ParticipantView = participant(YOU), more: Partial<RoomView> = {}): RoomView {
-  return { room: ROOM, title: "Review", locked: false, you: YOU, participants: [you], settings: [], suspended: false, spotlight: null, may_chat: false, kind: "meeting", ...more };
+  return { room: ROOM, title: "Review", locked: false, you: YOU, participants: [you], settings: [], suspended: false, spotlight: null, may_chat: false, kind: "meeting", pending_profiles: [], ...more };
 }

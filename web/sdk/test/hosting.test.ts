@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Conclave } from "../src/conclave";
-import type { Done } from "../src/contract";
+import type { Done } from "../src/generated/Done";
 import { fakeTrack, participant, ROOM, roomView, World, YOU } from "./fakes";
 
 let world: World;

@@ -1,11 +1,11 @@
 // The folding of events into the view.
 
 import { expect, test } from "vitest";
-import type { KnockView } from "../src/contract";
+import type { KnockView } from "../src/generated/KnockView";
 import { applyEvent, isModerator, ownLine } from "../src/room";
 import { participant, roomView, YOU } from "./fakes";
 
-const KNOCK: KnockView = { knock: "k1", version: 1, name: "Jun", signed_in: false, since: 1, while_locked: false, denied_before: 0, identity: { kind: "unverified" }, first_seen: 1, suspected: false, similar_to: null, agreed_by: null };
+const KNOCK: KnockView = { knock: "k1", version: 1, name: "Jun", signed_in: false, since: 1, while_locked: false, denied_before: 0, identity: { kind: "unverified" }, first_seen: 1, suspected: false, similar_to: null, agreed_by: null, picture: null };
 
 test("people come, change and go", () => {
   let room = applyEvent(roomView(), { type: "participant_joined", participant: participant("ada") });

@@ -29,7 +29,7 @@ export function PeoplePanel(props: { meeting: Meeting; room: RoomView }): JSX.El
       tabs={[
         { name: "people", label: "In the room" },
         { name: "waiting", label: "Waiting", count: meeting.waiting.value },
-        ...(room.pending_profiles === undefined ? [] : [{ name: "changes", label: "Changes", count: changes } as const]),
+        { name: "changes", label: "Changes", count: changes },
       ]}
     >
       {tab === "people" && <InRoom meeting={meeting} room={room} />}
@@ -115,7 +115,7 @@ function Person(props: { participant: ParticipantView; meeting: Meeting; room: R
               <Chevron size={18} />
             </button>
           )}
-          {own && participant.picture !== undefined && (
+          {own && (
             <Button small kind="quiet" label="Change your name or picture" onPress={() => (meeting.dialog.value = "profile")}>
               Change
             </Button>

@@ -26,7 +26,7 @@ export function PreferencesDialog(props: { meeting: Meeting; onClose: () => void
       <Check label="Single-key shortcuts" checked={shortcutsOn.value} onChange={setShortcuts} />
       <div class="dialog-actions">
         <Button onPress={() => (meeting.dialog.value = "shortcuts")}>See all keys</Button>
-        {meeting.own.value?.picture !== undefined && <Button onPress={() => (meeting.dialog.value = "profile")}>Name and picture</Button>}
+        <Button onPress={() => (meeting.dialog.value = "profile")}>Name and picture</Button>
       </div>
     </Dialog>
   );

@@ -23,7 +23,7 @@ export function ProfileDialog(props: { meeting: Meeting; onClose: () => void }):
     <Dialog title="Your name and picture" onClose={props.onClose}>
       <p>{held ? "In this meeting a host approves a change first. Until then everyone sees you as before." : "In this meeting a change is shown at once."}</p>
       {meeting.ownChange.value === "held" && <p class="note">A change of yours waits for a host. A new one takes its place.</p>}
-      <ProfileForm name={own.name} picture={own.picture ?? null} mayName submit={held ? "Ask for the change" : "Change"} onSubmit={submit} />
+      <ProfileForm name={own.name} picture={own.picture} mayName submit={held ? "Ask for the change" : "Change"} onSubmit={submit} />
     </Dialog>
   );
 }

@@ -102,7 +102,7 @@ function Face(props: { participant: ParticipantView; source: "camera" | "screen"
   const { participant, source } = props;
   if (source === "screen") return <Screen size={40} />;
   const { picture } = participant;
-  return picture === null || picture === undefined ? <span>{initials(participant.name)}</span> : <img src={api.pictureUrl(picture)} alt="" />;
+  return picture === null ? <span>{initials(participant.name)}</span> : <img src={api.pictureUrl(picture)} alt="" />;
 }
 
 function describe(participant: ParticipantView, name: string, source: "camera" | "screen", quiet: boolean, speaking: boolean): string {

@@ -14,7 +14,7 @@ export function OwnProfileDialog(props: { me: Me; onClose: () => void }): JSX.El
       <p>You come with these into your next meetings. In a meeting that is running you stay as you are.</p>
       <ProfileForm
         name={me.name}
-        picture={me.picture ?? null}
+        picture={me.picture}
         mayName={me.kind === "account"}
         submit="Keep"
         onSubmit={async (change) => {

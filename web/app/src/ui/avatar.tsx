@@ -4,11 +4,11 @@ import { api } from "@conclave/sdk";
 import type { JSX } from "preact";
 import { initials } from "../words/people";
 
-export function Avatar(props: { name: string; picture: string | null | undefined; large?: boolean }): JSX.Element {
+export function Avatar(props: { name: string; picture: string | null; large?: boolean }): JSX.Element {
   const { picture } = props;
   return (
     <span class={props.large === true ? "avatar avatar-large" : "avatar"} aria-hidden="true">
-      {picture === null || picture === undefined ? <span data-initials={initials(props.name)} /> : <img src={api.pictureUrl(picture)} alt="" />}
+      {picture === null ? <span data-initials={initials(props.name)} /> : <img src={api.pictureUrl(picture)} alt="" />}
     </span>
   );
 }

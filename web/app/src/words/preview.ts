@@ -13,6 +13,9 @@ const WHAT: Readonly<Record<What, string>> = {
   share: "shares a screen",
   see_roster: "sees who is here",
   see_count: "sees how many are here",
+  write_chat: "writes in the chat",
+  read_chat: "reads the chat",
+  read_earlier_chat: "reads what was written before they came",
 };
 
 const ANSWERS: Readonly<Record<Answer, string>> = {

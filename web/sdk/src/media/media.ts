@@ -3,8 +3,8 @@
 
 import { Backoff } from "../backoff";
 import { CallFailed } from "../failure";
-import type { Done } from "../contract";
-import type { RoomRequest } from "../contract";
+import type { Done } from "../generated/Done";
+import type { RoomRequest } from "../generated/RoomRequest";
 import type { SlotView } from "../generated/SlotView";
 import type { Source } from "../generated/Source";
 import type { MakeTransport, Transport } from "./transport";
