@@ -169,7 +169,7 @@ pub(crate) async fn run() {
     let keys: Vec<Key> = requests.iter().map(key).collect();
     let permitted = requests.iter().filter(|request| desk.ask(request)).count();
 
-    let clock = times(&vec![(); REQUESTS], |()| true);
+    let clock = times(&[(); REQUESTS], |()| true);
     let decisions = times(&requests, |request| desk.ask(request));
     let look_ups = times(&keys, |key| map[key]);
     let own = percentile(&clock, 0.5);
