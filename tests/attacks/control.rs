@@ -178,7 +178,6 @@ async fn h03_a_host_touches_neither_owner_nor_hosts_nor_themselves() {
         "recorder",
         "relay",
         "ingress",
-        "observer",
         "guest",
     ] {
         let code = owner_socket

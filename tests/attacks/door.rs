@@ -342,7 +342,7 @@ async fn h12_no_host_rises_above_the_owner_and_nobody_is_promoted_by_leaving() {
         assert_eq!(second_socket.refused(promote).await, "not_allowed");
         refused += 1;
     }
-    for role in ["owner", "guest", "observer", "captioner"] {
+    for role in ["owner", "guest", "captioner"] {
         let promote = json!({"type": "set_role", "participant": fourth_id, "role": role});
         let code = second_socket.refused(promote).await;
         assert!(

@@ -318,9 +318,11 @@ async fn w07_an_admission_holds_no_secret_and_nobody_elses_data() {
     assert_eq!(
         names,
         [
+            "kind",
             "locked",
             "may_chat",
             "participants",
+            "pending_profiles",
             "room",
             "settings",
             "spotlight",
