@@ -338,6 +338,7 @@ async fn w07_an_admission_holds_no_secret_and_nobody_elses_data() {
             "hand",
             "name",
             "participant",
+            "picture",
             "role",
             "signed_in",
             "sources",
