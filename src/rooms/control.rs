@@ -20,6 +20,9 @@ use crate::rooms::room::{Room, RoomAction};
 use crate::rooms::timer::{Timer, WAIT};
 use crate::rooms::view::{DoneToYou, Event, LeaveReason};
 
+/// How many bars a room holds.
+const MAX_BARS: usize = 1000;
+
 /// Someone thrown out for good, by everything that they are known again by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bar {
@@ -174,6 +177,10 @@ impl Room {
             });
         }
         self.effects.push_back(Effect::SaveBar { bar: bar.clone() });
+        // As many as the store keeps; the oldest give way.
+        if self.charter.bars.len() >= MAX_BARS {
+            self.charter.bars.remove(0);
+        }
         self.charter.bars.push(bar);
         self.settle(now);
         Ok(())

@@ -20,6 +20,9 @@ pub const PAGE: usize = 200;
 /// How many marks are remembered in one session.
 const MAX_REMEMBERED: usize = 20_000;
 
+/// How many marks one person has at most.
+const MARKS: usize = 4;
+
 /// Denials after which a knock is held apart as suspected.
 const SUSPECTED: u32 = 2;
 
@@ -75,6 +78,10 @@ impl Lobby {
     pub fn knock(&mut self, knock: Knock) -> Result<(), ErrorCode> {
         if self.waiting.len() >= MAX_WAITING {
             return Err(ErrorCode::CannotJoin);
+        }
+        if self.remembered.len() + MARKS > MAX_REMEMBERED {
+            // A flood of newcomers must not make the lobby forget whom it turned away.
+            self.remembered.retain(|_, memory| memory.denied > 0);
         }
         for mark in marks(&knock.who) {
             if self.remembered.len() < MAX_REMEMBERED {
@@ -307,6 +314,27 @@ mod tests {
         assert!(lobby.view(third, None, None).suspected);
         lobby.withdraw(knock(3).id).unwrap();
         assert_eq!(lobby.suspected(), 0);
+    }
+
+    #[test]
+    fn a_flood_of_newcomers_does_not_wash_away_whom_the_lobby_turned_away() {
+        let mut lobby = Lobby::default();
+        for _ in 0..2 {
+            lobby.knock(knock(1)).unwrap();
+            lobby.deny(knock(1).id).unwrap();
+        }
+        for number in 0..2 * MAX_REMEMBERED as u64 {
+            let mut id = [1; 16];
+            id[..8].copy_from_slice(&number.to_be_bytes());
+            let mut passing = knock(9);
+            passing.id = KnockId::from_bytes(id);
+            passing.who.actor = GuestId::from_bytes(id).into();
+            lobby.knock(passing).unwrap();
+            lobby.withdraw(KnockId::from_bytes(id)).unwrap();
+        }
+        lobby.knock(knock(1)).unwrap();
+        assert_eq!(lobby.suspected(), 1);
+        assert!(lobby.remembered.len() <= MAX_REMEMBERED);
     }
 
     #[test]

@@ -128,7 +128,7 @@ impl Registry {
                 .map(|(account, role)| (account, role.into()))
                 .collect(),
             barred: removals.into_iter().map(|removal| removal.actor).collect(),
-            bars: bars.into_iter().map(Bar::from).collect(),
+            bars: bars.into_iter().rev().map(Bar::from).collect(),
             leaders,
             two_hosts: stored.levels.org().two_hosts(),
         };
