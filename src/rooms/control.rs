@@ -22,6 +22,34 @@ use crate::rooms::view::{DoneToYou, Event, LeaveReason};
 
 /// How many bars a room holds.
 const MAX_BARS: usize = 1000;
+/// How many identities that were put back are remembered in one session.
+const MOST_SENT_BACK: usize = 20_000;
+/// How many of those who were removed are known again in one session.
+const MOST_REMOVED: usize = 1000;
+
+/// By what a guest who was removed is known again when they come with another session: a guest's own identity is thrown away
+/// with a cookie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marks {
+    link: Option<LinkId>,
+    device: Option<DeviceId>,
+}
+
+impl Marks {
+    /// The marks of a guest; an account is known by itself.
+    pub(in crate::rooms) fn of(who: &Applicant) -> Self {
+        Self {
+            link: who.link.as_ref().map(|link| link.id),
+            device: who.device.filter(|_| who.account.is_none()),
+        }
+    }
+
+    pub(in crate::rooms) fn are_of(&self, who: &Applicant) -> bool {
+        let link = who.link.as_ref().map(|link| link.id);
+        self.link.is_some() && self.link == link
+            || who.account.is_none() && self.device.is_some() && self.device == who.device
+    }
+}
 
 /// Someone thrown out for good, by everything that they are known again by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +93,21 @@ impl Room {
     ) -> Result<(), ErrorCode> {
         self.check(&permit)?;
         let SendBack { participant } = permit.into_action();
+        let person = self.people.get(&participant).ok_or(ErrorCode::NotFound)?;
+        let actor = person.who.actor;
+        if self.sent_back.len() < MOST_SENT_BACK {
+            self.sent_back.insert(actor);
+        }
+        // Other tabs and devices of the same identity go.
+        let others: Vec<_> = self
+            .people
+            .values()
+            .filter(|other| other.who.actor == actor && other.id != participant)
+            .map(|other| other.id)
+            .collect();
+        for other in others {
+            self.let_go(other, ErrorCode::Denied, LeaveReason::SentBack);
+        }
         let person = self.people.get(&participant).ok_or(ErrorCode::NotFound)?;
         if !person.connected() || self.lobby.holds(person.who.actor) {
             // Nobody is there who could wait, or they wait already: they may knock when they come.
@@ -176,6 +219,11 @@ impl Room {
                 code: ErrorCode::Removed,
             });
         }
+        if let Some(account) = bar.account
+            && self.charter.appointed.remove(&account).is_some()
+        {
+            self.effects.push_back(Effect::TakeRole { account, by });
+        }
         self.effects.push_back(Effect::SaveBar { bar: bar.clone() });
         // As many as the store keeps; the oldest give way.
         if self.charter.bars.len() >= MAX_BARS {
@@ -184,6 +232,18 @@ impl Room {
         self.charter.bars.push(bar);
         self.settle(now);
         Ok(())
+    }
+
+    /// Whether someone was removed in this session who had this link or browser.
+    pub(in crate::rooms) fn was_removed(&self, who: &Applicant) -> bool {
+        self.removed.iter().any(|marks| marks.are_of(who))
+    }
+
+    /// Knows someone again who is being removed.
+    pub(in crate::rooms) fn mark_removed(&mut self, marks: Marks) {
+        if (marks.link.is_some() || marks.device.is_some()) && self.removed.len() < MOST_REMOVED {
+            self.removed.push(marks);
+        }
     }
 
     /// The bars of the room were changed from outside the session.

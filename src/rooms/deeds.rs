@@ -12,6 +12,7 @@ use conclave_policy::source::Source;
 
 use crate::clock::Timestamp;
 use crate::ids::{ActorId, KnockId, ParticipantId};
+use crate::rooms::control::Marks;
 use crate::rooms::effect::Effect;
 use crate::rooms::floor::Floor;
 use crate::rooms::lobby::Knock;
@@ -96,13 +97,36 @@ impl Room {
         Ok(stands)
     }
 
+    /// A right is the identity's: it is taken in every tab and device of theirs, and goes with them through the door.
     fn withdraw(&mut self, target: ParticipantId, source: Source) -> Result<(), ErrorCode> {
-        let person = self.people.get_mut(&target).ok_or(ErrorCode::NotFound)?;
-        person.floor.set_right(source, Right::Withdrawn);
-        for governed in Floor::governed(source) {
-            self.turn_off(target, *governed);
+        for participant in self.set_right(target, source, Right::Withdrawn)? {
+            for governed in Floor::governed(source) {
+                self.turn_off(participant, *governed);
+            }
         }
         Ok(())
+    }
+
+    /// Sets the right of an identity, wherever it is. Gives those places.
+    fn set_right(
+        &mut self,
+        target: ParticipantId,
+        source: Source,
+        right: Right,
+    ) -> Result<Vec<ParticipantId>, ErrorCode> {
+        let person = self.people.get(&target).ok_or(ErrorCode::NotFound)?;
+        let actor = person.who.actor;
+        self.taken.set(actor, source, right == Right::Withdrawn);
+        let same = self
+            .people
+            .values_mut()
+            .filter(|person| person.who.actor == actor);
+        Ok(same
+            .map(|person| {
+                person.floor.set_right(source, right);
+                person.id
+            })
+            .collect())
     }
 
     /// Withdraws a right from someone, cuts what it governed, and tells them.
@@ -181,11 +205,7 @@ impl RoomAction for Grant {
             source,
         } = permit.into_action();
         let source = source.right();
-        let person = room
-            .people
-            .get_mut(&participant)
-            .ok_or(ErrorCode::NotFound)?;
-        person.floor.set_right(source, Right::Granted);
+        room.set_right(participant, source, Right::Granted)?;
         room.tell(
             participant,
             Event::DoneToYou {
@@ -296,6 +316,14 @@ impl RoomAction for Resume {
 }
 
 impl RoomAction for Admit {
+    fn aim(&self, room: &Room) -> Result<(), ErrorCode> {
+        match room.lobby.get(self.knock) {
+            None => Err(ErrorCode::NotFound),
+            Some(knock) if knock.version != self.version => Err(ErrorCode::Stale),
+            Some(_) => Ok(()),
+        }
+    }
+
     fn subject(&self, room: &Room) -> Option<ActorId> {
         room.lobby.get(self.knock).map(|knock| knock.who.actor)
     }
@@ -316,8 +344,9 @@ impl RoomAction for Admit {
                 .push_back(Effect::TurnedAway { knock: id, code });
             return Err(ErrorCode::Stale);
         }
+        room.sent_back.remove(&knock.who.actor);
         // The role may have changed while they waited.
-        let role = room.role_of(&knock.who);
+        let role = room.role_in(&knock.who);
         room.seat(knock.becomes, knock.who, role, now);
         room.effects.push_back(Effect::Admitted {
             knock: id,
@@ -328,6 +357,11 @@ impl RoomAction for Admit {
 }
 
 impl RoomAction for Deny {
+    fn aim(&self, room: &Room) -> Result<(), ErrorCode> {
+        let there = room.lobby.get(self.knock);
+        there.map(|_| ()).ok_or(ErrorCode::NotFound)
+    }
+
     fn subject(&self, room: &Room) -> Option<ActorId> {
         room.lobby.get(self.knock).map(|knock| knock.who.actor)
     }
@@ -352,24 +386,26 @@ impl RoomAction for Remove {
     fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
         let by = permit.actor();
         let Remove { participant } = permit.into_action();
-        let actor = room
-            .people
-            .get(&participant)
-            .ok_or(ErrorCode::NotFound)?
-            .who
-            .actor;
+        let person = room.people.get(&participant).ok_or(ErrorCode::NotFound)?;
+        let (actor, marks) = (person.who.actor, Marks::of(&person.who));
         room.charter.barred.insert(actor);
         // Other tabs and devices of the same identity go too, and so does a knock of theirs.
         let same: Vec<_> = room
             .people
             .values()
-            .filter(|p| p.who.actor == actor)
+            .filter(|p| p.who.actor == actor || marks.are_of(&p.who))
             .map(|p| p.id)
             .collect();
         for id in same {
             room.let_go(id, ErrorCode::Removed, LeaveReason::Removed);
         }
-        let knocks: Vec<_> = room.lobby.of(actor).collect();
+        let knocks: Vec<_> = room
+            .lobby
+            .in_order()
+            .filter(|knock| knock.who.actor == actor || marks.are_of(&knock.who))
+            .map(|knock| knock.id)
+            .collect();
+        room.mark_removed(marks);
         for knock in knocks {
             room.stop_waiting(knock);
             room.effects.push_back(Effect::TurnedAway {

@@ -80,6 +80,13 @@ pub enum Effect {
         /// Whose.
         actor: ActorId,
     },
+    /// Forget that an account hosts or presents here whenever it comes.
+    TakeRole {
+        /// Whose.
+        account: AccountId,
+        /// Who took it.
+        by: ActorId,
+    },
     /// Keep whose room it is.
     SaveOwner {
         /// Whose it is now.

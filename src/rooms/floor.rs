@@ -1,8 +1,15 @@
 //! What one participant may send, and does: a right per source, and whether the source is on. Pure state; whether a
 //! right suffices is decided by policy.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use conclave_policy::facts::Right;
 use conclave_policy::source::Source;
+
+use crate::ids::ActorId;
+
+/// How many identities' taken rights are remembered in one session: more than come to any meeting.
+const MOST_TAKEN: usize = 20_000;
 
 /// Rights and live sources of one participant. Everyone starts with nothing on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +88,37 @@ impl Floor {
             Source::Camera => &[Source::Camera],
             Source::Screen | Source::ScreenAudio => &[Source::Screen, Source::ScreenAudio],
         }
+    }
+}
+
+/// Rights that were taken from identities in this session and not given back. Who goes out and comes in again has them no more
+/// than before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken(BTreeMap<ActorId, BTreeSet<Source>>);
+
+impl Taken {
+    /// Remembers that a right was taken, or given back.
+    pub fn set(&mut self, actor: ActorId, source: Source, taken: bool) {
+        let source = source.right();
+        if taken {
+            if self.0.len() < MOST_TAKEN || self.0.contains_key(&actor) {
+                self.0.entry(actor).or_default().insert(source);
+            }
+        } else if let Some(sources) = self.0.get_mut(&actor) {
+            sources.remove(&source);
+            if sources.is_empty() {
+                self.0.remove(&actor);
+            }
+        }
+    }
+
+    /// The rights with which this identity comes in.
+    pub fn floor(&self, actor: ActorId) -> Floor {
+        let mut floor = Floor::new();
+        for source in self.0.get(&actor).into_iter().flatten() {
+            floor.set_right(*source, Right::Withdrawn);
+        }
+        floor
     }
 }
 

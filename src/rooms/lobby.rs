@@ -17,11 +17,9 @@ pub const MAX_WAITING: usize = 10_000;
 /// How many lines a host is shown at once; the rest comes by pages, so that a flood does not bury the host.
 pub const PAGE: usize = 200;
 
-/// How many marks are remembered in one session.
-const MAX_REMEMBERED: usize = 20_000;
-
-/// How many marks one person has at most.
-const MARKS: usize = 4;
+/// How many marks of each kind are remembered in one session: a flood of what is thrown away with a cookie leaves room for
+/// what is not.
+const MAX_REMEMBERED: usize = 10_000;
 
 /// Denials after which a knock is held apart as suspected.
 const SUSPECTED: u32 = 2;
@@ -50,10 +48,49 @@ pub struct Knock {
 /// What an identity is known again by, as far as that goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Mark {
-    Actor(ActorId),
+    Account(ActorId),
+    Guest(ActorId),
     Device(DeviceId),
     Link(LinkId),
     Network(NetworkId),
+}
+
+/// The marks of one kind. With too many, those give way whom nobody denied, the oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Memories {
+    of: BTreeMap<Mark, Memory>,
+    /// Those whom nobody denied, in the order in which they came.
+    harmless: BTreeSet<(Timestamp, Mark)>,
+}
+
+impl Memories {
+    fn see(&mut self, mark: Mark, now: Timestamp) {
+        if self.of.contains_key(&mark) || !self.has_room() {
+            return;
+        }
+        let memory = Memory {
+            first_seen: now,
+            denied: 0,
+        };
+        self.of.insert(mark, memory);
+        self.harmless.insert((now, mark));
+    }
+
+    fn deny(&mut self, mark: Mark, now: Timestamp) {
+        self.see(mark, now);
+        if let Some(memory) = self.of.get_mut(&mark) {
+            self.harmless.remove(&(memory.first_seen, mark));
+            memory.denied = memory.denied.saturating_add(1);
+        }
+    }
+
+    fn has_room(&mut self) -> bool {
+        if self.of.len() < MAX_REMEMBERED {
+            return true;
+        }
+        let oldest = self.harmless.pop_first();
+        oldest.is_some_and(|(_, mark)| self.of.remove(&mark).is_some())
+    }
 }
 
 /// What is remembered of a mark.
@@ -70,7 +107,7 @@ pub struct Lobby {
     order: BTreeSet<(Timestamp, KnockId)>,
     actors: BTreeSet<(ActorId, KnockId)>,
     suspected: BTreeSet<KnockId>,
-    remembered: BTreeMap<Mark, Memory>,
+    remembered: [Memories; 5],
 }
 
 impl Lobby {
@@ -79,16 +116,9 @@ impl Lobby {
         if self.waiting.len() >= MAX_WAITING {
             return Err(ErrorCode::CannotJoin);
         }
-        if self.remembered.len() + MARKS > MAX_REMEMBERED {
-            // A flood of newcomers must not make the lobby forget whom it turned away.
-            self.remembered.retain(|_, memory| memory.denied > 0);
-        }
         for mark in marks(&knock.who) {
-            if self.remembered.len() < MAX_REMEMBERED {
-                self.remembered.entry(mark).or_insert(Memory {
-                    first_seen: knock.since,
-                    denied: 0,
-                });
+            if let Some(memories) = self.remembered.get_mut(mark.kind()) {
+                memories.see(mark, knock.since);
             }
         }
         if self.denials(&knock.who) >= SUSPECTED {
@@ -136,8 +166,8 @@ impl Lobby {
     pub fn deny(&mut self, id: KnockId) -> Result<Knock, ErrorCode> {
         let knock = self.withdraw(id).ok_or(ErrorCode::NotFound)?;
         for mark in marks(&knock.who) {
-            if let Some(memory) = self.remembered.get_mut(&mark) {
-                memory.denied = memory.denied.saturating_add(1);
+            if let Some(memories) = self.remembered.get_mut(mark.kind()) {
+                memories.deny(mark, knock.since);
             }
         }
         Ok(knock)
@@ -214,7 +244,7 @@ impl Lobby {
         similar_to: Option<String>,
         agreed_by: Option<String>,
     ) -> KnockView {
-        let first_seen = self.remembered.get(&Mark::Actor(knock.who.actor));
+        let first_seen = self.memory(identity(&knock.who));
         KnockView {
             knock: knock.id,
             version: knock.version,
@@ -234,8 +264,32 @@ impl Lobby {
 
     /// How often someone was denied in this session, by whatever mark they are known best.
     fn denials(&self, who: &Applicant) -> u32 {
-        let known = |mark| self.remembered.get(&mark).map(|memory| memory.denied);
+        let known = |mark| self.memory(mark).map(|memory| memory.denied);
         marks(who).filter_map(known).max().unwrap_or(0)
+    }
+
+    fn memory(&self, mark: Mark) -> Option<&Memory> {
+        self.remembered.get(mark.kind())?.of.get(&mark)
+    }
+}
+
+impl Mark {
+    /// Marks of one kind are remembered together.
+    const fn kind(self) -> usize {
+        match self {
+            Self::Account(_) => 0,
+            Self::Guest(_) => 1,
+            Self::Device(_) => 2,
+            Self::Link(_) => 3,
+            Self::Network(_) => 4,
+        }
+    }
+}
+
+fn identity(who: &Applicant) -> Mark {
+    match who.account {
+        Some(_) => Mark::Account(who.actor),
+        None => Mark::Guest(who.actor),
     }
 }
 
@@ -244,7 +298,7 @@ impl Lobby {
 fn marks(who: &Applicant) -> impl Iterator<Item = Mark> {
     let guest = who.account.is_none();
     [
-        Some(Mark::Actor(who.actor)),
+        Some(identity(who)),
         who.device.filter(|_| guest).map(Mark::Device),
         who.link.as_ref().map(|link| Mark::Link(link.id)),
         // Whoever came by a link was named by a host: the network says nothing more about them.
@@ -317,24 +371,44 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_newcomers_does_not_wash_away_whom_the_lobby_turned_away() {
-        let mut lobby = Lobby::default();
-        for _ in 0..2 {
-            lobby.knock(knock(1)).unwrap();
-            lobby.deny(knock(1).id).unwrap();
-        }
-        for number in 0..2 * MAX_REMEMBERED as u64 {
-            let mut id = [1; 16];
+    fn w08_a_flood_of_new_identities_makes_no_denial_forgotten_and_none_go_unremembered() {
+        let many = |number: u64| {
+            let mut id = [7; 16];
             id[..8].copy_from_slice(&number.to_be_bytes());
-            let mut passing = knock(9);
-            passing.id = KnockId::from_bytes(id);
-            passing.who.actor = GuestId::from_bytes(id).into();
-            lobby.knock(passing).unwrap();
-            lobby.withdraw(KnockId::from_bytes(id)).unwrap();
+            let who = Applicant {
+                device: Some(DeviceId::from_bytes(id)),
+                network: Some(NetworkId::from_bytes([3; 16])),
+                ..Applicant::guest(GuestId::from_bytes(id))
+            };
+            Knock {
+                id: KnockId::from_bytes(id),
+                who,
+                ..knock(1)
+            }
+        };
+        let troll = |number: u8| Knock {
+            who: Applicant::account(crate::ids::AccountId::from_bytes([9; 16])),
+            ..knock(number)
+        };
+        let mut lobby = Lobby::default();
+        lobby.knock(troll(1)).unwrap();
+        lobby.deny(troll(1).id).unwrap();
+        for number in 0..25_000 {
+            lobby.knock(many(number)).unwrap();
+            lobby.withdraw(many(number).id).unwrap();
         }
-        lobby.knock(knock(1)).unwrap();
+        lobby.knock(troll(2)).unwrap();
+        lobby.deny(troll(2).id).unwrap();
+        lobby.knock(troll(3)).unwrap();
         assert_eq!(lobby.suspected(), 1);
-        assert!(lobby.remembered.len() <= MAX_REMEMBERED);
+        for _ in 0..2 {
+            lobby.knock(many(99_999)).unwrap();
+            lobby.deny(many(99_999).id).unwrap();
+        }
+        lobby.knock(many(99_999)).unwrap();
+        assert_eq!(lobby.suspected(), 2);
+        let kept: usize = lobby.remembered.iter().map(|kind| kind.of.len()).sum();
+        assert!(kept <= 5 * MAX_REMEMBERED);
     }
 
     #[test]

@@ -12,14 +12,17 @@ use conclave_policy::facts::{
 use conclave_policy::levels::{Levels, OrgChoices, RoomChoices};
 use conclave_policy::permit::{Permit, PolicyVersion};
 use conclave_policy::roles::Role;
-use conclave_policy::settings::{LastHostLeaves, RemovedMayReturn, Settings, Start};
+use conclave_policy::settings::{
+    LastHostLeaves, RemovedMayReturn, Settings, SignIn, Start, WaitingRoom,
+};
 use conclave_policy::source::Source;
 
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, ActorId, KnockId, OrgId, ParticipantId, RoomId, SessionId};
 use crate::likeness::Likeness;
-use crate::rooms::control::Bar;
+use crate::rooms::control::{Bar, Marks};
 use crate::rooms::effect::Effect;
+use crate::rooms::floor::Taken;
 use crate::rooms::lobby::{Knock, Lobby, PAGE};
 use crate::rooms::person::{Applicant, Person, Presence};
 use crate::rooms::profile::Shown;
@@ -77,6 +80,11 @@ pub trait RoomAction: Action + Sized {
         Ok(facts)
     }
 
+    /// Whether what it is aimed at is there as the one who asks saw it, where that is no participant.
+    fn aim(&self, _room: &Room) -> Result<(), ErrorCode> {
+        Ok(())
+    }
+
     /// Changes the room.
     fn act(permit: Permit<Self>, room: &mut Room, now: Timestamp) -> Result<(), ErrorCode>;
 }
@@ -94,6 +102,11 @@ pub struct Room {
     pub(in crate::rooms) people: BTreeMap<ParticipantId, Person>,
     pub(in crate::rooms) lobby: Lobby,
     pub(in crate::rooms) shown: Shown,
+    pub(in crate::rooms) taken: Taken,
+    /// Whom a host put back into the waiting room and no host has admitted since.
+    pub(in crate::rooms) sent_back: BTreeSet<ActorId>,
+    /// By what those who were removed in this session are known again.
+    pub(in crate::rooms) removed: Vec<Marks>,
     pub(in crate::rooms) timers: Timers,
     pub(in crate::rooms) effects: VecDeque<Effect>,
     pub(in crate::rooms) started: Option<Timestamp>,
@@ -118,6 +131,9 @@ impl Room {
             people: BTreeMap::new(),
             lobby: Lobby::default(),
             shown: Shown::default(),
+            taken: Taken::default(),
+            sent_back: BTreeSet::new(),
+            removed: Vec::new(),
             timers,
             effects: VecDeque::new(),
             started: None,
@@ -272,8 +288,16 @@ impl Room {
         self.locked
     }
 
-    /// The role that an applicant has in this room.
+    /// The role that an applicant has at the door. A host whom the owner put back comes to it like anyone.
     pub fn role_of(&self, who: &Applicant) -> Role {
+        match self.role_in(who) {
+            Role::Host if self.sent_back.contains(&who.actor) => Role::Attendee,
+            role => role,
+        }
+    }
+
+    /// The role that an applicant has in this room.
+    pub(in crate::rooms) fn role_in(&self, who: &Applicant) -> Role {
         match who.account {
             Some(account) if account == self.charter.owner => Role::Owner,
             Some(account) => self
@@ -303,6 +327,9 @@ impl Room {
     pub(in crate::rooms) fn kept_out(&self, who: &Applicant) -> Option<ErrorCode> {
         if self.barred(who) == Barred::Yes {
             Some(ErrorCode::Removed)
+        } else if !who.signed_in() && self.charter.settings.sign_in() == SignIn::Required {
+            // Guests may have been shut out since they knocked.
+            Some(ErrorCode::Denied)
         } else if self.live(who.actor) >= self.charter.settings.sessions_per_identity().count() {
             Some(ErrorCode::AlreadyHere)
         } else {
@@ -312,10 +339,17 @@ impl Room {
 
     /// What is true of an applicant who stands before the door.
     pub fn facts_outside(&self, who: &Applicant) -> Facts {
-        self.facts_of_room()
+        let facts = self
+            .facts_of_room()
             .with(Standing::Outside)
             .with(who.password)
-            .with(self.barred(who))
+            .with(self.barred(who));
+        // Whoever was put back waits, whatever the door lets others do, until a host has admitted them.
+        if self.sent_back.contains(&who.actor) {
+            facts.with(WaitingRoom::Everyone)
+        } else {
+            facts
+        }
     }
 
     /// What is true of a participant, whatever they want to do.
@@ -410,7 +444,8 @@ impl Room {
 
     fn barred(&self, who: &Applicant) -> Barred {
         let may_return = self.charter.settings.removed_may_return() == RemovedMayReturn::Yes;
-        let removed = self.charter.barred.contains(&who.actor) && !may_return;
+        let removed = self.charter.barred.contains(&who.actor) || self.was_removed(who);
+        let removed = removed && !may_return;
         if removed || self.charter.bars.iter().any(|bar| bar.keeps_out(who)) {
             Barred::Yes
         } else {
@@ -437,7 +472,12 @@ impl Room {
         }
         self.shown.keep(&who, role);
         let role = self.inside(&who, role);
-        self.people.insert(id, Person::new(id, who, role));
+        let floor = self.taken.floor(who.actor);
+        let person = Person {
+            floor,
+            ..Person::new(id, who, role)
+        };
+        self.people.insert(id, person);
         if self.started.is_none() {
             self.started = Some(now);
             self.time_lock(now);

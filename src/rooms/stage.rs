@@ -59,7 +59,7 @@ impl Room {
         let moved: Vec<_> = self
             .people
             .values()
-            .map(|person| (person, self.inside(&person.who, self.role_of(&person.who))))
+            .map(|person| (person, self.inside(&person.who, self.role_in(&person.who))))
             .filter(|(person, role)| person.role != *role)
             .map(|(person, role)| (person.id, role))
             .collect();
@@ -94,7 +94,7 @@ impl RoomAction for SetRole {
     }
 
     fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
-        let by = room.name_of(permit.actor());
+        let (by, taker) = (room.name_of(permit.actor()), permit.actor());
         let SetRole { participant, role } = permit.into_action();
         let person = room.people.get(&participant).ok_or(ErrorCode::NotFound)?;
         let (actor, account) = (person.who.actor, person.who.account);
@@ -105,6 +105,14 @@ impl RoomAction for SetRole {
             (None, _) => return Err(ErrorCode::NotAllowed),
             (Some(_), role) => role,
         };
+        if let Some(account) = account
+            && room.charter.appointed.get(&account) == Some(&Role::Host)
+            && role != Role::Host
+        {
+            // What was kept for the times to come ends too, and with it what a host may do from outside.
+            room.effects
+                .push_back(Effect::TakeRole { account, by: taker });
+        }
         match (account, role) {
             (Some(account), Role::Observer) => {
                 room.charter.appointed.remove(&account);

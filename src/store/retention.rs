@@ -8,7 +8,7 @@ use sqlx::SqliteConnection;
 
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{OrgId, RoomId};
-use crate::store::chat::{ChatAttendance, ChatSession, attend, millis};
+use crate::store::chat::{ChatAttendance, ChatSession, attend, millis, signed};
 use crate::store::database::Store;
 use crate::store::error::StoreError;
 use crate::store::row;
@@ -125,6 +125,16 @@ impl Change for End {
             return Ok(());
         }
         if self.keep.is_some() {
+            // A number may have been given that no message was stored under: nobody's time may reach into the next session.
+            let given = self.attendances.iter().filter_map(|time| time.last).max();
+            if let Some(given) = given {
+                sqlx::query("UPDATE chat_numbers SET last = $3 WHERE org_id = $1 AND room_id = $2 AND last < $3")
+                    .bind(org.as_bytes().as_slice())
+                    .bind(room.as_bytes().as_slice())
+                    .bind(signed(given))
+                    .execute(&mut *on)
+                    .await?;
+            }
             attend(on, self.of, &self.attendances).await?;
         }
         close_attendances(on, self.of).await
@@ -258,6 +268,18 @@ mod tests {
     use crate::store::settings::tests::permits;
 
     const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+    #[tokio::test]
+    async fn c01_a_number_without_a_message_opens_nothing_of_the_next_session() {
+        let (_folder, store) = store().await;
+        let (_, room) = room_of(&store, 1, 2).await;
+        let of = session(&store, room, 1);
+        store.add_chat(message(of, 1, "hello")).await.unwrap();
+        // Three more numbers were given, and no message was stored under them.
+        let was_in = vec![attendance(5, 1, Some(4))];
+        store.end_chat(of, NOW, Some(MONTH), was_in).await.unwrap();
+        assert_eq!(store.last_chat_number(store.org(), room).await, Ok(4));
+    }
 
     #[tokio::test]
     async fn a_long_chat_is_wiped_in_pieces_and_entirely() {

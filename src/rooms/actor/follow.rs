@@ -137,6 +137,12 @@ impl RoomActor {
                     bar.await.is_ok() && removal.await.is_ok()
                 }));
             }
+            Effect::TakeRole { account, by } => {
+                let (org, at) = (self.room.charter().org, self.means.clock.now());
+                let taken = self.means.store.set_role(org, room, account, None, by, at);
+                self.saves
+                    .push(Box::pin(async move { taken.await.is_ok() }));
+            }
             Effect::SaveOwner { owner, former, by } => {
                 let (org, at) = (self.room.charter().org, self.means.clock.now());
                 let saved = self

@@ -1,11 +1,13 @@
 //! What hosts ask for that concerns many at once, or that needs more than its permit: each person it is about has a
 //! permit and a row of their own, and the answer comes when all of them are durable.
 
+use std::collections::BTreeSet;
+
 use conclave_policy::actions as act;
 use conclave_policy::actions::ActionKind;
 use conclave_policy::facts::Target;
 
-use super::{Act, Done, RoomActor, all, durable};
+use super::{Act, Done, RoomActor, Waited, all, durable};
 use crate::auth::name::tidy;
 use crate::bounded::Text;
 use crate::guard::Audit;
@@ -18,6 +20,8 @@ use crate::rooms::view::BarView;
 
 /// The longest text for those who wait, in characters.
 const WORD: usize = 200;
+/// Rows that one request has under way at a time.
+const ROWS_AT_ONCE: usize = 256;
 
 impl RoomActor {
     pub(super) fn on_mute_all(&mut self, by: ParticipantId, id: u32, except: &[ParticipantId]) {
@@ -61,14 +65,62 @@ impl RoomActor {
 
     pub(super) fn on_deny_all(&mut self, by: ParticipantId, id: u32) {
         let everyone: Vec<_> = self.room.lobby().in_order().map(|knock| knock.id).collect();
-        self.on_deny_many(by, id, &everyone);
+        if everyone.len() > ROWS_AT_ONCE {
+            self.deny_some(by, id, everyone, 0);
+        } else {
+            self.on_deny_many(by, id, &everyone);
+        }
+    }
+
+    /// Denies the first of many, and the others when those rows are durable: a flood of knocks is not to fill the one queue
+    /// in which the rows of all rooms wait.
+    fn deny_some(&mut self, by: ParticipantId, id: u32, mut first: Vec<KnockId>, before: u32) {
+        let rest = first.split_off(first.len().min(ROWS_AT_ONCE));
+        let mut rows = Vec::with_capacity(first.len());
+        for knock in first {
+            let now = self.means.clock.now();
+            match self.ask(by, act::Deny { knock }) {
+                Ok((permit, audit)) => {
+                    if self.room.apply(permit, now).is_ok() {
+                        rows.push(durable(audit));
+                    }
+                }
+                // Some went by themselves meanwhile.
+                Err(ErrorCode::NotFound) if self.room.person(by).is_some() => {}
+                Err(code) => return self.answer(by, id, Err(code)),
+            }
+        }
+        let count = before.saturating_add(u32::try_from(rows.len()).unwrap_or(u32::MAX));
+        if rest.is_empty() {
+            return self.answer_when(by, id, rows, Done::Counted { count });
+        }
+        self.waits.push(Box::pin(async move {
+            let stored = all(rows.into_iter()).await;
+            let act: Act = Box::new(move |actor: &mut Self| {
+                if stored {
+                    actor.deny_some(by, id, rest, count);
+                } else {
+                    actor.answer(by, id, Err(ErrorCode::Unavailable));
+                }
+                Ok(Done::Done {})
+            });
+            Waited::Grant {
+                by: None,
+                durable: true,
+                act,
+            }
+        }));
     }
 
     pub(super) fn on_admit_many(&mut self, by: ParticipantId, id: u32, knocks: Vec<Seen>) {
         let mut permits = Vec::new();
         let mut audits: Vec<Audit> = Vec::new();
         let mut refusal = None;
-        for Seen { knock, version } in knocks {
+        let knocks: BTreeSet<_> = knocks
+            .into_iter()
+            .map(|seen| (seen.knock, seen.version))
+            .collect();
+        for (knock, version) in knocks {
             match self.ask(by, act::Admit { knock, version }) {
                 Ok((permit, audit)) => {
                     permits.push(permit);

@@ -170,7 +170,18 @@ impl RoomActor {
         let person = self.room.person(by).ok_or(ErrorCode::NotFound)?;
         let charter = self.room.charter();
         let (guard, actor) = (&self.means.guard, person.who.actor);
-        let facts = match self.room.facts_inside(person, &action) {
+        let facts = self.room.facts_inside(person, &action).and_then(|facts| {
+            let may = guard
+                .snapshot()
+                .allows(action.kind(), person.role, &action.settle(facts));
+            // Whoever may not do it at all is told so first.
+            if may {
+                action.aim(&self.room).map(|()| facts)
+            } else {
+                Ok(facts)
+            }
+        });
+        let facts = match facts {
             Ok(facts) => facts,
             Err(code) => {
                 // About someone who is not here, be it by an identifier of another room. Without facts every action is

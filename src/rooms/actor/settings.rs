@@ -235,7 +235,13 @@ impl RoomActor {
     /// Reads what is stored: what changed between the reading of the room and its start was told to nobody.
     pub(super) async fn refresh(&mut self) {
         let charter = self.room.charter();
-        match self.means.store.levels(charter.org, charter.room).await {
+        let (org, room) = (charter.org, charter.room);
+        match self.means.store.room(org, room).await {
+            Ok(Some(stored)) => self.password = Some(stored.password),
+            Ok(None) => self.room.end(ErrorCode::Ended),
+            Err(_) => self.room.end(ErrorCode::Unavailable),
+        }
+        match self.means.store.levels(org, room).await {
             Ok(stored) => self.take(stored),
             // Nobody may come in on settings that may be older than what is stored.
             Err(_) => self.room.end(ErrorCode::Unavailable),

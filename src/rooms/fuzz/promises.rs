@@ -104,6 +104,7 @@ impl Life {
                 | Effect::TellModerators { .. }
                 | Effect::SaveBar { .. }
                 | Effect::SaveOwner { .. }
+                | Effect::TakeRole { .. }
                 | Effect::SettingChanged { .. }
                 | Effect::Changed => {}
             }

@@ -280,3 +280,111 @@ fn a_host_whom_the_owner_bars_is_out_at_once_like_anyone() {
     assert!(story.room.person(other).is_none());
     assert_eq!(story.enter(Story::signed_in(2)), Err(ErrorCode::CannotJoin));
 }
+
+#[test]
+fn h01_a_right_that_was_taken_stays_taken_through_the_door_and_in_other_tabs() {
+    let mut story = Story::with(SettingKey::WaitingRoom, "guests_only");
+    let owner = story.enter(Story::signed_in(OWNER)).unwrap();
+    let first = story.enter(Story::signed_in(2)).unwrap();
+    let tab = story.enter(Story::signed_in(2)).unwrap();
+    story.publish(tab, Source::Microphone).unwrap();
+    story.act(owner, act::Mute { participant: first }).unwrap();
+    assert!(!story.live(tab, Source::Microphone));
+    let refused = Err(ErrorCode::NotAllowed);
+    assert_eq!(story.publish(tab, Source::Microphone), refused);
+    for participant in [first, tab] {
+        story.act(participant, act::Leave { participant }).unwrap();
+    }
+    let again = story.enter(Story::signed_in(2)).unwrap();
+    assert_eq!(story.publish(again, Source::Microphone), refused);
+    assert_eq!(story.publish(again, Source::Camera), Ok(()));
+    let give = act::Grant {
+        participant: again,
+        source: Source::Microphone,
+    };
+    story.act(owner, give).unwrap();
+    story.publish(again, Source::Microphone).unwrap();
+}
+
+#[test]
+fn whoever_was_sent_back_comes_in_by_no_other_way_than_an_admission() {
+    let mut story = Story::with(SettingKey::WaitingRoom, "guests_only");
+    let owner = story.enter(Story::signed_in(OWNER)).unwrap();
+    let first = story.enter(Story::signed_in(2)).unwrap();
+    let tab = story.enter(Story::signed_in(2)).unwrap();
+    let knock = story.send_back(owner, first).unwrap();
+    assert!(story.room.person(tab).is_none());
+    // They hang up and come anew.
+    story.room.stop_waiting(knock);
+    let refused = Err(ErrorCode::CannotJoin);
+    assert_eq!(story.enter(Story::signed_in(2)), refused);
+    let again = story.admitted(owner, Story::signed_in(2));
+    story.act(again, act::Leave { participant: again }).unwrap();
+    assert!(story.enter(Story::signed_in(2)).is_ok());
+}
+
+#[test]
+fn a_host_whom_the_owner_sent_back_waits_and_hosts_again_when_admitted() {
+    let (mut story, owner, host) = Story::two();
+    let make = act::SetRole {
+        participant: host,
+        role: NewRole::Host,
+    };
+    story.act(owner, make).unwrap();
+    let knock = story.send_back(owner, host).unwrap();
+    story.room.stop_waiting(knock);
+    let refused = Err(ErrorCode::CannotJoin);
+    assert_eq!(story.enter(Story::signed_in(2)), refused);
+    let again = story.admitted(owner, Story::signed_in(2));
+    assert_eq!(story.room.person(again).unwrap().role, Role::Host);
+}
+
+#[test]
+fn h07_a_guest_who_was_removed_is_known_again_by_the_browser() {
+    let mut story = Story::with(SettingKey::SignIn, "guests_may_knock");
+    let owner = story.enter(Story::signed_in(OWNER)).unwrap();
+    let device = Some(DeviceId::from_bytes([8; 16]));
+    let marked = |number, device| Applicant {
+        device,
+        ..Story::guest(number)
+    };
+    let first = story.admitted(owner, marked(2, device));
+    let tab = story.admitted(owner, marked(3, device));
+    let waits = story.knock(marked(4, device)).unwrap();
+    story
+        .act(owner, act::Remove { participant: first })
+        .unwrap();
+    assert!(story.room.person(tab).is_none() && story.room.lobby().get(waits).is_none());
+    let refused = Err(ErrorCode::CannotJoin);
+    assert_eq!(story.knock(marked(5, device)), refused);
+    assert!(story.knock(marked(6, None)).is_ok());
+}
+
+#[test]
+fn no_guest_is_admitted_where_guests_were_shut_out_meanwhile() {
+    let mut story = Story::with(SettingKey::SignIn, "guests_may_knock");
+    let owner = story.enter(Story::signed_in(OWNER)).unwrap();
+    let knock = story.knock(Story::guest(2)).unwrap();
+    story
+        .room
+        .settings_changed(Settings::strictest(), story.now);
+    let admit = act::Admit { knock, version: 1 };
+    assert_eq!(story.act(owner, admit), Err(ErrorCode::Stale));
+    assert_eq!(story.room.people().count(), 1);
+}
+
+#[test]
+fn a_host_who_is_unmade_loses_what_was_kept_for_the_times_to_come() {
+    let (mut story, owner, other) = Story::two();
+    story
+        .act(owner, act::TransferOwnership { participant: other })
+        .unwrap();
+    story.effects();
+    let unmake = act::SetRole {
+        participant: owner,
+        role: NewRole::Attendee,
+    };
+    story.act(other, unmake).unwrap();
+    let of_owner = |effect: &Effect| matches!(effect, Effect::TakeRole { account: of, .. } if *of == account(OWNER));
+    assert!(story.effects().iter().any(of_owner));
+}
