@@ -97,6 +97,7 @@ const PURE: &[Pure] = &[
             "src/rooms/room.rs",
             "src/rooms/deeds.rs",
             "src/rooms/control.rs",
+            "src/rooms/waiting.rs",
             "src/rooms/levels.rs",
             "src/rooms/stage.rs",
             "src/rooms/lobby.rs",

@@ -23,6 +23,7 @@ pub mod standing;
 pub mod talk;
 pub mod timer;
 pub mod view;
+mod waiting;
 
 #[cfg(test)]
 mod story;
