@@ -301,3 +301,29 @@ async fn who_is_barred_stays_out_by_link_and_browser_until_it_is_taken_back() {
     assert_eq!(answer.status.as_u16(), 204);
     assert_eq!(again.closed().await, "signed_out");
 }
+
+#[tokio::test]
+async fn m04_requests_about_nobody_fill_no_queue_that_others_wait_in() {
+    let server = Server::start().await;
+    let owner = server.owner().await;
+    let room = server.room(&owner, "Board").await;
+    let other = server.room(&owner, "Other").await;
+    let (mut host, _) = server.enter(&owner, &room).await;
+    let (mut bystander, _) = server.enter(&owner, &other).await;
+    let nobody = |number: usize| format!("{}a", BASE32[number % 32].to_string().repeat(25));
+    let nobody: Vec<_> = (0..200).map(nobody).collect();
+    for _ in 0..90 {
+        host.send(json!({"type": "deny_many", "knocks": nobody}))
+            .await;
+    }
+    for locked in [true, false, true, false, true] {
+        bystander
+            .ok(json!({"type": "lock", "locked": locked}))
+            .await;
+    }
+}
+
+const BASE32: [char; 32] = [
+    'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's',
+    't', 'u', 'v', 'w', 'x', 'y', 'z', '2', '3', '4', '5', '6', '7',
+];
