@@ -343,8 +343,9 @@ impl Room {
             .with(Standing::Outside)
             .with(who.password)
             .with(self.barred(who));
-        // Whoever was put back waits, whatever the door lets others do, until a host has admitted them.
-        if self.sent_back.contains(&who.actor) {
+        // Where two hosts must agree, one alone does not open the door by relaxing it. And whoever was put back waits,
+        // whatever the door lets others do, until a host has admitted them.
+        if self.charter.two_hosts || self.sent_back.contains(&who.actor) {
             facts.with(WaitingRoom::Everyone)
         } else {
             facts

@@ -243,6 +243,16 @@ fn a_host_is_warned_of_a_name_that_passes_for_the_owners() {
 }
 
 #[test]
+fn where_two_must_agree_one_host_does_not_open_the_door_by_relaxing_it() {
+    let mut story = Story::with(SettingKey::WaitingRoom, "nobody");
+    story.enter(Story::signed_in(OWNER)).unwrap();
+    story.enter(Story::signed_in(2)).unwrap();
+    story.room.charter.two_hosts = true;
+    assert_eq!(story.enter(Story::signed_in(3)), Err(ErrorCode::CannotJoin));
+    story.knock(Story::signed_in(3)).unwrap();
+}
+
+#[test]
 fn a_word_reaches_those_who_wait_and_nobody_else_may_send_it() {
     let (mut story, owner, other) = Story::two();
     let knock = story.knock(Story::signed_in(5)).unwrap();
