@@ -75,10 +75,11 @@ pub struct Bar {
 impl Bar {
     /// Whether it keeps this one out. A browser bars guests only: an account is known by itself.
     pub fn keeps_out(&self, who: &Applicant) -> bool {
-        let link = who.link.as_ref().map(|link| link.id);
-        self.actor == who.actor
-            || self.link.is_some() && self.link == link
-            || who.account.is_none() && self.device.is_some() && self.device == who.device
+        let marks = Marks {
+            link: self.link,
+            device: self.device,
+        };
+        self.actor == who.actor || marks.are_of(who)
     }
 }
 
