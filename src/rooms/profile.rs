@@ -276,7 +276,7 @@ mod tests {
     use super::*;
     use crate::ids::{AccountId, KnockId, OrgId, PictureId, RoomId, SessionId};
     use crate::rooms::effect::Effect;
-    use crate::rooms::projection::Projection;
+    use crate::rooms::projection::{Lines, Projection};
     use crate::rooms::room::Charter;
 
     const ROOM: RoomId = RoomId::from_bytes([8; 16]);
@@ -576,7 +576,14 @@ mod tests {
         meeting.propose(grace, "Gracie").unwrap();
         let viewer = meeting.room.person(ada).unwrap();
         let changes = |seen: &mut Projection, meeting: &Meeting, viewer: &Person| {
-            seen.changes(&meeting.room, &meeting.rules, viewer, &BTreeMap::new())
+            let lines = Lines::of(&meeting.room, &meeting.rules);
+            seen.changes(
+                &meeting.room,
+                &meeting.rules,
+                viewer,
+                &lines,
+                &BTreeMap::new(),
+            )
         };
         assert_eq!(changes(&mut seen, &meeting, viewer), []);
         meeting.decide(owner, grace, 1, true).unwrap();

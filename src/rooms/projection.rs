@@ -2,6 +2,7 @@
 //! difference to what was told before. Pure; it holds only what was already shown.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use conclave_policy::actions::ActionKind;
 use conclave_policy::actions::{DecideProfile, Publish, SeeParticipant};
@@ -18,10 +19,22 @@ use crate::rooms::view::{
     SourceStates,
 };
 
+/// The line of everyone in the room, made once for all who look.
+#[derive(Clone, Debug, Default)]
+pub struct Lines(BTreeMap<ParticipantId, Arc<ParticipantView>>);
+
+impl Lines {
+    /// As they are now.
+    pub fn of(room: &Room, rules: &Snapshot) -> Self {
+        let line = |person: &Person| (person.id, Arc::new(line(room, rules, person)));
+        Self(room.people().map(line).collect())
+    }
+}
+
 /// What one participant has been shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Projection {
-    shown: BTreeMap<ParticipantId, ParticipantView>,
+    shown: BTreeMap<ParticipantId, Arc<ParticipantView>>,
     pending: BTreeMap<ParticipantId, PendingProfile>,
     count: Option<u32>,
     lobby: Option<LobbyCount>,
@@ -33,7 +46,7 @@ pub struct Projection {
 impl Projection {
     /// The whole room for someone who has just come in (or comes back), and remembers it as shown.
     pub fn whole(&mut self, room: &Room, rules: &Snapshot, viewer: &Person) -> RoomView {
-        self.shown = visible(room, rules, viewer);
+        self.shown = visible(room, rules, viewer, &Lines::of(room, rules));
         self.count = count(room, rules, viewer);
         self.lobby = lobby(room, rules, viewer);
         self.spotlight = room.spotlight().filter(|id| self.shows(*id));
@@ -45,7 +58,7 @@ impl Projection {
             title: room.charter().title.clone(),
             locked: room.locked(),
             you: viewer.id,
-            participants: self.shown.values().cloned().collect(),
+            participants: self.shown.values().map(|line| (**line).clone()).collect(),
             knocks: allowed(room, rules, viewer, ActionKind::SeeLobby).then(|| room.knock_views()),
             suspended: room.suspended(),
             spotlight: self.spotlight,
@@ -58,15 +71,16 @@ impl Projection {
         }
     }
 
-    /// What changed for this participant since the last call; `gone` says why those who left did.
+    /// What changed for this participant since the last call; `lines` are those of now, and `gone` says why those who left did.
     pub fn changes(
         &mut self,
         room: &Room,
         rules: &Snapshot,
         viewer: &Person,
+        lines: &Lines,
         gone: &BTreeMap<ParticipantId, LeaveReason>,
     ) -> Vec<Event> {
-        let now = visible(room, rules, viewer);
+        let now = visible(room, rules, viewer, lines);
         let mut events = Vec::new();
         for participant in self.shown.keys().filter(|shown| !now.contains_key(shown)) {
             let reason = gone.get(participant).copied().unwrap_or(LeaveReason::Left);
@@ -78,10 +92,10 @@ impl Projection {
         for (id, view) in &now {
             match self.shown.get(id) {
                 None => events.push(Event::ParticipantJoined {
-                    participant: view.clone(),
+                    participant: (**view).clone(),
                 }),
                 Some(shown) if shown != view => events.push(Event::ParticipantChanged {
-                    participant: view.clone(),
+                    participant: (**view).clone(),
                 }),
                 Some(_) => {}
             }
@@ -152,20 +166,15 @@ fn visible(
     room: &Room,
     rules: &Snapshot,
     viewer: &Person,
-) -> BTreeMap<ParticipantId, ParticipantView> {
+    lines: &Lines,
+) -> BTreeMap<ParticipantId, Arc<ParticipantView>> {
+    let own = room.facts_present(viewer);
     room.people()
         .filter(|person| {
-            room.facts_inside(
-                viewer,
-                &SeeParticipant {
-                    participant: person.id,
-                },
-            )
-            .is_ok_and(|facts| {
-                rules.allows(ActionKind::SeeParticipant, viewer.role, &seated(facts))
-            })
+            let facts = room.facts_about(own, viewer, person);
+            rules.allows(ActionKind::SeeParticipant, viewer.role, &facts)
         })
-        .map(|person| (person.id, line(room, rules, person)))
+        .filter_map(|person| Some((person.id, lines.0.get(&person.id)?.clone())))
         .collect()
 }
 

@@ -384,15 +384,19 @@ impl Room {
         let mut facts = self.facts_of(by);
         if let Some(target) = action.target() {
             let target = self.people.get(&target).ok_or(ErrorCode::NotFound)?;
-            facts = facts
-                .with(relation(by, target))
-                .with(TargetRole(target.role))
-                .with(self.subject(target));
+            facts = self.facts_about(facts, by, target);
             if let Some(source) = action.source() {
                 facts = facts.with(target.floor.right(source));
             }
         }
         action.facts(self, facts)
+    }
+
+    /// What is true of a participant, with what the other one is to them.
+    pub fn facts_about(&self, of: Facts, by: &Person, target: &Person) -> Facts {
+        of.with(relation(by, target))
+            .with(TargetRole(target.role))
+            .with(self.subject(target))
     }
 
     fn facts_of_room(&self) -> Facts {

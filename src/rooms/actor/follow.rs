@@ -8,6 +8,7 @@ use super::{Place, RoomActor};
 use crate::ids::{KnockId, ParticipantId};
 use crate::rooms::effect::Effect;
 use crate::rooms::outbound::ServerMessage;
+use crate::rooms::projection::Lines;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::view::{Event, LeaveReason};
 use crate::store::removals::Removal;
@@ -249,6 +250,7 @@ impl RoomActor {
     /// Tells everyone what changed in what they may see.
     fn project(&mut self) {
         let rules = self.means.guard.snapshot();
+        let lines = Lines::of(&self.room, &rules);
         let mut slow = Vec::new();
         for (id, seat) in &mut self.seats {
             let Some(person) = self.room.person(*id) else {
@@ -256,7 +258,7 @@ impl RoomActor {
             };
             for event in seat
                 .projection
-                .changes(&self.room, &rules, person, &self.gone)
+                .changes(&self.room, &rules, person, &lines, &self.gone)
             {
                 if !seat.tell(event) {
                     slow.push(*id);
