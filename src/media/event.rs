@@ -33,6 +33,15 @@ pub enum PeerEvent {
     },
     /// What each receive slot shows now: all of them, in the order of the offer.
     Slots(Vec<Slot>),
+    /// What the participant wants to see and its client cannot decode: all of it, each time it changes.
+    Undecodable(Vec<(ParticipantId, Source)>),
+    /// Which encodings of one of the participant's own sources anybody wants now.
+    Layers {
+        /// Which source.
+        source: Source,
+        /// Every encoding, the smallest first.
+        wanted: Vec<Encoding>,
+    },
     /// Who speaks now, the loudest first.
     Speaking(Vec<ParticipantId>),
 }
@@ -67,6 +76,24 @@ pub struct Slot {
     pub source: Option<Source>,
 }
 
+/// One encoding of a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoding {
+    /// Its name in the offer; none if there is one encoding only.
+    pub rid: Option<String>,
+    /// Whether anybody wants it.
+    pub active: bool,
+}
+
+/// The most that a participant wants to receive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Receive {
+    /// The height of a picture, in pixels.
+    pub max_height: Option<u16>,
+    /// All pictures together, in bits per second.
+    pub max_bitrate: Option<u32>,
+}
+
 /// One thing that a participant wants to see. What is not wanted is not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct View {
@@ -78,6 +105,8 @@ pub struct View {
     pub width: u16,
     /// How high it is shown, in pixels.
     pub height: u16,
+    /// A host put them before all others.
+    pub spotlight: bool,
 }
 
 /// The packets of one source.

@@ -11,7 +11,7 @@ use conclave_policy::source::Source;
 use crate::media::answer::Local;
 use crate::media::arrivals::Arrivals;
 use crate::media::dtls::Session;
-use crate::media::event::{PeerKey, Slot, View};
+use crate::media::event::{PeerKey, Receive, Slot, View};
 use crate::media::ice::Agent;
 use crate::media::loudness::Loudness;
 use crate::media::offer::{Description, Kind};
@@ -89,6 +89,8 @@ pub(crate) struct Peer {
     pub(crate) watch: Option<Permit<Watch>>,
     publications: [Publication; Source::ALL.len()],
     pub(crate) views: Vec<View>,
+    /// What the participant wants to receive at most.
+    pub(crate) most: Receive,
     pub(crate) slots: Vec<OutSlot>,
     pub(crate) slots_changed: bool,
     /// What the receiver said that it can receive, in bits per second; for the choice of layers.
@@ -139,6 +141,7 @@ impl Peer {
             watch: None,
             publications: Default::default(),
             views: Vec::new(),
+            most: Receive::default(),
             slots,
             slots_changed: false,
             bandwidth: None,
@@ -169,6 +172,7 @@ impl Peer {
     pub(crate) fn inherit(&mut self, older: &mut Self) {
         self.watch = older.watch.take();
         self.views = std::mem::take(&mut older.views);
+        self.most = older.most;
         for source in Source::ALL {
             let before = older.publication_mut(source);
             let (permit, counts) = (

@@ -13,7 +13,7 @@ use conclave_policy::source::Source;
 
 use crate::media::counters::MediaCounters;
 use crate::media::dtls::{Identity, Step};
-use crate::media::event::{CloseReason, Cut, Gone, PeerEvent, PeerKey, SourceStats, View};
+use crate::media::event::{CloseReason, Cut, Gone, PeerEvent, PeerKey, Receive, SourceStats, View};
 use crate::media::ice::Ufrag;
 use crate::media::loudness::Loudness;
 use crate::media::outbox::{Outbox, Path};
@@ -199,17 +199,19 @@ impl Sfu {
         self.remove(key, CloseReason::Removed, now);
     }
 
-    /// What the participant looks at, the most wanted first.
+    /// What the participant looks at, the most wanted first, and how much they want to receive at most.
     pub fn view(
         &mut self,
         room: RoomId,
         participant: ParticipantId,
         mut wants: Vec<View>,
+        most: Receive,
         now: Instant,
     ) -> Result<(), Gone> {
         let key = self.find(room, participant).ok_or(Gone)?;
         wants.truncate(MOST_VIEWS);
-        self.peers.get_mut(key).ok_or(Gone)?.views = wants;
+        let peer = self.peers.get_mut(key).ok_or(Gone)?;
+        (peer.views, peer.most) = (wants, most);
         self.assign_video(key, now);
         Ok(())
     }

@@ -31,6 +31,10 @@ pub enum RoomRequest {
         /// At most as many as there are video slots in the offer; the rest is left out.
         #[cfg_attr(test, ts(as = "Vec<Look>"))]
         looks: Few<Look, 120>,
+        /// The most that the participant wants to receive; no bound of their own if left out.
+        #[serde(default)]
+        #[cfg_attr(test, ts(optional))]
+        receive: Option<Receive>,
     },
     /// Turn one of the participant's own sources on or off.
     Publish {
@@ -305,6 +309,21 @@ pub struct SectionSource {
     pub mid: Text<16>,
     /// The source that it is declared to carry; rules and names follow this declaration.
     pub source: Source,
+}
+
+/// The most that a participant wants to receive, to spare their line or their battery.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(deny_unknown_fields)]
+pub struct Receive {
+    /// No picture higher than this, in pixels, where the publisher also sends a smaller one.
+    #[serde(default)]
+    #[cfg_attr(test, ts(optional))]
+    pub max_height: Option<u16>,
+    /// All pictures together, in bits per second.
+    #[serde(default)]
+    #[cfg_attr(test, ts(optional))]
+    pub max_bitrate: Option<u32>,
 }
 
 /// One picture that the client shows.

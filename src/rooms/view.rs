@@ -497,6 +497,18 @@ pub enum Event {
         /// Every slot that carries something; slots left out are empty.
         slots: Vec<SlotView>,
     },
+    /// What the receiver asked to see and its client cannot decode: all of it, each time it changes.
+    Undecodable {
+        /// These stay without a slot.
+        sources: Vec<SourceView>,
+    },
+    /// Which encodings of one of the receiver's own sources anybody wants now: the others need not be sent.
+    Layers {
+        /// Which source.
+        source: Source,
+        /// Every encoding of the offer, the smallest first.
+        encodings: Vec<EncodingView>,
+    },
     /// Who speaks now, the loudest first.
     Speaking {
         /// Participants that the receiver may see.
@@ -553,6 +565,27 @@ pub struct SlotView {
     pub participant: ParticipantId,
     /// Which source.
     pub source: Source,
+}
+
+/// One source of one participant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct SourceView {
+    /// Whose.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub participant: ParticipantId,
+    /// Which source.
+    pub source: Source,
+}
+
+/// One encoding of a source that is sent in several sizes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct EncodingView {
+    /// Its name in the offer (`a=rid`); none if the source has one encoding only.
+    pub rid: Option<String>,
+    /// Whether anybody wants it.
+    pub active: bool,
 }
 
 /// State of a media transport.

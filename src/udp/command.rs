@@ -7,7 +7,7 @@ use conclave_policy::source::Source;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::media::answer::Local;
-use crate::media::event::{ConnectError, Cut, Gone, PeerEvent, SourceStats, View};
+use crate::media::event::{ConnectError, Cut, Gone, PeerEvent, Receive, SourceStats, View};
 use crate::media::offer::Description;
 
 /// One command. The answer is given when everything that it changed has been sent.
@@ -51,6 +51,7 @@ pub(crate) enum Command {
         room: RoomId,
         participant: ParticipantId,
         wants: Vec<View>,
+        most: Receive,
         reply: oneshot::Sender<Result<(), Gone>>,
     },
     Stats {

@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 
 use conclave_policy::ids::ParticipantId;
+use conclave_policy::source::Source;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::media::event::{CloseReason, PeerEvent, PeerKey, Slot};
+use crate::media::event::{CloseReason, Encoding, PeerEvent, PeerKey, Slot};
 
 /// The receivers of all transports.
 #[derive(Debug, Default)]
@@ -21,6 +22,9 @@ struct Outlet {
     sender: mpsc::Sender<PeerEvent>,
     connected: bool,
     slots: Option<Vec<Slot>>,
+    undecodable: Option<Vec<(ParticipantId, Source)>>,
+    /// Of each source.
+    layers: [Option<Vec<Encoding>>; Source::ALL.len()],
     speaking: Option<Vec<ParticipantId>>,
     closed: Option<CloseReason>,
 }
@@ -32,6 +36,8 @@ impl Outlets {
             sender,
             connected: false,
             slots: None,
+            undecodable: None,
+            layers: Default::default(),
             speaking: None,
             closed: None,
         };
@@ -43,12 +49,7 @@ impl Outlets {
         let Some(outlet) = self.outlets.get_mut(&key) else {
             return;
         };
-        match event {
-            PeerEvent::Connected => outlet.connected = true,
-            PeerEvent::Slots(slots) => outlet.slots = Some(slots),
-            PeerEvent::Speaking(speaking) => outlet.speaking = Some(speaking),
-            PeerEvent::Closed { reason } => outlet.closed = Some(reason),
-        }
+        outlet.put(event);
     }
 
     /// Hands over what can be taken. Returns the transports whose receiver is gone, for nobody answers for them any more;
@@ -91,7 +92,7 @@ impl Outlet {
                 Ok(()) if last => return State::Done,
                 Ok(()) => {}
                 Err(TrySendError::Full(event)) => {
-                    self.put_back(event);
+                    self.put(event);
                     return State::Waiting;
                 }
                 Err(TrySendError::Closed(_)) => return State::Gone,
@@ -104,19 +105,36 @@ impl Outlet {
         if std::mem::take(&mut self.connected) {
             return Some(PeerEvent::Connected);
         }
-        let slots = self.slots.take().map(PeerEvent::Slots);
-        let speaking = || self.speaking.take().map(PeerEvent::Speaking);
-        slots.or_else(speaking).or_else(|| {
-            self.closed
-                .take()
-                .map(|reason| PeerEvent::Closed { reason })
-        })
+        if let Some(slots) = self.slots.take() {
+            return Some(PeerEvent::Slots(slots));
+        }
+        if let Some(sources) = self.undecodable.take() {
+            return Some(PeerEvent::Undecodable(sources));
+        }
+        for (source, layers) in Source::ALL.into_iter().zip(&mut self.layers) {
+            if let Some(wanted) = layers.take() {
+                return Some(PeerEvent::Layers { source, wanted });
+            }
+        }
+        if let Some(speaking) = self.speaking.take() {
+            return Some(PeerEvent::Speaking(speaking));
+        }
+        let reason = self.closed.take()?;
+        Some(PeerEvent::Closed { reason })
     }
 
-    fn put_back(&mut self, event: PeerEvent) {
+    /// Keeps an event in the place of an older one of its kind.
+    fn put(&mut self, event: PeerEvent) {
         match event {
             PeerEvent::Connected => self.connected = true,
             PeerEvent::Slots(slots) => self.slots = Some(slots),
+            PeerEvent::Undecodable(sources) => self.undecodable = Some(sources),
+            PeerEvent::Layers { source, wanted } => {
+                let place = Source::ALL.into_iter().position(|known| known == source);
+                if let Some(layers) = place.and_then(|place| self.layers.get_mut(place)) {
+                    *layers = Some(wanted);
+                }
+            }
             PeerEvent::Speaking(speaking) => self.speaking = Some(speaking),
             PeerEvent::Closed { reason } => self.closed = Some(reason),
         }

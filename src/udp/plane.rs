@@ -14,7 +14,9 @@ use tokio::sync::{mpsc, oneshot};
 use crate::media::answer;
 use crate::media::counters::MediaCounters;
 use crate::media::dtls::Identity;
-use crate::media::event::{Answer, ConnectError, Cut, Gone, Offer, PeerEvent, SourceStats, View};
+use crate::media::event::{
+    Answer, ConnectError, Cut, Gone, Offer, PeerEvent, Receive, SourceStats, View,
+};
 use crate::media::offer;
 use crate::media::sfu::{Limits, Sfu};
 use crate::secret::RandomSource;
@@ -214,17 +216,19 @@ impl MediaPlane {
             .unwrap_or(());
     }
 
-    /// What the participant wants to see, the most wanted first; it replaces what was wanted before.
+    /// What the participant wants to see, the most wanted first, and how much at most; it replaces what was wanted before.
     pub async fn view(
         &self,
         room: RoomId,
         participant: ParticipantId,
         wants: Vec<View>,
+        most: Receive,
     ) -> Result<(), Gone> {
         self.ask(|reply| Command::View {
             room,
             participant,
             wants,
+            most,
             reply,
         })
         .await

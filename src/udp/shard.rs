@@ -256,9 +256,12 @@ impl Running {
                 room,
                 participant,
                 wants,
+                most,
                 reply,
             } => {
-                self.answer(reply, |sfu, now| sfu.view(room, participant, wants, now));
+                self.answer(reply, |sfu, now| {
+                    sfu.view(room, participant, wants, most, now)
+                });
             }
             Command::Stats { room, reply } => self.answer(reply, |sfu, _| sfu.stats(room)),
             Command::Stop => self.stop(),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use conclave::clock::{Clock, SystemClock};
-use conclave::media::event::{CloseReason, PeerEvent, View};
+use conclave::media::event::{CloseReason, PeerEvent, Receive, View};
 use conclave::media::sfu::Limits;
 use conclave::secret::SystemRandom;
 use conclave::udp::plane::{MediaPlane, MediaSettings, MediaThread};
@@ -80,10 +80,11 @@ fn media_flows_and_ends_over_real_sockets() {
         source: Camera,
         width: 640,
         height: 360,
+        spotlight: false,
     };
     stage
         .runtime
-        .block_on(plane.view(room(1), participant(2), vec![view]))
+        .block_on(plane.view(room(1), participant(2), vec![view], Receive::default()))
         .unwrap();
     for round in 0..20 {
         speaker.client.sound(Microphone, 20);

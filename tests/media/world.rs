@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use conclave::clock::{Clock, ManualClock};
 use conclave::media::answer;
 use conclave::media::dtls::Identity;
-use conclave::media::event::{ConnectError, Cut, PeerEvent, PeerKey, View};
+use conclave::media::event::{ConnectError, Cut, PeerEvent, PeerKey, Receive, View};
 use conclave::media::offer;
 use conclave::media::outbox::Path;
 use conclave::media::sfu::{Limits, Sfu};
@@ -208,12 +208,14 @@ impl World {
             source: *source,
             width: 640,
             height: 360,
+            spotlight: false,
         });
         self.sfu
             .view(
                 room(ROOM),
                 participant(self.members[place].who),
                 wants.collect(),
+                Receive::default(),
                 now,
             )
             .unwrap();

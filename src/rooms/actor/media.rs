@@ -8,11 +8,11 @@ use tokio::sync::mpsc;
 use super::{RoomActor, ToRoom};
 use crate::bounded::Text;
 use crate::ids::ParticipantId;
-use crate::media::event::{Offer, PeerEvent, View};
+use crate::media::event::{self, Offer, PeerEvent, View};
 use crate::rooms::outbound::Done;
 use crate::rooms::refusal::ErrorCode;
-use crate::rooms::request::{Look, SectionSource};
-use crate::rooms::view::{Event, MediaState, SlotView, SourceStatsView};
+use crate::rooms::request::{Look, Receive, SectionSource};
+use crate::rooms::view::{EncodingView, Event, MediaState, SlotView, SourceStatsView, SourceView};
 
 /// How many reports of one transport may wait for the room.
 const REPORTS: usize = 64;
@@ -95,10 +95,17 @@ impl RoomActor {
         sender
     }
 
-    pub(super) async fn on_view(&mut self, by: ParticipantId, id: u32, looks: Vec<Look>) {
+    pub(super) async fn on_view(
+        &mut self,
+        by: ParticipantId,
+        id: u32,
+        looks: Vec<Look>,
+        receive: Receive,
+    ) {
         let Some(seat) = self.seats.get(&by) else {
             return;
         };
+        let spotlight = self.room.spotlight();
         let wants = looks
             .into_iter()
             .filter(|look| matches!(look.source, Source::Camera | Source::Screen))
@@ -108,10 +115,15 @@ impl RoomActor {
                 source: look.source,
                 width: look.width,
                 height: look.height,
+                spotlight: spotlight == Some(look.participant),
             })
             .collect();
         let room = self.room.charter().room;
-        let outcome = match self.means.media.view(room, by, wants).await {
+        let most = event::Receive {
+            max_height: receive.max_height,
+            max_bitrate: receive.max_bitrate,
+        };
+        let outcome = match self.means.media.view(room, by, wants, most).await {
             Ok(()) => Ok(Done::Done {}),
             Err(_) => Err(ErrorCode::NotFound),
         };
@@ -175,6 +187,28 @@ impl RoomActor {
                     slots: slots.collect(),
                 }
             }
+            PeerEvent::Undecodable(sources) => {
+                let sources = sources
+                    .into_iter()
+                    .filter(|(owner, _)| seat.projection.shows(*owner))
+                    .map(|(participant, source)| SourceView {
+                        participant,
+                        source,
+                    });
+                Event::Undecodable {
+                    sources: sources.collect(),
+                }
+            }
+            PeerEvent::Layers { source, wanted } => Event::Layers {
+                source,
+                encodings: wanted
+                    .into_iter()
+                    .map(|encoding| EncodingView {
+                        rid: encoding.rid,
+                        active: encoding.active,
+                    })
+                    .collect(),
+            },
             PeerEvent::Speaking(speakers) => {
                 let participants = speakers
                     .into_iter()

@@ -20,7 +20,10 @@ impl RoomActor {
             RoomRequest::Offer { sdp, sources } => {
                 self.on_offer(by, id, sdp, sources.into_vec()).await
             }
-            RoomRequest::View { looks } => self.on_view(by, id, looks.into_vec()).await,
+            RoomRequest::View { looks, receive } => {
+                self.on_view(by, id, looks.into_vec(), receive.unwrap_or_default())
+                    .await;
+            }
             RoomRequest::Publish { source, on: true } => self.grant(
                 by,
                 id,

@@ -51,6 +51,8 @@ export function applyEvent(room: RoomView, event: RoomEvent): RoomView {
     case "done_to_you":
     case "asked":
     case "slots":
+    case "undecodable":
+    case "layers":
     case "speaking":
     case "media":
       return room;

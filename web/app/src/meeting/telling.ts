@@ -62,6 +62,8 @@ export function tell(meeting: Meeting, event: RoomEvent): void {
     case "participant_changed":
     case "count":
     case "slots":
+    case "undecodable":
+    case "layers":
     case "speaking":
     case "media":
       return;

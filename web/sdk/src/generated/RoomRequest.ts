@@ -2,6 +2,7 @@
 import type { Look } from "./Look";
 import type { Phrase } from "./Phrase";
 import type { Preset } from "./Preset";
+import type { Receive } from "./Receive";
 import type { Role } from "./Role";
 import type { SectionSource } from "./SectionSource";
 import type { Seen } from "./Seen";
@@ -22,7 +23,11 @@ sources: Array<SectionSource>, } | { "type": "view",
 /**
  * At most as many as there are video slots in the offer; the rest is left out.
  */
-looks: Array<Look>, } | { "type": "publish", 
+looks: Array<Look>, 
+/**
+ * The most that the participant wants to receive; no bound of their own if left out.
+ */
+receive?: Receive, } | { "type": "publish", 
 /**
  * Which.
  */
