@@ -72,6 +72,9 @@ pub struct Media {
     pub listen: Vec<SocketAddr>,
     /// Addresses told to clients. Empty: those of all interfaces, loopback too.
     pub announce: Vec<IpAddr>,
+    /// Hand the system several datagrams for one receiver at once (UDP segmentation offload). Where it cannot, the server notices
+    /// by itself.
+    pub segmentation: bool,
 }
 
 /// Load balancers in front of the server.
@@ -149,6 +152,7 @@ impl Default for Media {
         Self {
             listen: vec![SocketAddr::from(([0, 0, 0, 0], 8443))],
             announce: Vec::new(),
+            segmentation: true,
         }
     }
 }

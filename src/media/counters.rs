@@ -32,6 +32,8 @@ counters! {
     datagrams_received,
     /// Datagrams that were sent.
     datagrams_sent,
+    /// Calls that they were sent by: one takes several datagrams to the same receiver.
+    send_calls,
     /// Datagrams that could not be sent: the system's buffer was full, or our own.
     datagrams_unsent,
     /// Datagrams that are of none of the protocols.

@@ -7,13 +7,13 @@ use conclave_policy::source::Source;
 
 use crate::media::answer::CNAME;
 use crate::media::event::PeerKey;
+use crate::media::history::{History, MOST_PENDING, Place};
 use crate::media::offer::Kind;
-use crate::media::peer::{Edge, Refused};
+use crate::media::peer::{Edge, Publication, Refused};
 use crate::media::rtcp::{Compound, Report, reports};
 use crate::media::sfu::Sfu;
 use crate::media::slot::{OutSlot, Outcome};
 use crate::media::srtp::Opened;
-use crate::media::stream::Packet;
 
 /// A publisher is asked for a key frame at most this often.
 const KEY_FRAMES: Duration = Duration::from_secs(1);
@@ -21,9 +21,11 @@ const KEY_FRAMES: Duration = Duration::from_secs(1);
 const MOST_LOST: usize = 128;
 /// Parts looked at in one datagram of reports.
 const MOST_REPORTS: usize = 32;
+/// Datagrams that may wait to be composed, about: some milliseconds of work, in which no command takes effect.
+const MOST_WORK: usize = 4096;
 
 impl Sfu {
-    /// An authenticated packet came.
+    /// An authenticated packet came. It is judged, kept, and waits for [`Sfu::flush`].
     pub(crate) fn take_packet(
         &mut self,
         key: PeerKey,
@@ -62,17 +64,36 @@ impl Sfu {
             self.counters.dropped_no_edge += 1;
             return;
         }
-        let edges = std::mem::take(&mut publication.edges);
-        let forwarded = self.forward(&edges, packet, now);
-        if let Some(peer) = self.peers.get_mut(key) {
-            let publication = peer.publication_mut(source);
-            publication.edges = edges;
-            publication.forwarded += forwarded;
+        let place = Place {
+            layer: packet.layer,
+            index: packet.index,
+        };
+        if publication.pending.push(place, now) {
+            self.pending.push_back((key, source));
         }
-        match Kind::of(source) {
-            Kind::Audio => self.counters.forwarded_audio += forwarded,
-            _ => self.counters.forwarded_video += forwarded,
+        self.work += publication.edges.len();
+        if publication.pending.places().len() >= MOST_PENDING {
+            self.work += MOST_WORK;
         }
+    }
+
+    /// Whether enough waits that [`Sfu::flush`] should be called before the next datagram is taken.
+    pub const fn is_due(&self) -> bool {
+        self.work >= MOST_WORK
+    }
+
+    /// Sends on what waits: source by source, to each receiver all that is for it, so that it leaves together. Says whether
+    /// there is more, for which the outbox has no room; then it is to be emptied and this called again. What was forbidden
+    /// since it came is not sent.
+    pub fn flush(&mut self, now: Instant) -> bool {
+        while let Some((key, source)) = self.pending.front().copied() {
+            if !self.forward(key, source, now) {
+                return true;
+            }
+            self.pending.pop_front();
+        }
+        self.work = 0;
+        false
     }
 
     /// A source goes on in another stream, whose numbers have nothing to do with those before.
@@ -110,20 +131,66 @@ impl Sfu {
         }
     }
 
-    /// Sends a packet along the edges of its source; says along how many.
-    fn forward(&mut self, edges: &[Edge], packet: &Packet<'_>, now: Instant) -> u64 {
+    /// Sends what waits of one source along its edges; `false` if the outbox is full before all are served.
+    fn forward(&mut self, key: PeerKey, source: Source, now: Instant) -> bool {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return true;
+        };
+        let publication = peer.publication_mut(source);
+        if publication.permit.is_none() {
+            publication.pending.clear();
+            return true;
+        }
+        // Taken out while the receivers are worked on, who stand beside the publisher in one table.
+        let Publication {
+            edges,
+            history,
+            pending,
+            ..
+        } = publication;
+        let edges = std::mem::take(edges);
+        let history = std::mem::take(history);
+        let mut pending = std::mem::take(pending);
         let mut sent = 0;
-        for edge in edges {
-            let Some(viewer) = self.peers.get_mut(edge.viewer) else {
-                continue;
-            };
-            let (Some(path), Some(secured)) = (viewer.agent.selected(), &mut viewer.secured) else {
-                continue;
-            };
-            let Some(slot) = viewer.slots.get_mut(edge.slot) else {
-                continue;
-            };
-            match slot.send(packet, &mut secured.sealer, path, &mut self.outbox, now) {
+        for edge in edges.iter().skip(pending.done) {
+            if self.outbox.is_full() {
+                break;
+            }
+            sent += self.serve(edge, &history, pending.places(), now);
+            pending.done += 1;
+        }
+        let all = pending.done >= edges.len();
+        if all {
+            pending.clear();
+        }
+        if let Some(peer) = self.peers.get_mut(key) {
+            let publication = peer.publication_mut(source);
+            publication.edges = edges;
+            publication.history = history;
+            publication.pending = pending;
+            publication.forwarded += sent;
+        }
+        match Kind::of(source) {
+            Kind::Audio => self.counters.forwarded_audio += sent,
+            _ => self.counters.forwarded_video += sent,
+        }
+        all
+    }
+
+    /// Sends packets along one edge; says how many.
+    fn serve(&mut self, edge: &Edge, history: &History, places: &[Place], now: Instant) -> u64 {
+        let Some(viewer) = self.peers.get_mut(edge.viewer) else {
+            return 0;
+        };
+        let (Some(path), Some(secured)) = (viewer.agent.selected(), &mut viewer.secured) else {
+            return 0;
+        };
+        let Some(slot) = viewer.slots.get_mut(edge.slot) else {
+            return 0;
+        };
+        let mut sent = 0;
+        for packet in places.iter().filter_map(|place| history.get(*place)) {
+            match slot.send(&packet, &mut secured.sealer, path, &mut self.outbox, now) {
                 Outcome::Sent => sent += 1,
                 Outcome::NotUsable => self.counters.dropped_not_usable += 1,
                 Outcome::Unsent => self.counters.datagrams_unsent += 1,
@@ -217,21 +284,20 @@ impl Sfu {
         let place = peer.slots.iter().position(|slot| slot.ssrc == media)?;
         let slot = peer.slots.get(place)?;
         let (feed, index) = (*slot.feed()?, slot.origin(sequence)?);
-        let publisher = self.peers.get_mut(feed.publisher)?;
-        publisher.publication(feed.source).permit.as_ref()?;
-        let kept = publisher.primary(feed.source)?.history.get(index)?;
-        self.scratch.clear();
-        self.scratch.extend_from_slice(kept.payload);
-        let packet = Packet {
-            payload: &self.scratch,
-            ..kept
-        };
-        let peer = self.peers.get_mut(viewer)?;
-        let (path, secured) = (peer.agent.selected()?, peer.secured.as_mut()?);
-        let slot = peer.slots.get_mut(place)?;
-        if slot.resend(&packet, &mut secured.sealer, path, &mut self.outbox, now) {
+        let publication = self.peers.get_mut(feed.publisher)?;
+        let publication = publication.publication_mut(feed.source);
+        publication.permit.as_ref()?;
+        let history = std::mem::take(&mut publication.history);
+        if let Some(packet) = history.get(Place { layer: 0, index })
+            && let Some(peer) = self.peers.get_mut(viewer)
+            && let (Some(path), Some(secured)) = (peer.agent.selected(), &mut peer.secured)
+            && let Some(slot) = peer.slots.get_mut(place)
+            && slot.resend(&packet, &mut secured.sealer, path, &mut self.outbox, now)
+        {
             self.counters.repaired += 1;
         }
+        let publisher = self.peers.get_mut(feed.publisher)?;
+        publisher.publication_mut(feed.source).history = history;
         Some(())
     }
 

@@ -160,6 +160,7 @@ pub fn fuzz_demux(bytes: &[u8]) {
         clock.advance(Duration::from_millis(u64::from(origin)));
         sfu.advance(clock.instant());
         sfu.settle();
+        assert!(!sfu.flush(clock.instant()));
         assert!(
             sfu.outbox().iter().all(|sent| sent.path == home),
             "an answer to an address that proved nothing"

@@ -16,6 +16,7 @@ pub mod event;
 pub(crate) mod forward;
 #[doc(hidden)]
 pub mod fuzz;
+pub(crate) mod history;
 pub(crate) mod ice;
 pub(crate) mod loudness;
 pub mod offer;

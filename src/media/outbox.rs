@@ -1,13 +1,18 @@
-//! Datagrams on their way out: one buffer and a list of places in it, so that the shell can send those to one address
-//! together. Bounded; what does not fit is not sent.
+//! Datagrams on their way out: one buffer and a list of runs in it. A run is what goes to one address in a row and may leave by
+//! one call: datagrams of one size, of which the last may be shorter. Bounded; what does not fit is not sent.
 
 use std::net::SocketAddr;
-use std::ops::Range;
 
-/// Datagrams held at most: those of one input (one packet to a thousand receivers) are sent before the next is read.
+/// Datagrams held at most. Forwarding stops far earlier; this is for answers and reports beside it.
 const MOST: usize = 4096;
 /// Bytes held at most.
 const MOST_BYTES: usize = 4096 * 1500;
+/// With so many bytes it is time to send: they are still in the processor's cache then.
+const FULL: usize = 128 * 1024;
+/// Bytes of a run: a UDP payload, which is what the system cuts into datagrams.
+const MOST_RUN: usize = 65_000;
+/// Datagrams of a run, as the system takes them in one call.
+const MOST_SEGMENTS: usize = 64;
 
 /// One of our sockets, and an address as that socket sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,11 +32,40 @@ pub struct Transmit<'a> {
     pub bytes: &'a [u8],
 }
 
+/// Datagrams to be sent to one address, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run<'a> {
+    /// From where to where.
+    pub path: Path,
+    /// All of them.
+    pub bytes: &'a [u8],
+    /// Bytes of each; the last may have fewer.
+    pub size: usize,
+}
+
+impl<'a> Run<'a> {
+    /// Every datagram.
+    pub fn datagrams(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a> {
+        self.bytes.chunks(self.size.max(1))
+    }
+}
+
 /// What is to be sent, in order.
 #[derive(Debug, Default)]
 pub struct Outbox {
     bytes: Vec<u8>,
-    sends: Vec<(Path, Range<usize>)>,
+    runs: Vec<Place>,
+    count: usize,
+}
+
+#[derive(Debug)]
+struct Place {
+    path: Path,
+    start: usize,
+    end: usize,
+    size: usize,
+    /// How many more datagrams may follow.
+    left: usize,
 }
 
 impl Outbox {
@@ -43,41 +77,76 @@ impl Outbox {
         write: impl FnOnce(&mut Vec<u8>, usize) -> bool,
     ) -> bool {
         let start = self.bytes.len();
-        if self.sends.len() >= MOST || start >= MOST_BYTES {
+        if self.count >= MOST || start >= MOST_BYTES {
             return false;
         }
         if !write(&mut self.bytes, start) {
             self.bytes.truncate(start);
             return false;
         }
-        self.sends.push((path, start..self.bytes.len()));
+        let end = self.bytes.len();
+        let length = end - start;
+        self.count += 1;
+        if let Some(run) = self.runs.last_mut()
+            && run.left > 0
+            && length <= run.size
+            && end - run.start <= MOST_RUN
+            && run.path == path
+        {
+            run.end = end;
+            // Only the last one may be shorter.
+            run.left = if length == run.size { run.left - 1 } else { 0 };
+        } else {
+            self.runs.push(Place {
+                path,
+                start,
+                end,
+                size: length,
+                left: MOST_SEGMENTS - 1,
+            });
+        }
         true
     }
 
-    /// Every datagram, in order.
-    pub fn iter(&self) -> impl Iterator<Item = Transmit<'_>> {
-        self.sends.iter().filter_map(|(path, range)| {
-            Some(Transmit {
-                path: *path,
-                bytes: self.bytes.get(range.clone())?,
+    /// Every run, in order.
+    pub fn runs(&self) -> impl Iterator<Item = Run<'_>> {
+        self.runs.iter().filter_map(|run| {
+            Some(Run {
+                path: run.path,
+                bytes: self.bytes.get(run.start..run.end)?,
+                size: run.size,
             })
         })
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.sends.len()
+    /// Every datagram, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Transmit<'_>> {
+        self.runs().flat_map(|run| {
+            let path = run.path;
+            run.datagrams().map(move |bytes| Transmit { path, bytes })
+        })
+    }
+
+    /// How many datagrams there are.
+    pub const fn len(&self) -> usize {
+        self.count
     }
 
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.sends.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Whether it should be sent before more is written.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.bytes.len() >= FULL
     }
 
     /// Forgets them; they are sent.
     pub fn clear(&mut self) {
         self.bytes.clear();
-        self.sends.clear();
+        self.runs.clear();
+        self.count = 0;
     }
 }
 
@@ -85,11 +154,18 @@ impl Outbox {
 mod tests {
     use super::*;
 
-    fn path() -> Path {
+    fn path(port: u16) -> Path {
         Path {
             socket: 0,
-            remote: "127.0.0.1:9".parse().unwrap(),
+            remote: SocketAddr::from(([127, 0, 0, 1], port)),
         }
+    }
+
+    fn put(outbox: &mut Outbox, port: u16, length: usize) -> bool {
+        outbox.write(path(port), |bytes, start| {
+            bytes.resize(start + length, 7);
+            true
+        })
     }
 
     #[test]
@@ -101,9 +177,9 @@ mod tests {
                 send
             }
         };
-        assert!(outbox.write(path(), write(true)));
-        assert!(!outbox.write(path(), write(false)));
-        assert!(outbox.write(path(), write(true)));
+        assert!(outbox.write(path(9), write(true)));
+        assert!(!outbox.write(path(9), write(false)));
+        assert!(outbox.write(path(9), write(true)));
         assert_eq!(
             outbox.iter().map(|t| t.bytes).collect::<Vec<_>>(),
             [b"abc", b"abc"]
@@ -113,14 +189,61 @@ mod tests {
     #[test]
     fn it_never_holds_more_than_its_bound() {
         let mut outbox = Outbox::default();
-        let sent = (0..MOST * 2)
-            .filter(|_| {
-                outbox.write(path(), |bytes, _| {
-                    bytes.push(0);
-                    true
-                })
-            })
-            .count();
-        assert_eq!(sent, MOST);
+        let sent = (0..MOST * 2).filter(|_| put(&mut outbox, 9, 1)).count();
+        assert_eq!((sent, outbox.len()), (MOST, MOST));
+    }
+
+    #[test]
+    fn a_run_is_one_address_and_one_size_but_for_its_last() {
+        let mut outbox = Outbox::default();
+        let sent = [
+            (1, 100),
+            (1, 100),
+            (1, 40),
+            (1, 40),
+            (2, 40),
+            (1, 100),
+            (1, 101),
+        ];
+        for (port, length) in sent {
+            put(&mut outbox, port, length);
+        }
+        let runs: Vec<_> = outbox
+            .runs()
+            .map(|run| (run.path.remote.port(), run.bytes.len(), run.size))
+            .collect();
+        assert_eq!(
+            runs,
+            [
+                (1, 240, 100),
+                (1, 40, 40),
+                (2, 40, 40),
+                (1, 100, 100),
+                (1, 101, 101)
+            ]
+        );
+        let datagrams: Vec<_> = outbox
+            .iter()
+            .map(|sent| (sent.path.remote.port(), sent.bytes.len()))
+            .collect();
+        assert_eq!(datagrams, sent);
+    }
+
+    #[test]
+    fn a_run_is_no_longer_than_the_system_takes() {
+        let mut outbox = Outbox::default();
+        for _ in 0..200 {
+            put(&mut outbox, 1, 1200);
+            put(&mut outbox, 1, 1200);
+        }
+        for _ in 0..200 {
+            put(&mut outbox, 2, 50);
+        }
+        assert!(
+            outbox
+                .runs()
+                .all(|run| run.bytes.len() <= MOST_RUN && run.datagrams().len() <= MOST_SEGMENTS)
+        );
+        assert_eq!(outbox.iter().count(), 600);
     }
 }

@@ -12,6 +12,7 @@ use crate::media::answer::Local;
 use crate::media::arrivals::Arrivals;
 use crate::media::dtls::Session;
 use crate::media::event::{PeerKey, Receive, Slot, View};
+use crate::media::history::{History, Pending};
 use crate::media::ice::Agent;
 use crate::media::loudness::Loudness;
 use crate::media::offer::{Description, Kind};
@@ -37,6 +38,10 @@ pub(crate) struct Publication {
     pub(crate) permit: Option<Permit<Publish>>,
     /// Who receives it.
     pub(crate) edges: Vec<Edge>,
+    /// The last packets of all its layers.
+    pub(crate) history: History,
+    /// Which of them are still to be sent on.
+    pub(crate) pending: Pending,
     pub(crate) loudness: Loudness,
     pub(crate) bucket: Bucket,
     /// A receiver waits for a key frame.
@@ -206,8 +211,11 @@ impl Peer {
             .find(|stream| stream.source == source && !stream.repair)
     }
 
-    /// Forgets what is kept of a source for repairs.
-    pub(crate) fn flush(&mut self, source: Source) {
+    /// Forgets what is kept of a source, be it for repairs or not sent yet.
+    pub(crate) fn forget(&mut self, source: Source) {
+        let publication = self.publication_mut(source);
+        publication.history.clear();
+        publication.pending.clear();
         self.streams
             .iter_mut()
             .filter(|stream| stream.source == source)
@@ -241,10 +249,9 @@ impl Peer {
             return (Some(source), Err(Refused::OverRate));
         }
         let packet = self.unwrap(source, repair, opened, datagram, now);
-        if let (Ok(packet), Source::Camera | Source::Screen) = (&packet, source)
-            && let Some(stream) = self.primary(source)
-        {
-            stream.history.keep(packet);
+        if let Ok(packet) = &packet {
+            let history = &mut self.publication_mut(source).history;
+            history.keep(Kind::of(source), packet);
         }
         (Some(source), packet)
     }
@@ -290,6 +297,7 @@ impl Peer {
             return Err(Refused::Malformed);
         }
         Ok(Packet {
+            layer: 0,
             index,
             timestamp: opened.header.timestamp,
             marker: opened.header.marker,
@@ -339,6 +347,10 @@ impl Peer {
         self.streams
             .push(Stream::new(header.ssrc, source, repair, now));
         if !repair {
+            // The numbers of another stream mean other packets.
+            let publication = self.publication_mut(source);
+            publication.history.clear();
+            publication.pending.clear();
             self.begun = Some(source);
         }
         Some(self.streams.len() - 1)

@@ -70,8 +70,12 @@ pub struct Sfu {
     version: PolicyVersion,
     /// Handshakes under way.
     pub(crate) handshakes: usize,
-    /// Where packets are composed before they are sealed.
+    /// Where answers are composed.
     pub(crate) scratch: Vec<u8>,
+    /// Sources of which something waits to be sent on, in the order in which it came.
+    pub(crate) pending: VecDeque<(PeerKey, Source)>,
+    /// How many datagrams will come of that, about.
+    pub(crate) work: usize,
 }
 
 impl std::fmt::Debug for Sfu {
@@ -108,6 +112,8 @@ impl Sfu {
             version: PolicyVersion(0),
             handshakes: 0,
             scratch: Vec::new(),
+            pending: VecDeque::new(),
+            work: 0,
         }
     }
 
@@ -247,10 +253,11 @@ impl Sfu {
         &mut self.outbox
     }
 
-    /// How many datagrams of the outbox the system took, and how many it did not.
-    pub const fn count_sent(&mut self, sent: u64, unsent: u64) {
+    /// How many datagrams of the outbox the system took, how many it did not, and by how many calls.
+    pub const fn count_sent(&mut self, sent: u64, unsent: u64, calls: u64) {
         self.counters.datagrams_sent += sent;
         self.counters.datagrams_unsent += unsent;
+        self.counters.send_calls += calls;
     }
 
     /// The next event, and of which transport.
@@ -279,7 +286,7 @@ impl Sfu {
         let Some(peer) = self.peers.get_mut(key) else {
             return Cut::default();
         };
-        peer.flush(source);
+        peer.forget(source);
         let publication = peer.publication_mut(source);
         publication.permit = None;
         publication.loudness = Loudness::default();

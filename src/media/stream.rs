@@ -1,5 +1,5 @@
-//! One incoming stream, after authentication: what came and what is missing, its sender's clock, and the last packets for
-//! repairs. Everything in it is bounded.
+//! One incoming stream, after authentication: what came and what is missing, its sender's clock. Everything in it
+//! is bounded.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -10,8 +10,6 @@ use crate::media::offer::Kind;
 use crate::media::rtcp::ReceptionReport;
 use crate::media::vp8::Descriptor;
 
-/// Video packets kept for repairs: about a second at 4 Mbit/s.
-const HISTORY: usize = 512;
 /// Missing packets remembered; with more missing only a key frame helps.
 const MOST_MISSING: usize = 256;
 /// How old a missing packet is when it is asked for: at first it may be merely late, later the question or the repair was lost.
@@ -30,6 +28,8 @@ const SILENT: Duration = Duration::from_secs(2);
 /// A packet that is to be forwarded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Packet<'a> {
+    /// Which encoding of the source, the smallest first; 0 where there is one.
+    pub(crate) layer: u8,
     /// Rollover counter and sequence number in the publisher's stream.
     pub(crate) index: u64,
     /// Media time.
@@ -51,7 +51,6 @@ pub(crate) struct Stream {
     pub(crate) source: Source,
     /// It carries retransmissions of the source's other stream.
     pub(crate) repair: bool,
-    pub(crate) history: History,
     reception: Reception,
     missing: VecDeque<Missing>,
     newest: Option<u64>,
@@ -73,7 +72,6 @@ impl Stream {
             ssrc,
             source,
             repair,
-            history: History::default(),
             reception: Reception::new(Kind::of(source).clock()),
             missing: VecDeque::new(),
             newest: None,
@@ -157,9 +155,8 @@ impl Stream {
         .collect()
     }
 
-    /// Forgets payloads and open repairs, as a cut demands. What is sent until the source stands again is never asked for.
+    /// Forgets open repairs, as a cut demands. What is sent until the source stands again is never asked for.
     pub(crate) fn flush(&mut self) {
-        self.history.clear();
         self.missing.clear();
         self.newest = None;
     }
@@ -179,58 +176,6 @@ impl Stream {
     /// What to report to the sender.
     pub(crate) fn report(&mut self, now: Instant) -> Option<ReceptionReport> {
         self.reception.report(self.ssrc, now)
-    }
-}
-
-/// The last packets of a stream, for repairs.
-#[derive(Debug, Default)]
-pub(crate) struct History {
-    places: Vec<Kept>,
-}
-
-#[derive(Debug, Default)]
-struct Kept {
-    index: Option<u64>,
-    timestamp: u32,
-    marker: bool,
-    payload: Vec<u8>,
-}
-
-impl History {
-    /// Keeps a copy; the packet [`HISTORY`] numbers before gives way.
-    pub(crate) fn keep(&mut self, packet: &Packet<'_>) {
-        if self.places.is_empty() {
-            self.places.resize_with(HISTORY, Kept::default);
-        }
-        let place = usize::try_from(packet.index % HISTORY as u64).unwrap_or(0);
-        if let Some(kept) = self.places.get_mut(place) {
-            kept.index = Some(packet.index);
-            kept.timestamp = packet.timestamp;
-            kept.marker = packet.marker;
-            kept.payload.clear();
-            kept.payload.extend_from_slice(packet.payload);
-        }
-    }
-
-    /// The packet with this index, if it is still there.
-    pub(crate) fn get(&self, index: u64) -> Option<Packet<'_>> {
-        let place = usize::try_from(index % HISTORY as u64).ok()?;
-        let kept = self
-            .places
-            .get(place)
-            .filter(|kept| kept.index == Some(index))?;
-        Some(Packet {
-            index,
-            timestamp: kept.timestamp,
-            marker: kept.marker,
-            level: None,
-            descriptor: Descriptor::parse(&kept.payload),
-            payload: &kept.payload,
-        })
-    }
-
-    fn clear(&mut self) {
-        self.places = Vec::new();
     }
 }
 

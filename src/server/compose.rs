@@ -273,6 +273,7 @@ fn media_settings(config: &Config, address: SocketAddr) -> MediaSettings {
             .map(|ip| SocketAddr::new(*ip, 0))
             .collect(),
         limits: Default::default(),
+        segmentation: config.media.segmentation,
     }
 }
 

@@ -4,5 +4,6 @@
 pub(crate) mod command;
 pub(crate) mod outlet;
 pub mod plane;
+pub(crate) mod port;
 pub(crate) mod shard;
 pub(crate) mod socket;

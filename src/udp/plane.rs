@@ -36,6 +36,8 @@ pub struct MediaSettings {
     pub announce: Vec<SocketAddr>,
     /// Bounds of each shard.
     pub limits: Limits,
+    /// Send what goes to one receiver by one call, where the system can (UDP segmentation offload).
+    pub segmentation: bool,
 }
 
 /// Why the media plane does not start.
@@ -99,6 +101,7 @@ impl MediaPlane {
             sfu,
             commands: receiver,
             counters: Arc::clone(&counters),
+            segmentation: settings.segmentation,
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -1,4 +1,5 @@
-//! The loop of one shard: commands first, then datagrams, one after the other, then time. It owns its core alone.
+//! The loop of one shard: commands first, then datagrams, one after the other, then what follows from them, then time. It owns
+//! its core alone.
 
 use std::net::UdpSocket;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,22 +19,12 @@ use crate::media::outbox::Path;
 use crate::media::sfu::Sfu;
 use crate::udp::command::Command;
 use crate::udp::outlet::Outlets;
+use crate::udp::port::{Inbox, Port, Sent};
 
-/// The largest datagram read. Larger ones are cut short and then fail to authenticate.
-const LARGEST: usize = 2048;
-/// Datagrams read from one socket before the others have their turn.
-const TURN: usize = 64;
 /// How soon a full receiver of events is tried again.
 const RETRY: Duration = Duration::from_millis(20);
 /// The longest wait, for counters to be fresh and a missed wake-up not to matter.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
-
-/// One socket: read where the runtime waits for it, written directly.
-#[derive(Debug)]
-struct Port {
-    reader: tokio::net::UdpSocket,
-    writer: UdpSocket,
-}
 
 /// One shard and what it runs on.
 #[derive(Debug)]
@@ -41,6 +32,8 @@ pub(crate) struct Shard {
     pub(crate) sfu: Sfu,
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) counters: Arc<Mutex<MediaCounters>>,
+    /// Send what goes to one receiver by one call, where the system can.
+    pub(crate) segmentation: bool,
 }
 
 struct Running {
@@ -57,11 +50,10 @@ struct Running {
 impl Shard {
     /// Runs until it is told to stop or nobody can tell it anything any more.
     pub(crate) async fn run(self, sockets: Vec<UdpSocket>) -> std::io::Result<()> {
-        let mut ports = Vec::new();
-        for writer in sockets {
-            let reader = tokio::net::UdpSocket::from_std(writer.try_clone()?)?;
-            ports.push(Port { reader, writer });
-        }
+        let ports = sockets
+            .into_iter()
+            .map(|socket| Port::new(socket, self.segmentation))
+            .collect::<Result<Vec<_>, _>>()?;
         let mut running = Running {
             sfu: self.sfu,
             commands: self.commands,
@@ -79,9 +71,9 @@ impl Shard {
 
 impl Running {
     async fn run(&mut self) {
-        let mut buffer = vec![0; LARGEST];
+        let mut inbox = Inbox::new();
         while !self.stopped {
-            let busy = self.read(&mut buffer);
+            let busy = self.read(&mut inbox);
             self.pass_time();
             self.publish_counters();
             if busy {
@@ -106,7 +98,7 @@ impl Running {
             // Every socket is asked, so that each wakes this task.
             let ready = ports
                 .iter()
-                .filter(|port| port.reader.poll_recv_ready(context).is_ready())
+                .filter(|port| port.poll_ready(context).is_ready())
                 .count();
             if ready > 0 {
                 Poll::Ready(())
@@ -124,34 +116,37 @@ impl Running {
 
     /// Reads from every socket in turn; says whether there may be more. Commands go first, before every single datagram: what a
     /// room forbids takes effect under any flood.
-    fn read(&mut self, buffer: &mut [u8]) -> bool {
+    fn read(&mut self, inbox: &mut Inbox) -> bool {
         let mut more = false;
         for socket in 0..self.ports.len() {
-            for turn in 0..TURN {
-                while let Ok(command) = self.commands.try_recv() {
-                    self.obey(command);
+            let Some(port) = self.ports.get(socket) else {
+                break;
+            };
+            let count = match port.receive(inbox) {
+                Ok(count) => count,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
+                // What the network reports about an earlier datagram is no reason to stop.
+                Err(_) => {
+                    more = true;
+                    continue;
                 }
-                let Some(port) = self.ports.get(socket) else {
-                    break;
-                };
-                match port.reader.try_recv_from(buffer) {
-                    Ok((length, remote)) => {
-                        let path = Path {
-                            socket: u16::try_from(socket).unwrap_or(u16::MAX),
-                            remote,
-                        };
-                        let now = self.clock.instant();
-                        if let Some(datagram) = buffer.get_mut(..length) {
-                            self.sfu.receive(path, datagram, now);
-                        }
+            };
+            more |= count == quinn_udp::BATCH_SIZE;
+            let socket = u16::try_from(socket).unwrap_or(u16::MAX);
+            for (remote, datagrams) in inbox.messages(count) {
+                let path = Path { socket, remote };
+                let now = self.clock.instant();
+                for datagram in datagrams {
+                    while let Ok(command) = self.commands.try_recv() {
+                        self.obey(command);
+                    }
+                    self.sfu.receive(path, datagram, now);
+                    if self.sfu.is_due() {
                         self.settle();
                     }
-                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
-                    // What the network reports about an earlier datagram is no reason to stop.
-                    Err(_) => {}
                 }
-                more |= turn + 1 == TURN;
             }
+            self.settle();
         }
         more
     }
@@ -169,6 +164,9 @@ impl Running {
     /// Sends what is to be sent and tells what is to be told.
     fn settle(&mut self) {
         self.sfu.settle();
+        while self.sfu.flush(self.clock.instant()) {
+            self.send();
+        }
         self.send();
         let mut told = false;
         while let Some((key, event)) = self.sfu.poll_event() {
@@ -189,23 +187,21 @@ impl Running {
         }
     }
 
-    /// Sends the batch. Grouping datagrams of one path into one call belongs here.
+    /// Sends what the outbox holds, each run by as few calls as the system allows.
     fn send(&mut self) {
         let outbox = self.sfu.outbox();
         if outbox.is_empty() {
             return;
         }
-        let (mut sent, mut unsent) = (0, 0);
-        for transmit in outbox.iter() {
-            let port = self.ports.get(usize::from(transmit.path.socket));
-            // Media that cannot leave now is of no use later.
-            match port.map(|port| port.writer.send_to(transmit.bytes, transmit.path.remote)) {
-                Some(Ok(_)) => sent += 1,
-                _ => unsent += 1,
+        let mut all = Sent::default();
+        for run in outbox.runs() {
+            match self.ports.get_mut(usize::from(run.path.socket)) {
+                Some(port) => all += port.send(&run),
+                None => all.refused += run.datagrams().len() as u64,
             }
         }
         outbox.clear();
-        self.sfu.count_sent(sent, unsent);
+        self.sfu.count_sent(all.taken, all.refused, all.calls);
     }
 
     fn publish_counters(&self) {

@@ -565,6 +565,98 @@ fn padding_leaves_no_gap() {
     assert!(vp8(1, 1, true, 1).len() > 1);
 }
 
+/// Hands over what a client wants to send, all at once.
+fn hand_all(world: &mut World, place: usize) {
+    let at = world.members[place].at;
+    for bytes in world.members[place].client.take() {
+        world.hand(at, bytes);
+    }
+}
+
+/// H01, H06: what came before a cut and was not sent yet is not sent after it.
+#[test]
+fn what_waits_of_a_source_when_it_is_cut_is_never_sent() {
+    let (mut world, speaker, viewer) = two();
+    world.watch(viewer);
+    for source in [Microphone, Camera] {
+        world.publish(speaker, source);
+    }
+    world.view(viewer, &[(1, Camera)]);
+    film(&mut world, speaker, 3, true);
+    let before = world.got(viewer);
+    for _ in 0..5 {
+        world.members[speaker].client.frame(Camera, false);
+        world.members[speaker].client.sound(Microphone, 20);
+    }
+    hand_all(&mut world, speaker);
+    assert_eq!(world.cut(speaker, Camera).forwarded, 3);
+    world.publish(speaker, Camera);
+    world.calm();
+    assert_eq!(world.got(viewer), before + 5, "the sound alone");
+    for _ in 0..5 {
+        world.members[speaker].client.sound(Microphone, 20);
+    }
+    hand_all(&mut world, speaker);
+    world.sfu.unwatch(room(1), participant(2));
+    world.settle();
+    world.calm();
+    assert_eq!(world.got(viewer), before + 5);
+    world.watch(viewer);
+    for _ in 0..5 {
+        world.members[speaker].client.sound(Microphone, 20);
+    }
+    hand_all(&mut world, speaker);
+    let now = world.now();
+    world.sfu.disconnect(room(1), participant(1), now);
+    world.settle();
+    world.calm();
+    assert_eq!(world.got(viewer), before + 5);
+}
+
+/// What comes together leaves together, whoever it is for and however much it is.
+#[test]
+fn a_frame_goes_to_each_receiver_in_a_row() {
+    let mut world = World::new();
+    let speaker = world.join(1, Script::default());
+    let viewers: Vec<usize> = (2..12)
+        .map(|who| world.join(who, Script::default()))
+        .collect();
+    for source in [Microphone, Camera] {
+        world.publish(speaker, source);
+    }
+    for viewer in &viewers {
+        world.watch(*viewer);
+        world.view(*viewer, &[(1, Camera)]);
+    }
+    for frame in 0..20 {
+        for packet in 0..30 {
+            let client = &mut world.members[speaker].client;
+            let mut sending = client.next(Camera, Vec::new(), 0);
+            sending.payload = vp8(frame, 1, frame == 0 && packet == 0, 1100);
+            client.send(&sending);
+        }
+        world.members[speaker].client.sound(Microphone, 20);
+        hand_all(&mut world, speaker);
+        let now = world.now();
+        world.sfu.flush(now);
+        let runs: Vec<usize> = world
+            .sfu
+            .outbox()
+            .runs()
+            .map(|run| run.datagrams().len())
+            .collect();
+        assert!(runs[..3].iter().all(|run| *run == 30), "{runs:?}");
+        world.run(33);
+    }
+    for viewer in viewers {
+        let slot = world.slot_of(viewer, 1, Camera).unwrap();
+        let got = indices(&world.members[viewer].client.on_slot(&slot));
+        assert_eq!(got.len(), 600);
+        assert!(got.windows(2).all(|pair| pair[1] == pair[0] + 1));
+        assert_eq!(world.got(viewer), 620);
+    }
+}
+
 /// A browser may go on under another stream; the receiver's stream stays one.
 #[test]
 fn a_source_that_goes_on_in_another_stream_stays_one_for_its_receivers() {

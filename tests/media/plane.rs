@@ -30,6 +30,7 @@ impl Stage {
             bind: vec!["127.0.0.1:0".parse().unwrap()],
             announce: Vec::new(),
             limits: Limits::default(),
+            segmentation: true,
         };
         let (plane, thread) = MediaPlane::start(settings, Arc::new(SystemRandom)).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread()

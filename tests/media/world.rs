@@ -289,31 +289,40 @@ impl World {
     }
 
     /// Gives the server a datagram, now.
-    pub(crate) fn inject(&mut self, from: SocketAddr, mut bytes: Vec<u8>) {
-        let now = self.now();
-        self.sfu.receive(
-            Path {
-                socket: 0,
-                remote: from,
-            },
-            &mut bytes,
-            now,
-        );
+    pub(crate) fn inject(&mut self, from: SocketAddr, bytes: Vec<u8>) {
+        self.hand(from, bytes);
         self.settle();
+    }
+
+    /// Gives the server a datagram, which is not forwarded yet, as if more came with it.
+    pub(crate) fn hand(&mut self, from: SocketAddr, mut bytes: Vec<u8>) {
+        let now = self.now();
+        let path = Path {
+            socket: 0,
+            remote: from,
+        };
+        self.sfu.receive(path, &mut bytes, now);
     }
 
     /// Sends what the server wants sent and tells what it wants told.
     pub(crate) fn settle(&mut self) {
         self.sfu.settle();
-        let sends: Vec<_> = self
-            .sfu
-            .outbox()
-            .iter()
-            .map(|send| (send.path.remote, send.bytes.to_vec()))
-            .collect();
-        self.sfu.outbox().clear();
-        for (to, bytes) in sends {
-            self.fly(self.server, to, bytes);
+        let now = self.now();
+        loop {
+            let more = self.sfu.flush(now);
+            let sends: Vec<_> = self
+                .sfu
+                .outbox()
+                .iter()
+                .map(|send| (send.path.remote, send.bytes.to_vec()))
+                .collect();
+            self.sfu.outbox().clear();
+            for (to, bytes) in sends {
+                self.fly(self.server, to, bytes);
+            }
+            if !more {
+                break;
+            }
         }
         while let Some((key, event)) = self.sfu.poll_event() {
             if let Some(member) = self

@@ -1,0 +1,178 @@
+//! The last packets of one source: what is forwarded next is read from here, and what is repaired later. Each payload is kept
+//! once, however many receive it, in places that are used again.
+
+use std::time::Instant;
+
+use crate::media::offer::Kind;
+use crate::media::stream::Packet;
+use crate::media::vp8::Descriptor;
+
+/// Video packets kept: about a second at 4 Mbit/s.
+const VIDEO: usize = 512;
+/// Sound is not repaired; it is kept only until it is forwarded.
+const AUDIO: usize = 64;
+/// Packets of one source that wait to be forwarded at most: what waits must still be kept when its turn comes.
+pub(crate) const MOST_PENDING: usize = 32;
+
+/// The last packets of a source, each layer by itself.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    rings: Vec<Vec<Kept>>,
+}
+
+/// Which packet of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) layer: u8,
+    pub(crate) index: u64,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    index: Option<u64>,
+    timestamp: u32,
+    marker: bool,
+    level: Option<u8>,
+    descriptor: Option<Descriptor>,
+    payload: Vec<u8>,
+}
+
+impl History {
+    /// Keeps a copy; the packet a ring's length before gives way.
+    pub(crate) fn keep(&mut self, kind: Kind, packet: &Packet<'_>) {
+        let layer = usize::from(packet.layer);
+        if self.rings.len() <= layer {
+            self.rings.resize_with(layer + 1, Vec::new);
+        }
+        let Some(ring) = self.rings.get_mut(layer) else {
+            return;
+        };
+        if ring.is_empty() {
+            let length = if kind == Kind::Audio { AUDIO } else { VIDEO };
+            ring.resize_with(length, Kept::default);
+        }
+        let place = usize::try_from(packet.index % ring.len() as u64).unwrap_or(0);
+        if let Some(kept) = ring.get_mut(place) {
+            kept.index = Some(packet.index);
+            kept.timestamp = packet.timestamp;
+            kept.marker = packet.marker;
+            kept.level = packet.level;
+            kept.descriptor = packet.descriptor;
+            kept.payload.clear();
+            kept.payload.extend_from_slice(packet.payload);
+        }
+    }
+
+    /// The packet at this place, if it is still there.
+    pub(crate) fn get(&self, place: Place) -> Option<Packet<'_>> {
+        let ring = self.rings.get(usize::from(place.layer))?;
+        let at = usize::try_from(place.index.checked_rem(ring.len() as u64)?).ok()?;
+        let kept = ring
+            .get(at)
+            .filter(|kept| kept.index == Some(place.index))?;
+        Some(Packet {
+            layer: place.layer,
+            index: place.index,
+            timestamp: kept.timestamp,
+            marker: kept.marker,
+            level: kept.level,
+            descriptor: kept.descriptor,
+            payload: &kept.payload,
+        })
+    }
+
+    /// Forgets everything, as a cut demands.
+    pub(crate) fn clear(&mut self) {
+        self.rings = Vec::new();
+    }
+}
+
+/// What of a source came and waits to be sent on.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    places: Vec<Place>,
+    /// How many edges have had them already; the rest has its turn when there is room again.
+    pub(crate) done: usize,
+    /// When the first of them came.
+    pub(crate) since: Option<Instant>,
+}
+
+impl Pending {
+    /// A packet came and is kept. Says whether it is the first that waits.
+    pub(crate) fn push(&mut self, place: Place, now: Instant) -> bool {
+        let first = self.places.is_empty();
+        if first {
+            self.since = Some(now);
+        }
+        // One too many would push out the first before it is sent.
+        if self.places.len() < MOST_PENDING {
+            self.places.push(place);
+        }
+        first
+    }
+
+    pub(crate) fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// Nothing waits any more; what there was is sent or forbidden.
+    pub(crate) fn clear(&mut self) {
+        self.places.clear();
+        self.done = 0;
+        self.since = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(layer: u8, index: u64, payload: &[u8]) -> Packet<'_> {
+        Packet {
+            layer,
+            index,
+            timestamp: 1,
+            marker: false,
+            level: Some(7),
+            descriptor: None,
+            payload,
+        }
+    }
+
+    #[test]
+    fn the_last_packets_of_each_layer_are_kept_and_no_more() {
+        let mut history = History::default();
+        for index in 0..1000 {
+            history.keep(Kind::Video, &packet(0, index, b"low"));
+            history.keep(Kind::Video, &packet(2, index + 7, b"high"));
+        }
+        let kept = |layer| {
+            let all = (0..2000).filter_map(|index| history.get(Place { layer, index }));
+            all.count()
+        };
+        assert_eq!((kept(0), kept(1), kept(2)), (VIDEO, 0, VIDEO));
+        let place = Place {
+            layer: 2,
+            index: 1006,
+        };
+        assert_eq!(history.get(place).unwrap().payload, b"high");
+        history.clear();
+        assert!(history.get(place).is_none());
+    }
+
+    #[test]
+    fn what_waits_is_kept_until_its_turn() {
+        assert!(MOST_PENDING <= AUDIO && MOST_PENDING <= VIDEO);
+        let clock = crate::clock::ManualClock::new();
+        let now = crate::clock::Clock::instant(&clock);
+        let (mut history, mut pending) = (History::default(), Pending::default());
+        for index in 0..1000 {
+            history.keep(Kind::Audio, &packet(0, index, b"sound"));
+            assert_eq!(pending.push(Place { layer: 0, index }, now), index == 0);
+            if index < MOST_PENDING as u64 {
+                assert!(pending.places().iter().all(|at| history.get(*at).is_some()));
+            }
+        }
+        assert_eq!(pending.places().len(), MOST_PENDING);
+    }
+}
