@@ -33,6 +33,7 @@ use crate::media::event::PeerEvent;
 use crate::rooms::control::Bar;
 use crate::rooms::outbound::Done;
 use crate::rooms::person::GuestLink;
+use crate::rooms::projection::Lines;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::request::RoomRequest;
 use crate::rooms::room::Room;
@@ -46,6 +47,9 @@ pub use settings::SettingsNews;
 
 /// How many messages may wait for a room; the gateway waits beyond that, so a flood slows down its senders.
 pub const INBOX: usize = 1024;
+
+/// How many of them are taken at once, before everyone is told what came of them.
+const AT_ONCE: usize = 64;
 
 /// What a room works with.
 pub struct Means {
@@ -215,7 +219,9 @@ pub struct RoomActor {
     saves: Vec<Durable>,
     acted: Option<(ParticipantId, u32, Durable, Done)>,
     asked: Option<settings::Asked>,
+    /// Something changed that others may see and have not been told.
     dirty: bool,
+    lines: Lines,
     /// The rules were swapped: what falls now is a row of its own in the trail.
     swapped: bool,
     /// Who does not receive, because the rules do not permit it.
@@ -254,6 +260,7 @@ impl RoomActor {
             acted: None,
             asked: None,
             dirty: false,
+            lines: Lines::default(),
             swapped: false,
             blind: BTreeSet::new(),
             lobby_at: Timestamp::from_millis(0),
@@ -281,7 +288,7 @@ impl RoomActor {
             tokio::select! {
                 biased;
                 message = self.inbox.recv() => match message {
-                    Some(message) => self.on_message(message).await,
+                    Some(message) => self.on_messages(message).await,
                     None => break,
                 },
                 Some(waited) = self.waits.next() => self.on_durable(waited).await,
@@ -289,6 +296,7 @@ impl RoomActor {
                     let now = self.means.clock.now();
                     self.room.on_time(now);
                     self.follow_up().await;
+                    self.project();
                 }
             }
         }
@@ -297,6 +305,22 @@ impl RoomActor {
             self.on_durable(waited).await;
         }
         self.end_chat().await;
+    }
+
+    /// Takes what has come in by now. What others see of all that is told once: a participant who asks much does not cost
+    /// everyone else as often.
+    async fn on_messages(&mut self, first: ToRoom) {
+        self.on_message(first).await;
+        for _ in 1..AT_ONCE {
+            if self.room.ended() {
+                break;
+            }
+            let Ok(message) = self.inbox.try_recv() else {
+                break;
+            };
+            self.on_message(message).await;
+        }
+        self.project();
     }
 
     async fn on_message(&mut self, message: ToRoom) {
@@ -397,7 +421,9 @@ impl RoomActor {
                 act,
             } => {
                 let outcome = act(self);
+                // Everyone is told before whoever asked is answered.
                 self.follow_up().await;
+                self.project();
                 let saves = std::mem::take(&mut self.saves);
                 match (by, outcome) {
                     (Some((by, id)), Ok(done)) if saves.is_empty() => self.answer(by, id, Ok(done)),
@@ -407,6 +433,7 @@ impl RoomActor {
                 }
             }
         }
+        self.project();
     }
 
     fn answer(&mut self, by: ParticipantId, id: u32, outcome: Result<Done, ErrorCode>) {

@@ -2,6 +2,7 @@
 //! is revoked, and how the clock jumps; the rules are the real ones. Compiled with the library so that it never rots;
 //! of no use to the server.
 
+mod onlookers;
 mod promises;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -19,6 +20,7 @@ use conclave_policy::roles::Role;
 use conclave_policy::settings::{SettingKey, Settings};
 use conclave_policy::source::Source;
 
+use self::onlookers::Onlookers;
 use crate::clock::Timestamp;
 use crate::ids::{
     AccountId, ActorId, BarId, GuestId, KnockId, OrgId, ParticipantId, RoomId, SessionId,
@@ -155,6 +157,7 @@ struct Life {
     flowing: BTreeSet<(ParticipantId, Source)>,
     removed: BTreeSet<ActorId>,
     seen: BTreeSet<ParticipantId>,
+    onlookers: Onlookers,
     may_follow: usize,
     led: bool,
     over: bool,
@@ -201,6 +204,7 @@ impl Life {
             flowing: BTreeSet::new(),
             removed: BTreeSet::new(),
             seen: BTreeSet::new(),
+            onlookers: Onlookers::default(),
             may_follow: 0,
             led: false,
             over: false,

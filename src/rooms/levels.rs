@@ -10,6 +10,7 @@ use conclave_policy::facts::{Facts, Lock, Space};
 use conclave_policy::levels::{LevelError, Levels, OrgChoices, RoomChoices};
 use conclave_policy::permit::Permit;
 use conclave_policy::preview::Moment;
+use conclave_policy::roles::Role;
 use conclave_policy::settings::{SettingKey, Settings};
 
 use crate::clock::Timestamp;
@@ -99,14 +100,9 @@ impl Room {
         self.room_chosen(room, &Names::new(), now);
     }
 
-    /// The settings that this participant may change now.
-    pub fn changeable(&self, rules: &Snapshot, viewer: &Person) -> Vec<SettingKey> {
-        let facts = self.facts_present(viewer);
-        let may = |key: &SettingKey| {
-            let facts = self.facts_of_setting(facts, *key);
-            let facts = facts.with(key.who_may_relax());
-            rules.allows(ActionKind::ChangeSetting, viewer.role, &facts)
-        };
+    /// The settings that someone may change now of whom this is true.
+    pub fn changeable(&self, rules: &Snapshot, role: Role, facts: Facts) -> Vec<SettingKey> {
+        let may = |key: &SettingKey| self.may_change(rules, role, facts, *key);
         SettingKey::ALL.iter().copied().filter(may).collect()
     }
 
@@ -117,10 +113,18 @@ impl Room {
         viewer: &Person,
         keys: &[SettingKey],
     ) -> Vec<SettingView> {
-        let may = self.changeable(rules, viewer);
+        let facts = self.facts_present(viewer);
         keys.iter()
-            .map(|key| SettingView::of(&self.levels, *key, may.contains(key)))
+            .map(|key| {
+                let may = self.may_change(rules, viewer.role, facts, *key);
+                SettingView::of(&self.levels, *key, may)
+            })
             .collect()
+    }
+
+    fn may_change(&self, rules: &Snapshot, role: Role, facts: Facts, key: SettingKey) -> bool {
+        let facts = self.facts_of_setting(facts, key).with(key.who_may_relax());
+        rules.allows(ActionKind::ChangeSetting, role, &facts)
     }
 
     /// How the room is now, for what is shown before something is changed.

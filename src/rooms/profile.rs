@@ -276,7 +276,7 @@ mod tests {
     use super::*;
     use crate::ids::{AccountId, KnockId, OrgId, PictureId, RoomId, SessionId};
     use crate::rooms::effect::Effect;
-    use crate::rooms::projection::{Lines, Projection};
+    use crate::rooms::projection::{Lines, Projection, Round};
     use crate::rooms::room::Charter;
 
     const ROOM: RoomId = RoomId::from_bytes([8; 16]);
@@ -380,8 +380,10 @@ mod tests {
 
         fn pending(&self, viewer: ParticipantId) -> Vec<PendingProfile> {
             let viewer = self.room.person(viewer).unwrap();
+            let lines = Lines::of(&self.room, &self.rules);
+            let mut round = Round::new(&self.room, &self.rules, &lines);
             Projection::default()
-                .whole(&self.room, &self.rules, viewer)
+                .whole(&mut round, viewer)
                 .pending_profiles
         }
     }
@@ -571,28 +573,26 @@ mod tests {
         let (owner, grace) = (meeting.enter(OWNER, "The Owner"), meeting.enter(3, "Grace"));
         let ada = meeting.enter(4, "Ada");
         let mut seen = Projection::default();
+        let mut lines = Lines::of(&meeting.room, &meeting.rules);
         let viewer = meeting.room.person(ada).unwrap();
-        seen.whole(&meeting.room, &meeting.rules, viewer);
+        seen.whole(
+            &mut Round::new(&meeting.room, &meeting.rules, &lines),
+            viewer,
+        );
         meeting.propose(grace, "Gracie").unwrap();
-        let viewer = meeting.room.person(ada).unwrap();
-        let changes = |seen: &mut Projection, meeting: &Meeting, viewer: &Person| {
-            let lines = Lines::of(&meeting.room, &meeting.rules);
-            seen.changes(
-                &meeting.room,
-                &meeting.rules,
-                viewer,
-                &lines,
-                &BTreeMap::new(),
-            )
+        let mut changes = |seen: &mut Projection, meeting: &Meeting| {
+            lines.refresh(&meeting.room, &meeting.rules);
+            let mut round = Round::new(&meeting.room, &meeting.rules, &lines);
+            let viewer = meeting.room.person(ada).unwrap();
+            seen.changes(&mut round, viewer, &BTreeMap::new())
         };
-        assert_eq!(changes(&mut seen, &meeting, viewer), []);
+        assert_eq!(changes(&mut seen, &meeting), []);
         meeting.decide(owner, grace, 1, true).unwrap();
         let told = std::iter::from_fn(|| meeting.room.next_effect()).any(|effect| {
             matches!(effect, Effect::Tell { to, event: Event::DoneToYou { what: DoneToYou::ProfileApproved, .. } } if to == grace)
         });
         assert!(told);
-        let viewer = meeting.room.person(ada).unwrap();
-        let events = changes(&mut seen, &meeting, viewer);
+        let events = changes(&mut seen, &meeting);
         assert!(matches!(
             events.as_slice(),
             [Event::ParticipantChanged { participant }] if participant.name == "Gracie"

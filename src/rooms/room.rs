@@ -354,29 +354,41 @@ impl Room {
 
     /// What is true of a participant, whatever they want to do.
     pub fn facts_of(&self, by: &Person) -> Facts {
-        self.facts_of_room()
-            .with(if by.connected() {
-                Standing::Admitted
-            } else {
-                Standing::Disconnected
-            })
-            .with(Password::Proved)
-            .with(self.barred(&by.who))
-            .with(if by.who.org_admin {
-                OrgAdmin::Yes
-            } else {
-                OrgAdmin::No
-            })
-            .with(if by.role == Role::Owner {
-                Mine::Yes
-            } else {
-                Mine::No
-            })
+        self.facts_in(self.facts_of_room(), by)
+    }
+
+    /// The same, given what is true of the room: for many participants it is gathered once.
+    fn facts_in(&self, room: Facts, by: &Person) -> Facts {
+        room.with(if by.connected() {
+            Standing::Admitted
+        } else {
+            Standing::Disconnected
+        })
+        .with(Password::Proved)
+        .with(self.barred(&by.who))
+        .with(if by.who.org_admin {
+            OrgAdmin::Yes
+        } else {
+            OrgAdmin::No
+        })
+        .with(if by.role == Role::Owner {
+            Mine::Yes
+        } else {
+            Mine::No
+        })
     }
 
     /// The same, as if the connection were there: standing permits and views outlive a short loss of it.
     pub fn facts_present(&self, by: &Person) -> Facts {
         self.facts_of(by).with(Standing::Admitted)
+    }
+
+    /// The same of everyone who is in.
+    pub(in crate::rooms) fn facts_of_all(&self) -> impl Iterator<Item = (&Person, Facts)> {
+        let room = self.facts_of_room();
+        self.people
+            .values()
+            .map(move |person| (person, self.facts_in(room, person).with(Standing::Admitted)))
     }
 
     /// The same, with the target and source of what they want to do.

@@ -16,10 +16,10 @@ use crate::ids::{AccountId, ActorId, GuestId, KnockId, OrgId, ParticipantId, Roo
 use crate::rooms::effect::Effect;
 use crate::rooms::levels::Names;
 use crate::rooms::person::Applicant;
-use crate::rooms::projection::Projection;
+use crate::rooms::projection::{Lines, Projection, Round};
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::room::{Charter, Room, RoomAction};
-use crate::rooms::view::{DoneToYou, Event, LeaveReason, SourceState};
+use crate::rooms::view::{DoneToYou, Event, LeaveReason, RoomView, SourceState};
 
 mod control;
 mod levels;
@@ -188,10 +188,16 @@ impl Story {
         self.room.person(id).unwrap().floor.is_live(source)
     }
 
+    /// The whole room, as someone who comes in now is shown it.
+    fn view(&self, viewer: ParticipantId) -> RoomView {
+        let lines = Lines::of(&self.room, &self.rules);
+        let mut round = Round::new(&self.room, &self.rules, &lines);
+        Projection::default().whole(&mut round, self.room.person(viewer).unwrap())
+    }
+
     fn sees(&self, viewer: ParticipantId) -> Vec<ParticipantId> {
-        let view =
-            Projection::default().whole(&self.room, &self.rules, self.room.person(viewer).unwrap());
-        view.participants
+        self.view(viewer)
+            .participants
             .into_iter()
             .map(|line| line.participant)
             .collect()
@@ -582,8 +588,7 @@ fn sorted<const N: usize>(mut ids: [ParticipantId; N]) -> [ParticipantId; N] {
 fn only_hosts_are_told_how_many_there_are_and_who_waits() {
     let (mut story, owner, other) = Story::two();
     story.knock(Story::signed_in(5)).unwrap();
-    let whole =
-        |id| Projection::default().whole(&story.room, &story.rules, story.room.person(id).unwrap());
+    let whole = |id| story.view(id);
     assert_eq!(
         (whole(owner).count, whole(owner).knocks.map(|k| k.len())),
         (Some(2), Some(1))
@@ -595,9 +600,8 @@ fn only_hosts_are_told_how_many_there_are_and_who_waits() {
 fn a_view_says_what_each_source_may_do() {
     let (mut story, owner, other) = Story::two();
     story.act(owner, act::Mute { participant: other }).unwrap();
-    let view =
-        Projection::default().whole(&story.room, &story.rules, story.room.person(other).unwrap());
-    let own = view
+    let own = story
+        .view(other)
         .participants
         .into_iter()
         .find(|line| line.participant == other)

@@ -25,6 +25,7 @@ mod idle;
 mod measure;
 mod peer;
 mod reask;
+mod roster;
 
 fn main() {
     let wanted: Vec<String> = std::env::args()
@@ -42,6 +43,9 @@ fn main() {
     }
     if wants("reask") {
         reask::run();
+    }
+    if wants("room") {
+        roster::run();
     }
     if wants("mute") {
         runtime.block_on(crowd::run());

@@ -32,7 +32,8 @@ fn id(kind: u8, room: u32, person: u32) -> [u8; 16] {
     id
 }
 
-fn full(rules: &Snapshot, number: u32) -> Room {
+/// A room in which so many people sit and send sound.
+pub(crate) fn full(rules: &Snapshot, number: u32, people: u32) -> Room {
     let mut settings = Settings::strictest();
     for (key, value) in [
         (SettingKey::WaitingRoom, "nobody"),
@@ -56,7 +57,7 @@ fn full(rules: &Snapshot, number: u32) -> Room {
         two_hosts: false,
     };
     let mut live = Room::new(charter, rules.version(), now);
-    for person in 0..PEOPLE {
+    for person in 0..people {
         let account = AccountId::from_bytes(id(3, number, person));
         let who = Applicant {
             actor: account.into(),
@@ -90,7 +91,9 @@ fn full(rules: &Snapshot, number: u32) -> Room {
 
 pub(crate) fn run() {
     let first = Snapshot::built_in(PolicyVersion(1)).unwrap();
-    let mut rooms: Vec<Room> = (0..ROOMS).map(|number| full(&first, number)).collect();
+    let mut rooms: Vec<Room> = (0..ROOMS)
+        .map(|number| full(&first, number, PEOPLE))
+        .collect();
     let (mut times, text) = (Vec::new(), organisation());
     for swap in 0..SWAPS {
         let rules = Snapshot::narrowed(&text, PolicyVersion(2 + swap)).unwrap();

@@ -14,6 +14,7 @@ use crate::bounded::Text;
 use crate::ids::{self, ActorId, KnockId, ParticipantId};
 use crate::rooms::outbound::{Done, ServerMessage};
 use crate::rooms::person::Applicant;
+use crate::rooms::projection::Round;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::seat::{Connection, ConnectionId, Seat, Vigil};
 use crate::secret::{self, Secret};
@@ -279,9 +280,10 @@ impl RoomActor {
         ) else {
             return;
         };
-        let view = seat
-            .projection
-            .whole(&self.room, &self.means.guard.snapshot(), person);
+        let rules = self.means.guard.snapshot();
+        self.lines.refresh(&self.room, &rules);
+        let mut round = Round::new(&self.room, &rules, &self.lines);
+        let view = seat.projection.whole(&mut round, person);
         let seq = seat.seq();
         seat.send(ServerMessage::Admitted {
             room: Box::new(view),

@@ -8,7 +8,7 @@ use super::{Place, RoomActor};
 use crate::ids::{KnockId, ParticipantId};
 use crate::rooms::effect::Effect;
 use crate::rooms::outbound::ServerMessage;
-use crate::rooms::projection::Lines;
+use crate::rooms::projection::Round;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::view::{Event, LeaveReason};
 use crate::store::removals::Removal;
@@ -20,7 +20,7 @@ const LOBBY_STEP: Duration = Duration::from_millis(250);
 const GONE_ONE_BY_ONE: usize = 100;
 
 impl RoomActor {
-    /// Does everything that follows from the last change.
+    /// Does everything that follows from the last change but telling what others see of it.
     pub(super) async fn follow_up(&mut self) {
         let mut gone = 0_usize;
         while let Some(effect) = self.room.next_effect() {
@@ -46,9 +46,6 @@ impl RoomActor {
         if gone > GONE_ONE_BY_ONE {
             let knocks = Some(self.room.knock_views());
             self.tell_moderators(&Event::Lobby { knocks });
-        }
-        if std::mem::take(&mut self.dirty) {
-            self.project();
         }
         self.count_lobby();
     }
@@ -247,19 +244,20 @@ impl RoomActor {
             .for_each(|to| self.tell(to, event.clone()));
     }
 
-    /// Tells everyone what changed in what they may see.
-    fn project(&mut self) {
+    /// Tells everyone what changed in what they may see, if anything did.
+    pub(super) fn project(&mut self) {
+        if !std::mem::take(&mut self.dirty) {
+            return;
+        }
         let rules = self.means.guard.snapshot();
-        let lines = Lines::of(&self.room, &rules);
+        self.lines.refresh(&self.room, &rules);
+        let mut round = Round::new(&self.room, &rules, &self.lines);
         let mut slow = Vec::new();
         for (id, seat) in &mut self.seats {
             let Some(person) = self.room.person(*id) else {
                 continue;
             };
-            for event in seat
-                .projection
-                .changes(&self.room, &rules, person, &lines, &self.gone)
-            {
+            for event in seat.projection.changes(&mut round, person, &self.gone) {
                 if !seat.tell(event) {
                     slow.push(*id);
                     break;

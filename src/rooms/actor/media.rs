@@ -38,6 +38,7 @@ impl RoomActor {
         };
         self.room.media_lost(by);
         self.follow_up().await;
+        self.project();
         let sources = sources
             .into_iter()
             .map(|section| (section.mid.into_string(), section.source))
@@ -102,6 +103,8 @@ impl RoomActor {
         looks: Vec<Look>,
         receive: Receive,
     ) {
+        // Who is not to be seen any more is not to be looked at either.
+        self.project();
         let Some(seat) = self.seats.get(&by) else {
             return;
         };

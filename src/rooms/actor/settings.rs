@@ -128,6 +128,7 @@ impl RoomActor {
                 let outcome = outcome.map(|stored| self.take(stored)).map_err(refused);
                 // Everyone is told before whoever asked is answered.
                 self.follow_up().await;
+                self.project();
                 if let Some(asked) = asked {
                     let done = outcome.map(|()| self.done(&asked));
                     self.answer(asked.by, asked.id, done);
@@ -247,6 +248,7 @@ impl RoomActor {
             Err(_) => self.room.end(ErrorCode::Unavailable),
         }
         self.follow_up().await;
+        self.project();
     }
 
     fn take(&mut self, stored: StoredLevels) {

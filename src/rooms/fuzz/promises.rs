@@ -179,6 +179,8 @@ impl Life {
         self.a_room_without_hosts_is_locked();
         self.a_room_has_one_owner();
         self.who_is_barred_is_out();
+        self.onlookers.tell(&self.room, self.rules);
+        self.onlookers.check(&self.room, self.rules);
         let settings = self.room.charter().settings;
         assert!(settings.check().is_ok(), "nothing guards the door");
         let next = self.room.deadline();
