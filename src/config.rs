@@ -75,6 +75,10 @@ pub struct Media {
     /// Hand the system several datagrams for one receiver at once (UDP segmentation offload). Where it cannot, the server notices
     /// by itself.
     pub segmentation: bool,
+    /// Whether the port of HTTPS also takes media by TCP, for clients whose network lets no UDP out.
+    pub share_https: bool,
+    /// TCP sockets for media alone, beside that.
+    pub tcp: Vec<SocketAddr>,
 }
 
 /// Load balancers in front of the server.
@@ -153,6 +157,8 @@ impl Default for Media {
             listen: vec![SocketAddr::from(([0, 0, 0, 0], 8443))],
             announce: Vec::new(),
             segmentation: true,
+            share_https: true,
+            tcp: Vec::new(),
         }
     }
 }

@@ -6,6 +6,9 @@ mod media_client;
 #[cfg(test)]
 #[path = "common/permits.rs"]
 mod permits;
+#[cfg(test)]
+#[path = "common/tcp_client.rs"]
+mod tcp_client;
 
 #[cfg(test)]
 #[path = "media/attacks.rs"]
@@ -16,6 +19,9 @@ mod forwarding;
 #[cfg(test)]
 #[path = "media/plane.rs"]
 mod plane;
+#[cfg(test)]
+#[path = "media/tcp.rs"]
+mod tcp;
 #[cfg(test)]
 #[path = "media/transport.rs"]
 mod transport;

@@ -27,6 +27,8 @@ pub struct Local {
     pub fingerprint: Fingerprint,
     /// Where we can be reached.
     pub candidates: Vec<SocketAddr>,
+    /// Where we can be reached by TCP.
+    pub stream_candidates: Vec<SocketAddr>,
     /// For each media line, the streams of its slot: the stream and that of its retransmissions.
     pub slots: Vec<Option<(u32, Option<u32>)>>,
 }
@@ -83,6 +85,16 @@ fn transport(media: &mut MediaDescription, local: &Local) {
         media.attributes.push(pair(
             "candidate",
             format!("{index} 1 udp {priority} {ip} {port} typ host"),
+        ));
+    }
+    for (index, address) in local.stream_candidates.iter().enumerate() {
+        // RFC 6544, section 4.2: after every datagram path; the passive side of a host candidate has direction preference 4.
+        let preference = (4 << 13) + 8191_usize.saturating_sub(index);
+        let priority = (90 << 24) + (preference << 8) + 255;
+        let (index, ip, port) = (local.candidates.len() + index, address.ip(), address.port());
+        media.attributes.push(pair(
+            "candidate",
+            format!("{index} 1 tcp {priority} {ip} {port} typ host tcptype passive"),
         ));
     }
     media.attributes.push(flag("end-of-candidates"));
@@ -273,6 +285,7 @@ mod tests {
                 "192.0.2.1:5".parse().unwrap(),
                 "[2001:db8::1]:5".parse().unwrap(),
             ],
+            stream_candidates: vec!["192.0.2.1:443".parse().unwrap()],
             slots: vec![None, Some((7, None)), Some((8, Some(9))), None],
         };
         write(&description, &local).sdp
@@ -308,6 +321,10 @@ mod tests {
             ("a=candidate:0 1 udp 2130706431 192.0.2.1 5 typ host\r\n", 1),
             (
                 "a=candidate:1 1 udp 2130706175 2001:db8::1 5 typ host\r\n",
+                1,
+            ),
+            (
+                "a=candidate:2 1 tcp 1520435455 192.0.2.1 443 typ host tcptype passive\r\n",
                 1,
             ),
             ("a=fingerprint:sha-256 AB:AB:", 1),

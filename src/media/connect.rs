@@ -138,6 +138,7 @@ impl Sfu {
             password: credentials.password.clone(),
             fingerprint: *self.identity.fingerprint(),
             candidates: self.candidates.clone(),
+            stream_candidates: self.stream_candidates.clone(),
             slots,
         }
     }

@@ -4,7 +4,7 @@ use crate::media::srtp::Profile;
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// Everything the media plane counts. All of them only rise, but `peers`.
+        /// Everything the media plane counts. All of them only rise, but `peers` and `streams`.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct MediaCounters {
             $($(#[$doc])* pub $name: u64,)*
@@ -36,6 +36,16 @@ counters! {
     send_calls,
     /// Datagrams that could not be sent: the system's buffer was full, or our own.
     datagrams_unsent,
+    /// Connections of ICE-TCP over which a peer proved itself, now.
+    streams,
+    /// Connections of ICE-TCP that were accepted.
+    streams_accepted,
+    /// Connections of ICE-TCP that were not accepted: too many in all, or of one address.
+    streams_refused,
+    /// Connections of ICE-TCP that ended because no checked request came over them in time, or something else did.
+    streams_unproven,
+    /// Connections of ICE-TCP that ended because the peer took nothing for too long, or sent what is no frame.
+    streams_cut,
     /// Datagrams that are of none of the protocols.
     unknown_protocol,
     /// DTLS, SRTP or SRTCP from an address that no checked STUN request came from.

@@ -78,6 +78,7 @@ fn local(description: &Description) -> Local {
         password: Secret::new("abcdefghabcdefghabcdefgh".to_owned()),
         fingerprint: [7; 32],
         candidates: vec![SocketAddr::from(([192, 0, 2, 1], 3478))],
+        stream_candidates: vec![SocketAddr::from(([192, 0, 2, 1], 443))],
         slots: slots.collect(),
     }
 }

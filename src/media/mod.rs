@@ -15,6 +15,8 @@ pub(crate) mod edges;
 pub mod event;
 pub(crate) mod forward;
 #[doc(hidden)]
+pub mod framing;
+#[doc(hidden)]
 pub mod fuzz;
 pub(crate) mod history;
 pub(crate) mod ice;
@@ -22,6 +24,7 @@ pub(crate) mod loudness;
 pub mod offer;
 #[doc(hidden)]
 pub mod outbox;
+pub(crate) mod paths;
 pub(crate) mod peer;
 pub(crate) mod peers;
 pub(crate) mod rate;

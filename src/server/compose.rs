@@ -46,7 +46,7 @@ use crate::store::seal::SealingKeys;
 use crate::store::trail::AuditFilter;
 use crate::store::verify::AuditReport;
 use crate::telemetry;
-use crate::udp::plane::{MediaPlane, MediaSettings};
+use crate::udp::plane::{MediaPlane, MediaSettings, StreamSettings};
 
 /// How many addresses the limits remember at a time.
 const REMEMBERED: usize = 65_536;
@@ -156,6 +156,7 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
         )),
         clock,
         failed,
+        media: media.stream_door(),
     };
 
     let serving = tokio::spawn(listener::serve(listener, Arc::new(door), stopping.clone()));
@@ -272,6 +273,10 @@ fn media_settings(config: &Config, address: SocketAddr) -> MediaSettings {
             .iter()
             .map(|ip| SocketAddr::new(*ip, 0))
             .collect(),
+        streams: StreamSettings {
+            listen: config.media.tcp.clone(),
+            shared: config.media.share_https.then_some(address),
+        },
         limits: Default::default(),
         segmentation: config.media.segmentation,
     }

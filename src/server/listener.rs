@@ -2,7 +2,7 @@
 //! the number of connections is bounded in all and for each address.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,8 +26,10 @@ use crate::auth::limits::{Network, Rates};
 use crate::auth::request::{ClientAddr, Held};
 use crate::clock::Clock;
 use crate::config::Proxies;
+use crate::media::framing;
 use crate::server::patience::Patient;
 use crate::server::proxy;
+use crate::udp::tcp::StreamDoor;
 
 /// How long TLS may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -60,6 +62,8 @@ pub struct Door {
     pub clock: Arc<dyn Clock>,
     /// Connections that came to nothing.
     pub failed: Counter,
+    /// Who takes connections that bring media, if the port is shared.
+    pub media: Option<StreamDoor>,
 }
 
 /// Accepts until the server stops, then lets answers in progress finish.
@@ -102,7 +106,7 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) {
 
 async fn connection(
     mut stream: TcpStream,
-    peer: std::net::SocketAddr,
+    peer: SocketAddr,
     door: Arc<Door>,
     place: tokio::sync::OwnedSemaphorePermit,
     mut stopping: watch::Receiver<bool>,
@@ -113,6 +117,13 @@ async fn connection(
         client = proxy::read_header(&mut stream, peer).await.ok()?;
     }
     let seat = door.crowd.enter(client)?;
+    if let Some(media) = &door.media
+        && brings_media(&stream).await?
+    {
+        // From here on the bounds of media hold, which are stricter than those of this door.
+        media.admit(stream, SocketAddr::new(client, peer.port()));
+        return Some(());
+    }
     let held = Held::new((place, seat));
     let tls = timeout(
         HANDSHAKE,
@@ -141,6 +152,16 @@ async fn connection(
         }
     }
     Some(())
+}
+
+/// Whether the first byte begins a frame of media rather than TLS. It is looked at, not taken.
+async fn brings_media(stream: &TcpStream) -> Option<bool> {
+    let mut first = [0];
+    let peeked = timeout(HANDSHAKE, stream.peek(&mut first))
+        .await
+        .ok()?
+        .ok()?;
+    (peeked == 1).then(|| framing::begins_frame(u8::from_be_bytes(first)))
 }
 
 async fn answer(door: &Door, socket: IpAddr, held: Held, request: Request<Incoming>) -> Response {

@@ -2,8 +2,11 @@
 //! rights; it moves bytes and keeps order: a command before the next datagram, an answer after the last send.
 
 pub(crate) mod command;
+pub(crate) mod link;
 pub(crate) mod outlet;
 pub mod plane;
 pub(crate) mod port;
 pub(crate) mod shard;
 pub(crate) mod socket;
+pub(crate) mod streams;
+pub mod tcp;

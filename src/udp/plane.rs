@@ -23,6 +23,8 @@ use crate::secret::RandomSource;
 use crate::udp::command::Command;
 use crate::udp::shard::Shard;
 use crate::udp::socket;
+use crate::udp::streams::Streams;
+use crate::udp::tcp::{self, StreamDoor};
 
 /// Commands that may wait for a shard; each takes microseconds, and who sends more waits.
 const COMMANDS: usize = 1024;
@@ -34,10 +36,21 @@ pub struct MediaSettings {
     pub bind: Vec<SocketAddr>,
     /// Addresses that answers name; if empty, those that were bound. Port 0 means the bound one.
     pub announce: Vec<SocketAddr>,
+    /// Connections of ICE-TCP, for networks that let no UDP out.
+    pub streams: StreamSettings,
     /// Bounds of each shard.
     pub limits: Limits,
     /// Send what goes to one receiver by one call, where the system can (UDP segmentation offload).
     pub segmentation: bool,
+}
+
+/// How clients without UDP come in. With neither, there are no connections.
+#[derive(Clone, Debug, Default)]
+pub struct StreamSettings {
+    /// Addresses to bind for connections alone.
+    pub listen: Vec<SocketAddr>,
+    /// Where HTTPS listens, if it hands over connections that begin with a frame.
+    pub shared: Option<SocketAddr>,
 }
 
 /// Why the media plane does not start.
@@ -49,6 +62,9 @@ pub enum MediaError {
     /// An address could not be bound.
     #[error("cannot bind `{0}`")]
     Bind(SocketAddr, #[source] std::io::Error),
+    /// An address could not be bound for connections.
+    #[error("cannot bind `{0}` for TCP")]
+    BindTcp(SocketAddr, #[source] std::io::Error),
     /// The machine's addresses could not be found.
     #[error("cannot list network interfaces")]
     Interfaces(#[source] std::io::Error),
@@ -66,6 +82,7 @@ pub struct MediaPlane {
     commands: mpsc::Sender<Command>,
     counters: Arc<Mutex<MediaCounters>>,
     addresses: Arc<[SocketAddr]>,
+    door: Option<StreamDoor>,
 }
 
 /// The thread behind the media plane. When it is dropped the thread goes on until every handle is gone.
@@ -73,6 +90,7 @@ pub struct MediaPlane {
 pub struct MediaThread {
     commands: mpsc::WeakSender<Command>,
     thread: JoinHandle<()>,
+    streams: Option<JoinHandle<()>>,
 }
 
 impl MediaThread {
@@ -82,6 +100,9 @@ impl MediaThread {
             let _ = commands.blocking_send(Command::Stop);
         }
         let _ = self.thread.join();
+        if let Some(streams) = self.streams {
+            let _ = streams.join();
+        }
     }
 }
 
@@ -94,7 +115,21 @@ impl MediaPlane {
         let sockets = socket::bind(&settings.bind, !settings.announce.is_empty())?;
         let candidates = socket::candidates(&sockets, &settings.announce);
         let identity = Arc::new(Identity::generate().ok_or(MediaError::Certificate)?);
-        let sfu = Sfu::new(identity, candidates.clone(), settings.limits, random);
+        let mut sfu = Sfu::new(identity, candidates.clone(), settings.limits, random);
+        let wanted = &settings.streams;
+        let started = if wanted.listen.is_empty() && wanted.shared.is_none() {
+            None
+        } else {
+            Some(tcp::start(&wanted.listen)?)
+        };
+        let (mut door, mut streams, mut stream_thread) = (None, Streams::default(), None);
+        if let Some(started) = started {
+            let bound: Vec<_> = wanted.shared.into_iter().chain(started.bound).collect();
+            sfu.name_streams(socket::stream_candidates(&bound, &settings.announce)?);
+            door = wanted.shared.map(|_| started.door);
+            streams = Streams::new(started.arrivals, started.counts);
+            stream_thread = Some(started.thread);
+        }
         let (sender, receiver) = mpsc::channel(COMMANDS);
         let counters = Arc::new(Mutex::new(MediaCounters::default()));
         let shard = Shard {
@@ -102,6 +137,7 @@ impl MediaPlane {
             commands: receiver,
             counters: Arc::clone(&counters),
             segmentation: settings.segmentation,
+            streams,
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -120,12 +156,14 @@ impl MediaPlane {
         let thread = MediaThread {
             commands: sender.downgrade(),
             thread,
+            streams: stream_thread,
         };
         Ok((
             Self {
                 commands: sender,
                 counters,
                 addresses: candidates.into(),
+                door,
             },
             thread,
         ))
@@ -134,6 +172,11 @@ impl MediaPlane {
     /// The addresses that answers name.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Where the listener of HTTPS hands over connections that begin with a frame; `None` if it is to take none for media.
+    pub fn stream_door(&self) -> Option<StreamDoor> {
+        self.door.clone()
     }
 
     /// Whether the thread of packets still runs; for health checks.

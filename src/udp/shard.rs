@@ -20,7 +20,10 @@ use crate::media::sfu::Sfu;
 use crate::udp::command::Command;
 use crate::udp::outlet::Outlets;
 use crate::udp::port::{Inbox, Port, Sent};
+use crate::udp::streams::Streams;
 
+/// Datagrams taken from connections before the sockets have their turn.
+const TURN: usize = 64;
 /// How soon a full receiver of events is tried again.
 const RETRY: Duration = Duration::from_millis(20);
 /// The longest wait, for counters to be fresh and a missed wake-up not to matter.
@@ -34,6 +37,7 @@ pub(crate) struct Shard {
     pub(crate) counters: Arc<Mutex<MediaCounters>>,
     /// Send what goes to one receiver by one call, where the system can.
     pub(crate) segmentation: bool,
+    pub(crate) streams: Streams,
 }
 
 struct Running {
@@ -41,6 +45,7 @@ struct Running {
     commands: mpsc::Receiver<Command>,
     counters: Arc<Mutex<MediaCounters>>,
     ports: Vec<Port>,
+    streams: Streams,
     outlets: Outlets,
     waiting: bool,
     clock: SystemClock,
@@ -59,6 +64,7 @@ impl Shard {
             commands: self.commands,
             counters: self.counters,
             ports,
+            streams: self.streams,
             outlets: Outlets::default(),
             waiting: false,
             clock: SystemClock,
@@ -93,14 +99,14 @@ impl Running {
             .into_iter()
             .flatten()
             .fold(now + LONGEST_WAIT, Instant::min);
-        let ports = &self.ports;
+        let (ports, streams) = (&self.ports, &mut self.streams);
         let readable = std::future::poll_fn(|context| {
             // Every socket is asked, so that each wakes this task.
             let ready = ports
                 .iter()
                 .filter(|port| port.poll_ready(context).is_ready())
                 .count();
-            if ready > 0 {
+            if streams.poll_ready(context).is_ready() || ready > 0 {
                 Poll::Ready(())
             } else {
                 Poll::Pending
@@ -148,11 +154,27 @@ impl Running {
             }
             self.settle();
         }
+        for turn in 0..TURN {
+            while let Ok(command) = self.commands.try_recv() {
+                self.obey(command);
+            }
+            let Some(arrival) = self.streams.take() else {
+                break;
+            };
+            let now = self.clock.instant();
+            self.streams.give(arrival, &mut self.sfu, now);
+            if self.sfu.is_due() {
+                self.settle();
+            }
+            more |= turn + 1 == TURN;
+        }
+        self.settle();
         more
     }
 
     fn pass_time(&mut self) {
         let now = self.clock.instant();
+        self.streams.sweep(&self.sfu, now);
         if self.sfu.next_timeout().is_some_and(|at| at <= now) {
             self.sfu.advance(now);
             self.settle();
@@ -195,6 +217,10 @@ impl Running {
         }
         let mut all = Sent::default();
         for run in outbox.runs() {
+            if run.path.stream_place().is_some() {
+                all += self.streams.send(&run);
+                continue;
+            }
             match self.ports.get_mut(usize::from(run.path.socket)) {
                 Some(port) => all += port.send(&run),
                 None => all.refused += run.datagrams().len() as u64,
@@ -205,7 +231,9 @@ impl Running {
     }
 
     fn publish_counters(&self) {
-        *self.counters.lock().unwrap_or_else(PoisonError::into_inner) = self.sfu.counters();
+        let mut counters = self.sfu.counters();
+        self.streams.count(&mut counters);
+        *self.counters.lock().unwrap_or_else(PoisonError::into_inner) = counters;
     }
 
     /// Does a command.

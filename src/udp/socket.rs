@@ -82,6 +82,29 @@ pub(crate) fn candidates(sockets: &[UdpSocket], announce: &[SocketAddr]) -> Vec<
     announce.iter().map(resolved).collect()
 }
 
+/// The same for connections: an unspecified address stands for all of the machine's own, unless they are announced otherwise.
+pub(crate) fn stream_candidates(
+    bound: &[SocketAddr],
+    announce: &[SocketAddr],
+) -> Result<Vec<SocketAddr>, MediaError> {
+    let mut named = Vec::new();
+    for address in bound {
+        let ips = if !announce.is_empty() {
+            announce.iter().map(SocketAddr::ip).collect()
+        } else if address.ip().is_unspecified() {
+            own_addresses(address.is_ipv4())?
+        } else {
+            vec![address.ip()]
+        };
+        for ip in ips {
+            push(&mut named, SocketAddr::new(ip, address.port()));
+        }
+    }
+    named.sort_by_key(|address| address.ip().is_loopback());
+    named.truncate(MOST);
+    Ok(named)
+}
+
 fn push(wanted: &mut Vec<SocketAddr>, address: SocketAddr) {
     if !wanted.contains(&address) {
         wanted.push(address);

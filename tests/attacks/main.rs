@@ -25,6 +25,10 @@ mod media_client;
 mod network;
 mod profile;
 mod raw;
+#[path = "../common/tcp_client.rs"]
+#[expect(dead_code, reason = "other tests use more of this client")]
+mod tcp_client;
 mod tokens;
 mod trail;
 mod waiting;
+mod ways;

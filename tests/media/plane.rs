@@ -9,7 +9,7 @@ use conclave::clock::{Clock, SystemClock};
 use conclave::media::event::{CloseReason, PeerEvent, Receive, View};
 use conclave::media::sfu::Limits;
 use conclave::secret::SystemRandom;
-use conclave::udp::plane::{MediaPlane, MediaSettings, MediaThread};
+use conclave::udp::plane::{MediaPlane, MediaSettings, MediaThread, StreamSettings};
 use conclave_policy::source::Source::{Camera, Microphone};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -17,18 +17,23 @@ use tokio::sync::mpsc;
 use crate::media_client::{Script, UdpClient};
 use crate::permits::{Permits, participant, room};
 
-struct Stage {
-    plane: MediaPlane,
-    thread: MediaThread,
-    runtime: Runtime,
-    permits: Permits,
+pub(crate) struct Stage {
+    pub(crate) plane: MediaPlane,
+    pub(crate) thread: MediaThread,
+    pub(crate) runtime: Runtime,
+    pub(crate) permits: Permits,
 }
 
 impl Stage {
     fn new() -> Self {
+        Self::with(StreamSettings::default())
+    }
+
+    pub(crate) fn with(streams: StreamSettings) -> Self {
         let settings = MediaSettings {
             bind: vec!["127.0.0.1:0".parse().unwrap()],
             announce: Vec::new(),
+            streams,
             limits: Limits::default(),
             segmentation: true,
         };
