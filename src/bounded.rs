@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
 use zeroize::Zeroize;
 
 /// Text of at most `N` bytes.
@@ -47,6 +48,11 @@ impl<'de, const N: usize> Deserialize<'de> for Text<N> {
 pub struct Few<T, const N: usize>(Vec<T>);
 
 impl<T, const N: usize> Few<T, N> {
+    /// Only those for which this holds.
+    pub fn retain(&mut self, holds: impl FnMut(&T) -> bool) {
+        self.0.retain(holds);
+    }
+
     /// The entries, owned.
     pub fn into_vec(self) -> Vec<T> {
         self.0
@@ -64,6 +70,12 @@ impl<T, const N: usize> Deref for Few<T, N> {
 
     fn deref(&self) -> &[T] {
         &self.0
+    }
+}
+
+impl<T: Serialize, const N: usize> Serialize for Few<T, N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
     }
 }
 

@@ -296,3 +296,67 @@ async fn who_waits_when_the_server_stops_is_told_the_same_as_everyone() {
     assert_eq!(outside.closed().await, "draining");
     assert!(stopped.await.unwrap().success());
 }
+
+#[tokio::test]
+async fn hosts_read_what_clients_report_of_their_connections_and_nobody_else_does() {
+    let server = Server::start().await;
+    let owner = server.owner().await;
+    let member = server.member(&owner, "member@example.org", "Member").await;
+    let room = server.room(&owner, "Board").await;
+    let path = format!("/api/rooms/{}/quality", room.id);
+    let asleep = server
+        .get(Method::GET, &path, Some(&owner.token), None)
+        .await;
+    assert_eq!(asleep, json!({"running": false, "participants": []}));
+
+    let (mut host, view) = server.enter(&owner, &room).await;
+    let hosts = text(&view["room"], "you");
+    let (mut guest, view) = server.admit(&mut host, &member, &room).await;
+    let me = text(&view["room"], "you");
+    let line = |participant: &str| json!({"participant": participant, "source": "camera", "kbps": 480, "lost_permille": 20});
+    let report = json!({"type": "report_quality", "report": {
+        "transport": {"protocol": "udp", "candidate": "host", "round_trip_ms": 12},
+        "sent": [{"source": "microphone", "kbps": 32, "codec": "opus"}],
+        // The second is of nobody here.
+        "received": [line(&hosts), line("aaaaaaaaaaaaaaaaaaaaaaaaaa")],
+    }});
+    guest.ok(report.clone()).await;
+    assert_eq!(guest.refused(report.clone()).await, "rate_limited");
+    assert_eq!(
+        guest.refused(json!({"type": "quality"})).await,
+        "not_allowed"
+    );
+
+    let inside = host.ok(json!({"type": "quality"})).await;
+    let lines = inside["participants"].as_array().unwrap();
+    assert_eq!(lines.len(), 2);
+    let of = |who: &str| {
+        let line = lines.iter().find(|line| line["participant"] == who);
+        line.unwrap().clone()
+    };
+    let mine = of(&me);
+    assert_eq!(mine["name"], "Member");
+    assert_eq!(mine["client"]["transport"]["round_trip_ms"], 12);
+    assert_eq!(mine["client"]["received"].as_array().unwrap().len(), 1);
+    assert_eq!(mine["client"]["received"][0]["participant"], hosts.as_str());
+    // Without a transport the server has nothing to say, and without a report the client has not.
+    assert!(mine["server"].is_null() && of(&hosts)["client"].is_null());
+
+    let outside = server
+        .get(Method::GET, &path, Some(&owner.token), None)
+        .await;
+    assert_eq!(outside["running"], true);
+    assert_eq!(&outside["participants"], &inside["participants"]);
+    let refused = server
+        .call(Method::GET, &path, Some(&member.token), None)
+        .await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.code()),
+        (404, "not_found")
+    );
+
+    let mut worse = report;
+    worse["report"]["sent"][0]["codec"] = json!("<b>");
+    guest.send(worse).await;
+    assert_eq!(guest.closed().await, "bad_message");
+}

@@ -213,7 +213,7 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
         ActionKind::ReadPassword | ActionKind::ChangePassword | ActionKind::ChangeKind => {
             moderates() || owner_outside()
         }
-        ActionKind::ReadRoom | ActionKind::ReadAudit => {
+        ActionKind::ReadRoom | ActionKind::ReadAudit | ActionKind::SeeStats => {
             moderates() || (matches!(role, Owner | Host) && case.standing("outside"))
         }
         ActionKind::EndRoom => owner_outside(),
@@ -227,8 +227,7 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
         | ActionKind::SeeLobby
         | ActionKind::Lock
         | ActionKind::Unlock
-        | ActionKind::EndSession
-        | ActionKind::SeeStats => moderates(),
+        | ActionKind::EndSession => moderates(),
         ActionKind::CreateRoom => {
             role != Guest
                 && (case.is(Dimension::RoomCreation, "any_account")
@@ -298,7 +297,10 @@ fn who_is_outside_can_only_come_to_the_door_or_tend_their_own_room() {
             && facts.value(Dimension::Mine) == Some("yes");
         let hosted = matches!(
             kind,
-            ActionKind::ReadRoom | ActionKind::ManageGuestLinks | ActionKind::ReadAudit
+            ActionKind::ReadRoom
+                | ActionKind::ManageGuestLinks
+                | ActionKind::ReadAudit
+                | ActionKind::SeeStats
         );
         let hosted_room = hosted && role.is_moderator();
         assert!(door || own_room || hosted_room, "{kind} by {role}");

@@ -12,7 +12,7 @@ use axum::routing::{any, get, patch, post, put};
 use crate::api::problem::Problem;
 use crate::api::running::RunningRooms;
 use crate::api::{
-    audit, guestlinks, invitations, organisation, profile, rooms, sessions, settings,
+    audit, guestlinks, invitations, organisation, profile, quality, rooms, sessions, settings,
 };
 use crate::auth::limits::{Rate, Rates};
 use crate::auth::picture::Painter;
@@ -93,6 +93,7 @@ pub fn router(state: ApiState) -> Router {
             get(settings::show).patch(settings::change),
         )
         .route("/api/rooms/{id}/audit", get(audit::of_room))
+        .route("/api/rooms/{id}/quality", get(quality::show))
         .route("/api/organisation/audit", get(audit::of_organisation))
         .route(
             "/api/rooms/{id}/guest-links",

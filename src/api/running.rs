@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::ids::{ActorId, RoomId};
+use crate::rooms::quality::QualityView;
 use crate::rooms::view::Profile;
 use crate::secret::Secret;
 use crate::store::settings::{StoredLevels, StoredOrg};
@@ -26,6 +27,11 @@ pub trait RunningRooms: Send + Sync + 'static {
 
     /// The room was ended for good.
     fn ended(&self, room: RoomId) -> BoxFuture<'_, ()>;
+
+    /// How the connections in the room do; none when no session of it runs.
+    fn quality(&self, _room: RoomId) -> BoxFuture<'_, Option<Vec<QualityView>>> {
+        Box::pin(async { None })
+    }
 
     /// The names of those who are in the room or wait, by every id under which the audit trail may speak of them.
     fn names(&self, _room: RoomId) -> BoxFuture<'_, BTreeMap<[u8; 16], String>> {

@@ -1,5 +1,6 @@
 //! Counters of a shard: plain numbers for the metrics page, without any label that names a room or a participant.
 
+use crate::media::event::CloseReason;
 use crate::media::srtp::Profile;
 
 macro_rules! counters {
@@ -62,6 +63,16 @@ counters! {
     fingerprint_mismatches,
     /// First flights not answered because too many handshakes were under way.
     dtls_refused,
+    /// Transports that ended before they carried anything: the client went away.
+    joins_failed_left,
+    /// The same: nothing valid came in time.
+    joins_failed_timeout,
+    /// The same: the certificate is absent or not that of the offer.
+    joins_failed_fingerprint,
+    /// The same: no protection that both accept.
+    joins_failed_profile,
+    /// The same: the handshake failed again and again.
+    joins_failed_handshake,
     /// Sessions that protect media with AEAD_AES_128_GCM.
     profile_aes_128_gcm,
     /// Sessions that protect media with AEAD_AES_256_GCM.
@@ -97,6 +108,18 @@ counters! {
 }
 
 impl MediaCounters {
+    /// A transport ended before there were keys. Whom the server itself ended has not failed.
+    pub(crate) const fn count_failed_join(&mut self, reason: CloseReason) {
+        match reason {
+            CloseReason::Left => self.joins_failed_left += 1,
+            CloseReason::Timeout => self.joins_failed_timeout += 1,
+            CloseReason::Fingerprint => self.joins_failed_fingerprint += 1,
+            CloseReason::Profile => self.joins_failed_profile += 1,
+            CloseReason::Handshake => self.joins_failed_handshake += 1,
+            CloseReason::Replaced | CloseReason::Removed => {}
+        }
+    }
+
     pub(crate) const fn count_profile(&mut self, profile: Profile) {
         match profile {
             Profile::Aes128Gcm => self.profile_aes_128_gcm += 1,

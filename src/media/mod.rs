@@ -27,6 +27,7 @@ pub mod outbox;
 pub(crate) mod paths;
 pub(crate) mod peer;
 pub(crate) mod peers;
+pub mod quality;
 pub(crate) mod rate;
 pub(crate) mod receive;
 #[doc(hidden)]

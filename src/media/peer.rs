@@ -20,7 +20,7 @@ use crate::media::rate::Bucket;
 use crate::media::rtp::{Header, unpad};
 use crate::media::sends::Sends;
 use crate::media::slot::OutSlot;
-use crate::media::srtp::{Opened, Opener, Sealer};
+use crate::media::srtp::{Opened, Opener, Profile, Sealer};
 use crate::media::stream::{Packet, Stream};
 use crate::media::vp8::Descriptor;
 
@@ -65,6 +65,7 @@ pub(crate) struct Handshake {
 /// Keys and what they protect.
 #[derive(Debug)]
 pub(crate) struct Secured {
+    pub(crate) profile: Profile,
     pub(crate) opener: Opener,
     pub(crate) sealer: Sealer,
 }

@@ -169,7 +169,11 @@ impl Sfu {
         for slot in &mut peer.slots {
             slot.register(&mut sealer);
         }
-        peer.secured = Some(Secured { opener, sealer });
+        peer.secured = Some(Secured {
+            profile: keys.profile(),
+            opener,
+            sealer,
+        });
         self.handshakes = self.handshakes.saturating_sub(1);
         self.counters.count_profile(keys.profile());
         self.events.push_back((key, PeerEvent::Connected));

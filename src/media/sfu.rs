@@ -321,6 +321,9 @@ impl Sfu {
         self.detach_all(key);
         self.say_goodbye(key);
         let mut peer = self.peers.remove(key)?;
+        if peer.secured.is_none() {
+            self.counters.count_failed_join(reason);
+        }
         if peer.handshake.session.take().is_some() && peer.secured.take().is_none() {
             self.handshakes = self.handshakes.saturating_sub(1);
         }

@@ -42,6 +42,14 @@ pub enum Profile {
 }
 
 impl Profile {
+    /// As the registry of profiles has it (RFC 7714, section 14.2).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Aes128Gcm => "AEAD_AES_128_GCM",
+            Self::Aes256Gcm => "AEAD_AES_256_GCM",
+        }
+    }
+
     /// Bytes of a master key.
     pub const fn key_length(self) -> usize {
         match self {

@@ -10,6 +10,7 @@ mod hosts;
 mod media;
 mod preset;
 mod profile;
+mod quality;
 mod requests;
 mod rules;
 mod settings;
@@ -34,6 +35,7 @@ use crate::rooms::control::Bar;
 use crate::rooms::outbound::Done;
 use crate::rooms::person::GuestLink;
 use crate::rooms::projection::Lines;
+use crate::rooms::quality::QualityView;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::request::RoomRequest;
 use crate::rooms::room::Room;
@@ -159,6 +161,8 @@ pub enum ToRoom {
     RulesChanged,
     /// Someone reads the audit trail and wants to know who is who.
     Names(oneshot::Sender<BTreeMap<[u8; 16], String>>),
+    /// A host reads how the connections do.
+    Quality(oneshot::Sender<Vec<QualityView>>),
     /// The session behind a connection ended: whatever that identity has here ends with it.
     SignedOut {
         /// Which connection.
@@ -358,6 +362,7 @@ impl RoomActor {
             ToRoom::PasswordChanged(password) => self.password = password,
             ToRoom::RulesChanged => self.on_rules_changed(),
             ToRoom::Names(reply) => self.on_names(reply),
+            ToRoom::Quality(reply) => self.tell_quality(reply).await,
             ToRoom::SignedOut { connection } => self.on_signed_out(connection),
             ToRoom::SessionOver { participant } => self.on_session_over(participant),
             ToRoom::End(code) => self.room.end(code),

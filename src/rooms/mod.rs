@@ -13,6 +13,7 @@ pub mod outbound;
 pub mod person;
 pub mod profile;
 pub mod projection;
+pub mod quality;
 pub mod refusal;
 pub mod registry;
 pub mod request;

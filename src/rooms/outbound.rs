@@ -4,6 +4,7 @@ use conclave_policy::preview::Line;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::rooms::quality::QualityView;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::view::{
     BarView, ChatView, Event, KnockView, LobbyCount, RoomView, SettingView, SourceStatsView,
@@ -168,6 +169,11 @@ pub enum Done {
     Stats {
         /// A line per participant and source.
         sources: Vec<SourceStatsView>,
+    },
+    /// The answer to `quality`.
+    Quality {
+        /// A line per participant.
+        participants: Vec<QualityView>,
     },
 }
 

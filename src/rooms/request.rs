@@ -6,6 +6,7 @@ use serde::Deserialize;
 use crate::bounded::{Few, Text, given};
 use crate::ids::{BarId, KnockId, ParticipantId, PictureId};
 use crate::rooms::outbound::Phrase;
+use crate::rooms::quality::QualityReport;
 use conclave_policy::presets::Preset;
 use conclave_policy::roles::Role;
 use conclave_policy::source::Source;
@@ -285,6 +286,14 @@ pub enum RoomRequest {
     End {},
     /// Media counters per participant and source, for moderators.
     Stats {},
+    /// Tell the hosts how the own connection does: every five seconds, and at most every two.
+    ReportQuality {
+        /// What was measured since the last report.
+        #[cfg_attr(test, ts(as = "QualityReport"))]
+        report: Box<QualityReport>,
+    },
+    /// How everyone's connection does, for moderators.
+    Quality {},
 }
 
 /// A waiting person in the version that the host saw.

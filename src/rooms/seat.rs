@@ -9,8 +9,10 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::auth::principal::Principal;
+use crate::clock::Timestamp;
 use crate::rooms::outbound::{Done, Failure, Outcome, ServerMessage};
 use crate::rooms::projection::Projection;
+use crate::rooms::quality::QualityReport;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::view::Event;
 use crate::secret::{self, RandomSource, Secret};
@@ -83,6 +85,10 @@ pub struct Seat {
     pub projection: Projection,
     /// Counts the media transports that the participant has had; events of older ones are ignored.
     pub transport: u64,
+    /// Whether the newest of them has ever carried anything.
+    pub joined: bool,
+    /// What the client reported last about its connection, and when.
+    pub report: Option<(Timestamp, QualityReport)>,
     seq: u64,
     held: VecDeque<(u64, Event)>,
     resume: [u8; 32],
@@ -97,6 +103,8 @@ impl Seat {
             connection: Some(connection),
             projection: Projection::default(),
             transport: 0,
+            joined: false,
+            report: None,
             seq: FIRST,
             held: VecDeque::new(),
             resume: [0; 32],

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::api::running::RunningRooms;
 use crate::ids::{ActorId, RoomId};
 use crate::rooms::actor::{SettingsNews, ToRoom};
+use crate::rooms::quality::QualityView;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::registry::Registry;
 use crate::rooms::view::Profile;
@@ -40,6 +41,15 @@ impl RunningRooms for Registry {
 
     fn ended(&self, room: RoomId) -> BoxFuture<'_, ()> {
         tell(self, room, ToRoom::End(ErrorCode::Ended)).boxed()
+    }
+
+    fn quality(&self, room: RoomId) -> BoxFuture<'_, Option<Vec<QualityView>>> {
+        async move {
+            let (reply, lines) = oneshot::channel();
+            tell(self, room, ToRoom::Quality(reply)).await;
+            lines.await.ok()
+        }
+        .boxed()
     }
 
     fn names(&self, room: RoomId) -> BoxFuture<'_, BTreeMap<[u8; 16], String>> {

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::media::answer::Local;
 use crate::media::event::{ConnectError, Cut, Gone, PeerEvent, Receive, SourceStats, View};
 use crate::media::offer::Description;
+use crate::media::quality::PeerQuality;
 
 /// One command. The answer is given when everything that it changed has been sent.
 #[derive(Debug)]
@@ -53,6 +54,10 @@ pub(crate) enum Command {
         wants: Vec<View>,
         most: Receive,
         reply: oneshot::Sender<Result<(), Gone>>,
+    },
+    Quality {
+        room: RoomId,
+        reply: oneshot::Sender<Vec<PeerQuality>>,
     },
     Stats {
         room: RoomId,

@@ -18,6 +18,7 @@ use crate::media::event::{
     Answer, ConnectError, Cut, Gone, Offer, PeerEvent, Receive, SourceStats, View,
 };
 use crate::media::offer;
+use crate::media::quality::PeerQuality;
 use crate::media::sfu::{Limits, Sfu};
 use crate::secret::RandomSource;
 use crate::udp::command::Command;
@@ -284,6 +285,13 @@ impl MediaPlane {
     /// Packets of each source of a room.
     pub async fn stats(&self, room: RoomId) -> Vec<SourceStats> {
         self.ask(|reply| Command::Stats { room, reply })
+            .await
+            .unwrap_or_default()
+    }
+
+    /// How each transport of a room does.
+    pub async fn quality(&self, room: RoomId) -> Vec<PeerQuality> {
+        self.ask(|reply| Command::Quality { room, reply })
             .await
             .unwrap_or_default()
     }

@@ -287,6 +287,7 @@ impl Running {
                     sfu.view(room, participant, wants, most, now)
                 });
             }
+            Command::Quality { room, reply } => self.answer(reply, |sfu, _| sfu.quality(room)),
             Command::Stats { room, reply } => self.answer(reply, |sfu, _| sfu.stats(room)),
             Command::Stop => self.stop(),
         }

@@ -208,7 +208,11 @@ impl RoomActor {
     }
 
     /// Whether someone may look at something; no row when they may.
-    fn look<A: RoomAction>(&self, by: ParticipantId, action: A) -> Result<(), ErrorCode> {
+    pub(super) fn look<A: RoomAction>(
+        &self,
+        by: ParticipantId,
+        action: A,
+    ) -> Result<(), ErrorCode> {
         let person = self.room.person(by).ok_or(ErrorCode::NotFound)?;
         let facts = self.room.facts_inside(person, &action)?;
         let charter = self.room.charter();

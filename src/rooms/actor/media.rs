@@ -72,6 +72,7 @@ impl RoomActor {
         let transport = match self.seats.get_mut(&participant) {
             Some(seat) => {
                 seat.transport = seat.transport.saturating_add(1);
+                seat.joined = false;
                 seat.transport
             }
             None => 0,
@@ -167,10 +168,17 @@ impl RoomActor {
             return;
         };
         let event = match event {
-            PeerEvent::Connected => Event::Media {
-                state: MediaState::Connected,
-            },
-            PeerEvent::Closed { .. } => {
+            PeerEvent::Connected => {
+                seat.joined = true;
+                Event::Media {
+                    state: MediaState::Connected,
+                }
+            }
+            PeerEvent::Closed { reason } => {
+                if !seat.joined {
+                    let room = self.room.charter().room;
+                    tracing::info!(%room, %participant, ?reason, "media.join_failed");
+                }
                 self.room.media_lost(participant);
                 Event::Media {
                     state: MediaState::Closed,

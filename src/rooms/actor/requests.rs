@@ -161,6 +161,8 @@ impl RoomActor {
             RoomRequest::DeleteChat { number } => self.on_delete_chat(by, id, number),
             RoomRequest::End {} => self.cut(by, id, act::EndSession {}),
             RoomRequest::Stats {} => self.on_stats(by, id).await,
+            RoomRequest::ReportQuality { report } => self.on_report(by, id, *report),
+            RoomRequest::Quality {} => self.on_quality(by, id).await,
         }
     }
 

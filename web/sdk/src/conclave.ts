@@ -13,6 +13,8 @@ import type { Event as RoomEvent } from "./generated/Event";
 import type { KnockView } from "./generated/KnockView";
 import type { Line } from "./generated/Line";
 import type { ParticipantView } from "./generated/ParticipantView";
+import type { QualityReport } from "./generated/QualityReport";
+import type { QualityView } from "./generated/QualityView";
 import type { Preset } from "./generated/Preset";
 import type { Role } from "./generated/Role";
 import type { RoomRequest } from "./generated/RoomRequest";
@@ -26,10 +28,13 @@ import { Link } from "./link";
 import { Local } from "./media/local";
 import { Looks, type Size } from "./media/looks";
 import { Media, type AudioSlot } from "./media/media";
+import type { MediaPreferences } from "./media/preferences";
 import { SOURCES } from "./media/sources";
 import { applyEvent, ownLine } from "./room";
 import type { Admitted, State } from "./state";
 
+/** How often the own connection is measured and reported. */
+const MEASURE_MS = 5_000;
 /** So many messages of hosts are shown to someone who waits. */
 const MESSAGES_KEPT = 3;
 
@@ -52,6 +57,7 @@ export interface JoinOptions {
   url: string;
   room: string;
   password?: string;
+  media?: MediaPreferences;
 }
 
 /** Why an own source went off without the participant's call. */
@@ -64,6 +70,8 @@ export interface ConclaveEvents {
   /** Remote tracks changed: ask `track` and `audio` again. */
   tracks: undefined;
   stopped: { source: Source; cause: StopCause };
+  /** What the own connection did in the last few seconds. */
+  quality: QualityReport;
 }
 
 export class Conclave {
@@ -73,9 +81,11 @@ export class Conclave {
   readonly #local: Local;
   readonly #looks: Looks;
   #state: State = { phase: "connecting" };
+  #measuring: ReturnType<typeof setInterval> | undefined;
 
   private constructor(options: JoinOptions, environment: Environment) {
-    this.#looks = new Looks((looks) => this.#quietly({ type: "view", looks }));
+    this.#looks = new Looks((view) => this.#quietly({ type: "view", ...view }));
+    this.#looks.setMost(options.media?.receive ?? null);
     this.#local = new Local((source) => void this.#ended(source));
     this.#media = new Media(
       environment.transport,
@@ -86,6 +96,7 @@ export class Conclave {
         tracks: () => this.#emitter.emit("tracks", undefined),
         answered: () => this.#synced(),
       },
+      options.media,
       environment.random,
     );
     this.#link = new Link(
@@ -99,7 +110,7 @@ export class Conclave {
         event: (event) => this.#event(event),
         lost: () => this.#patch({ link: "lost", speaking: [] }),
         closed: (code, text) => this.#closed(code, text),
-        probe: () => ({ type: "view", looks: this.#looks.current() }),
+        probe: () => ({ type: "view", ...this.#looks.current() }),
       },
     );
   }
@@ -179,6 +190,12 @@ export class Conclave {
   /** Says at which size (device pixels) a picture is shown; null when it is no longer. */
   look(participant: string, source: Source, size: Size | null): void {
     this.#looks.set(participant, source, size);
+  }
+
+  /** What the person wants of pictures now; another codec holds from the next transport on. */
+  prefer(preferences: MediaPreferences): void {
+    this.#looks.setMost(preferences.receive);
+    void this.#media.prefer(preferences);
   }
 
   setHidden(hidden: boolean): void {
@@ -354,6 +371,12 @@ export class Conclave {
     return done.type === "stats" ? done.sources : [];
   }
 
+  /** How everyone's connection does, for moderators. */
+  async quality(): Promise<QualityView[]> {
+    const done = await this.#link.call({ type: "quality" });
+    return done.type === "quality" ? done.participants : [];
+  }
+
   async #call(request: RoomRequest): Promise<void> {
     await this.#link.call(request);
   }
@@ -377,17 +400,25 @@ export class Conclave {
     if (this.#state.phase === "admitted") this.#set({ ...this.#state, ...change });
   }
 
+  /** Measures the own connection, for the page and for the hosts. */
+  async #measure(): Promise<void> {
+    const report = await this.#media.report().catch(() => null);
+    if (report === null || this.#state.phase !== "admitted") return;
+    this.#emitter.emit("quality", report);
+    if (this.#state.link === "up") this.#quietly({ type: "report_quality", report });
+  }
+
   #admitted(room: RoomView): void {
     this.#set({ phase: "admitted", room, speaking: [], link: "up", media: "connecting", local: this.#local.all() });
     void this.#media.start();
+    clearInterval(this.#measuring);
+    this.#measuring = setInterval(() => void this.#measure(), MEASURE_MS);
   }
 
   /** Before the room is entered, or after a host took the participant out of it again: nothing is sent from here. */
   #waiting(): void {
     const sentBack = this.#state.phase === "admitted";
-    this.#looks.stop();
-    this.#local.dropAll();
-    this.#media.stop();
+    this.#rest();
     this.#set({ phase: "waiting", since: Date.now(), sentBack, messages: [] });
   }
 
@@ -403,7 +434,7 @@ export class Conclave {
       return;
     }
     // The transport outlived the socket. The answer to this comes after everything that was missed.
-    this.#link.call({ type: "view", looks: this.#looks.current() }).then(
+    this.#link.call({ type: "view", ...this.#looks.current() }).then(
       () => this.#synced(),
       () => undefined,
     );
@@ -426,6 +457,9 @@ export class Conclave {
         break;
       case "slots":
         this.#media.slots(event.slots);
+        break;
+      case "layers":
+        void this.#media.layers(event.source, event.encodings);
         break;
       case "media":
         if (event.state === "closed") this.#media.closedByServer();
@@ -505,10 +539,16 @@ export class Conclave {
 
   #closed(code: FailureCode, text: string): void {
     const wasIn = this.#state.phase === "admitted";
+    this.#rest();
+    this.#set({ phase: "closed", code, text, wasIn });
+  }
+
+  /** Nothing is sent, shown or measured any more. */
+  #rest(): void {
+    clearInterval(this.#measuring);
     this.#looks.stop();
     this.#local.dropAll();
     this.#media.stop();
-    this.#set({ phase: "closed", code, text, wasIn });
   }
 }
 

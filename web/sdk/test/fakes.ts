@@ -1,12 +1,15 @@
 // Stand-ins for the network, the tab and the browser's media, driven by hand from the tests.
 
 import type { Environment } from "../src/environment";
+import type { EncodingView } from "../src/generated/EncodingView";
 import type { Event as RoomEvent } from "../src/generated/Event";
 import type { ParticipantView } from "../src/generated/ParticipantView";
 import type { RoomView } from "../src/generated/RoomView";
 import type { ServerMessage } from "../src/generated/ServerMessage";
 import type { Source } from "../src/generated/Source";
 import type { SourceStates } from "../src/generated/SourceStates";
+import type { MediaPreferences } from "../src/media/preferences";
+import type { Snapshot } from "../src/media/quality";
 import type { Transport } from "../src/media/transport";
 import type { Socket, SocketHandlers } from "../src/socket";
 import type { TabStore } from "../src/tab";
@@ -63,11 +66,15 @@ export class FakeSocket implements Socket {
 export class FakeTransport implements Transport {
   readonly sending = new Map<Source, MediaStreamTrack | null>();
   readonly changed: (state: RTCPeerConnectionState) => void;
+  readonly wanted = new Map<Source, readonly EncodingView[]>();
+  preferences: MediaPreferences | undefined;
+  snapshot: Snapshot = { lines: new Map(), sources: new Map(), tracks: new Map() };
   answered: string | null = null;
   closed = false;
 
-  constructor(changed: (state: RTCPeerConnectionState) => void) {
+  constructor(changed: (state: RTCPeerConnectionState) => void, preferences?: MediaPreferences) {
     this.changed = changed;
+    this.preferences = preferences;
   }
 
   offer(): Promise<{ sdp: string; sources: { mid: string; source: Source }[] }> {
@@ -82,6 +89,20 @@ export class FakeTransport implements Transport {
   send(source: Source, track: MediaStreamTrack | null): Promise<void> {
     this.sending.set(source, track);
     return Promise.resolve();
+  }
+
+  layers(source: Source, encodings: readonly EncodingView[]): Promise<void> {
+    this.wanted.set(source, encodings);
+    return Promise.resolve();
+  }
+
+  prefer(preferences: MediaPreferences): Promise<void> {
+    this.preferences = preferences;
+    return Promise.resolve();
+  }
+
+  stats(): Promise<Snapshot> {
+    return Promise.resolve(this.snapshot);
   }
 
   slotTrack(mid: string): MediaStreamTrack | null {
@@ -142,8 +163,8 @@ export class World {
       return socket;
     },
     tab: this.tab,
-    transport: (changed) => {
-      const transport = new FakeTransport(changed);
+    transport: (changed, preferences) => {
+      const transport = new FakeTransport(changed, preferences);
       this.transports.push(transport);
       return transport;
     },

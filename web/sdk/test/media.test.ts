@@ -282,3 +282,35 @@ test("the end stops every own track and the transport", async () => {
   await vi.advanceTimersByTimeAsync(60_000);
   expect(world.sockets.length).toBe(1);
 });
+
+test("what the server says of layers reaches the transport, and so do the preferences", async () => {
+  await enter();
+  tell({ type: "layers", source: "camera", encodings: [{ rid: "q", active: true }, { rid: "h", active: false }] });
+  expect(world.transport.wanted.get("camera")).toEqual([{ rid: "q", active: true }, { rid: "h", active: false }]);
+  client.prefer({ send: 360, receive: 180, codec: "vp9" });
+  await vi.advanceTimersByTimeAsync(200);
+  expect(world.transport.preferences).toMatchObject({ send: 360 });
+  expect(world.socket.last("view").request).toMatchObject({ receive: { max_height: 180 } });
+  // The codec holds from the next transport on.
+  world.transport.changed("failed");
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(world.transports.length).toBe(2);
+  expect(world.transport.preferences).toMatchObject({ codec: "vp9" });
+});
+
+test("the connection is measured every five seconds and told to the server, from the second look on", async () => {
+  await enter();
+  const measured = vi.fn();
+  client.on("quality", measured);
+  await vi.advanceTimersByTimeAsync(6_000);
+  expect(measured).not.toHaveBeenCalled();
+  world.transport.changed("connected");
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(measured).not.toHaveBeenCalled();
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(measured).toHaveBeenCalledOnce();
+  expect(world.socket.last("report_quality").request).toMatchObject({ report: { sent: [], received: [] } });
+  world.socket.say({ type: "closed", code: "removed", text: "" });
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect(measured).toHaveBeenCalledOnce();
+});

@@ -2,6 +2,10 @@
 // person asks for it.
 
 import { signal } from "@preact/signals";
+import { sendHeight } from "./pictures";
+
+/** What most cameras and lines can do; smaller ones give less. */
+const USUAL_HEIGHT = 720;
 
 export type DeviceKind = "microphone" | "camera" | "screen";
 
@@ -28,7 +32,8 @@ export async function openMicrophone(): Promise<MediaStreamTrack> {
 }
 
 export async function openCamera(): Promise<MediaStreamTrack> {
-  const video: MediaTrackConstraints = { width: { ideal: 640 }, height: { ideal: 360 }, frameRate: { ideal: 24, max: 30 } };
+  const height = sendHeight.value ?? USUAL_HEIGHT;
+  const video: MediaTrackConstraints = { width: { ideal: Math.round((height * 16) / 9) }, height: { ideal: height }, frameRate: { ideal: 24, max: 30 } };
   if (chosenCamera.value !== null) video.deviceId = { ideal: chosenCamera.value };
   const stream = await attempt("camera", () => devices().getUserMedia({ video }));
   return first(stream.getVideoTracks(), "camera");

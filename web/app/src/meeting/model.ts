@@ -1,7 +1,7 @@
 // One meeting for the page: the client's state as signals, the person's acts with their refusals turned into notices, and
 // the events of the room in words.
 
-import { Conclave, isModerator, ownLine, type KnockView, type PendingProfile, type Source, type State } from "@conclave/sdk";
+import { Conclave, isModerator, ownLine, type KnockView, type PendingProfile, type QualityReport, type Source, type State } from "@conclave/sdk";
 import { computed, effect, signal } from "@preact/signals";
 import { Chat } from "../chat/model";
 import { DeviceTrouble, openCamera, openMicrophone, openScreen } from "../devices/open";
@@ -16,7 +16,7 @@ import { titleOf } from "./waiting";
 
 export type Panel = "people" | "chat" | "room";
 export type PeopleTab = "people" | "waiting" | "changes";
-export type RoomTab = "controls" | "invite" | "settings" | "audit";
+export type RoomTab = "controls" | "invite" | "quality" | "settings" | "audit";
 export type Layout = "grid" | "speaker";
 
 const LAYOUT = "conclave.layout";
@@ -34,7 +34,9 @@ export class Meeting {
   /** An act that waits for the host to confirm it. */
   readonly confirming = signal<Act | null>(null);
   /** The dialogs of the whole meeting; one at a time. */
-  readonly dialog = signal<"profile" | "preferences" | "shortcuts" | "suspend" | "end" | "mute_all" | null>(null);
+  readonly dialog = signal<"profile" | "preferences" | "connection" | "shortcuts" | "suspend" | "end" | "mute_all" | null>(null);
+  /** What the own connection did in the last few seconds. */
+  readonly quality = signal<QualityReport | null>(null);
   /** What the own act did, for those who listen. */
   readonly effect = signal("");
   /** The own change that waits for a host. */
@@ -68,6 +70,7 @@ export class Meeting {
     this.#ends = [
       client.on("state", (state) => (this.state.value = state)),
       client.on("tracks", () => (this.tracks.value += 1)),
+      client.on("quality", (report) => (this.quality.value = report)),
       client.on("event", (event) => tell(this, event)),
       client.on("stopped", ({ source, cause }) => {
         const text = stoppedSaid(source, cause);
@@ -259,6 +262,7 @@ export class Meeting {
     this.confirming.value = null;
     this.opened.value = null;
     this.ownChange.value = "none";
+    this.quality.value = null;
     this.effect.value = "";
     this.notices.clear();
     this.chat.clear();

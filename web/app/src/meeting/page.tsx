@@ -11,6 +11,7 @@ import { Confirm, Dialog } from "../ui/dialog";
 import { Cross, Grid, Large, Lock, Mark, Pause, Sliders, Unlock, Warning } from "../ui/icons";
 import { deviceHelp } from "../words/devices";
 import { ROLE } from "../words/people";
+import { ConnectionDialog } from "./connection";
 import { KEYS, useShortcuts } from "./keys";
 import { isLastHost, LeaveDialog } from "./leaving";
 import type { Meeting, Panel } from "./model";
@@ -112,6 +113,8 @@ function Dialogs(props: { meeting: Meeting }): JSX.Element | null {
       return <ProfileDialog meeting={meeting} onClose={close} />;
     case "preferences":
       return <PreferencesDialog meeting={meeting} onClose={close} />;
+    case "connection":
+      return <ConnectionDialog meeting={meeting} onClose={close} />;
     case "shortcuts":
       return <ShortcutsDialog meeting={meeting} onClose={close} />;
     case "suspend":

@@ -9,12 +9,14 @@ import { Check, Choice } from "../ui/field";
 import { knockSound, knockTitle, setKnockSound, setKnockTitle } from "./alert";
 import { setShortcuts, shortcutsOn } from "./keys";
 import type { Meeting } from "./model";
+import { PictureChoices } from "./pictures";
 
 export function PreferencesDialog(props: { meeting: Meeting; onClose: () => void }): JSX.Element {
   const { meeting } = props;
   return (
     <Dialog title="Preferences" onClose={props.onClose}>
       <DevicePickers version={0} onMicrophone={() => void meeting.swap("microphone")} onCamera={() => void meeting.swap("camera")} />
+      <PictureChoices meeting={meeting} />
       <Choice label="Look" value={theme.value} options={THEMES} onChange={setTheme} />
       {meeting.moderates.value && (
         <fieldset class="choices">
@@ -25,6 +27,7 @@ export function PreferencesDialog(props: { meeting: Meeting; onClose: () => void
       )}
       <Check label="Single-key shortcuts" checked={shortcutsOn.value} onChange={setShortcuts} />
       <div class="dialog-actions">
+        <Button onPress={() => (meeting.dialog.value = "connection")}>Your connection</Button>
         <Button onPress={() => (meeting.dialog.value = "shortcuts")}>See all keys</Button>
         <Button onPress={() => (meeting.dialog.value = "profile")}>Name and picture</Button>
       </div>

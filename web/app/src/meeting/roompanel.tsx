@@ -14,6 +14,7 @@ import { Tabs } from "../ui/tabs";
 import { Bars } from "./bars";
 import { HOST_KEYS } from "./keys";
 import type { Meeting } from "./model";
+import { QualityPanel } from "./quality";
 import { settingsOf } from "./settings";
 import { stopAllShares } from "./whole";
 
@@ -36,6 +37,7 @@ export function RoomPanel(props: { meeting: Meeting; room: RoomView }): JSX.Elem
       tabs={[
         { name: "controls", label: "Controls" },
         { name: "invite", label: "Invite" },
+        { name: "quality", label: "Quality" },
         { name: "settings", label: "Settings" },
         { name: "audit", label: "Audit" },
       ]}
@@ -66,6 +68,7 @@ export function RoomPanel(props: { meeting: Meeting; room: RoomView }): JSX.Elem
           </section>
         </>
       )}
+      {tab === "quality" && <QualityPanel meeting={meeting} />}
       {tab === "settings" && <SettingsPart meeting={meeting} room={room} />}
       {tab === "audit" && (
         <section class="panel-part" aria-label="Audit">

@@ -6,6 +6,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { account, identityFor, loadAccount } from "../account";
+import { mediaPreferences } from "../devices/pictures";
 import { MeetingPage } from "../meeting/page";
 import { Meeting } from "../meeting/model";
 import { Button } from "../ui/button";
@@ -26,7 +27,7 @@ export function RoomPage(props: { room: string; link?: string }): JSX.Element {
     meeting.value?.dispose();
     refusal.value = null;
     waited.current = false;
-    const options = { url: socketUrl(location), room: props.room };
+    const options = { url: socketUrl(location), room: props.room, media: mediaPreferences.value };
     meeting.value = new Meeting(Conclave.join(password === undefined ? options : { ...options, password }));
   };
   const back = (closed: Closed | null) => {

@@ -3,6 +3,7 @@ import type { BarView } from "./BarView";
 import type { ChatView } from "./ChatView";
 import type { KnockView } from "./KnockView";
 import type { Line } from "./Line";
+import type { QualityView } from "./QualityView";
 import type { SettingView } from "./SettingView";
 import type { SourceStatsView } from "./SourceStatsView";
 
@@ -73,4 +74,8 @@ next?: number, } | { "type": "stats",
 /**
  * A line per participant and source.
  */
-sources: Array<SourceStatsView>, };
+sources: Array<SourceStatsView>, } | { "type": "quality", 
+/**
+ * A line per participant.
+ */
+participants: Array<QualityView>, };

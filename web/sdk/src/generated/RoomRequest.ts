@@ -2,6 +2,7 @@
 import type { Look } from "./Look";
 import type { Phrase } from "./Phrase";
 import type { Preset } from "./Preset";
+import type { QualityReport } from "./QualityReport";
 import type { Receive } from "./Receive";
 import type { Role } from "./Role";
 import type { SectionSource } from "./SectionSource";
@@ -219,4 +220,8 @@ before?: number, } | { "type": "delete_chat",
 /**
  * Which.
  */
-number: number, } | { "type": "end", } | { "type": "stats", };
+number: number, } | { "type": "end", } | { "type": "stats", } | { "type": "report_quality", 
+/**
+ * What was measured since the last report.
+ */
+report: QualityReport, } | { "type": "quality", };

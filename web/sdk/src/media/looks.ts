@@ -1,11 +1,19 @@
 // What the page shows of others, told to the server as one `view` when it has settled: what is not shown is not sent.
 
 import type { Look } from "../generated/Look";
+import type { Receive } from "../generated/Receive";
 import type { Source } from "../generated/Source";
+import type { Height } from "./encodings";
 import { VIDEO_SLOTS } from "./transport";
 
 const SETTLE_MS = 120;
 const LARGEST = 8192;
+
+/** What is said of what is shown. */
+export interface View {
+  looks: Look[];
+  receive?: Receive;
+}
 
 export interface Size {
   width: number;
@@ -14,12 +22,13 @@ export interface Size {
 
 export class Looks {
   readonly #shown = new Map<string, Look>();
-  readonly #send: (looks: Look[]) => void;
+  readonly #send: (view: View) => void;
+  #most: Height | null = null;
   #hidden = false;
   #sent = "";
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(send: (looks: Look[]) => void) {
+  constructor(send: (view: View) => void) {
     this.#send = send;
   }
 
@@ -37,6 +46,12 @@ export class Looks {
     this.#settle();
   }
 
+  /** No picture higher than this is wanted, however large it is shown. */
+  setMost(most: Height | null): void {
+    this.#most = most;
+    this.#settle();
+  }
+
   /** A new transport knows nothing yet: say everything again. */
   repeat(): void {
     this.#sent = "";
@@ -49,19 +64,19 @@ export class Looks {
   }
 
   /** The looks as they stand, the most important first: screens, then by area. */
-  current(): Look[] {
-    if (this.#hidden) return [];
-    return [...this.#shown.values()].sort(importance).slice(0, VIDEO_SLOTS);
+  current(): View {
+    const looks = this.#hidden ? [] : [...this.#shown.values()].sort(importance).slice(0, VIDEO_SLOTS);
+    return this.#most === null ? { looks } : { looks, receive: { max_height: this.#most } };
   }
 
   #settle(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      const looks = this.current();
-      const text = JSON.stringify(looks);
+      const view = this.current();
+      const text = JSON.stringify(view);
       if (text === this.#sent) return;
       this.#sent = text;
-      this.#send(looks);
+      this.#send(view);
     }, SETTLE_MS);
   }
 }

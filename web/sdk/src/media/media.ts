@@ -4,9 +4,13 @@
 import { Backoff } from "../backoff";
 import { CallFailed } from "../failure";
 import type { Done } from "../generated/Done";
+import type { EncodingView } from "../generated/EncodingView";
+import type { QualityReport } from "../generated/QualityReport";
 import type { RoomRequest } from "../generated/RoomRequest";
 import type { SlotView } from "../generated/SlotView";
 import type { Source } from "../generated/Source";
+import { NO_PREFERENCES, type MediaPreferences } from "./preferences";
+import { reportOf, type Snapshot } from "./quality";
 import type { MakeTransport, Transport } from "./transport";
 
 const OFFER_TIMEOUT_MS = 12_000;
@@ -37,12 +41,15 @@ export class Media {
   readonly #backoff: Backoff;
   #transport: Transport | null = null;
   #slots: SlotView[] = [];
+  #preferences: MediaPreferences;
+  #looked: Snapshot | null = null;
   #connected = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(make: MakeTransport, handlers: MediaHandlers, random?: () => number) {
+  constructor(make: MakeTransport, handlers: MediaHandlers, preferences: MediaPreferences = NO_PREFERENCES, random?: () => number) {
     this.#make = make;
     this.#handlers = handlers;
+    this.#preferences = preferences;
     this.#backoff = new Backoff(random);
   }
 
@@ -53,7 +60,7 @@ export class Media {
     this.#handlers.status("connecting");
     const transport = this.#make((state) => {
       if (this.#transport === transport) this.#changed(state);
-    });
+    }, this.#preferences);
     this.#transport = transport;
     try {
       const offer = await transport.offer();
@@ -76,6 +83,27 @@ export class Media {
 
   async send(source: Source, track: MediaStreamTrack | null): Promise<void> {
     await this.#transport?.send(source, track);
+  }
+
+  /** Which encodings of an own source anybody wants. */
+  async layers(source: Source, encodings: readonly EncodingView[]): Promise<void> {
+    await this.#transport?.layers(source, encodings);
+  }
+
+  async prefer(preferences: MediaPreferences): Promise<void> {
+    this.#preferences = preferences;
+    await this.#transport?.prefer(preferences);
+  }
+
+  /** What happened since the last time that this was asked; null when there is nothing to compare with. */
+  async report(): Promise<QualityReport | null> {
+    const transport = this.#transport;
+    if (transport === null || !this.#connected) return null;
+    const now = await transport.stats();
+    if (this.#transport !== transport) return null;
+    const report = reportOf(this.#looked, now, this.#slots);
+    this.#looked = now;
+    return report;
   }
 
   slots(slots: SlotView[]): void {
@@ -143,6 +171,7 @@ export class Media {
     this.#retry = undefined;
     this.#connected = false;
     this.#slots = [];
+    this.#looked = null;
     const old = this.#transport;
     this.#transport = null;
     old?.close();

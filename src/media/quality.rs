@@ -1,0 +1,193 @@
+//! How each transport of a room does, as this end of it sees: plain values for the people who host the room. What a part has
+//! not measured is absent, never zero. It names participants and is therefore no part of the metrics.
+
+use conclave_policy::ids::{ParticipantId, RoomId};
+use conclave_policy::source::Source;
+use serde::Serialize;
+
+use crate::media::peer::Peer;
+use crate::media::sfu::Sfu;
+
+/// One participant's transport.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct PeerQuality {
+    /// Whose.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub participant: ParticipantId,
+    /// What protects its media; none while there are no keys.
+    pub profile: Option<&'static str>,
+    /// By which way its packets come.
+    pub way: Option<Way>,
+    /// What it can receive, as estimated, in bits per second.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub estimate: Option<u64>,
+    /// From here to there and back, in milliseconds.
+    pub round_trip_ms: Option<u32>,
+    /// What comes from it.
+    pub sources: Vec<SourceQuality>,
+    /// What goes to it: the slots that carry something.
+    pub slots: Vec<SlotQuality>,
+}
+
+/// By which way the packets of a transport come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// Datagrams.
+    Udp,
+    /// A TCP connection (RFC 6544).
+    Tcp,
+}
+
+/// What comes from a participant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct SourceQuality {
+    /// Which source.
+    pub source: Source,
+    /// As negotiated, such as `VP8`.
+    pub codec: Option<&'static str>,
+    /// Packets that came and were authentic.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub packets: u64,
+    /// Bytes of their payloads.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub bytes: Option<u64>,
+    /// Packets that never came.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub lost: Option<u64>,
+    /// Packets that came by a repair.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub repaired: Option<u64>,
+    /// Packets sent on, once for each receiver.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub forwarded: u64,
+    /// Packets that went nowhere, by reason.
+    pub drops: Vec<Dropped>,
+    /// Its encodings, the smallest first; none if there is only one.
+    pub layers: Vec<LayerQuality>,
+}
+
+/// Packets that went nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct Dropped {
+    /// Why.
+    pub reason: DropReason,
+    /// How many.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub packets: u64,
+}
+
+/// Why a packet went nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum DropReason {
+    /// No permit stood.
+    NotPermitted,
+    /// It came faster than any honest sender's.
+    OverRate,
+    /// Nobody receives it.
+    NoReceiver,
+}
+
+/// One encoding of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct LayerQuality {
+    /// 0 is the smallest.
+    pub layer: u8,
+    /// What came lately, in bits per second.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub bitrate: Option<u64>,
+    /// Whether anybody wants it.
+    pub wanted: Option<bool>,
+}
+
+/// A receive slot that carries something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct SlotQuality {
+    /// Whose media.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub participant: ParticipantId,
+    /// Which of their sources.
+    pub source: Source,
+    /// Which encoding is sent now.
+    pub layer: Option<u8>,
+    /// Which encoding is to be sent as soon as it can be begun with.
+    pub target: Option<u8>,
+    /// Packets sent.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub packets: Option<u64>,
+    /// Bytes of their payloads.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub bytes: Option<u64>,
+    /// Packets that the receiver reports as lost.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub lost: Option<u64>,
+    /// Packets sent again.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub repaired: Option<u64>,
+}
+
+impl Sfu {
+    /// How the transports of a room do; nobody's without one.
+    pub fn quality(&self, room: RoomId) -> Vec<PeerQuality> {
+        let members = self.rooms.get(&room).map(|room| room.members.values());
+        let peers = members.into_iter().flatten();
+        peers
+            .filter_map(|key| self.peers.get(*key))
+            .map(quality_of)
+            .collect()
+    }
+}
+
+fn quality_of(peer: &Peer) -> PeerQuality {
+    let sources = Source::ALL
+        .into_iter()
+        .map(|source| source_of(peer, source));
+    let slots = peer.slots.iter().filter_map(|slot| {
+        let feed = slot.feed()?;
+        Some(SlotQuality {
+            participant: feed.participant,
+            source: feed.source,
+            layer: None,
+            target: None,
+            packets: None,
+            bytes: None,
+            lost: None,
+            repaired: None,
+        })
+    });
+    PeerQuality {
+        participant: peer.participant,
+        profile: peer.secured.as_ref().map(|keys| keys.profile.name()),
+        way: None,
+        estimate: peer.bandwidth,
+        round_trip_ms: None,
+        sources: sources.filter(|source| source.packets > 0).collect(),
+        slots: slots.collect(),
+    }
+}
+
+fn source_of(peer: &Peer, source: Source) -> SourceQuality {
+    let publication = peer.publication(source);
+    SourceQuality {
+        source,
+        codec: None,
+        packets: publication.received,
+        bytes: None,
+        lost: None,
+        repaired: None,
+        forwarded: publication.forwarded,
+        drops: vec![Dropped {
+            reason: DropReason::NotPermitted,
+            packets: publication.dropped,
+        }],
+        layers: Vec::new(),
+    }
+}
