@@ -200,8 +200,8 @@ fn describe_codec(attributes: &mut Vec<Attribute>, line: &Line, codec: &Codec) {
         }
         Kind::Video | Kind::Other => attributes.push(pair("rtpmap", format!("{number} VP8/90000"))),
     }
-    // Of what is sent to us we report arrivals if the client can use that, else a bandwidth; in a slot the client does.
-    let arrivals = codec.reports_arrivals() && line.sends();
+    // Whoever receives reports arrivals if both can, else a bandwidth: we of what is sent to us, the client in a slot.
+    let arrivals = codec.reports_arrivals();
     let feedback = [
         (codec.nack, "nack"),
         (codec.pli, "nack pli"),
@@ -229,7 +229,7 @@ fn describe_extensions(attributes: &mut Vec<Attribute>, line: &Line, codec: &Cod
             codec
                 .extensions
                 .transport_cc
-                .filter(|_| line.sends() && codec.reports_arrivals()),
+                .filter(|_| codec.reports_arrivals()),
             uri::TRANSPORT_CC,
         ),
     ];

@@ -105,6 +105,10 @@ counters! {
     key_frames_requested,
     /// Packets asked for again.
     nacks_sent,
+    /// Packets to receivers that they reported lost.
+    packets_reported_lost,
+    /// Times that it was tried whether more goes through to a receiver.
+    probes,
 }
 
 impl MediaCounters {

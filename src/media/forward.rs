@@ -19,6 +19,8 @@ use crate::media::srtp::Opened;
 const KEY_FRAMES: Duration = Duration::from_secs(1);
 /// Sequence numbers looked at in one datagram of reports; an honest receiver asks for a few.
 const MOST_LOST: usize = 128;
+/// Packets that a reception report without arrivals is taken to speak of.
+const REPORTED: u32 = 50;
 /// Parts looked at in one datagram of reports.
 const MOST_REPORTS: usize = 32;
 /// Datagrams that may wait to be composed, about: some milliseconds of work, in which no command takes effect.
@@ -190,7 +192,14 @@ impl Sfu {
         };
         let mut sent = 0;
         for packet in places.iter().filter_map(|place| history.get(*place)) {
-            match slot.send(&packet, &mut secured.sealer, path, &mut self.outbox, now) {
+            match slot.send(
+                &packet,
+                &mut secured.sealer,
+                &mut viewer.downlink,
+                path,
+                &mut self.outbox,
+                now,
+            ) {
                 Outcome::Sent => sent += 1,
                 Outcome::NotUsable => self.counters.dropped_not_usable += 1,
                 Outcome::Unsent => self.counters.datagrams_unsent += 1,
@@ -212,9 +221,15 @@ impl Sfu {
                         self.repair(key, media, sequence, now);
                     }
                 }
+                Report::Arrivals(feedback) => self.take_arrivals(key, &feedback, now),
+                Report::Reception { fraction_lost, .. } => {
+                    if let Some(peer) = self.peers.get_mut(key) {
+                        peer.downlink.reception(fraction_lost, REPORTED, now);
+                    }
+                }
                 Report::Bandwidth(bits) => {
                     if let Some(peer) = self.peers.get_mut(key) {
-                        peer.bandwidth = Some(bits);
+                        peer.downlink.bandwidth(bits);
                     }
                 }
                 Report::Goodbye { ssrc } => {
@@ -292,7 +307,14 @@ impl Sfu {
             && let Some(peer) = self.peers.get_mut(viewer)
             && let (Some(path), Some(secured)) = (peer.agent.selected(), &mut peer.secured)
             && let Some(slot) = peer.slots.get_mut(place)
-            && slot.resend(&packet, &mut secured.sealer, path, &mut self.outbox, now)
+            && slot.resend(
+                &packet,
+                &mut secured.sealer,
+                &mut peer.downlink,
+                path,
+                &mut self.outbox,
+                now,
+            )
         {
             self.counters.repaired += 1;
         }

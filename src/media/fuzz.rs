@@ -17,6 +17,9 @@ use crate::clock::{Clock, ManualClock};
 use crate::media::answer::{self, Local};
 use crate::media::demux::classify;
 use crate::media::dtls::Identity;
+use crate::media::estimate::estimator::Estimator;
+use crate::media::estimate::feedback::{Feedback, MOST_STATUSES};
+use crate::media::estimate::ledger::{Ledger, Purpose as Sending};
 use crate::media::event::Offer;
 use crate::media::offer::{self, Description, MOST_LINES, Purpose};
 use crate::media::outbox::Path;
@@ -119,6 +122,31 @@ pub fn fuzz_rtp_rtcp(bytes: &[u8]) {
         }
     }
     assert!(parts <= bytes.len() / 4);
+}
+
+/// Reports of arrivals against what was sent: whatever a receiver says, the estimate stays within its bounds, and nobody works
+/// longer for a report than it speaks of packets that are remembered. Each begins with its length and the milliseconds before it.
+pub fn fuzz_feedback(bytes: &[u8]) {
+    let clock = ManualClock::new();
+    let mut ledger = Ledger::new(clock.instant());
+    let mut estimator = Estimator::default();
+    let mut rest = bytes;
+    while let Some((&[length, wait], after)) = rest.split_first_chunk::<2>() {
+        let (body, after) = after.split_at(usize::from(length).min(after.len()));
+        rest = after;
+        for _ in 0..wait % 32 {
+            ledger.number(1100, Sending::Media, clock.instant());
+        }
+        clock.advance(Duration::from_millis(u64::from(wait)));
+        if let Some(feedback) = Feedback::parse(body) {
+            assert!(feedback.statuses().count() <= usize::from(MOST_STATUSES));
+            estimator.feedback(&feedback, &mut ledger, clock.instant());
+        }
+        estimator.advance(&ledger, clock.instant());
+        let estimate = estimator.estimate();
+        assert!((40_000..=50_000_000).contains(&estimate), "{estimate}");
+        assert!(estimator.loss() <= 1000);
+    }
 }
 
 static IDENTITY: LazyLock<Option<Arc<Identity>>> =
@@ -260,7 +288,23 @@ mod tests {
             fuzz_stun(&bytes);
             fuzz_sdp(&bytes);
             fuzz_rtp_rtcp(&bytes);
+            fuzz_feedback(&bytes);
             fuzz_demux(&bytes);
+        }
+
+        #[test]
+        fn reports_of_arrivals_are_survived(
+            reports in vec((0_u16..400, 1_u16..400, any::<u32>(), vec(any::<u8>(), 0..200), any::<u8>()), 1..20),
+        ) {
+            let mut input = Vec::new();
+            for (base, count, reference, rest, wait) in reports {
+                input.extend_from_slice(&[(rest.len() + 16) as u8, wait, 0, 0, 0, 0, 0, 0, 0, 0]);
+                input.extend_from_slice(&base.to_be_bytes());
+                input.extend_from_slice(&count.to_be_bytes());
+                input.extend_from_slice(&reference.to_be_bytes());
+                input.extend_from_slice(&rest);
+            }
+            fuzz_feedback(&input);
         }
 
         #[test]

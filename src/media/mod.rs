@@ -9,9 +9,12 @@ pub mod codec;
 pub(crate) mod connect;
 pub mod counters;
 pub(crate) mod demux;
+pub(crate) mod downlink;
 #[doc(hidden)]
 pub mod dtls;
 pub(crate) mod edges;
+#[doc(hidden)]
+pub mod estimate;
 pub mod event;
 pub(crate) mod forward;
 #[doc(hidden)]
@@ -24,6 +27,7 @@ pub(crate) mod loudness;
 pub mod offer;
 #[doc(hidden)]
 pub mod outbox;
+pub(crate) mod pace;
 pub(crate) mod paths;
 pub(crate) mod peer;
 pub(crate) mod peers;

@@ -10,13 +10,14 @@ use conclave_policy::source::Source;
 
 use crate::media::answer::Local;
 use crate::media::arrivals::Arrivals;
+use crate::media::downlink::Downlink;
 use crate::media::dtls::Session;
 use crate::media::event::{PeerKey, Receive, Slot, View};
 use crate::media::history::{History, Pending};
 use crate::media::ice::Agent;
 use crate::media::loudness::Loudness;
 use crate::media::offer::{Description, Kind};
-use crate::media::rate::Bucket;
+use crate::media::rate::{Bucket, Meter};
 use crate::media::rtp::{Header, unpad};
 use crate::media::sends::Sends;
 use crate::media::slot::OutSlot;
@@ -44,6 +45,7 @@ pub(crate) struct Publication {
     pub(crate) pending: Pending,
     pub(crate) loudness: Loudness,
     pub(crate) bucket: Bucket,
+    pub(crate) meter: Meter,
     /// A receiver waits for a key frame.
     pub(crate) key_frame_wanted: bool,
     pub(crate) key_frame_asked: Option<Instant>,
@@ -99,8 +101,8 @@ pub(crate) struct Peer {
     pub(crate) most: Receive,
     pub(crate) slots: Vec<OutSlot>,
     pub(crate) slots_changed: bool,
-    /// What the receiver said that it can receive, in bits per second; for the choice of layers.
-    pub(crate) bandwidth: Option<u64>,
+    /// The way to the participant: how much goes through.
+    pub(crate) downlink: Downlink,
 }
 
 /// Why a packet goes nowhere.
@@ -150,7 +152,7 @@ impl Peer {
             most: Receive::default(),
             slots,
             slots_changed: false,
-            bandwidth: None,
+            downlink: Downlink::new(now),
         }
     }
 
@@ -193,6 +195,11 @@ impl Peer {
                 publication.dropped,
             ) = counts;
         }
+    }
+
+    /// Bits a second that the participant can be sent; for the choice of layers.
+    pub(crate) fn estimate(&self) -> u64 {
+        self.downlink.estimate()
     }
 
     /// What every slot shows.
@@ -249,6 +256,7 @@ impl Peer {
         if !publication.bucket.take(Kind::of(source), now) {
             return (Some(source), Err(Refused::OverRate));
         }
+        publication.meter.count(datagram.len(), now);
         let packet = self.unwrap(source, repair, opened, datagram, now);
         if let Ok(packet) = &packet {
             let history = &mut self.publication_mut(source).history;

@@ -53,6 +53,44 @@ impl Bucket {
     }
 }
 
+/// How long one measurement takes, and how old it may be.
+const MEASURED: Duration = Duration::from_millis(500);
+const STALE: Duration = Duration::from_secs(2);
+
+/// How much a source brings, in bits a second.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Meter {
+    since: Option<Instant>,
+    bytes: u64,
+    rate: u64,
+}
+
+impl Meter {
+    /// So many bytes came.
+    pub(crate) fn count(&mut self, bytes: usize, now: Instant) {
+        self.bytes += bytes as u64;
+        let since = *self.since.get_or_insert(now);
+        let elapsed = now.saturating_duration_since(since);
+        if elapsed >= MEASURED {
+            let micros = u64::try_from(elapsed.as_micros())
+                .unwrap_or(u64::MAX)
+                .max(1);
+            self.rate = self.bytes.saturating_mul(8_000_000) / micros;
+            (self.since, self.bytes) = (Some(now), 0);
+        }
+    }
+
+    /// The last measurement.
+    pub(crate) fn rate(&self, now: Instant) -> u64 {
+        let fresh = |since| now.saturating_duration_since(since) < STALE;
+        if self.since.is_some_and(fresh) {
+            self.rate
+        } else {
+            0
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! RTCP (RFC 3550, RFC 4585): reads what peers report, in bounded steps and without allocation, and writes what an SFU says.
 //! What it does not know it passes over.
 
+use crate::media::estimate::feedback::Feedback;
 use rtc_rtcp::packet::{Packet as Written, marshal};
 use rtc_rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc_rtcp::payload_feedbacks::receiver_estimated_maximum_bitrate::ReceiverEstimatedMaximumBitrate;
@@ -19,7 +20,9 @@ const SENDER_REPORT: u8 = 200;
 const GOODBYE: u8 = 203;
 const TRANSPORT_FEEDBACK: u8 = 205;
 const PAYLOAD_FEEDBACK: u8 = 206;
+const RECEIVER_REPORT: u8 = 201;
 const NACK: u8 = 1;
+const ARRIVALS: u8 = 15;
 const PLI: u8 = 1;
 const FIR: u8 = 4;
 const APPLICATION: u8 = 15;
@@ -47,6 +50,19 @@ pub enum Report<'a> {
     KeyFrame {
         /// Of which stream.
         media: u32,
+    },
+    /// When packets arrived.
+    Arrivals(Feedback<'a>),
+    /// How a stream that we send is received.
+    Reception {
+        /// Which stream.
+        media: u32,
+        /// Lost since the last report, of 256.
+        fraction_lost: u8,
+        /// The middle of the NTP time of the last sender report that came, or 0.
+        last_sender_report: u32,
+        /// How long ago it came, in 1/65536 s.
+        delay: u32,
     },
     /// What the receiver thinks it can receive, in bits per second (REMB).
     Bandwidth(u64),
@@ -79,7 +95,7 @@ impl<'a> Lost<'a> {
 
 /// Reads a compound packet; ends at the first part that does not fit.
 pub fn reports(packet: &[u8]) -> impl Iterator<Item = Report<'_>> {
-    Parts { rest: packet }.filter_map(|part| part.report())
+    Parts { rest: packet }.flat_map(|part| part.report().into_iter().chain(part.reception()))
 }
 
 struct Parts<'a> {
@@ -124,6 +140,7 @@ impl<'a> Part<'a> {
                 media: self.word(1)?,
                 lost: Lost(self.body.get(8..)?),
             }),
+            (TRANSPORT_FEEDBACK, ARRIVALS) => Some(Report::Arrivals(Feedback::parse(self.body)?)),
             (PAYLOAD_FEEDBACK, PLI) => Some(Report::KeyFrame {
                 media: self.word(1)?,
             }),
@@ -134,6 +151,21 @@ impl<'a> Part<'a> {
             (PAYLOAD_FEEDBACK, APPLICATION) => self.bandwidth(),
             _ => None,
         }
+    }
+
+    /// The first block about reception: of several, all speak of the same way.
+    fn reception(&self) -> Option<Report<'a>> {
+        let block = match (self.kind, self.count) {
+            (RECEIVER_REPORT, 1..) => 1,
+            (SENDER_REPORT, 1..) => 6,
+            _ => return None,
+        };
+        Some(Report::Reception {
+            media: self.word(block)?,
+            fraction_lost: *self.body.get((block + 1) * 4)?,
+            last_sender_report: self.word(block + 4)?,
+            delay: self.word(block + 5)?,
+        })
     }
 
     fn word(&self, index: usize) -> Option<u32> {

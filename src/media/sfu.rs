@@ -65,6 +65,8 @@ pub struct Sfu {
     pub(crate) events: VecDeque<(PeerKey, PeerEvent)>,
     /// Peers whose slots show something else than they were told.
     pub(crate) changed: Vec<PeerKey>,
+    /// Peers to whom something leaves by the clock.
+    pub(crate) pacing: Vec<PeerKey>,
     pub(crate) counters: MediaCounters,
     pub(crate) timers: Timers,
     /// The newest rule set that a permit was given by; older permits are worthless.
@@ -109,6 +111,7 @@ impl Sfu {
             outbox: Outbox::default(),
             events: VecDeque::new(),
             changed: Vec::new(),
+            pacing: Vec::new(),
             counters: MediaCounters::default(),
             timers: Timers::default(),
             version: PolicyVersion(0),

@@ -7,6 +7,7 @@ use conclave_policy::ids::ParticipantId;
 use conclave_policy::source::Source;
 
 use crate::media::codec::Codec;
+use crate::media::downlink::{Downlink, PADDING};
 use crate::media::event::PeerKey;
 use crate::media::offer::Kind;
 use crate::media::outbox::{Outbox, Path};
@@ -21,6 +22,9 @@ const REPAIRS: u32 = 256;
 const REPAIR_AGAIN: std::time::Duration = std::time::Duration::from_millis(40);
 /// Repairs remembered for that.
 const REMEMBERED: usize = 64;
+
+/// Bytes of a datagram around the payload: header, extensions, tag.
+const AROUND: usize = 36;
 
 /// What a slot carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +45,8 @@ pub(crate) struct OutSlot {
     pub(crate) ssrc: u32,
     payload_type: u8,
     level: Option<u8>,
+    /// The extension that numbers packets across the transport.
+    number: Option<u8>,
     handle: Option<StreamHandle>,
     repair: Option<Repair>,
     state: State,
@@ -127,6 +133,10 @@ impl OutSlot {
             ssrc: streams.0,
             payload_type: codec.payload_type,
             level: codec.extensions.level.filter(|_| kind == Kind::Audio),
+            number: codec
+                .extensions
+                .transport_cc
+                .filter(|_| codec.reports_arrivals()),
             handle: None,
             repair,
             state: State::Free,
@@ -184,6 +194,7 @@ impl OutSlot {
         &mut self,
         packet: &Packet<'_>,
         sealer: &mut Sealer,
+        downlink: &mut Downlink,
         path: Path,
         outbox: &mut Outbox,
         now: Instant,
@@ -212,11 +223,13 @@ impl OutSlot {
             ssrc: self.ssrc,
         };
         let level = self.level.zip(packet.level.as_ref());
+        let size = packet.payload.len() + AROUND;
+        let number = self
+            .number
+            .map(|id| (id, downlink.number(size, now).to_be_bytes()));
         let sent = outbox.write(path, |bytes, start| {
-            header.write(
-                bytes,
-                level.map(|(id, level)| (id, std::slice::from_ref(level))),
-            );
+            let level = level.map(|(id, level)| (id, std::slice::from_ref(level)));
+            header.write(bytes, level.into_iter().chain(extension(&number)));
             append(bytes, packet, mapping.shift);
             sealer.seal_rtp(handle, index, bytes, start).is_ok()
         });
@@ -295,6 +308,7 @@ impl OutSlot {
         &mut self,
         packet: &Packet<'_>,
         sealer: &mut Sealer,
+        downlink: &mut Downlink,
         path: Path,
         outbox: &mut Outbox,
         now: Instant,
@@ -320,10 +334,58 @@ impl OutSlot {
         };
         let (index, shift) = (repair.next, mapping.shift);
         repair.next += 1;
+        let size = packet.payload.len() + AROUND;
+        let number = self
+            .number
+            .map(|id| (id, downlink.number(size, now).to_be_bytes()));
         outbox.write(path, |bytes, start| {
-            header.write(bytes, []);
+            header.write(bytes, extension(&number));
             bytes.extend_from_slice(&low(original).to_be_bytes());
             append(bytes, packet, shift);
+            sealer.seal_rtp(handle, index, bytes, start).is_ok()
+        })
+    }
+}
+
+impl OutSlot {
+    /// Whether padding can be sent: numbered, and in the stream for repairs, where it leaves no gap.
+    pub(crate) fn takes_padding(&self) -> bool {
+        let handle = self.repair.as_ref().and_then(|repair| repair.handle);
+        self.number.is_some() && handle.is_some()
+    }
+
+    /// Sends one packet of padding; it says nothing and belongs to no source.
+    pub(crate) fn pad(
+        &mut self,
+        sealer: &mut Sealer,
+        downlink: &mut Downlink,
+        path: Path,
+        outbox: &mut Outbox,
+        now: Instant,
+    ) -> bool {
+        let (Some(id), Some(repair)) = (self.number, &mut self.repair) else {
+            return false;
+        };
+        let (Some(handle), Some(number)) = (repair.handle, downlink.number_padding(now)) else {
+            return false;
+        };
+        let header = Outgoing {
+            marker: false,
+            payload_type: repair.payload_type,
+            sequence: low(repair.next),
+            timestamp: self.continuity.newest.map_or(0, |(timestamp, _)| timestamp),
+            ssrc: repair.ssrc,
+        };
+        let index = repair.next;
+        repair.next += 1;
+        outbox.write(path, |bytes, start| {
+            header.write(bytes, extension(&Some((id, number.to_be_bytes()))));
+            if let Some(first) = bytes.get_mut(start) {
+                // RFC 3550, section 5.1: the last byte says how many to leave out.
+                *first |= 0x20;
+            }
+            bytes.resize(bytes.len() + usize::from(PADDING) - 1, 0);
+            bytes.push(PADDING);
             sealer.seal_rtp(handle, index, bytes, start).is_ok()
         })
     }
@@ -379,6 +441,11 @@ impl Repair {
         self.oldest = (self.oldest + 1) % REMEMBERED;
         true
     }
+}
+
+/// The extension with a packet's number across the transport.
+fn extension(number: &Option<(u8, [u8; 2])>) -> impl Iterator<Item = (u8, &[u8])> {
+    number.iter().map(|(id, bytes)| (*id, &bytes[..]))
 }
 
 /// Appends the payload with its counters shifted.

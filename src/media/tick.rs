@@ -23,6 +23,7 @@ impl Sfu {
                 Timer::Arrivals => self.report_arrivals(),
                 Timer::Speakers => self.find_speakers(now),
                 Timer::Reports => self.report_reception(now),
+                Timer::Pacing => self.pace(now),
                 Timer::Handshakes => self.drive_handshakes(now),
             }
         }
@@ -88,6 +89,7 @@ impl Sfu {
             self.assign_audio(room, now);
             self.tell_speakers(room, now);
         }
+        self.measure_wishes(now);
     }
 
     fn report_reception(&mut self, now: Instant) {

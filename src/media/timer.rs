@@ -13,16 +13,19 @@ pub(crate) enum Timer {
     Speakers,
     /// Reception reports; end peers that have gone silent.
     Reports,
+    /// Something is to leave by the clock.
+    Pacing,
     /// A DTLS handshake wants to retransmit or to give up.
     Handshakes,
 }
 
 impl Timer {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Repairs,
         Self::Arrivals,
         Self::Speakers,
         Self::Reports,
+        Self::Pacing,
         Self::Handshakes,
     ];
 
@@ -33,7 +36,7 @@ impl Timer {
             Self::Arrivals => Some(Duration::from_millis(50)),
             Self::Speakers => Some(Duration::from_millis(200)),
             Self::Reports => Some(Duration::from_millis(800)),
-            Self::Handshakes => None,
+            Self::Pacing | Self::Handshakes => None,
         }
     }
 }
