@@ -147,6 +147,8 @@ impl Sfu {
 }
 
 fn quality_of(peer: &Peer) -> PeerQuality {
+    let way = peer.downlink.estimator();
+    let trip = way.round_trip().map(|trip| trip.as_millis());
     let sources = Source::ALL
         .into_iter()
         .map(|source| source_of(peer, source));
@@ -167,8 +169,8 @@ fn quality_of(peer: &Peer) -> PeerQuality {
         participant: peer.participant,
         profile: peer.secured.as_ref().map(|keys| keys.profile.name()),
         way: None,
-        estimate: peer.bandwidth,
-        round_trip_ms: None,
+        estimate: way.is_informed().then(|| peer.estimate()),
+        round_trip_ms: trip.and_then(|trip| u32::try_from(trip).ok()),
         sources: sources.filter(|source| source.packets > 0).collect(),
         slots: slots.collect(),
     }
