@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::secret::Secret;
+
 /// Settings of the server as a whole.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -26,6 +28,8 @@ pub struct Config {
     pub audit: Audit,
     /// Media transports.
     pub media: Media,
+    /// The operator's TURN server.
+    pub turn: Turn,
     /// Where Prometheus may ask; loopback by default.
     pub metrics: SocketAddr,
     /// Load balancers whose word on the client's address counts.
@@ -79,6 +83,20 @@ pub struct Media {
     pub share_https: bool,
     /// TCP sockets for media alone, beside that.
     pub tcp: Vec<SocketAddr>,
+}
+
+/// The operator's TURN server, for networks that let only TLS out.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Turn {
+    /// Where clients find it, such as `turns:turn.example.org:5349?transport=tcp`. Empty: there is none.
+    pub urls: Vec<String>,
+    /// The secret that it shares with this server (coturn: `static-auth-secret`). Clients never see it.
+    pub secret: Option<Secret<String>>,
+    /// A file that holds the secret, in place of `secret`.
+    pub secret_file: Option<PathBuf>,
+    /// How long a participant's credentials hold.
+    pub seconds: u32,
 }
 
 /// Load balancers in front of the server.
@@ -143,6 +161,7 @@ impl Default for Config {
             policy: Policy::default(),
             audit: Audit::default(),
             media: Media::default(),
+            turn: Turn::default(),
             metrics: SocketAddr::from(([127, 0, 0, 1], 9464)),
             proxies: Proxies::default(),
             limits: Limits::default(),
@@ -159,6 +178,72 @@ impl Default for Media {
             segmentation: true,
             share_https: true,
             tcp: Vec::new(),
+        }
+    }
+}
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self {
+            urls: Vec::new(),
+            secret: None,
+            secret_file: None,
+            seconds: 3600,
+        }
+    }
+}
+
+impl Turn {
+    /// Addresses of relays at most: browsers slow down with more than a few.
+    const MOST_URLS: usize = 8;
+    /// Bytes of the shared secret at least: whoever guesses it has free relays.
+    const SHORTEST_SECRET: usize = 24;
+    /// How long credentials may hold: not shorter than a join takes, not longer than a day.
+    const SECONDS: std::ops::RangeInclusive<u32> = 60..=86_400;
+
+    /// The shared secret, from the settings or from its file; `None` where there is no relay.
+    pub fn secret(&self) -> Result<Option<Secret<String>>, ConfigError> {
+        if self.urls.is_empty() {
+            return Ok(None);
+        }
+        let secret = match &self.secret_file {
+            None => self.secret.clone(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| ConfigError::Unreadable(path.clone(), error))?;
+                Some(Secret::new(text.trim_end().to_owned()))
+            }
+        };
+        match secret {
+            Some(secret) if secret.expose().len() >= Self::SHORTEST_SECRET => Ok(Some(secret)),
+            _ => Err(ConfigError::Wrong(vec![format!(
+                "`turn.secret`: at least {} bytes are needed, as `openssl rand -hex 32` prints them",
+                Self::SHORTEST_SECRET
+            )])),
+        }
+    }
+
+    fn check(&self, wrong: &mut Vec<String>) {
+        if self.urls.len() > Self::MOST_URLS {
+            wrong.push(format!("`turn.urls`: at most {}", Self::MOST_URLS));
+        }
+        for url in &self.urls {
+            let host = url.strip_prefix("turns:").or(url.strip_prefix("turn:"));
+            if host.is_none_or(|host| host.is_empty() || host.starts_with('/') || host.len() > 255)
+            {
+                wrong.push(format!(
+                    "`turn.urls`: `{url}` is not of the form turns:host:port?transport=tcp"
+                ));
+            }
+        }
+        let named = usize::from(self.secret.is_some()) + usize::from(self.secret_file.is_some());
+        if named != usize::from(!self.urls.is_empty()) {
+            wrong.push(
+                "`turn`: `urls` and one of `secret` and `secret_file` go together".to_owned(),
+            );
+        }
+        if !Self::SECONDS.contains(&self.seconds) {
+            wrong.push("`turn.seconds`: from 60 to 86400".to_owned());
         }
     }
 }
@@ -274,6 +359,7 @@ impl Config {
                     .to_owned(),
             );
         }
+        self.turn.check(&mut wrong);
         let limits = &self.limits;
         let numbers = [
             ("connections", limits.connections),
@@ -395,7 +481,7 @@ mod tests {
     #[test]
     fn settings_that_do_not_go_together_are_all_named() {
         let error = read(
-            "origins = [\"http://a\"]\n[tls]\nkey = \"k\"\n[proxies]\nprotocol = true\n[limits]\nmessages_burst = 0\n",
+            "origins = [\"http://a\"]\n[tls]\nkey = \"k\"\n[proxies]\nprotocol = true\n[limits]\nmessages_burst = 0\n[turn]\nurls = [\"https://x\"]\nseconds = 5\n",
             &[],
         )
         .unwrap_err()
@@ -405,8 +491,32 @@ mod tests {
             "origins",
             "proxies.protocol",
             "limits.messages_burst",
+            "turn.urls",
+            "`turn`:",
+            "turn.seconds",
         ] {
             assert!(error.contains(key), "{key} in {error}");
         }
+    }
+
+    #[test]
+    fn the_secret_of_the_relay_does_not_show_and_is_no_short_one() {
+        let text = "[turn]\nurls = [\"turns:turn.example.org\"]\nsecret = \"north-north-north-north-north\"\n";
+        let config = read(text, &[]).unwrap();
+        assert!(!format!("{config:?}").contains("north"));
+        assert!(config.turn.secret().unwrap().is_some());
+        let config = read(text, &[("CONCLAVE_TURN__SECRET", "short")]).unwrap();
+        let error = config.turn.secret().unwrap_err().to_string();
+        assert!(
+            error.contains("turn.secret") && !error.contains("short"),
+            "{error}"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        std::fs::write(&file, "south-south-south-south-south\n").unwrap();
+        let text = format!("[turn]\nurls = [\"turn:a\"]\nsecret_file = {file:?}\n");
+        let secret = read(&text, &[]).unwrap().turn.secret().unwrap().unwrap();
+        assert_eq!(secret.expose(), "south-south-south-south-south");
+        assert!(read("", &[]).unwrap().turn.secret().unwrap().is_none());
     }
 }

@@ -178,6 +178,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
             what: ConfigCommand::Check(place),
         } => {
             let config = place.read()?;
+            config.turn.secret()?;
             say(&format!(
                 "the settings are in order: data in `{}`, listening on {}",
                 config.data.display(),

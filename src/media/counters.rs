@@ -65,8 +65,10 @@ counters! {
     dtls_refused,
     /// Transports that ended before they carried anything: the client went away.
     joins_failed_left,
-    /// The same: nothing valid came in time.
-    joins_failed_timeout,
+    /// Transports given up because no checked request ever came.
+    joins_failed_no_path,
+    /// Transports given up because the client arrived and began no DTLS handshake.
+    joins_failed_no_handshake,
     /// The same: the certificate is absent or not that of the offer.
     joins_failed_fingerprint,
     /// The same: no protection that both accept.
@@ -116,11 +118,12 @@ impl MediaCounters {
     pub(crate) const fn count_failed_join(&mut self, reason: CloseReason) {
         match reason {
             CloseReason::Left => self.joins_failed_left += 1,
-            CloseReason::Timeout => self.joins_failed_timeout += 1,
+            CloseReason::NoPath => self.joins_failed_no_path += 1,
+            CloseReason::NoHandshake => self.joins_failed_no_handshake += 1,
             CloseReason::Fingerprint => self.joins_failed_fingerprint += 1,
             CloseReason::Profile => self.joins_failed_profile += 1,
             CloseReason::Handshake => self.joins_failed_handshake += 1,
-            CloseReason::Replaced | CloseReason::Removed => {}
+            CloseReason::Timeout | CloseReason::Replaced | CloseReason::Removed => {}
         }
     }
 

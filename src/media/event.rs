@@ -51,18 +51,39 @@ pub enum PeerEvent {
 pub enum CloseReason {
     /// The client closed it.
     Left,
-    /// Nothing valid came from the client for too long, or it never came at all.
+    /// Nothing valid came from the client for too long, though the transport was up.
     Timeout,
+    /// No checked request ever came: the client reaches none of our addresses, or has not the credentials of the answer.
+    NoPath,
+    /// The client reaches us and began no DTLS handshake.
+    NoHandshake,
     /// The client's certificate is absent or not the one of its offer.
     Fingerprint,
     /// The client offers no protection that we accept.
     Profile,
-    /// The DTLS handshake failed again and again.
+    /// The DTLS handshake failed again and again, or came to no end.
     Handshake,
     /// The same participant connected anew.
     Replaced,
     /// The server ended it.
     Removed,
+}
+
+impl CloseReason {
+    /// As log lines have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Left => "left",
+            Self::Timeout => "silent",
+            Self::NoPath => "no_path",
+            Self::NoHandshake => "no_handshake",
+            Self::Fingerprint => "wrong_certificate",
+            Self::Profile => "no_common_protection",
+            Self::Handshake => "handshake_failed",
+            Self::Replaced => "replaced",
+            Self::Removed => "removed",
+        }
+    }
 }
 
 /// What a receive slot shows.

@@ -78,6 +78,10 @@ pub(crate) struct Agent {
     paths: Vec<Validated>,
     selected: Option<Path>,
     last_check: Instant,
+    began: Instant,
+    checks: u32,
+    /// Whether a check came as a datagram, and whether one came over a connection.
+    came: (bool, bool),
 }
 
 /// What a checked request changed.
@@ -98,6 +102,9 @@ impl Agent {
             paths: Vec::new(),
             selected: None,
             last_check: now,
+            began: now,
+            checks: 0,
+            came: (false, false),
         }
     }
 
@@ -111,6 +118,11 @@ impl Agent {
     /// A request from this address was checked.
     pub(crate) fn validated(&mut self, path: Path, use_candidate: bool, now: Instant) -> Change {
         self.last_check = now;
+        self.checks = self.checks.saturating_add(1);
+        match path.stream_place() {
+            None => self.came.0 = true,
+            Some(_) => self.came.1 = true,
+        }
         let mut change = Change {
             added: false,
             forgotten: None,
@@ -167,6 +179,26 @@ impl Agent {
         self.paths.retain(|known| known.path != path);
         if self.selected == Some(path) {
             self.selected = self.paths.first().map(|known| known.path);
+        }
+    }
+
+    /// How long ago the answer was given.
+    pub(crate) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.began)
+    }
+
+    /// How many checked requests came.
+    pub(crate) const fn checks(&self) -> u32 {
+        self.checks
+    }
+
+    /// By which ways they came, for log lines.
+    pub(crate) const fn ways(&self) -> &'static str {
+        match self.came {
+            (false, false) => "none",
+            (true, false) => "udp",
+            (false, true) => "tcp",
+            (true, true) => "udp and tcp",
         }
     }
 

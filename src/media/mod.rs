@@ -16,6 +16,7 @@ pub(crate) mod edges;
 #[doc(hidden)]
 pub mod estimate;
 pub mod event;
+pub(crate) mod failure;
 pub(crate) mod forward;
 #[doc(hidden)]
 pub mod framing;
@@ -48,6 +49,7 @@ pub(crate) mod stream;
 pub mod stun;
 pub(crate) mod tick;
 pub(crate) mod timer;
+pub mod turn;
 #[doc(hidden)]
 pub mod vp8;
 pub(crate) mod window;

@@ -324,9 +324,7 @@ impl Sfu {
         self.detach_all(key);
         self.say_goodbye(key);
         let mut peer = self.peers.remove(key)?;
-        if peer.secured.is_none() {
-            self.counters.count_failed_join(reason);
-        }
+        self.note_failure(&peer, reason, now);
         if peer.handshake.session.take().is_some() && peer.secured.take().is_none() {
             self.handshakes = self.handshakes.saturating_sub(1);
         }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use conclave_policy::ids::RoomId;
 use conclave_policy::source::Source;
 
-use crate::media::event::{CloseReason, PeerEvent, PeerKey};
+use crate::media::event::{PeerEvent, PeerKey};
 use crate::media::offer::Kind;
 use crate::media::rtcp::Compound;
 use crate::media::sfu::Sfu;
@@ -97,8 +97,8 @@ impl Sfu {
             let Some(peer) = self.peers.get_mut(key) else {
                 continue;
             };
-            if peer.agent.is_expired(now) {
-                self.remove(key, CloseReason::Timeout, now);
+            if let Some(reason) = peer.overdue(now) {
+                self.remove(key, reason, now);
                 continue;
             }
             let own = peer.own_ssrc;

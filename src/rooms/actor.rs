@@ -31,6 +31,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::guard::{Audit, Guard};
 use crate::ids::{AccountId, ActorId, DeviceId, KnockId, NetworkId, ParticipantId, PictureId};
 use crate::media::event::PeerEvent;
+use crate::media::turn::Turn;
 use crate::rooms::control::Bar;
 use crate::rooms::outbound::Done;
 use crate::rooms::person::GuestLink;
@@ -59,6 +60,8 @@ pub struct Means {
     pub guard: Arc<Guard>,
     /// Media transports.
     pub media: MediaPlane,
+    /// The operator's TURN server, if there is one.
+    pub turn: Option<Turn>,
     /// What must last.
     pub store: Store,
     /// Sign-in, and the common budget for guesses at room passwords.

@@ -1,9 +1,12 @@
 //! What a room says to one client, as it stands on the wire (`docs/protocol.md`).
 
+use std::fmt;
+
 use conclave_policy::preview::Line;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::media::turn::Relay;
 use crate::rooms::quality::QualityView;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::view::{
@@ -29,6 +32,10 @@ pub enum ServerMessage {
         /// The number of the last event that the view contains.
         #[cfg_attr(test, ts(type = "number"))]
         seq: u64,
+        /// Relays for the media transport; left out where there are none, or where the participant may have no transport.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[cfg_attr(test, ts(optional, as = "Option<Vec<IceServer>>"))]
+        ice_servers: Vec<IceServer>,
     },
     /// The connection is taken up again; the missed events follow.
     Resumed {
@@ -86,6 +93,37 @@ pub enum Phrase {
     WrongMeeting,
 }
 
+/// A relay with the participant's own credentials, in the shape that browsers take (`RTCIceServer`).
+#[derive(Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct IceServer {
+    /// `turn:` and `turns:` addresses.
+    pub urls: Vec<String>,
+    /// With its end in it.
+    pub username: String,
+    /// For that name alone.
+    pub credential: String,
+    /// Seconds from now on after which no relay can be had with it; ask for another before a new transport.
+    pub expires_in: u32,
+}
+
+impl From<Relay> for IceServer {
+    fn from(relay: Relay) -> Self {
+        Self {
+            urls: relay.urls,
+            username: relay.username,
+            credential: relay.credential.expose().clone(),
+            expires_in: u32::try_from(relay.lifetime.as_secs()).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+impl fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IceServer").finish_non_exhaustive()
+    }
+}
+
 /// What came of a request.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
@@ -122,6 +160,11 @@ pub enum Done {
     Bars {
         /// Those thrown out for good.
         bars: Vec<BarView>,
+    },
+    /// The answer to `ice_servers`.
+    IceServers {
+        /// Fresh credentials; empty where there is no relay.
+        ice_servers: Vec<IceServer>,
     },
     /// The answer to an offer.
     Answer {

@@ -27,6 +27,8 @@ pub enum RoomRequest {
         #[cfg_attr(test, ts(as = "Vec<SectionSource>"))]
         sources: Few<SectionSource, 4>,
     },
+    /// Fresh credentials for the relay, if there is one: before a transport is made anew.
+    IceServers {},
     /// Say which pictures are shown, the most important first; what is not named is not sent. Audio needs no view.
     View {
         /// At most as many as there are video slots in the offer; the rest is left out.

@@ -85,8 +85,6 @@ pub struct Seat {
     pub projection: Projection,
     /// Counts the media transports that the participant has had; events of older ones are ignored.
     pub transport: u64,
-    /// Whether the newest of them has ever carried anything.
-    pub joined: bool,
     /// What the client reported last about its connection, and when.
     pub report: Option<(Timestamp, QualityReport)>,
     seq: u64,
@@ -103,7 +101,6 @@ impl Seat {
             connection: Some(connection),
             projection: Projection::default(),
             transport: 0,
-            joined: false,
             report: None,
             seq: FIRST,
             held: VecDeque::new(),

@@ -519,7 +519,30 @@ pub enum Event {
     Media {
         /// The new state.
         state: MediaState,
+        /// Why it is closed, if that is a fault.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        trouble: Option<MediaTrouble>,
     },
+}
+
+/// Why a transport ended or never came up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum MediaTrouble {
+    /// It was up, and nothing valid came any more.
+    Silent,
+    /// Nothing of the client ever arrived: its network lets neither UDP nor TCP through to the server's addresses.
+    NoPath,
+    /// The client arrived and began no handshake.
+    NoHandshake,
+    /// The handshake failed or came to no end.
+    HandshakeFailed,
+    /// The client's certificate is not the one of its offer.
+    WrongCertificate,
+    /// The client offers no protection that the server accepts.
+    NoCommonProtection,
 }
 
 /// What a moderator did to the receiver.

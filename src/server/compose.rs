@@ -32,6 +32,7 @@ use crate::config::Config;
 use crate::gateway::counters::Counters;
 use crate::gateway::upgrade::{self, Gateway};
 use crate::guard::{Guard, NO_ROOM};
+use crate::media::turn::Turn;
 use crate::rooms::actor::Means;
 use crate::rooms::registry::Registry;
 use crate::secret::{RandomSource, SystemRandom};
@@ -99,9 +100,11 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
     );
     let heads = Arc::new(heads.await?);
     let auth = Arc::new(Auth::start(store.clone(), clock.clone(), random.clone()).await?);
+    let turn = relay(&config)?;
     let means = Means {
         guard: guard.clone(),
         media: media.clone(),
+        turn,
         store: store.clone(),
         auth: auth.clone(),
         clock: clock.clone(),
@@ -280,6 +283,12 @@ fn media_settings(config: &Config, address: SocketAddr) -> MediaSettings {
         limits: Default::default(),
         segmentation: config.media.segmentation,
     }
+}
+
+fn relay(config: &Config) -> anyhow::Result<Option<Turn>> {
+    let secret = config.turn.secret().context("`turn` cannot be used")?;
+    let lifetime = Duration::from_secs(config.turn.seconds.into());
+    Ok(secret.map(|secret| Turn::new(config.turn.urls.clone(), &secret, lifetime)))
 }
 
 fn rate(per_second: u32, burst: u32) -> Rate {

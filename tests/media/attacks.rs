@@ -47,6 +47,7 @@ fn another_certificate_than_announced_gets_no_keys() {
     assert!(!world.members[liar].client.is_connected());
     assert_eq!(closed(&world, liar), Some(CloseReason::Fingerprint));
     assert_eq!(world.sfu.counters().fingerprint_mismatches, 1);
+    assert_eq!(world.sfu.counters().joins_failed_fingerprint, 1);
     assert_eq!(world.sfu.counters().profile_aes_256_gcm, 0);
 }
 

@@ -116,7 +116,8 @@ fn who_never_comes_is_forgotten() {
     world.connect(place).unwrap();
     world.members[place].keeps_consent = false;
     world.run(25_000);
-    assert_eq!(closed(&world, place), Some(CloseReason::Timeout));
+    assert_eq!(closed(&world, place), Some(CloseReason::NoPath));
+    assert_eq!(world.sfu.counters().joins_failed_no_path, 1);
     assert_eq!(world.sfu.counters().peers, 0);
     assert_eq!(world.sfu.next_timeout(), None, "an empty shard sleeps");
     let rest = format!("{:?}", world.sfu);
@@ -225,4 +226,56 @@ fn ending_a_room_ends_its_transports_only() {
     assert_eq!(closed(&world, viewer), Some(CloseReason::Removed));
     assert_eq!(closed(&world, other), None);
     assert_eq!(world.sfu.counters().peers, 1);
+}
+
+#[test]
+fn who_arrives_and_shakes_no_hands_is_given_up_and_told_so() {
+    let mut world = World::new();
+    let place = world.add(1, Script::default());
+    world.connect(place).unwrap();
+    world.run(29_000);
+    assert_eq!(closed(&world, place), None);
+    assert!(world.members[place].client.checked > 5);
+    world.run(2_000);
+    assert_eq!(closed(&world, place), Some(CloseReason::NoHandshake));
+    assert_eq!(world.sfu.counters().joins_failed_no_handshake, 1);
+    assert_eq!(world.sfu.counters().peers, 0);
+}
+
+#[test]
+fn a_handshake_that_comes_to_no_end_is_given_up_and_told_so() {
+    let mut world = World::new();
+    let place = world.add(1, Script::default());
+    world.connect(place).unwrap();
+    world.run(60);
+    let now = world.now();
+    world.members[place].client.shake(now);
+    let mut hello = world.members[place].client.take();
+    let at = world.members[place].at;
+    // Nothing but its first flight ever comes, and nothing of ours reaches it.
+    world.network.lost_down = 1000;
+    world.inject(at, hello.remove(0));
+    world.inject(at, hello.concat());
+    for _ in 0..31 {
+        world.members[place].client.take();
+        world.run(1000);
+    }
+    assert_eq!(closed(&world, place), Some(CloseReason::Handshake));
+    assert_eq!(world.sfu.counters().joins_failed_handshake, 1);
+    assert_eq!(world.sfu.counters().peers, 0);
+}
+
+#[test]
+fn a_transport_that_was_up_is_no_failed_join() {
+    let (mut world, speaker, _) = talking();
+    world.members[speaker].keeps_consent = false;
+    world.run(25_000);
+    assert_eq!(closed(&world, speaker), Some(CloseReason::Timeout));
+    let failed = world.sfu.counters();
+    assert_eq!(
+        failed.joins_failed_no_path
+            + failed.joins_failed_no_handshake
+            + failed.joins_failed_handshake,
+        0
+    );
 }

@@ -274,6 +274,7 @@ impl RoomActor {
 
     /// Shows the whole room to someone who is in.
     fn greet(&mut self, participant: ParticipantId, resume: String) {
+        let ice_servers = self.relays(participant).unwrap_or_default();
         let (Some(seat), Some(person)) = (
             self.seats.get_mut(&participant),
             self.room.person(participant),
@@ -289,6 +290,7 @@ impl RoomActor {
             room: Box::new(view),
             resume,
             seq,
+            ice_servers,
         });
     }
 

@@ -8,11 +8,13 @@ use tokio::sync::mpsc;
 use super::{RoomActor, ToRoom};
 use crate::bounded::Text;
 use crate::ids::ParticipantId;
-use crate::media::event::{self, Offer, PeerEvent, View};
-use crate::rooms::outbound::Done;
+use crate::media::event::{self, CloseReason, Offer, PeerEvent, View};
+use crate::rooms::outbound::{Done, IceServer};
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::request::{Look, Receive, SectionSource};
-use crate::rooms::view::{EncodingView, Event, MediaState, SlotView, SourceStatsView, SourceView};
+use crate::rooms::view::{
+    EncodingView, Event, MediaState, MediaTrouble, SlotView, SourceStatsView, SourceView,
+};
 
 /// How many reports of one transport may wait for the room.
 const REPORTS: usize = 64;
@@ -66,13 +68,27 @@ impl RoomActor {
         self.answer(by, id, outcome);
     }
 
+    /// Relays for whoever may have a transport, with credentials of their own.
+    pub(super) fn relays(&self, by: ParticipantId) -> Result<Vec<IceServer>, ErrorCode> {
+        let Some(turn) = &self.means.turn else {
+            return Ok(Vec::new());
+        };
+        let (permit, _) = self.ask(by, Connect { participant: by })?;
+        Ok(vec![turn.relay(&permit, self.means.clock.now()).into()])
+    }
+
+    pub(super) fn on_ice_servers(&mut self, by: ParticipantId, id: u32) {
+        let relays = self.relays(by);
+        let outcome = relays.map(|ice_servers| Done::IceServers { ice_servers });
+        self.answer(by, id, outcome);
+    }
+
     /// A channel for what the new transport reports; reports of older transports are told apart by their number.
     fn reports(&mut self, participant: ParticipantId) -> mpsc::Sender<PeerEvent> {
         let (sender, mut receiver) = mpsc::channel(REPORTS);
         let transport = match self.seats.get_mut(&participant) {
             Some(seat) => {
                 seat.transport = seat.transport.saturating_add(1);
-                seat.joined = false;
                 seat.transport
             }
             None => 0,
@@ -168,20 +184,15 @@ impl RoomActor {
             return;
         };
         let event = match event {
-            PeerEvent::Connected => {
-                seat.joined = true;
-                Event::Media {
-                    state: MediaState::Connected,
-                }
-            }
+            PeerEvent::Connected => Event::Media {
+                state: MediaState::Connected,
+                trouble: None,
+            },
             PeerEvent::Closed { reason } => {
-                if !seat.joined {
-                    let room = self.room.charter().room;
-                    tracing::info!(%room, %participant, ?reason, "media.join_failed");
-                }
                 self.room.media_lost(participant);
                 Event::Media {
                     state: MediaState::Closed,
+                    trouble: trouble(reason),
                 }
             }
             PeerEvent::Slots(slots) => {
@@ -231,5 +242,18 @@ impl RoomActor {
         if !seat.tell(event) {
             self.lose(participant);
         }
+    }
+}
+
+/// What of the end of a transport its client is told as a fault.
+const fn trouble(reason: CloseReason) -> Option<MediaTrouble> {
+    match reason {
+        CloseReason::Timeout => Some(MediaTrouble::Silent),
+        CloseReason::NoPath => Some(MediaTrouble::NoPath),
+        CloseReason::NoHandshake => Some(MediaTrouble::NoHandshake),
+        CloseReason::Handshake => Some(MediaTrouble::HandshakeFailed),
+        CloseReason::Fingerprint => Some(MediaTrouble::WrongCertificate),
+        CloseReason::Profile => Some(MediaTrouble::NoCommonProtection),
+        CloseReason::Left | CloseReason::Replaced | CloseReason::Removed => None,
     }
 }

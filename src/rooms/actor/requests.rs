@@ -20,6 +20,7 @@ impl RoomActor {
             RoomRequest::Offer { sdp, sources } => {
                 self.on_offer(by, id, sdp, sources.into_vec()).await
             }
+            RoomRequest::IceServers {} => self.on_ice_servers(by, id),
             RoomRequest::View { looks, receive } => {
                 self.on_view(by, id, looks.into_vec(), receive.unwrap_or_default())
                     .await;

@@ -5,6 +5,7 @@
 import { Emitter } from "./emitter";
 import { browserEnvironment, type Environment } from "./environment";
 import type { FailureCode } from "./failure";
+import type { IceServer } from "./generated/IceServer";
 import type { BarView } from "./generated/BarView";
 import type { ChatView } from "./generated/ChatView";
 import type { Done } from "./generated/Done";
@@ -105,7 +106,7 @@ export class Conclave {
         connecting: () => this.#set({ phase: "connecting" }),
         waiting: () => this.#waiting(),
         message: (message) => this.#hostSaid(message),
-        admitted: (room) => this.#admitted(room),
+        admitted: (room, relays) => this.#admitted(room, relays),
         resumed: () => this.#resumed(),
         event: (event) => this.#event(event),
         lost: () => this.#patch({ link: "lost", speaking: [] }),
@@ -408,7 +409,8 @@ export class Conclave {
     if (this.#state.link === "up") this.#quietly({ type: "report_quality", report });
   }
 
-  #admitted(room: RoomView): void {
+  #admitted(room: RoomView, relays: IceServer[]): void {
+    this.#media.relays(relays);
     this.#set({ phase: "admitted", room, speaking: [], link: "up", media: "connecting", local: this.#local.all() });
     void this.#media.start();
     clearInterval(this.#measuring);

@@ -7,6 +7,7 @@ import { CallFailed, CLOSE_CODES, CONNECTION_LOST, UNREACHABLE, type FailureCode
 import type { Done } from "./generated/Done";
 import type { ErrorCode } from "./generated/ErrorCode";
 import type { Event as RoomEvent } from "./generated/Event";
+import type { IceServer } from "./generated/IceServer";
 import type { RoomRequest } from "./generated/RoomRequest";
 import type { RoomView } from "./generated/RoomView";
 import type { ServerMessage } from "./generated/ServerMessage";
@@ -45,7 +46,7 @@ export interface LinkHandlers {
   waiting(): void;
   /** A host says something to those who wait. */
   message(message: WaitingWord): void;
-  admitted(room: RoomView): void;
+  admitted(room: RoomView, relays: IceServer[]): void;
   resumed(): void;
   event(event: RoomEvent): void;
   lost(): void;
@@ -168,7 +169,7 @@ export class Link {
         this.#seen = message.seq;
         this.#holdsView = true;
         this.#entered("admitted");
-        this.#handlers.admitted(message.room);
+        this.#handlers.admitted(message.room, message.ice_servers ?? []);
         return;
       case "resumed":
         this.#options.tab.write(this.#options.room, message.resume);

@@ -69,11 +69,13 @@ export class FakeTransport implements Transport {
   readonly wanted = new Map<Source, readonly EncodingView[]>();
   preferences: MediaPreferences | undefined;
   snapshot: Snapshot = { lines: new Map(), sources: new Map(), tracks: new Map() };
+  readonly iceServers: RTCIceServer[];
   answered: string | null = null;
   closed = false;
 
-  constructor(changed: (state: RTCPeerConnectionState) => void, preferences?: MediaPreferences) {
+  constructor(changed: (state: RTCPeerConnectionState) => void, iceServers: RTCIceServer[], preferences?: MediaPreferences) {
     this.changed = changed;
+    this.iceServers = iceServers;
     this.preferences = preferences;
   }
 
@@ -163,8 +165,8 @@ export class World {
       return socket;
     },
     tab: this.tab,
-    transport: (changed, preferences) => {
-      const transport = new FakeTransport(changed, preferences);
+    transport: (changed, iceServers, preferences) => {
+      const transport = new FakeTransport(changed, iceServers, preferences);
       this.transports.push(transport);
       return transport;
     },

@@ -314,3 +314,28 @@ test("the connection is measured every five seconds and told to the server, from
   await vi.advanceTimersByTimeAsync(30_000);
   expect(measured).toHaveBeenCalledOnce();
 });
+
+test("a relay is used with the credentials of the admission first, and with fresh ones for every later transport", async () => {
+  client = Conclave.join({ url: "wss://here/ws", room: ROOM }, world.environment);
+  world.socket.handlers.opened();
+  const relay = (username: string) => ({ urls: ["turns:turn.example.org"], username, credential: "c", expires_in: 600 });
+  world.socket.say({ type: "admitted", room: roomView(participant(YOU)), resume: "s", seq: 0, ice_servers: [relay("first")] });
+  await settle();
+  expect(world.transport.iceServers).toEqual([{ urls: ["turns:turn.example.org"], username: "first", credential: "c" }]);
+  world.transport.changed("failed");
+  await vi.advanceTimersByTimeAsync(1_500);
+  expect(world.transports.length).toBe(1);
+  world.socket.say({ type: "reply", id: world.socket.last("ice_servers").id, ok: { type: "ice_servers", ice_servers: [relay("second")] } });
+  await settle();
+  expect(world.transports.length).toBe(2);
+  expect(world.transport.iceServers[0]).toMatchObject({ username: "second" });
+});
+
+test("without a relay nothing is asked for before a new transport", async () => {
+  await enter();
+  world.transport.changed("failed");
+  await vi.advanceTimersByTimeAsync(1_500);
+  expect(world.transports.length).toBe(2);
+  expect(world.transport.iceServers).toEqual([]);
+  expect(world.socket.types()).not.toContain("ice_servers");
+});

@@ -5,6 +5,7 @@ import type { EncodingView } from "./EncodingView";
 import type { KnockView } from "./KnockView";
 import type { LeaveReason } from "./LeaveReason";
 import type { MediaState } from "./MediaState";
+import type { MediaTrouble } from "./MediaTrouble";
 import type { ParticipantView } from "./ParticipantView";
 import type { PendingProfile } from "./PendingProfile";
 import type { RoomKind } from "./RoomKind";
@@ -156,4 +157,8 @@ participants: Array<string>, } | { "type": "media",
 /**
  * The new state.
  */
-state: MediaState, };
+state: MediaState, 
+/**
+ * Why it is closed, if that is a fault.
+ */
+trouble?: MediaTrouble, };

@@ -20,7 +20,7 @@ sdp: string,
 /**
  * Which send section carries which source.
  */
-sources: Array<SectionSource>, } | { "type": "view", 
+sources: Array<SectionSource>, } | { "type": "ice_servers", } | { "type": "view", 
 /**
  * At most as many as there are video slots in the offer; the rest is left out.
  */

@@ -3,6 +3,7 @@ import type { Done } from "./Done";
 import type { ErrorCode } from "./ErrorCode";
 import type { Event } from "./Event";
 import type { Failure } from "./Failure";
+import type { IceServer } from "./IceServer";
 import type { RoomView } from "./RoomView";
 import type { WaitingWord } from "./WaitingWord";
 
@@ -21,7 +22,11 @@ resume: string,
 /**
  * The number of the last event that the view contains.
  */
-seq: number, } | { "type": "resumed", 
+seq: number, 
+/**
+ * Relays for the media transport; left out where there are none, or where the participant may have no transport.
+ */
+ice_servers?: Array<IceServer>, } | { "type": "resumed", 
 /**
  * A fresh secret in place of the used one.
  */

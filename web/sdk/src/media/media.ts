@@ -6,6 +6,7 @@ import { CallFailed } from "../failure";
 import type { Done } from "../generated/Done";
 import type { EncodingView } from "../generated/EncodingView";
 import type { QualityReport } from "../generated/QualityReport";
+import type { IceServer } from "../generated/IceServer";
 import type { RoomRequest } from "../generated/RoomRequest";
 import type { SlotView } from "../generated/SlotView";
 import type { Source } from "../generated/Source";
@@ -44,6 +45,10 @@ export class Media {
   #preferences: MediaPreferences;
   #looked: Snapshot | null = null;
   #connected = false;
+  #relays: IceServer[] = [];
+  /** Whether a transport was made with these relays: the next one wants fresh credentials. */
+  #relaysUsed = false;
+  #renewal = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(make: MakeTransport, handlers: MediaHandlers, preferences: MediaPreferences = NO_PREFERENCES, random?: () => number) {
@@ -53,14 +58,23 @@ export class Media {
     this.#backoff = new Backoff(random);
   }
 
+  /** Relays that came with the admission. */
+  relays(relays: IceServer[]): void {
+    this.#relays = relays;
+    this.#relaysUsed = false;
+  }
+
   /** Offers a new transport in place of any old one. */
   async start(): Promise<void> {
     this.#drop();
     this.#handlers.fresh();
     this.#handlers.status("connecting");
+    if (this.#relaysUsed && this.#relays.length > 0 && !(await this.#renewed())) return;
+    this.#relaysUsed = true;
+    const iceServers = this.#relays.map(({ urls, username, credential }) => ({ urls, username, credential }));
     const transport = this.#make((state) => {
       if (this.#transport === transport) this.#changed(state);
-    }, this.#preferences);
+    }, iceServers, this.#preferences);
     this.#transport = transport;
     try {
       const offer = await transport.offer();
@@ -136,6 +150,19 @@ export class Media {
     this.#handlers.tracks();
   }
 
+  /** Asks for fresh credentials; false when another start has overtaken this one, or the link is down and will start anew. */
+  async #renewed(): Promise<boolean> {
+    const renewal = (this.#renewal += 1);
+    try {
+      const done = await this.#handlers.call({ type: "ice_servers" }, OFFER_TIMEOUT_MS);
+      if (done.type === "ice_servers" && renewal === this.#renewal) this.#relays = done.ice_servers;
+    } catch (failure) {
+      if (renewal === this.#renewal && !(failure instanceof CallFailed && failure.code === "unreachable")) this.#again();
+      return false;
+    }
+    return renewal === this.#renewal;
+  }
+
   #changed(state: RTCPeerConnectionState): void {
     clearTimeout(this.#retry);
     this.#retry = undefined;
@@ -167,6 +194,7 @@ export class Media {
   }
 
   #drop(): void {
+    this.#renewal += 1;
     clearTimeout(this.#retry);
     this.#retry = undefined;
     this.#connected = false;

@@ -34,18 +34,24 @@ export interface Transport {
   close(): void;
 }
 
-export type MakeTransport = (changed: (state: RTCPeerConnectionState) => void, preferences?: MediaPreferences) => Transport;
+export type MakeTransport = (
+  changed: (state: RTCPeerConnectionState) => void,
+  iceServers: RTCIceServer[],
+  preferences?: MediaPreferences,
+) => Transport;
 
-export const browserTransport: MakeTransport = (changed, preferences = NO_PREFERENCES) => new BrowserTransport(changed, preferences);
+export const browserTransport: MakeTransport = (changed, iceServers, preferences = NO_PREFERENCES) =>
+  new BrowserTransport(changed, iceServers, preferences);
 
 class BrowserTransport implements Transport {
-  readonly #peer = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require", iceServers: [] });
+  readonly #peer: RTCPeerConnection;
   readonly #senders = new Map<Source, RTCRtpTransceiver>();
   readonly #codec: VideoCodec;
   readonly #wanted = new Map<Source, readonly EncodingView[]>();
   #preferences: MediaPreferences;
 
-  constructor(changed: (state: RTCPeerConnectionState) => void, preferences: MediaPreferences) {
+  constructor(changed: (state: RTCPeerConnectionState) => void, iceServers: RTCIceServer[], preferences: MediaPreferences) {
+    this.#peer = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require", iceServers });
     this.#preferences = preferences;
     this.#codec = preferences.codec ?? USUAL_CODEC;
     for (const source of SOURCES) {
