@@ -21,7 +21,13 @@ packages=()
 has cc && has c++ && has make || packages+=(build-essential)
 has pkg-config || packages+=(pkg-config)
 { has pkg-config && pkg-config --exists openssl; } || packages+=(libssl-dev)
-if $tests && ! has "${CHROMIUM:-/usr/bin/chromium}"; then packages+=(chromium); fi
+if $tests; then
+    has "${CHROMIUM:-/usr/bin/chromium}" || packages+=(chromium)
+    has "${FIREFOX:-/usr/bin/firefox-esr}" || packages+=(firefox-esr)
+    # A network of its own that loses packets, for one story.
+    [ -x /usr/sbin/nft ] || packages+=(nftables)
+    [ -x /usr/sbin/ip ] || packages+=(iproute2)
+fi
 if [ ${#packages[@]} -gt 0 ]; then
     say "installing ${packages[*]}"
     root=()

@@ -16,6 +16,23 @@ export interface Received {
   packets: number;
 }
 
+/** One received stream and whose it is, as the slots say. */
+export interface Inbound {
+  participant: string;
+  source: string;
+  mid: string;
+  kind: string;
+  codec: string;
+  bytes: number;
+  packets: number;
+  frames: number;
+  width: number;
+  height: number;
+  energy: number;
+  freezes: number;
+  frozen: number;
+}
+
 export interface Wire {
   /** Every text frame that came, in order. */
   readonly frames: string[];
@@ -38,6 +55,12 @@ export interface Media {
   /** Do not obey: no track is taken out or stopped, no connection is closed. */
   deaf: boolean;
   received(): Promise<Received>;
+  /** Bytes of every picture that ever came. */
+  videoBytes(): Promise<number>;
+  /** What carries the packets now; null while nothing does. */
+  way(): Promise<string | null>;
+  /** Every stream that a slot carries now. */
+  inbound(): Promise<Inbound[]>;
 }
 
 declare global {
@@ -56,6 +79,7 @@ export function installProbe(options: { relay: number | null }): void {
   let last = 3_000_000_000;
   let lastSeq = 0;
   let fed = false;
+  let slots: { mid: string; participant: string; source: string }[] = [];
 
   function ask(request: object): Promise<unknown> {
     return new Promise((resolve, reject) => {
@@ -67,8 +91,9 @@ export function installProbe(options: { relay: number | null }): void {
 
   function heard(text: string): void {
     wire.frames.push(text);
-    const message = JSON.parse(text) as { type: string; id?: number; seq?: number; resume?: string; ok?: unknown; error?: { code: string } };
+    const message = JSON.parse(text) as { type: string; id?: number; seq?: number; resume?: string; event?: { type: string; slots?: typeof slots }; ok?: unknown; error?: { code: string } };
     if (message.seq !== undefined) lastSeq = message.seq;
+    if (message.event?.type === "slots") slots = message.event.slots ?? [];
     if (message.resume !== undefined) wire.secret = message.resume;
     if (message.type !== "reply" || message.id === undefined) return;
     const type = asked.get(message.id);
@@ -134,6 +159,11 @@ export function installProbe(options: { relay: number | null }): void {
     }
 
     override setRemoteDescription(description: RTCSessionDescriptionInit): Promise<void> {
+      // A network that lets no UDP out leaves these.
+      if (sessionStorage.getItem("probe.way") === "tcp") {
+        const tcp = (description.sdp ?? "").split("\r\n").filter((line) => !/^a=candidate:\S+ \d+ udp /iu.test(line));
+        return super.setRemoteDescription({ type: "answer", sdp: tcp.join("\r\n") });
+      }
       if (options.relay === null) return super.setRemoteDescription(description);
       let named = false;
       const lines = (description.sdp ?? "").split("\r\n").flatMap((line) => {
@@ -173,6 +203,50 @@ export function installProbe(options: { relay: number | null }): void {
         sum.packets += line.packetsReceived ?? 0;
       });
       return sum;
+    },
+    async videoBytes() {
+      let sum = 0;
+      const report = await peers.at(-1)?.getStats();
+      report?.forEach((line: { type: string; kind?: string; bytesReceived?: number }) => {
+        if (line.type === "inbound-rtp" && line.kind === "video") sum += line.bytesReceived ?? 0;
+      });
+      return sum;
+    },
+    async way() {
+      const report = await peers.at(-1)?.getStats();
+      const lines = new Map<string, Record<string, unknown>>();
+      report?.forEach((line: Record<string, unknown> & { id: string }) => lines.set(line.id, line));
+      const pair = [...lines.values()].find((line) => line["type"] === "candidate-pair" && line["nominated"] === true && line["state"] === "succeeded");
+      const protocol = lines.get(String(pair?.["localCandidateId"]))?.["protocol"];
+      return typeof protocol === "string" ? protocol : null;
+    },
+    async inbound() {
+      const report = await peers.at(-1)?.getStats();
+      const byId = new Map<string, Record<string, unknown>>();
+      report?.forEach((line: Record<string, unknown> & { id: string }) => byId.set(line.id, line));
+      const mids = new Map(peers.at(-1)?.getTransceivers().map((section) => [section.receiver.track.id, section.mid ?? ""]));
+      const found: Inbound[] = [];
+      for (const line of byId.values()) {
+        if (line["type"] !== "inbound-rtp") continue;
+        const mid = String(line["mid"] ?? mids.get(String(line["trackIdentifier"])) ?? "");
+        const slot = slots.find((one) => one.mid === mid);
+        if (slot === undefined) continue;
+        const number = (name: string) => Number(line[name] ?? 0);
+        found.push({
+          ...slot,
+          kind: String(line["kind"]),
+          codec: String(byId.get(String(line["codecId"]))?.["mimeType"] ?? ""),
+          bytes: number("bytesReceived"),
+          packets: number("packetsReceived"),
+          frames: number("framesDecoded"),
+          width: number("frameWidth"),
+          height: number("frameHeight"),
+          energy: number("totalAudioEnergy"),
+          freezes: number("freezeCount"),
+          frozen: number("totalFreezesDuration"),
+        });
+      }
+      return found;
     },
   };
   window.media = media;

@@ -74,7 +74,8 @@ export function tool(seat: Seat, name: string | RegExp): Locator {
 
 export async function turn(seat: Seat, name: "Microphone" | "Camera" | "Share screen", on: boolean): Promise<void> {
   const one = tool(seat, name);
-  await one.and(seat.page.locator(`[aria-pressed="${String(!on)}"]`)).click();
+  // While an earlier press is under way the button does nothing.
+  await one.and(seat.page.locator(`[aria-pressed="${String(!on)}"][aria-busy="false"]`)).click();
   await one.and(seat.page.locator(`[aria-pressed="${String(on)}"]`)).waitFor();
 }
 
@@ -98,7 +99,7 @@ export async function options(seat: Seat, name: string): Promise<Locator> {
   return panel.getByRole("group", { name: `Options for ${name}` });
 }
 
-export async function openRoomPanel(seat: Seat, tab: "Controls" | "Invite" | "Settings" | "Audit" = "Controls"): Promise<Locator> {
+export async function openRoomPanel(seat: Seat, tab: "Controls" | "Invite" | "Quality" | "Settings" | "Audit" = "Controls"): Promise<Locator> {
   const panel = seat.page.getByRole("complementary", { name: "Room" });
   if (!(await panel.isVisible())) await tool(seat, "Room").click();
   await panel.waitFor();

@@ -68,6 +68,7 @@ export class FakeTransport implements Transport {
   readonly changed: (state: RTCPeerConnectionState) => void;
   readonly wanted = new Map<Source, readonly EncodingView[]>();
   preferences: MediaPreferences | undefined;
+  held: ReadonlyMap<string, number> = new Map();
   snapshot: Snapshot = { lines: new Map(), sources: new Map(), tracks: new Map() };
   readonly iceServers: RTCIceServer[];
   answered: string | null = null;
@@ -105,6 +106,10 @@ export class FakeTransport implements Transport {
 
   stats(): Promise<Snapshot> {
     return Promise.resolve(this.snapshot);
+  }
+
+  hold(times: ReadonlyMap<string, number>): void {
+    this.held = times;
   }
 
   slotTrack(mid: string): MediaStreamTrack | null {

@@ -12,11 +12,15 @@ import type { SlotView } from "../generated/SlotView";
 import type { Source } from "../generated/Source";
 import { NO_PREFERENCES, type MediaPreferences } from "./preferences";
 import { reportOf, type Snapshot } from "./quality";
+import { kindOf } from "./sources";
+import { holds } from "./step";
 import type { MakeTransport, Transport } from "./transport";
 
 const OFFER_TIMEOUT_MS = 12_000;
 /** A transport that lost its path for this long is replaced; shorter gaps heal by themselves. */
 const DISCONNECTED_MS = 8_000;
+/** How often pictures and sound are brought into step. */
+const STEP_MS = 2_000;
 
 export type MediaStatus = "connecting" | "connected" | "failed";
 
@@ -44,6 +48,9 @@ export class Media {
   #slots: SlotView[] = [];
   #preferences: MediaPreferences;
   #looked: Snapshot | null = null;
+  #stepped: Snapshot | null = null;
+  #held: Map<string, number> = new Map();
+  #stepping: ReturnType<typeof setInterval> | undefined;
   #connected = false;
   #relays: IceServer[] = [];
   /** Whether a transport was made with these relays: the next one wants fresh credentials. */
@@ -120,6 +127,23 @@ export class Media {
     return report;
   }
 
+  /** Keeps the pictures of others in step with their sound. */
+  async #keepStep(): Promise<void> {
+    const transport = this.#transport;
+    if (transport === null || !this.#connected || !this.#slots.some((slot) => kindOf(slot.source) === "audio")) return;
+    const now = await transport.stats();
+    if (this.#transport !== transport) return;
+    const times = holds(this.#stepped, now, this.#slots);
+    this.#stepped = now;
+    // Somebody who is silent for a moment keeps what was found last.
+    for (const { mid } of this.#slots) {
+      const last = this.#held.get(mid);
+      if (last !== undefined && !times.has(mid)) times.set(mid, last);
+    }
+    this.#held = times;
+    transport.hold(times);
+  }
+
   slots(slots: SlotView[]): void {
     this.#slots = slots;
     this.#handlers.tracks();
@@ -169,6 +193,8 @@ export class Media {
     switch (state) {
       case "connected":
         this.#connected = true;
+        clearInterval(this.#stepping);
+        this.#stepping = setInterval(() => void this.#keepStep().catch(() => undefined), STEP_MS);
         this.#backoff.reset();
         this.#handlers.status("connected");
         return;
@@ -200,6 +226,9 @@ export class Media {
     this.#connected = false;
     this.#slots = [];
     this.#looked = null;
+    this.#stepped = null;
+    this.#held = new Map();
+    clearInterval(this.#stepping);
     const old = this.#transport;
     this.#transport = null;
     old?.close();

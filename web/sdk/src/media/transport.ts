@@ -31,6 +31,8 @@ export interface Transport {
   /** The track of a receive slot, by the `mid` of the offer. */
   slotTrack(mid: string): MediaStreamTrack | null;
   stats(): Promise<Snapshot>;
+  /** Holds pictures for so many milliseconds, by `mid`; all others come as soon as they can. */
+  hold(times: ReadonlyMap<string, number>): void;
   close(): void;
 }
 
@@ -108,6 +110,14 @@ class BrowserTransport implements Transport {
       if (section.direction === "recvonly" && section.mid !== null) tracks.set(section.receiver.track.id, section.mid);
     }
     return { lines, sources: this.#sources(), tracks };
+  }
+
+  hold(times: ReadonlyMap<string, number>): void {
+    for (const { mid, direction, receiver } of this.#peer.getTransceivers()) {
+      if (direction !== "recvonly" || receiver.track.kind !== "video" || !("jitterBufferTarget" in receiver)) continue;
+      const wanted = times.get(mid ?? "") ?? null;
+      if (receiver.jitterBufferTarget !== wanted) receiver.jitterBufferTarget = wanted;
+    }
   }
 
   close(): void {

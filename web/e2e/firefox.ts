@@ -1,0 +1,111 @@
+// Real Firefox with fake devices, driven over WebDriver BiDi. It speaks to the page by the same names as the other stories, with the
+// few acts that the stories about media need.
+
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { launch, type Browser, type Page } from "puppeteer-core";
+import { until } from "./browser.js";
+import { installProbe } from "./probe.js";
+import type { RoomKeys } from "./steps.js";
+
+const OUT = "out";
+const DESKTOP = { width: 1280, height: 800 };
+
+const PREFERENCES = {
+  "media.navigator.streams.fake": true,
+  "media.navigator.permission.disabled": true,
+  "media.peerconnection.ice.loopback": true,
+  "permissions.default.camera": 1,
+  "permissions.default.microphone": 1,
+  "media.autoplay.default": 0,
+  "media.autoplay.blocking_policy": 0,
+  "media.autoplay.block-webaudio": false,
+};
+
+/** One person at one computer with Firefox. */
+export class Fox {
+  readonly #browser: Browser;
+  readonly page: Page;
+
+  private constructor(browser: Browser, page: Page) {
+    this.#browser = browser;
+    this.page = page;
+  }
+
+  static async take(): Promise<Fox> {
+    const browser = await launch({
+      browser: "firefox",
+      executablePath: process.env["FIREFOX"] ?? "/usr/bin/firefox-esr",
+      headless: true,
+      acceptInsecureCerts: true,
+      extraPrefsFirefox: PREFERENCES,
+    });
+    const page = await browser.newPage();
+    await page.setViewport(DESKTOP);
+    await page.evaluateOnNewDocument(installProbe, { relay: null });
+    return new Fox(browser, page);
+  }
+
+  /** Makes an account by an invitation, without the page for it: that one has a story of its own. */
+  async makeAccount(link: string, name: string, email: string, password: string): Promise<void> {
+    const { origin, hash } = new URL(link);
+    await this.page.goto(origin);
+    const status = await this.page.evaluate(
+      async (body) => (await fetch("/api/invitations/accept", { method: "POST", headers: { "Content-Type": "application/json" }, body })).status,
+      JSON.stringify({ token: hash.slice(1), email, name, password }),
+    );
+    if (status >= 300) throw new Error(`the invitation was answered with ${status}`);
+  }
+
+  async knock(room: RoomKeys): Promise<void> {
+    await this.page.goto(room.link);
+    await this.fill("Room password", room.password);
+    await this.press("Ask to come in");
+  }
+
+  async fill(label: string, text: string): Promise<void> {
+    await until(
+      `the field ${label}`,
+      () =>
+        this.page.evaluate((wanted) => {
+          const found = [...document.querySelectorAll("label")].find((one) => one.textContent.trim() === wanted)?.control;
+          found?.focus();
+          return found !== null && found !== undefined;
+        }, label),
+      (focused) => focused,
+    );
+    await this.page.keyboard.type(text);
+  }
+
+  /** Presses a button by its name or its words. */
+  async press(name: string): Promise<void> {
+    await until(
+      `the button ${name}`,
+      () =>
+        this.page.evaluate((wanted) => {
+          const found = [...document.querySelectorAll("button")].find((button) => (button.getAttribute("aria-label") ?? button.textContent).trim() === wanted);
+          found?.click();
+          return found !== undefined;
+        }, name),
+      (pressed) => pressed,
+    );
+  }
+
+  async turnOn(name: "Mic" | "Camera"): Promise<void> {
+    await this.press(name);
+    await until(
+      `${name} on`,
+      () => this.page.evaluate((wanted) => document.querySelector(`[role=toolbar] button[aria-label="${wanted}"]`)?.getAttribute("aria-pressed"), name),
+      (pressed) => pressed === "true",
+    );
+  }
+
+  async shoot(name: string): Promise<void> {
+    await mkdir(OUT, { recursive: true });
+    await this.page.screenshot({ path: join(OUT, `${name}.png`) });
+  }
+
+  async leave(): Promise<void> {
+    await this.#browser.close();
+  }
+}

@@ -1,0 +1,210 @@
+// Media between real browsers of two makers: everyone sees and hears everyone, a screen beside a camera, the size that suits the
+// tile, nothing for what is not shown, picture and sound in step.
+
+import assert from "node:assert/strict";
+import { after, before } from "node:test";
+import { accessible, fits } from "../axe.js";
+import { Seat, until } from "../browser.js";
+import { story } from "../chapter.js";
+import { installClapper, watchClapper } from "../clapper.js";
+import { figure } from "../figures.js";
+import { Fox } from "../firefox.js";
+import type { Inbound } from "../probe.js";
+import { startServer, type Server } from "../server.js";
+import { button, closePanel, enter, inviteMember, isIn, knock, makeAccount, makeRoom, openRoomPanel, PASSWORD, peoplePanel, turn, type RoomKeys } from "../steps.js";
+
+const OWNER = "Room Owner";
+const MEMBER = "Second Member";
+const FOX = "Third Member";
+const WATCH_MS = 7_000;
+/** Lips and voice further apart than this are seen to be. */
+const IN_STEP_MS = 80;
+
+let server: Server;
+let host: Seat;
+let member: Seat;
+let fox: Fox;
+let room: RoomKeys;
+const ids: Record<string, string> = {};
+
+const step = story(() => ({ host, member }));
+
+before(async () => {
+  server = await startServer();
+  [host, member, fox] = await Promise.all([Seat.take(), Seat.take(), Fox.take()]);
+  await makeAccount(host, server.ownerLink, OWNER, "ottilie@example.org");
+  room = await makeRoom(host, "Board");
+  await button(host.page, "Done").click();
+  await makeAccount(member, await inviteMember(host), MEMBER, "jun@example.org");
+  await fox.makeAccount(await inviteMember(host), FOX, "kim@example.org", PASSWORD);
+  await enter(host, room.link);
+  await member.page.goto(room.link);
+});
+
+after(async () => {
+  await Promise.all([host?.leave(), member?.leave(), fox?.leave()]);
+  await server?.stop();
+});
+
+step("three come in, one of them with Firefox", async () => {
+  await Promise.all([knock(member, room.password), fox.knock(room)]);
+  const panel = await peoplePanel(host, "Waiting");
+  for (const name of [MEMBER, FOX]) await button(panel, `Let in ${name}`).click();
+  await isIn(member);
+  await closePanel(host);
+  for (const name of [OWNER, MEMBER, FOX]) {
+    ids[name] = (await host.page.locator(`li[aria-label^="${name}"]`).first().getAttribute("data-participant")) ?? "";
+    assert.notEqual(ids[name], "");
+  }
+});
+
+step("everyone sees and hears everyone, Firefox too", async () => {
+  for (const seat of [host, member]) {
+    await turn(seat, "Microphone", true);
+    await turn(seat, "Camera", true);
+  }
+  await fox.turnOn("Mic");
+  await fox.turnOn("Camera");
+  const looks: [string, () => Promise<Inbound[]>, string[]][] = [
+    ["host", () => received(host), [MEMBER, FOX]],
+    ["member", () => received(member), [OWNER, FOX]],
+    ["firefox", () => fox.page.evaluate(() => window.media.inbound()), [OWNER, MEMBER]],
+  ];
+  for (const [who, look, others] of looks) {
+    for (const other of others) {
+      const lines = await until(
+        `what ${who} receives of ${other}`,
+        look,
+        (found) => (of(found, other, "camera")?.frames ?? 0) >= 15 && (of(found, other, "microphone")?.energy ?? 0) > 0.0005,
+      );
+      figure(`e2e.media.frames.${who}.${other === FOX ? "of_firefox" : "of_chromium"}`, of(lines, other, "camera")?.frames ?? 0, "frames");
+    }
+  }
+  await host.shoot("80-three");
+  await fox.shoot("81-three-firefox");
+});
+
+step("a screen stands beside the camera of the same person", async () => {
+  await turn(host, "Share screen", true);
+  for (const look of [() => received(member), () => fox.page.evaluate(() => window.media.inbound())]) {
+    const screen = await until("the shared screen", look, (found) => (of(found, OWNER, "screen")?.frames ?? 0) > 0);
+    const before = of(screen, OWNER, "camera")?.frames ?? 0;
+    await until("the camera beside it", look, (found) => (of(found, OWNER, "camera")?.frames ?? 0) > before);
+  }
+  await member.page.getByLabel(`Shared screen of ${OWNER}`).waitFor();
+  await member.shoot("82-screen-beside-camera");
+  await turn(host, "Share screen", false);
+});
+
+step("who is not shown is not sent, and comes back when shown again", async () => {
+  const pictures = async () => (await received(member)).filter((line) => line.kind === "video");
+  await until("both cameras", pictures, (lines) => lines.length === 2);
+  await member.page.evaluate(() => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
+  // Bytes of all pictures together, whatever slot they came in.
+  const bytes = () => member.page.evaluate(() => window.media.videoBytes());
+  await until("the slots to be empty", pictures, (lines) => lines.length === 0);
+  await pause(500);
+  const before = await bytes();
+  await pause(2_000);
+  const after = await bytes();
+  figure("e2e.media.hidden_bytes", after - before, "bytes");
+  assert.equal(after, before);
+  await member.page.evaluate(() => {
+    Reflect.deleteProperty(document, "hidden");
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
+  await until("both cameras again", pictures, (lines) => lines.length === 2);
+  await until("pictures again", bytes, (now) => now > after);
+});
+
+step("picture and sound of one person are in step", async () => {
+  await host.page.evaluate(installClapper);
+  for (const name of ["Microphone", "Camera"] as const) {
+    await turn(host, name, false);
+    await turn(host, name, true);
+  }
+  const watch = async (look: () => Promise<Inbound[]>, run: (input: Parameters<typeof watchClapper>[0]) => Promise<number[]>) => {
+    const lines = await until("the clapper", look, (found) => (of(found, OWNER, "camera")?.width ?? 0) > 0 && of(found, OWNER, "microphone") !== undefined);
+    return run({ picture: of(lines, OWNER, "camera")?.mid ?? "", sound: of(lines, OWNER, "microphone")?.mid ?? "", milliseconds: WATCH_MS });
+  };
+  // What is new settles first, as the buffers of a receiver do.
+  await pause(6_000);
+  const watches = {
+    chromium: () => watch(() => received(member), (input) => member.page.evaluate(watchClapper, input)),
+    firefox: () => watch(() => fox.page.evaluate(() => window.media.inbound()), (input) => fox.page.evaluate(watchClapper, input)),
+  };
+  const measured = Object.entries(watches).map(async ([who, look]) => {
+    // Buffers grow and shrink with the load of the machine, and are followed within seconds: a second look counts when the first came in between.
+    let middle = Number.NaN;
+    for (let turn = 0; turn < 2 && !(Math.abs(middle) <= IN_STEP_MS); turn += 1) {
+      const offsets = await look();
+      assert.ok(offsets.length >= 4, `${who} saw and heard ${offsets.length} claps`);
+      middle = offsets.toSorted((x, y) => x - y)[Math.floor(offsets.length / 2)] ?? Number.NaN;
+    }
+    figure(`e2e.media.av_offset.${who}`, middle, "ms");
+    assert.ok(Math.abs(middle) <= IN_STEP_MS, `${who}: ${middle} ms apart`);
+  });
+  await Promise.all(measured);
+});
+
+step("hosts see how everyone's connection does, and everyone sees their own", async () => {
+  const panel = await openRoomPanel(host, "Quality");
+  const table = panel.getByRole("table", { name: "Connections of everyone in the room" });
+  for (const name of [OWNER, MEMBER, FOX]) await table.getByRole("row").filter({ hasText: name }).getByText(/^(Good|Fair|Poor)$/u).waitFor();
+  const open = button(table, FOX);
+  await open.focus();
+  await host.page.keyboard.press("Enter");
+  assert.equal(await open.getAttribute("aria-expanded"), "true");
+  await table.getByText("UDP, straight to the server").waitFor();
+  await table.getByText(/AEAD-AES-(?:128|256)-GCM/u).waitFor();
+  await table.getByText(/packets .* passed on/u).first().waitFor();
+  await host.shootDark("83-quality");
+  await accessible(host, "quality_panel");
+  await fits(host, "quality_panel");
+  await closePanel(host);
+  await button(member.page, "Preferences").click();
+  await member.shoot("84-preferences");
+  await accessible(member, "preferences");
+  await button(member.page, "Your connection").click();
+  const dialog = member.page.getByRole("dialog", { name: "Your connection" });
+  await dialog.getByText(`Camera of ${OWNER}`).waitFor();
+  await member.shootDark("85-connection");
+  await accessible(member, "connection_dialog");
+  await fits(member, "connection_dialog");
+  await member.page.keyboard.press("Escape");
+});
+
+step("without UDP media goes over TCP, on the port of HTTPS", async () => {
+  await member.page.evaluate(() => sessionStorage.setItem("probe.way", "tcp"));
+  await comeBack(member);
+  const way = await until("the way", () => member.page.evaluate(() => window.media.way()), (found) => found !== null);
+  assert.equal(way, "tcp");
+  await until("pictures over TCP", () => received(member), (lines) => (of(lines, OWNER, "camera")?.frames ?? 0) > 15);
+  await turn(member, "Camera", true);
+  const mine = () => received(host).then((lines) => of(lines, MEMBER, "camera")?.frames ?? 0);
+  const before = await until("the member's slot", mine, (frames) => frames > 0);
+  figure("e2e.media.tcp_frames", (await until("the member's pictures over TCP", mine, (frames) => frames > before + 15)) - before, "frames");
+  await member.page.evaluate(() => sessionStorage.removeItem("probe.way"));
+});
+
+/** Loads the page anew: the tab comes back into the room with a new transport. */
+async function comeBack(seat: Seat): Promise<void> {
+  await seat.page.reload();
+  await isIn(seat);
+}
+
+/** What a page receives, each line with whose it is. */
+function received(seat: Seat): Promise<Inbound[]> {
+  return seat.page.evaluate(() => window.media.inbound());
+}
+
+function of(lines: readonly Inbound[], name: string, source: string): Inbound | undefined {
+  return lines.find((line) => line.participant === ids[name] && line.source === source);
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resume) => setTimeout(resume, milliseconds));
+}
