@@ -53,6 +53,11 @@ impl<T, const N: usize> Few<T, N> {
         self.0.retain(holds);
     }
 
+    /// The entries, if they are few enough.
+    pub fn new(entries: Vec<T>) -> Option<Self> {
+        (entries.len() <= N).then_some(Self(entries))
+    }
+
     /// The entries, owned.
     pub fn into_vec(self) -> Vec<T> {
         self.0

@@ -3,7 +3,7 @@
 
 pub use conclave_policy::ids::{
     AccountId, ActorId, BarId, DeviceId, GuestId, KnockId, LinkId, NetworkId, OrgId, ParticipantId,
-    PictureId, RoomId, SessionId,
+    PictureId, RoomId, SessionId, StreamTokenId,
 };
 
 use crate::secret::RandomSource;

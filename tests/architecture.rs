@@ -100,6 +100,7 @@ const PURE: &[Pure] = &[
             "src/rooms/waiting.rs",
             "src/rooms/levels.rs",
             "src/rooms/stage.rs",
+            "src/rooms/streams.rs",
             "src/rooms/lobby.rs",
             "src/rooms/floor.rs",
             "src/rooms/person.rs",

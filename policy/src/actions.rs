@@ -149,6 +149,8 @@ kinds! {
     TransferOwnership "transfer_ownership" by [Standing, Target, TargetRole];
     /// Making, listing and revoking links for guests.
     ManageGuestLinks "manage_guest_links" by [Standing];
+    /// Making, listing and revoking tokens for streams that come and go over HTTP.
+    ManageStreamTokens "manage_stream_tokens" by [Standing];
     /// Giving someone another role.
     SetRole "set_role" by [Standing, Target, TargetRole, NewRole];
     /// Locking the room.
@@ -311,6 +313,8 @@ units! {
     LiftSuspension;
     /// Making, listing and revoking links for guests.
     ManageGuestLinks;
+    /// Making, listing and revoking tokens for streams that come and go over HTTP.
+    ManageStreamTokens;
     /// Ending a room for good.
     EndRoom;
     /// Changing the name that one's account comes with.
@@ -548,7 +552,7 @@ impl OrgOption {
 
 of_one_kind! {
     plain: Enter Knock SeeLobby SeeCount Lock Unlock ReadPassword ChangePassword EndSession SeeStats ReadRoom EndRoom CreateRoom
-        InviteAccount SeeBars Suspend LiftSuspension ManageGuestLinks ReadOrganisation ReadChat ReadEarlierChat ReadAudit
+        InviteAccount SeeBars Suspend LiftSuspension ManageGuestLinks ManageStreamTokens ReadOrganisation ReadChat ReadEarlierChat ReadAudit
         ReadOrganisationAudit EditName EditPicture;
     aimed: WriteChat WritePrivateChat Resume Connect Watch SeeParticipant RaiseHand Leave Mute PauseVideo StopShare Remove Bar
         SendBack TransferOwnership ChangeProfile ProposeProfile;

@@ -90,7 +90,7 @@ ids! {
     ParticipantId;
     /// One wait at the door.
     KnockId;
-    /// Whoever acts: an account or a guest.
+    /// Whoever acts: an account, a guest or a stream.
     ActorId;
     /// Someone thrown out of a room for good.
     BarId;
@@ -100,6 +100,8 @@ ids! {
     DeviceId;
     /// A network that a connection comes from: a keyed hash, never the address.
     NetworkId;
+    /// A token that lets one outside stream into a room, or one out of it.
+    StreamTokenId;
     /// A picture that someone shows: made from its content and from whose it is, and not to be guessed.
     PictureId;
 }
@@ -112,6 +114,12 @@ impl From<AccountId> for ActorId {
 
 impl From<GuestId> for ActorId {
     fn from(id: GuestId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<StreamTokenId> for ActorId {
+    fn from(id: StreamTokenId) -> Self {
         Self(id.0)
     }
 }

@@ -48,6 +48,27 @@ impl Source {
     }
 }
 
+/// Which way a stream goes that comes over HTTP (WHIP and WHEP), and not with the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub enum StreamKind {
+    /// Into the room.
+    Source,
+    /// Out of it.
+    Viewer,
+}
+
+impl StreamKind {
+    /// Its name in storage and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Viewer => "viewer",
+        }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

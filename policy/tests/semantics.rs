@@ -76,6 +76,33 @@ fn may_publish(role: Role, case: &Case, attendees: bool, guests: bool) -> bool {
     case.standing("admitted") && case.own() && right && goes_on
 }
 
+/// What brings an outside stream in: it comes by a host's token, sends its own, and goes.
+fn ingress(kind: ActionKind, case: &Case) -> bool {
+    let own = case.standing("admitted") && case.own();
+    match kind {
+        ActionKind::Enter => {
+            case.standing("outside")
+                && case.is(Dimension::WaitingRoom, "nobody")
+                && case.is(Dimension::Hosting, "present")
+                && case.free()
+                && !case.barred()
+        }
+        ActionKind::Knock => case.standing("outside") && !case.barred(),
+        ActionKind::Connect | ActionKind::SeeParticipant => own,
+        ActionKind::PublishMicrophone
+        | ActionKind::PublishCamera
+        | ActionKind::PublishScreen
+        | ActionKind::PublishScreenAudio => {
+            own && !case.is(Dimension::Right, "withdrawn")
+                && case.is(Dimension::Suspension, "running")
+        }
+        ActionKind::Unpublish | ActionKind::Leave => {
+            (case.standing("admitted") || case.standing("disconnected")) && case.own()
+        }
+        _ => false,
+    }
+}
+
 fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
     use Role::{Attendee, Guest, Host, Observer, Owner, Presenter};
 
@@ -84,6 +111,9 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
         role,
         Role::Captioner | Role::Recorder | Role::Ingress | Role::Relay
     );
+    if role == Role::Ingress {
+        return ingress(kind, &case);
+    }
     if service {
         return false;
     }
@@ -102,17 +132,25 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
                         && case.is(Dimension::Lock, "open")
                         && case.free()
                 }
+                Observer => {
+                    case.is(Dimension::WaitingRoom, "nobody")
+                        && case.is(Dimension::Hosting, "present")
+                        && case.is(Dimension::Lock, "open")
+                        && case.free()
+                }
                 _ => false,
             };
             direct && case.standing("outside") && !case.barred()
         }
         ActionKind::Knock => {
             let may = match role {
-                Presenter | Attendee => true,
-                Guest => case.is(Dimension::SignIn, "guests_may_knock"),
+                Presenter | Attendee => case.proved(),
+                Guest => case.proved() && case.is(Dimension::SignIn, "guests_may_knock"),
+                // With a stream token.
+                Observer => true,
                 _ => false,
             };
-            may && case.standing("outside") && case.proved() && !case.barred()
+            may && case.standing("outside") && !case.barred()
         }
         ActionKind::Resume => case.standing("disconnected") && case.mine() && !case.barred(),
         ActionKind::Connect | ActionKind::Watch => case.standing("admitted") && case.own(),
@@ -184,7 +222,7 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
             let account = matches!(target, Some("host" | "presenter" | "attendee" | "observer"));
             role == Owner && account && case.standing("admitted") && case.below()
         }
-        ActionKind::ManageGuestLinks => {
+        ActionKind::ManageGuestLinks | ActionKind::ManageStreamTokens => {
             moderates() || (matches!(role, Owner | Host) && case.standing("outside"))
         }
         ActionKind::SetRole => {
@@ -299,6 +337,7 @@ fn who_is_outside_can_only_come_to_the_door_or_tend_their_own_room() {
             kind,
             ActionKind::ReadRoom
                 | ActionKind::ManageGuestLinks
+                | ActionKind::ManageStreamTokens
                 | ActionKind::ReadAudit
                 | ActionKind::SeeStats
         );
@@ -419,21 +458,17 @@ fn a_guest_never_goes_in_without_waiting() {
 }
 
 #[test]
-fn observers_and_services_send_nothing() {
+fn observers_and_services_but_an_ingress_send_nothing() {
     for (kind, role, _, _) in table().filter(|(.., allowed)| *allowed) {
         let sends = kind.dimensions().contains(&Dimension::Right);
-        assert!(!(sends && role.rank() == 0), "{kind} by {role}");
+        let silent = role.rank() == 0 && role != Role::Ingress;
+        assert!(!(sends && silent), "{kind} by {role}");
     }
 }
 
 #[test]
-fn services_may_do_nothing() {
-    let service = |role| {
-        matches!(
-            role,
-            Role::Captioner | Role::Recorder | Role::Ingress | Role::Relay
-        )
-    };
+fn services_but_an_ingress_may_do_nothing() {
+    let service = |role| matches!(role, Role::Captioner | Role::Recorder | Role::Relay);
     assert!(!table().any(|(_, role, _, allowed)| allowed && service(role)));
 }
 

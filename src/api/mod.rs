@@ -16,6 +16,8 @@ pub mod router;
 pub mod running;
 mod sessions;
 mod settings;
+mod streamtokens;
+pub mod whip;
 
 #[cfg(test)]
 mod tests;

@@ -314,7 +314,7 @@ pub(super) async fn standing(
 pub(super) fn role_outside(principal: &Principal, given: Option<Role>) -> Role {
     match principal.who {
         Who::Account { .. } => given.unwrap_or(Role::Attendee),
-        Who::Guest { .. } => Role::Guest,
+        Who::Guest { .. } | Who::Stream { .. } => Role::Guest,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::api::problem::Problem;
 use crate::api::running::RunningRooms;
 use crate::api::{
     audit, guestlinks, invitations, organisation, profile, quality, rooms, sessions, settings,
+    streamtokens,
 };
 use crate::auth::limits::{Rate, Rates};
 use crate::auth::picture::Painter;
@@ -103,6 +104,14 @@ pub fn router(state: ApiState) -> Router {
             "/api/rooms/{id}/guest-links/{link}",
             axum::routing::delete(guestlinks::revoke),
         )
+        .route(
+            "/api/rooms/{id}/stream-tokens",
+            get(streamtokens::list).post(streamtokens::create),
+        )
+        .route(
+            "/api/rooms/{id}/stream-tokens/{token}",
+            axum::routing::delete(streamtokens::revoke),
+        )
         .route("/api/rooms/{id}/settings/preview", get(settings::preview))
         .route("/api/rooms/{id}/entry", get(settings::entry))
         .route("/api/rooms/{id}/preset", post(settings::apply_preset))
@@ -125,7 +134,7 @@ pub fn router(state: ApiState) -> Router {
 pub(super) struct Lasting;
 
 /// No answer is kept, guessed at, framed or read by another site.
-async fn guarded(mut response: Response) -> Response {
+pub(super) async fn guarded(mut response: Response) -> Response {
     let lasting = response.extensions().get::<Lasting>().is_some();
     let cache = if lasting {
         "private, max-age=86400, immutable"

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::ids::{ActorId, RoomId};
+use crate::ids::{ActorId, RoomId, StreamTokenId};
 use crate::rooms::quality::QualityView;
 use crate::rooms::view::Profile;
 use crate::secret::Secret;
@@ -24,6 +24,11 @@ pub trait RunningRooms: Send + Sync + 'static {
 
     /// What an account or guest comes with is now this.
     fn profile_changed(&self, actor: ActorId, profile: Profile) -> BoxFuture<'_, ()>;
+
+    /// The token of a stream was taken back.
+    fn stream_token_revoked(&self, _room: RoomId, _token: StreamTokenId) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
 
     /// The room was ended for good.
     fn ended(&self, room: RoomId) -> BoxFuture<'_, ()>;

@@ -94,6 +94,13 @@ impl Me {
                 picture,
                 room,
             },
+            // A stream token is no session; nobody asks who it is.
+            Who::Stream { token, room, .. } => Self::Guest {
+                id: (*token.as_bytes()).into(),
+                name,
+                picture,
+                room,
+            },
         }
     }
 }
@@ -289,7 +296,7 @@ pub(super) async fn begin(
             if let Some(device) = device {
                 let cookie = match principal.who {
                     Who::Account { .. } => request::device_cookie(&device),
-                    Who::Guest { .. } => request::guest_device_cookie(&device),
+                    Who::Guest { .. } | Who::Stream { .. } => request::guest_device_cookie(&device),
                 };
                 set_cookie(&mut response, &cookie);
             }

@@ -17,4 +17,5 @@ pub mod principal;
 pub mod request;
 mod rotation;
 pub mod session;
+pub mod streamtoken;
 pub mod token;

@@ -4,7 +4,8 @@ use crate::auth::guestlink::CameBy;
 use crate::auth::name::DisplayName;
 use crate::auth::token::TokenId;
 use crate::clock::Timestamp;
-use crate::ids::{AccountId, ActorId, DeviceId, GuestId, OrgId, RoomId};
+use crate::ids::{AccountId, ActorId, DeviceId, GuestId, OrgId, RoomId, StreamTokenId};
+use conclave_policy::source::StreamKind;
 
 /// An identity that was proved just now.
 #[derive(Clone, Debug)]
@@ -19,7 +20,7 @@ pub struct Principal {
     pub expires: Timestamp,
 }
 
-/// An account, or a guest of one room.
+/// An account, a guest of one room, or a stream of one room.
 #[derive(Clone, Debug)]
 pub enum Who {
     /// Signed in.
@@ -48,6 +49,19 @@ pub enum Who {
         /// The link they came by.
         link: Option<CameBy>,
     },
+    /// A stream that a host named; it has no session, and nothing but its token.
+    Stream {
+        /// The token.
+        token: StreamTokenId,
+        /// The only room that it is good for.
+        room: RoomId,
+        /// What the host calls it.
+        name: DisplayName,
+        /// Which way it goes.
+        kind: StreamKind,
+        /// Whether its picture is a screen's and not a camera's.
+        screen: bool,
+    },
 }
 
 impl Principal {
@@ -56,6 +70,7 @@ impl Principal {
         match self.who {
             Who::Account { id, .. } => id.into(),
             Who::Guest { id, .. } => id.into(),
+            Who::Stream { token, .. } => token.into(),
         }
     }
 
@@ -63,14 +78,14 @@ impl Principal {
     pub fn account(&self) -> Option<AccountId> {
         match self.who {
             Who::Account { id, .. } => Some(id),
-            Who::Guest { .. } => None,
+            Who::Guest { .. } | Who::Stream { .. } => None,
         }
     }
 
     /// The name to show.
     pub fn name(&self) -> &DisplayName {
         match &self.who {
-            Who::Account { name, .. } | Who::Guest { name, .. } => name,
+            Who::Account { name, .. } | Who::Guest { name, .. } | Who::Stream { name, .. } => name,
         }
     }
 
@@ -78,7 +93,7 @@ impl Principal {
     pub fn is_good_for(&self, room: RoomId) -> bool {
         match self.who {
             Who::Account { .. } => true,
-            Who::Guest { room: only, .. } => only == room,
+            Who::Guest { room: only, .. } | Who::Stream { room: only, .. } => only == room,
         }
     }
 }

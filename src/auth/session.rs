@@ -338,6 +338,11 @@ impl Auth {
                 let link = link.as_ref().map(|link| link.id);
                 self.guest_holds(principal.org, room, link, token).await
             }
+            Who::Stream { token, room, .. } => {
+                self.store
+                    .stream_token_stands(principal.org, room, token)
+                    .await
+            }
         };
         held.unwrap_or(true)
     }

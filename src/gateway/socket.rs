@@ -9,19 +9,18 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::auth::guesses::Guesser;
-use crate::auth::limits::{Bucket, Network};
-use crate::auth::principal::{Principal, Who};
+use crate::auth::limits::Bucket;
+use crate::auth::principal::Principal;
 use crate::auth::request::Held;
 use crate::gateway::frame;
 use crate::gateway::message::{FirstRequest, WaitingRequest};
 use crate::gateway::upgrade::{Gateway, PATIENCE};
-use crate::ids::{NetworkId, PictureId};
-use crate::rooms::actor::{ToRoom, Visitor};
+use crate::ids::PictureId;
+use crate::rooms::actor::ToRoom;
 use crate::rooms::outbound::ServerMessage;
-use crate::rooms::person::GuestLink;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::seat::{Connection, ConnectionId, OUTBOX};
+use crate::rooms::visitor::Visitor;
 use crate::secret::Secret;
 use crate::store::database::Store;
 
@@ -351,7 +350,7 @@ fn to_room(
     match first {
         FirstRequest::Join { password, .. } => ToRoom::Join {
             connection,
-            visitor: visitor(principal, address, picture, store),
+            visitor: Visitor::of(principal, address, picture, store),
             password: password.clone(),
         },
         FirstRequest::Resume { secret, seen, .. } => ToRoom::Resume {
@@ -359,51 +358,6 @@ fn to_room(
             actor: principal.actor(),
             secret: Secret::new(secret.expose().as_str().to_owned()),
             seen: *seen,
-        },
-    }
-}
-
-fn visitor(
-    principal: &Principal,
-    address: IpAddr,
-    picture: Option<PictureId>,
-    store: &Store,
-) -> Visitor {
-    let actor = principal.actor();
-    let organisation = store.organisation_name().to_owned();
-    let network = store.address_id(principal.org, Network::of(address).as_bytes());
-    let network = NetworkId::from_bytes(network);
-    match &principal.who {
-        Who::Account {
-            id, name, admin, ..
-        } => Visitor {
-            actor,
-            account: Some(*id),
-            name: name.as_str().to_owned(),
-            picture,
-            org_admin: *admin,
-            guesser: Guesser::Account(*id),
-            organisation: Some(organisation),
-            link: None,
-            device: None,
-            network: Some(network),
-        },
-        Who::Guest {
-            name, device, link, ..
-        } => Visitor {
-            actor,
-            account: None,
-            name: name.as_str().to_owned(),
-            picture,
-            org_admin: false,
-            guesser: Guesser::Address(address),
-            organisation: None,
-            link: link.as_ref().map(|link| GuestLink {
-                id: link.id,
-                label: link.label.expose().clone(),
-            }),
-            device: Some(*device),
-            network: Some(network),
         },
     }
 }

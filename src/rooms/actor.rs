@@ -14,27 +14,27 @@ mod quality;
 mod requests;
 mod rules;
 mod settings;
+mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use conclave_policy::source::Source;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::auth::guesses::Guesser;
 use crate::auth::limits::Rates;
 use crate::auth::session::Auth;
 use crate::bounded::Text;
 use crate::clock::{Clock, Timestamp};
 use crate::guard::{Audit, Guard};
-use crate::ids::{AccountId, ActorId, DeviceId, KnockId, NetworkId, ParticipantId, PictureId};
+use crate::ids::{ActorId, KnockId, ParticipantId};
 use crate::media::event::PeerEvent;
 use crate::media::turn::Turn;
 use crate::rooms::control::Bar;
 use crate::rooms::outbound::Done;
-use crate::rooms::person::GuestLink;
 use crate::rooms::projection::Lines;
 use crate::rooms::quality::QualityView;
 use crate::rooms::refusal::ErrorCode;
@@ -42,6 +42,7 @@ use crate::rooms::request::RoomRequest;
 use crate::rooms::room::Room;
 use crate::rooms::seat::{Connection, ConnectionId, Seat};
 use crate::rooms::view::{LeaveReason, Profile};
+use crate::rooms::visitor::Visitor;
 use crate::secret::{RandomSource, Secret};
 use crate::store::database::Store;
 use crate::udp::plane::MediaPlane;
@@ -70,31 +71,6 @@ pub struct Means {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub random: Arc<dyn RandomSource>,
-}
-
-/// Who is at the other end of a connection, as sign-in has proved it.
-#[derive(Clone, Debug)]
-pub struct Visitor {
-    /// The account or guest.
-    pub actor: ActorId,
-    /// The account, when one is signed in.
-    pub account: Option<AccountId>,
-    /// The name that the server vouches for.
-    pub name: String,
-    /// The picture that they come with.
-    pub picture: Option<PictureId>,
-    /// Whether they administer the organisation.
-    pub org_admin: bool,
-    /// Whose guesses at the password count together.
-    pub guesser: Guesser,
-    /// The organisation that vouches for an account, by name.
-    pub organisation: Option<String>,
-    /// The link that a guest came by.
-    pub link: Option<GuestLink>,
-    /// The browser that a guest came with.
-    pub device: Option<DeviceId>,
-    /// The network that the connection comes from.
-    pub network: Option<NetworkId>,
 }
 
 /// What reaches a room.
@@ -132,6 +108,18 @@ pub enum ToRoom {
     Misuse {
         /// On which connection.
         connection: ConnectionId,
+    },
+    /// A stream that waits asks again: what it waited for may have come.
+    KnockAgain {
+        /// On which connection.
+        connection: ConnectionId,
+    },
+    /// The token of a stream was taken back.
+    TokenRevoked {
+        /// Which stream it was.
+        actor: ActorId,
+        /// Told when it is out.
+        done: oneshot::Sender<()>,
     },
     /// A connection ended, or gave up waiting.
     Lost {
@@ -237,6 +225,10 @@ pub struct RoomActor {
     lobby_at: Timestamp,
     lobby_dirty: bool,
     profile_pace: Rates<ActorId>,
+    /// Pictures that are on, in the order in which they began; kept while someone watches who cannot choose.
+    pictures: Vec<(ParticipantId, Source)>,
+    /// What such a one is shown may be another thing now.
+    unlooked: bool,
     chat: chat::Chat,
 }
 
@@ -273,6 +265,8 @@ impl RoomActor {
             lobby_at: Timestamp::from_millis(0),
             lobby_dirty: false,
             profile_pace: Rates::new(profile::PACE, profile::PACED),
+            pictures: Vec::new(),
+            unlooked: false,
         }
     }
 
@@ -305,6 +299,9 @@ impl RoomActor {
                     self.follow_up().await;
                     self.project();
                 }
+            }
+            if std::mem::take(&mut self.unlooked) {
+                self.look_for_viewers().await;
             }
         }
         // What was cut is answered when it is durable, also when the session is over.
@@ -353,6 +350,13 @@ impl RoomActor {
                 }
             }
             ToRoom::Misuse { connection } => self.on_misuse(connection),
+            ToRoom::KnockAgain { connection } => self.on_knock_again(connection),
+            ToRoom::TokenRevoked { actor, done } => {
+                self.room.revoked(actor, self.means.clock.now());
+                self.follow_up().await;
+                // Whoever asked may have hung up.
+                let _unheard = done.send(());
+            }
             ToRoom::Lost { connection } => self.on_lost(connection),
             ToRoom::Media {
                 participant,

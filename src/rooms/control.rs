@@ -79,7 +79,7 @@ impl Bar {
             link: self.link,
             device: self.device,
         };
-        self.actor == who.actor || marks.are_of(who)
+        who.is_of(self.actor) || marks.are_of(who)
     }
 }
 
@@ -103,7 +103,7 @@ impl Room {
         let others: Vec<_> = self
             .people
             .values()
-            .filter(|other| other.who.actor == actor && other.id != participant)
+            .filter(|other| other.who.is_of(actor) && other.id != participant)
             .map(|other| other.id)
             .collect();
         for other in others {

@@ -393,7 +393,7 @@ impl RoomAction for Remove {
         let same: Vec<_> = room
             .people
             .values()
-            .filter(|p| p.who.actor == actor || marks.are_of(&p.who))
+            .filter(|p| p.who.is_of(actor) || marks.are_of(&p.who))
             .map(|p| p.id)
             .collect();
         for id in same {
@@ -402,7 +402,7 @@ impl RoomAction for Remove {
         let knocks: Vec<_> = room
             .lobby
             .in_order()
-            .filter(|knock| knock.who.actor == actor || marks.are_of(&knock.who))
+            .filter(|knock| knock.who.is_of(actor) || marks.are_of(&knock.who))
             .map(|knock| knock.id)
             .collect();
         room.mark_removed(marks);

@@ -5,7 +5,7 @@ use conclave_policy::permit::Permit;
 use conclave_policy::settings::SettingKey;
 use conclave_policy::source::Source;
 
-use crate::ids::{AccountId, ActorId, BarId, KnockId, ParticipantId};
+use crate::ids::{AccountId, ActorId, BarId, KnockId, ParticipantId, StreamTokenId};
 use crate::rooms::control::Bar;
 use crate::rooms::outbound::WaitingWord;
 use crate::rooms::refusal::ErrorCode;
@@ -125,6 +125,11 @@ pub enum Effect {
         actor: ActorId,
         /// By whom.
         by: ActorId,
+    },
+    /// Take back the token of a stream that was removed.
+    EndToken {
+        /// Which.
+        token: StreamTokenId,
     },
     /// Something that others may see changed.
     Changed,

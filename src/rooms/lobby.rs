@@ -252,6 +252,7 @@ impl Lobby {
             picture: knock.who.picture,
             signed_in: knock.who.signed_in(),
             identity: IdentityView::of(&knock.who),
+            stream: knock.who.way.stream(),
             since: knock.since,
             first_seen: first_seen.map_or(knock.since, |memory| memory.first_seen),
             while_locked: knock.while_locked,
@@ -260,6 +261,12 @@ impl Lobby {
             similar_to,
             agreed_by,
         }
+    }
+
+    /// Whether this very identity was turned away in this session.
+    pub fn was_denied(&self, who: &Applicant) -> bool {
+        self.memory(identity(who))
+            .is_some_and(|memory| memory.denied > 0)
     }
 
     /// How often someone was denied in this session, by whatever mark they are known best.

@@ -21,9 +21,11 @@ pub mod room;
 pub mod seat;
 pub mod stage;
 pub mod standing;
+mod streams;
 pub mod talk;
 pub mod timer;
 pub mod view;
+pub mod visitor;
 mod waiting;
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 
 use conclave_policy::facts::Password;
 use conclave_policy::roles::Role;
+use conclave_policy::source::StreamKind;
 
 use crate::clock::Timestamp;
 use crate::ids::{
     AccountId, ActorId, DeviceId, GuestId, LinkId, NetworkId, ParticipantId, PictureId,
+    StreamTokenId,
 };
 use crate::rooms::floor::Floor;
 use crate::rooms::profile::Requested;
@@ -34,6 +36,58 @@ pub struct Applicant {
     pub device: Option<DeviceId>,
     /// The network that they came from.
     pub network: Option<NetworkId>,
+    /// How they come.
+    pub way: Way,
+}
+
+/// How someone comes to a room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// With the page or a program like it, over the WebSocket.
+    #[default]
+    Page,
+    /// As a stream over HTTP (WHIP or WHEP), which has neither ears nor a voice for anything but media.
+    Stream {
+        /// In or out.
+        kind: StreamKind,
+        /// By what.
+        by: StreamBy,
+    },
+}
+
+/// By what a stream comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamBy {
+    /// A token that a host made for it.
+    Token(StreamTokenId),
+    /// The session of someone, whose stream it is.
+    Identity {
+        /// Whose; the stream has an identity of its own.
+        actor: ActorId,
+        /// Whether that is an account.
+        signed_in: bool,
+    },
+}
+
+impl Way {
+    /// Which way the stream goes, if it is one.
+    pub const fn stream(self) -> Option<StreamKind> {
+        match self {
+            Self::Page => None,
+            Self::Stream { kind, .. } => Some(kind),
+        }
+    }
+
+    /// The token that a host made for it.
+    pub const fn token(self) -> Option<StreamTokenId> {
+        match self {
+            Self::Stream {
+                by: StreamBy::Token(token),
+                ..
+            } => Some(token),
+            _ => None,
+        }
+    }
 }
 
 /// A link that a host made for one guest, under a name of the host's choosing.
@@ -71,12 +125,40 @@ impl Applicant {
             link: None,
             device: None,
             network: None,
+            way: Way::Page,
         }
     }
 
     /// Whether a signed-in account stands behind the name.
     pub fn signed_in(&self) -> bool {
-        self.account.is_some()
+        let behind = matches!(
+            self.way,
+            Way::Stream {
+                by: StreamBy::Identity {
+                    signed_in: true,
+                    ..
+                },
+                ..
+            }
+        );
+        self.account.is_some() || behind
+    }
+
+    /// The identity, and the one whose stream it is.
+    pub fn identities(&self) -> impl Iterator<Item = ActorId> + use<> {
+        let behind = match self.way {
+            Way::Stream {
+                by: StreamBy::Identity { actor, .. },
+                ..
+            } => Some(actor),
+            _ => None,
+        };
+        [Some(self.actor), behind].into_iter().flatten()
+    }
+
+    /// Whether this is that identity, or a stream of it.
+    pub fn is_of(&self, actor: ActorId) -> bool {
+        self.identities().any(|own| own == actor)
     }
 }
 

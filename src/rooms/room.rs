@@ -23,7 +23,7 @@ use crate::rooms::control::{Bar, Marks};
 use crate::rooms::effect::Effect;
 use crate::rooms::floor::Taken;
 use crate::rooms::lobby::Lobby;
-use crate::rooms::person::{Applicant, Person, Presence};
+use crate::rooms::person::{Applicant, Person, Presence, Way};
 use crate::rooms::profile::Shown;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::stage::Stage;
@@ -221,13 +221,18 @@ impl Room {
         let seats: Vec<_> = self
             .people
             .values()
-            .filter(|p| p.who.actor == actor)
+            .filter(|p| p.who.is_of(actor))
             .map(|p| p.id)
             .collect();
         for participant in seats {
             self.let_go(participant, ErrorCode::SignedOut, LeaveReason::Left);
         }
-        let knocks: Vec<_> = self.lobby.of(actor).collect();
+        let knocks: Vec<_> = self
+            .lobby
+            .in_order()
+            .filter(|knock| knock.who.is_of(actor))
+            .map(|knock| knock.id)
+            .collect();
         for knock in knocks {
             self.stop_waiting(knock);
             self.effects.push_back(Effect::TurnedAway {
@@ -297,6 +302,9 @@ impl Room {
 
     /// The role that an applicant has in this room.
     pub(in crate::rooms) fn role_in(&self, who: &Applicant) -> Role {
+        if let Some(role) = who.way.role() {
+            return role;
+        }
         match who.account {
             Some(account) if account == self.charter.owner => Role::Owner,
             Some(account) => self
@@ -326,7 +334,10 @@ impl Room {
     pub(in crate::rooms) fn kept_out(&self, who: &Applicant) -> Option<ErrorCode> {
         if self.barred(who) == Barred::Yes {
             Some(ErrorCode::Removed)
-        } else if !who.signed_in() && self.charter.settings.sign_in() == SignIn::Required {
+        } else if !who.signed_in()
+            && who.way.token().is_none()
+            && self.charter.settings.sign_in() == SignIn::Required
+        {
             // Guests may have been shut out since they knocked.
             Some(ErrorCode::Denied)
         } else if self.live(who.actor) >= self.charter.settings.sessions_per_identity().count() {
@@ -346,9 +357,11 @@ impl Room {
         // Where two hosts must agree, one alone does not open the door by relaxing it. And whoever was put back waits,
         // whatever the door lets others do, until a host has admitted them.
         if self.charter.two_hosts || self.sent_back.contains(&who.actor) {
-            facts.with(WaitingRoom::Everyone)
-        } else {
-            facts
+            return facts.with(WaitingRoom::Everyone);
+        }
+        match who.way.waiting_room() {
+            Some(waiting_room) => facts.with(waiting_room),
+            None => facts,
         }
     }
 
@@ -460,9 +473,12 @@ impl Room {
 
     fn barred(&self, who: &Applicant) -> Barred {
         let may_return = self.charter.settings.removed_may_return() == RemovedMayReturn::Yes;
-        let removed = self.charter.barred.contains(&who.actor) || self.was_removed(who);
-        let removed = removed && !may_return;
-        if removed || self.charter.bars.iter().any(|bar| bar.keeps_out(who)) {
+        let removed = who.identities().any(|id| self.charter.barred.contains(&id));
+        let removed = (removed || self.was_removed(who)) && !may_return;
+        // A stream asks every few seconds by itself: once turned away, it stays away.
+        let denied = who.way.stream().is_some() && self.lobby.was_denied(who);
+        let barred = self.charter.bars.iter().any(|bar| bar.keeps_out(who));
+        if removed || denied || barred {
             Barred::Yes
         } else {
             Barred::No
@@ -513,6 +529,9 @@ impl Room {
         }
         if let Some(person) = self.people.remove(&participant) {
             self.shown.keep(&person.who, person.role);
+            if let (Some(token), LeaveReason::Removed) = (person.who.way.token(), reason) {
+                self.effects.push_back(Effect::EndToken { token });
+            }
             self.forget(participant);
             self.effects.push_back(Effect::Gone {
                 participant,
@@ -656,7 +675,9 @@ impl Room {
             self.hosted = hosted;
             self.effects.push_back(Effect::AskAgain);
         }
-        if !self.people.is_empty() {
+        // A stream is nobody: without people a session ends, whatever still comes in or goes out.
+        let people = self.people.values().any(|p| p.who.way == Way::Page);
+        if people {
             self.timers.stop(Timer::Empty);
         } else if !self.timers.is_set(Timer::Empty) {
             self.timers.set(Timer::Empty, now.after(EMPTY));

@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 
 use crate::auth::principal::Principal;
 use crate::clock::Timestamp;
+use crate::media::event::View;
 use crate::rooms::outbound::{Done, Failure, Outcome, ServerMessage};
 use crate::rooms::projection::Projection;
 use crate::rooms::quality::QualityReport;
@@ -87,6 +88,8 @@ pub struct Seat {
     pub transport: u64,
     /// What the client reported last about its connection, and when.
     pub report: Option<(Timestamp, QualityReport)>,
+    /// What a viewer without words is shown, as the room last chose it.
+    pub looks: Vec<View>,
     seq: u64,
     held: VecDeque<(u64, Event)>,
     resume: [u8; 32],
@@ -102,6 +105,7 @@ impl Seat {
             projection: Projection::default(),
             transport: 0,
             report: None,
+            looks: Vec::new(),
             seq: FIRST,
             held: VecDeque::new(),
             resume: [0; 32],

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use conclave_policy::actions::{ChangeKind, SetRole};
 use conclave_policy::permit::Permit;
 use conclave_policy::roles::Role;
+use conclave_policy::source::StreamKind;
 
 use crate::clock::Timestamp;
 use crate::ids::{ActorId, ParticipantId};
@@ -39,6 +40,13 @@ impl Stage {
 impl Room {
     /// The role inside of someone who came to the door in this role.
     pub(in crate::rooms) fn inside(&self, who: &Applicant, at_the_door: Role) -> Role {
+        if let Some(kind) = who.way.stream() {
+            // What only watches is never more; what sends is placed with the person whose it is, or by its token.
+            return match (kind, at_the_door) {
+                (StreamKind::Viewer, _) => Role::Observer,
+                (StreamKind::Source, role) => self.levels.kind().inside(role),
+            };
+        }
         match (self.stage.0.get(&who.actor), at_the_door) {
             (Some(Place::OnStage), role) => role,
             (Some(Place::Watching), Role::Attendee | Role::Guest) => Role::Observer,
@@ -97,6 +105,10 @@ impl RoomAction for SetRole {
         let (by, taker) = (room.name_of(permit.actor()), permit.actor());
         let SetRole { participant, role } = permit.into_action();
         let person = room.people.get(&participant).ok_or(ErrorCode::NotFound)?;
+        if person.who.way.stream().is_some() {
+            // A stream is what its token or its knock made it.
+            return Err(ErrorCode::NotAllowed);
+        }
         let (actor, account) = (person.who.actor, person.who.account);
         // Without an account nobody is more than a guest, on stage or not.
         let role = match (account, Role::from(role)) {

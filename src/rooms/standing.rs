@@ -5,7 +5,7 @@ use conclave_policy::actions::{Action, ActionKind, Knock, Publish, Watch};
 use conclave_policy::engine::{Decision, Denied, Snapshot};
 use conclave_policy::facts::{Facts, Standing};
 use conclave_policy::roles::Role;
-use conclave_policy::source::Source;
+use conclave_policy::source::{Source, StreamKind};
 
 use crate::ids::{ActorId, KnockId, ParticipantId};
 use crate::rooms::effect::Effect;
@@ -45,6 +45,10 @@ pub fn fallen(room: &Room, rules: &Snapshot) -> Fallen {
                 let refused = Refused { actor, denied };
                 fallen.sending.push((person.id, *source, refused));
             }
+        }
+        // What brings a stream in was never let receive.
+        if person.who.way.stream() == Some(StreamKind::Source) {
+            continue;
         }
         let watch = Watch {
             participant: person.id,

@@ -6,7 +6,7 @@ use conclave_policy::kind::RoomKind;
 use conclave_policy::levels::{Level, Levels};
 use conclave_policy::roles::Role;
 use conclave_policy::settings::{Relax, SettingKey};
-use conclave_policy::source::Source;
+use conclave_policy::source::{Source, StreamKind};
 use serde::Serialize;
 
 use crate::clock::Timestamp;
@@ -66,6 +66,10 @@ pub struct ParticipantView {
     pub hand: bool,
     /// False while the connection is lost and may still come back.
     pub connected: bool,
+    /// A stream that comes or goes over HTTP, and no page; absent for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub stream: Option<StreamKind>,
 }
 
 /// Someone who waits, as hosts see them.
@@ -102,6 +106,10 @@ pub struct KnockView {
     pub while_locked: bool,
     /// How often this identity was denied in this session.
     pub denied_before: u32,
+    /// A stream that wants to come or go over HTTP, and no page; absent for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub stream: Option<StreamKind>,
 }
 
 /// What someone shows to others.
@@ -147,6 +155,11 @@ pub enum IdentityView {
         /// Whom the link was made for.
         label: String,
     },
+    /// A stream with a token that a host made under this name.
+    StreamToken {
+        /// What the host calls it.
+        label: String,
+    },
     /// Nobody.
     Unverified,
 }
@@ -154,14 +167,17 @@ pub enum IdentityView {
 impl IdentityView {
     /// Who vouches for this one.
     pub fn of(who: &Applicant) -> Self {
-        match (&who.account, &who.link) {
-            (Some(_), _) => Self::Account {
+        match (who.signed_in(), &who.link, who.way.token()) {
+            (true, ..) => Self::Account {
                 organisation: who.organisation.clone().unwrap_or_default(),
             },
-            (None, Some(link)) => Self::GuestLink {
+            (false, Some(link), _) => Self::GuestLink {
                 label: link.label.clone(),
             },
-            (None, None) => Self::Unverified,
+            (false, None, Some(_)) => Self::StreamToken {
+                label: who.name.clone(),
+            },
+            (false, None, None) => Self::Unverified,
         }
     }
 }

@@ -24,6 +24,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::api;
 use crate::api::router::ApiState;
+use crate::api::whip::{self, Streams};
 use crate::auth::limits::{Rate, Rates};
 use crate::auth::request::Origins;
 use crate::auth::session::Auth;
@@ -337,6 +338,11 @@ impl Parts<'_> {
             stopping: self.stopping.clone(),
             next: Default::default(),
         };
+        let streams = Streams::new(
+            self.rooms.clone(),
+            origins.clone(),
+            rate(limits.arrivals_per_second, limits.arrivals_burst),
+        );
         let means = self.rooms.means();
         let state = ApiState {
             auth: self.auth.clone(),
@@ -350,6 +356,7 @@ impl Parts<'_> {
         Router::new()
             .merge(upgrade::router(Arc::new(gateway)))
             .merge(api::router::router(state))
+            .merge(whip::router(Arc::new(streams)))
             .merge(web::router())
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready).with_state(self.store.clone()))

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use crate::api::running::RunningRooms;
-use crate::ids::{ActorId, RoomId};
+use crate::ids::{ActorId, RoomId, StreamTokenId};
 use crate::rooms::actor::{SettingsNews, ToRoom};
 use crate::rooms::quality::QualityView;
 use crate::rooms::refusal::ErrorCode;
@@ -37,6 +37,17 @@ impl RunningRooms for Registry {
             profile: profile.clone(),
         };
         async move { self.mention(message).await }.boxed()
+    }
+
+    fn stream_token_revoked(&self, room: RoomId, token: StreamTokenId) -> BoxFuture<'_, ()> {
+        async move {
+            let (done, out) = oneshot::channel();
+            let actor = token.into();
+            tell(self, room, ToRoom::TokenRevoked { actor, done }).await;
+            // In a session that does not run there is no stream.
+            let _over = out.await;
+        }
+        .boxed()
     }
 
     fn ended(&self, room: RoomId) -> BoxFuture<'_, ()> {

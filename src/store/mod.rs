@@ -24,6 +24,7 @@ mod row;
 pub mod seal;
 pub mod sessions;
 pub mod settings;
+pub mod streamtokens;
 pub mod trail;
 pub mod verify;
 pub mod writer;

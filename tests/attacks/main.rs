@@ -32,3 +32,4 @@ mod tokens;
 mod trail;
 mod waiting;
 mod ways;
+mod whip;

@@ -70,6 +70,7 @@ pub(crate) fn full(rules: &Snapshot, number: u32, people: u32) -> Room {
             link: None,
             device: None,
             network: None,
+            way: conclave::rooms::person::Way::Page,
         };
         let (role, facts) = (live.role_of(&who), live.facts_outside(&who));
         let participant = ParticipantId::from_bytes(id(4, number, person));

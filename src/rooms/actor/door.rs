@@ -8,15 +8,16 @@ use conclave_policy::facts::{Facts, Password, Standing};
 use conclave_policy::settings::Password as PasswordRule;
 use tokio::sync::mpsc;
 
-use super::{Act, Means, Place, RoomActor, ToRoom, Visitor};
+use super::{Act, Means, Place, RoomActor, ToRoom};
 use crate::auth::principal::Principal;
 use crate::bounded::Text;
 use crate::ids::{self, ActorId, KnockId, ParticipantId};
 use crate::rooms::outbound::{Done, ServerMessage};
-use crate::rooms::person::Applicant;
+use crate::rooms::person::{Applicant, Way};
 use crate::rooms::projection::Round;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::seat::{Connection, ConnectionId, Seat, Vigil};
+use crate::rooms::visitor::Visitor;
 use crate::secret::{self, Secret};
 
 /// How often the session of someone whose connection is lost is looked at; a connection does so itself.
@@ -60,6 +61,7 @@ impl RoomActor {
             link: visitor.link,
             device: visitor.device,
             network: visitor.network,
+            way: visitor.way,
         };
         let role = self.room.role_of(&who);
         let facts = self.room.facts_outside(&who);
@@ -78,7 +80,10 @@ impl RoomActor {
     }
 
     fn check_password(&self, visitor: &Visitor, given: Option<&Secret<Text<256>>>) -> Password {
-        if self.room.charter().settings.password() == PasswordRule::None {
+        // A stream is not asked: it has a host's token, or it waits and lets nobody guess.
+        if self.room.charter().settings.password() == PasswordRule::None
+            || visitor.way.stream().is_some()
+        {
             return Password::Proved;
         }
         let (Some(given), Some(password)) = (given, self.password.as_ref()) else {
@@ -266,7 +271,10 @@ impl RoomActor {
             .insert(connection.id, Place::Seated(participant));
         let (seat, resume) = Seat::new(connection, self.means.random.as_ref());
         self.seats.insert(participant, seat);
-        if let Some(person) = self.room.person(participant) {
+        // A stream reads nothing, now or later.
+        if let Some(person) = self.room.person(participant)
+            && person.who.way == Way::Page
+        {
             self.chat.log.came(participant, person.who.actor);
         }
         self.greet(participant, resume);
@@ -333,6 +341,12 @@ impl RoomActor {
         if let Some(seat) = self.seats.get_mut(&participant) {
             if let Some(old) = seat.connection.take() {
                 self.places.remove(&old.id);
+            }
+            let person = self.room.person(participant);
+            if person.is_some_and(|person| person.who.way != Way::Page) {
+                // A stream does not come back: it begins anew.
+                let now = self.means.clock.now();
+                return self.room.stream_over(participant, now);
             }
             let session = seat.session.clone();
             let vigil = watch_over(&self.means, self.own.clone(), participant, session);

@@ -11,6 +11,7 @@ use crate::rooms::outbound::ServerMessage;
 use crate::rooms::projection::Round;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::view::{Event, LeaveReason};
+use crate::store::error::StoreError;
 use crate::store::removals::Removal;
 
 /// How long apart the hosts are told how many wait.
@@ -173,6 +174,14 @@ impl RoomActor {
                 self.saves
                     .push(Box::pin(async move { saved.await.is_ok() }));
             }
+            Effect::EndToken { token } => {
+                let (org, now) = (self.room.charter().org, self.means.clock.now());
+                let ended = self.means.store.revoke_stream_token(org, room, token, now);
+                // One that a host took back at the same time is over as well.
+                self.saves.push(Box::pin(async move {
+                    matches!(ended.await, Ok(()) | Err(StoreError::Missing))
+                }));
+            }
             Effect::AskAgain => self.ask_again().await,
             Effect::Ended => self.means.media.end(room).await,
         }
@@ -249,6 +258,7 @@ impl RoomActor {
         if !std::mem::take(&mut self.dirty) {
             return;
         }
+        self.unlooked = true;
         let rules = self.means.guard.snapshot();
         self.lines.refresh(&self.room, &rules);
         let mut round = Round::new(&self.room, &rules, &self.lines);

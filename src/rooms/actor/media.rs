@@ -2,7 +2,7 @@
 //! those who may see it.
 
 use conclave_policy::actions::{Connect, SeeStats, Watch};
-use conclave_policy::source::Source;
+use conclave_policy::source::{Source, StreamKind};
 use tokio::sync::mpsc;
 
 use super::{RoomActor, ToRoom};
@@ -31,8 +31,16 @@ impl RoomActor {
         let permits = self
             .ask(by, Connect { participant: by })
             .and_then(|connect| {
-                let watch = self.ask(by, Watch { participant: by })?;
-                Ok((connect.0, watch.0))
+                let brings = self
+                    .room
+                    .person(by)
+                    .is_some_and(|p| p.who.way.stream() == Some(StreamKind::Source));
+                // What brings a stream in takes none out.
+                let watch = match brings {
+                    true => None,
+                    false => Some(self.ask(by, Watch { participant: by })?.0),
+                };
+                Ok((connect.0, watch))
             });
         let (connect, watch) = match permits {
             Ok(permits) => permits,
@@ -59,13 +67,19 @@ impl RoomActor {
             )
             .await;
         let outcome = match answer {
-            Ok(answer) if self.means.media.watch(watch).await.is_ok() => {
-                Ok(Done::Answer { sdp: answer.sdp })
+            Ok(answer) => {
+                let watches = match watch {
+                    Some(watch) => self.means.media.watch(watch).await,
+                    None => Ok(()),
+                };
+                watches
+                    .map(|()| Done::Answer { sdp: answer.sdp })
+                    .map_err(|_| ErrorCode::Internal)
             }
-            Ok(_) => Err(ErrorCode::Internal),
             Err(_) => Err(ErrorCode::InvalidOffer),
         };
         self.answer(by, id, outcome);
+        self.look_anew(by).await;
     }
 
     /// Relays for whoever may have a transport, with credentials of their own.

@@ -105,6 +105,7 @@ impl Life {
                 | Effect::SaveBar { .. }
                 | Effect::SaveOwner { .. }
                 | Effect::TakeRole { .. }
+                | Effect::EndToken { .. }
                 | Effect::SettingChanged { .. }
                 | Effect::Changed => {}
             }

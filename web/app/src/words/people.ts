@@ -63,7 +63,21 @@ export function warningWords(warning: NameWarning): string {
 
 /** How sure the name of someone who waits is, in the words that hosts see. */
 export function identityWords(knock: KnockView): string {
+  const who = identity(knock);
+  switch (knock.stream) {
+    case "source":
+      return `ingress, a stream that sends at once: ${who}`;
+    case "viewer":
+      return `viewer without a page: ${who}`;
+    case undefined:
+      return who;
+  }
+}
+
+function identity(knock: KnockView): string {
   switch (knock.identity.kind) {
+    case "stream_token":
+      return `“${knock.identity.label}”, named by a host`;
     case "account":
       return `signed in, ${knock.identity.organisation}`;
     case "guest_link":
