@@ -109,6 +109,10 @@ counters! {
     nacks_sent,
     /// Packets to receivers that they reported lost.
     packets_reported_lost,
+    /// Packets that waited for their time before they left.
+    paced,
+    /// Packets that waited in vain: too many did, or for too long.
+    paced_dropped,
     /// Times that it was tried whether more goes through to a receiver.
     probes,
 }

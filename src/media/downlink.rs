@@ -7,6 +7,7 @@ use crate::media::estimate::estimator::Estimator;
 use crate::media::estimate::feedback::Feedback;
 use crate::media::estimate::ledger::{Ledger, Purpose};
 use crate::media::estimate::probe::{LASTS, LEAST_PACKETS, Probe};
+use crate::media::pacer::{Pacer, Waiting};
 
 /// A packet of padding with header, number and tag: the most that fits into one byte of length.
 pub(crate) const PADDING: u8 = 255;
@@ -16,14 +17,18 @@ pub(crate) const TICK: Duration = Duration::from_millis(5);
 /// Packets of padding at one tick: 5 ms of 20 Mbit/s and a little.
 const MOST_PADDING: u32 = 48;
 
+/// The same packet is not repaired again sooner, before a round trip was measured.
+const REPAIR_AGAIN: Duration = Duration::from_millis(40);
+
 /// The way to one receiver.
 #[derive(Debug)]
 pub(crate) struct Downlink {
     ledger: Ledger,
     estimator: Estimator,
     probing: Option<Probing>,
+    pub(crate) pacer: Pacer,
     /// What there is to send, in bits a second: what the receiver would be sent if everything went through.
-    pub(crate) wanted: u64,
+    wanted: u64,
 }
 
 /// A probe under way.
@@ -40,6 +45,7 @@ impl Downlink {
             ledger: Ledger::new(now),
             estimator: Estimator::default(),
             probing: None,
+            pacer: Pacer::default(),
             wanted: 0,
         }
     }
@@ -54,9 +60,50 @@ impl Downlink {
         &self.estimator
     }
 
-    /// The number of a packet of media of this size that leaves now.
-    pub(crate) fn number(&mut self, size: usize, now: Instant) -> u16 {
-        self.ledger.number(size, Purpose::Media, now)
+    /// A packet of media of this size leaves now; its extension with its number, if the receiver knows that one.
+    pub(crate) fn leave(
+        &mut self,
+        size: usize,
+        extension: Option<u8>,
+        now: Instant,
+    ) -> Option<(u8, [u8; 2])> {
+        if self.estimator.is_informed() {
+            self.pacer.spend(size, self.estimator.estimate(), now);
+        }
+        let id = extension?;
+        // What leaves beside a probe is part of it: it takes its share of the way.
+        let purpose = self.probing.map_or(Purpose::Media, |probing| {
+            Purpose::Probe(probing.probe.number)
+        });
+        let number = self.ledger.number(size, purpose, now);
+        Some((id, number.to_be_bytes()))
+    }
+
+    /// There is so much to send, in bits a second, on average; with key frames and repairs it is more.
+    pub(crate) fn want(&mut self, rate: u64) {
+        let arrives = 1000 - u64::from(self.estimator.loss().min(500));
+        self.wanted = rate.saturating_mul(1250) / arrives;
+    }
+
+    /// Whether a picture may leave now, before others that wait. Nothing is held back of which nothing is known.
+    pub(crate) fn admits(&mut self, now: Instant) -> bool {
+        !self.estimator.is_informed() || self.pacer.admits(self.estimator.estimate(), now)
+    }
+
+    /// Whether a repair of this size may leave now.
+    pub(crate) fn repairs(&mut self, size: usize, now: Instant) -> bool {
+        !self.estimator.is_informed() || self.pacer.repairs(size, self.estimator.estimate(), now)
+    }
+
+    /// What waited and may leave now.
+    pub(crate) fn next(&mut self, now: Instant) -> Option<Waiting> {
+        self.pacer.pop(self.estimator.estimate(), now)
+    }
+
+    /// After what time the same packet may be repaired again: the first repair cannot have arrived before.
+    pub(crate) fn repair_again(&self) -> Duration {
+        let trip = self.estimator.round_trip().unwrap_or(REPAIR_AGAIN);
+        trip.clamp(Duration::from_millis(20), Duration::from_millis(400))
     }
 
     /// A report of arrivals.

@@ -9,11 +9,13 @@ use crate::media::answer::CNAME;
 use crate::media::event::PeerKey;
 use crate::media::history::{History, MOST_PENDING, Place};
 use crate::media::offer::Kind;
-use crate::media::peer::{Edge, Publication, Refused};
+use crate::media::pacer::{Pacer, Waiting};
+use crate::media::peer::{Edge, Peer, Publication, Refused};
 use crate::media::rtcp::{Compound, Report, reports};
 use crate::media::sfu::Sfu;
 use crate::media::slot::{OutSlot, Outcome};
 use crate::media::srtp::Opened;
+use crate::media::stream::Packet;
 
 /// A publisher is asked for a key frame at most this often.
 const KEY_FRAMES: Duration = Duration::from_secs(1);
@@ -158,7 +160,7 @@ impl Sfu {
             if self.outbox.is_full() {
                 break;
             }
-            sent += self.serve(edge, &history, pending.places(), now);
+            sent += self.serve(edge, (key, source), &history, pending.places(), now);
             pending.done += 1;
         }
         let all = pending.done >= edges.len();
@@ -180,7 +182,14 @@ impl Sfu {
     }
 
     /// Sends packets along one edge; says how many.
-    fn serve(&mut self, edge: &Edge, history: &History, places: &[Place], now: Instant) -> u64 {
+    fn serve(
+        &mut self,
+        edge: &Edge,
+        of: (PeerKey, Source),
+        history: &History,
+        places: &[Place],
+        now: Instant,
+    ) -> u64 {
         let Some(viewer) = self.peers.get_mut(edge.viewer) else {
             return 0;
         };
@@ -191,7 +200,18 @@ impl Sfu {
             return 0;
         };
         let mut sent = 0;
+        let mut waits = false;
         for packet in places.iter().filter_map(|place| history.get(*place)) {
+            if slot.kind == Kind::Video && !viewer.downlink.admits(now) {
+                waits |= queue(
+                    &mut viewer.downlink.pacer,
+                    (edge.slot, slot),
+                    of,
+                    &packet,
+                    now,
+                );
+                continue;
+            }
             match slot.send(
                 &packet,
                 &mut secured.sealer,
@@ -204,6 +224,9 @@ impl Sfu {
                 Outcome::NotUsable => self.counters.dropped_not_usable += 1,
                 Outcome::Unsent => self.counters.datagrams_unsent += 1,
             }
+        }
+        if waits {
+            self.start_pacing(edge.viewer, now);
         }
         sent
     }
@@ -279,7 +302,8 @@ impl Sfu {
     }
 
     fn take_key_frame_wish(&mut self, viewer: PeerKey, media: u32, now: Instant) {
-        let Some(peer) = self.peers.get(viewer) else {
+        let rests = |peer: &&Peer| peer.downlink.pacer.rests(now);
+        let Some(peer) = self.peers.get(viewer).filter(|peer| !rests(peer)) else {
             return;
         };
         let feed = peer
@@ -341,7 +365,7 @@ impl Sfu {
         if publication.permit.is_none() || publication.key_frame_asked.is_some_and(lately) {
             return;
         }
-        if !publication.key_frame_wanted && !self.is_awaited(&publication.edges) {
+        if !publication.key_frame_wanted && !self.is_awaited(&publication.edges, now) {
             return;
         }
         let Some(peer) = self.peers.get_mut(publisher) else {
@@ -359,13 +383,14 @@ impl Sfu {
     }
 
     /// Whether a receiver that could decode is waiting for something to begin with.
-    fn is_awaited(&self, edges: &[Edge]) -> bool {
+    fn is_awaited(&self, edges: &[Edge], now: Instant) -> bool {
         edges.iter().any(|edge| {
             let viewer = self
                 .peers
                 .get(edge.viewer)
                 .filter(|viewer| viewer.secured.is_some());
             viewer
+                .filter(|viewer| !viewer.downlink.pacer.rests(now))
                 .and_then(|viewer| viewer.slots.get(edge.slot))
                 .is_some_and(OutSlot::is_waiting)
         })
@@ -399,4 +424,37 @@ impl Sfu {
             compound.write(bytes) && secured.sealer.seal_rtcp(bytes, start).is_ok()
         });
     }
+}
+
+/// Lets a packet wait for its time, if it is of use then; says whether it does.
+fn queue(
+    pacer: &mut Pacer,
+    (place, slot): (usize, &mut OutSlot),
+    (publisher, source): (PeerKey, Source),
+    packet: &Packet<'_>,
+    now: Instant,
+) -> bool {
+    let begins = packet
+        .descriptor
+        .is_some_and(|descriptor| descriptor.key_frame)
+        && !pacer.rests(now);
+    if slot.is_waiting() && !begins && !pacer.holds(place) {
+        return false;
+    }
+    let waiting = Waiting {
+        slot: place,
+        publisher,
+        source,
+        place: Place {
+            layer: packet.layer,
+            index: packet.index,
+        },
+        since: now,
+    };
+    let waits = pacer.push(waiting);
+    if !waits {
+        pacer.drop_slot(place, now);
+        slot.begin_again();
+    }
+    waits
 }

@@ -29,6 +29,7 @@ pub mod offer;
 #[doc(hidden)]
 pub mod outbox;
 pub(crate) mod pace;
+pub(crate) mod pacer;
 pub(crate) mod paths;
 pub(crate) mod peer;
 pub(crate) mod peers;

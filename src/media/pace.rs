@@ -1,4 +1,5 @@
-//! What leaves by the clock and not because something came: probes of the ways to receivers. Nothing here belongs to a source.
+//! What leaves by the clock and not because something came: pictures that waited for their time, and probes of the ways to
+//! receivers. What was forbidden while it waited is not sent.
 
 use std::time::Instant;
 
@@ -8,8 +9,9 @@ use crate::media::downlink::TICK;
 use crate::media::estimate::feedback::Feedback;
 use crate::media::event::PeerKey;
 use crate::media::offer::Kind;
+use crate::media::pacer::Waiting;
 use crate::media::sfu::Sfu;
-use crate::media::slot::OutSlot;
+use crate::media::slot::{Feed, OutSlot, Outcome};
 use crate::media::timer::Timer;
 
 impl Sfu {
@@ -31,10 +33,18 @@ impl Sfu {
         let padded = peer.slots.iter().any(OutSlot::takes_padding);
         if padded && peer.downlink.begin_probe(now) {
             self.counters.probes += 1;
-            if !self.pacing.contains(&key) {
-                self.pacing.push(key);
-            }
+            self.start_pacing(key, now);
             self.pace(now);
+        }
+    }
+
+    /// Something is to leave to this receiver by the clock.
+    pub(crate) fn start_pacing(&mut self, key: PeerKey, now: Instant) {
+        if !self.pacing.contains(&key) {
+            self.pacing.push(key);
+        }
+        if let Some(at) = now.checked_add(TICK) {
+            self.timers.hasten(Timer::Pacing, at);
         }
     }
 
@@ -52,14 +62,57 @@ impl Sfu {
 
     /// Sends what is due to one receiver; says whether there will be more.
     fn pace_one(&mut self, key: PeerKey, now: Instant) -> Option<bool> {
-        let peer = self.peers.get_mut(key)?;
-        let (path, secured) = (peer.agent.selected()?, peer.secured.as_mut()?);
-        let slot = peer.slots.iter_mut().find(|slot| slot.takes_padding())?;
-        for _ in 0..peer.downlink.padding_due(now) {
-            let downlink = &mut peer.downlink;
-            slot.pad(&mut secured.sealer, downlink, path, &mut self.outbox, now);
+        while !self.outbox.is_full()
+            && let Some(waiting) = self.peers.get_mut(key)?.downlink.next(now)
+        {
+            self.release(key, waiting, now);
         }
-        Some(peer.downlink.end_probe(now))
+        let peer = self.peers.get_mut(key)?;
+        let pacer = &mut peer.downlink.pacer;
+        self.counters.paced += std::mem::take(&mut pacer.paced);
+        self.counters.paced_dropped += std::mem::take(&mut pacer.dropped);
+        let waits = !pacer.is_empty();
+        let (path, secured) = (peer.agent.selected()?, peer.secured.as_mut()?);
+        if let Some(slot) = peer.slots.iter_mut().find(|slot| slot.takes_padding()) {
+            for _ in 0..peer.downlink.padding_due(now) {
+                let downlink = &mut peer.downlink;
+                slot.pad(&mut secured.sealer, downlink, path, &mut self.outbox, now);
+            }
+        }
+        Some(peer.downlink.end_probe(now) || waits)
+    }
+
+    /// Sends a packet that waited, if its source still stands and is still in the slot. A cut took it out of the history.
+    fn release(&mut self, key: PeerKey, waiting: Waiting, now: Instant) -> Option<()> {
+        let Waiting {
+            slot: place,
+            publisher,
+            source,
+            ..
+        } = waiting;
+        let publication = self.peers.get_mut(publisher)?.publication_mut(source);
+        publication.permit.as_ref()?;
+        let history = std::mem::take(&mut publication.history);
+        let outcome = history.get(waiting.place).and_then(|packet| {
+            let peer = self.peers.get_mut(key)?;
+            let (path, secured) = (peer.agent.selected()?, peer.secured.as_mut()?);
+            let slot = peer.slots.get_mut(place)?;
+            let fed = |feed: &&Feed| feed.publisher == publisher && feed.source == source;
+            slot.feed().filter(fed)?;
+            let (sealer, downlink) = (&mut secured.sealer, &mut peer.downlink);
+            Some(slot.send(&packet, sealer, downlink, path, &mut self.outbox, now))
+        });
+        let publication = self.peers.get_mut(publisher)?.publication_mut(source);
+        publication.history = history;
+        match outcome? {
+            Outcome::Sent => {
+                publication.forwarded += 1;
+                self.counters.forwarded_video += 1;
+            }
+            Outcome::NotUsable => self.counters.dropped_not_usable += 1,
+            Outcome::Unsent => self.counters.datagrams_unsent += 1,
+        }
+        Some(())
     }
 
     /// What every receiver would be sent if everything went through, and which of them reports nothing any more.
@@ -69,13 +122,13 @@ impl Sfu {
                 continue;
             };
             let feeds = peer.slots.iter().filter(|slot| slot.kind == Kind::Video);
-            let wanted = feeds
+            let wanted: u64 = feeds
                 .filter_map(OutSlot::feed)
                 .filter_map(|feed| Some((self.peers.get(feed.publisher)?, feed.source)))
                 .map(|(publisher, source)| publisher.publication(source).meter.rate(now))
                 .sum();
             if let Some(peer) = self.peers.get_mut(key) {
-                peer.downlink.wanted = wanted;
+                peer.downlink.want(wanted);
                 peer.downlink.advance(now);
             }
         }

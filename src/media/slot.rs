@@ -1,7 +1,7 @@
 //! A receive slot of one peer: a fixed stream on which the media of changing sources leaves with one continuous numbering.
 //! It forwards what it is fed and judges nothing; a feed is given and taken by the edges.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use conclave_policy::ids::ParticipantId;
 use conclave_policy::source::Source;
@@ -18,13 +18,11 @@ use crate::media::vp8::Shift;
 
 /// Repairs of a slot in a second; a receiver that needs more needs a key frame.
 const REPAIRS: u32 = 256;
-/// The same packet is not repaired again before the first repair can have arrived.
-const REPAIR_AGAIN: std::time::Duration = std::time::Duration::from_millis(40);
 /// Repairs remembered for that.
 const REMEMBERED: usize = 64;
 
 /// Bytes of a datagram around the payload: header, extensions, tag.
-const AROUND: usize = 36;
+pub(crate) const AROUND: usize = 36;
 
 /// What a slot carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,9 +222,7 @@ impl OutSlot {
         };
         let level = self.level.zip(packet.level.as_ref());
         let size = packet.payload.len() + AROUND;
-        let number = self
-            .number
-            .map(|id| (id, downlink.number(size, now).to_be_bytes()));
+        let number = downlink.leave(size, self.number, now);
         let sent = outbox.write(path, |bytes, start| {
             let level = level.map(|(id, level)| (id, std::slice::from_ref(level)));
             header.write(bytes, level.into_iter().chain(extension(&number)));
@@ -322,7 +318,9 @@ impl OutSlot {
         ) else {
             return false;
         };
-        if !repair.is_due(packet.index, now) {
+        let size = packet.payload.len() + AROUND;
+        let due = repair.is_due(packet.index, downlink.repair_again(), now);
+        if !due || !downlink.repairs(size, now) {
             return false;
         }
         let header = Outgoing {
@@ -334,10 +332,7 @@ impl OutSlot {
         };
         let (index, shift) = (repair.next, mapping.shift);
         repair.next += 1;
-        let size = packet.payload.len() + AROUND;
-        let number = self
-            .number
-            .map(|id| (id, downlink.number(size, now).to_be_bytes()));
+        let number = downlink.leave(size, self.number, now);
         outbox.write(path, |bytes, start| {
             header.write(bytes, extension(&number));
             bytes.extend_from_slice(&low(original).to_be_bytes());
@@ -415,7 +410,7 @@ impl Continuity {
 
 impl Repair {
     /// Whether this packet may be repaired now; if so it counts as done.
-    fn is_due(&mut self, index: u64, now: Instant) -> bool {
+    fn is_due(&mut self, index: u64, again: Duration, now: Instant) -> bool {
         let second = std::time::Duration::from_secs(1);
         if self
             .window
@@ -424,7 +419,7 @@ impl Repair {
             self.window = Some(now);
             self.left = REPAIRS;
         }
-        let lately = |at: &Instant| now.saturating_duration_since(*at) < REPAIR_AGAIN;
+        let lately = |at: &Instant| now.saturating_duration_since(*at) < again;
         if self.left == 0
             || self
                 .recent

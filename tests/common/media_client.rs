@@ -80,6 +80,8 @@ pub(crate) struct Received {
     pub(crate) header: Header,
     pub(crate) index: u64,
     pub(crate) level: Option<u8>,
+    /// Its number across the transport.
+    pub(crate) number: Option<u16>,
     pub(crate) payload: Vec<u8>,
 }
 
@@ -410,9 +412,15 @@ impl Client {
             .extensions(datagram)
             .find(|(id, _)| *id == LEVEL)
             .map(|(_, value)| value[0]);
+        let number = opened
+            .header
+            .extensions(datagram)
+            .find(|(id, _)| *id == TRANSPORT_CC)
+            .and_then(|(_, value)| Some(u16::from_be_bytes(value.try_into().ok()?)));
         self.received.push(Received {
             index: opened.index,
             level,
+            number,
             payload: datagram[opened.payload.clone()].to_vec(),
             header: opened.header,
         });

@@ -27,6 +27,9 @@ const SILENT: f64 = 0.6;
 /// With packets waiting so long, in milliseconds, losses are the way's fullness and not its nature.
 const QUEUED: f64 = 100.0;
 
+/// Below this share of the estimate the sending is not bound by it.
+const SPARE: f64 = 0.5;
+
 /// The estimate for one receiver.
 #[derive(Debug)]
 pub struct Estimator {
@@ -34,6 +37,8 @@ pub struct Estimator {
     trend: Trend,
     standing: Standing,
     loss: LossBound,
+    /// What was sent of what is reported, and what of it arrived.
+    sending: Received,
     received: Received,
     prober: Prober,
     /// The receiver's clock without its wraps, in 64 ms.
@@ -64,6 +69,7 @@ impl Default for Estimator {
             trend: Trend::new(),
             standing: Standing::default(),
             loss: LossBound::new(BOUNDS),
+            sending: Received::default(),
             received: Received::default(),
             prober: Prober::new(),
             reference: None,
@@ -110,7 +116,11 @@ impl Estimator {
         let (mut packets, mut lost, mut newest) = (0_u32, 0_u32, None);
         for status in feedback.statuses() {
             let Some(arrived) = status.arrived else {
-                if ledger.lost(status.number, now).is_some() {
+                if let Some(sent) = ledger.lost(status.number, now) {
+                    self.sending.count(sent.at, sent.size);
+                    if let Purpose::Probe(number) = sent.purpose {
+                        self.prober.lost(number, sent.size);
+                    }
                     packets += 1;
                     lost += 1;
                 }
@@ -119,7 +129,10 @@ impl Estimator {
             let Some(sent) = ledger.arrived(status.number, now) else {
                 continue;
             };
-            packets += u32::from(!sent.thought_lost);
+            if !sent.thought_lost {
+                packets += 1;
+                self.sending.count(sent.at, sent.size);
+            }
             newest = newest.max(Some(sent.at));
             let arrived = reference + arrived;
             self.received.count(arrived, sent.size);
@@ -196,12 +209,25 @@ impl Estimator {
             .begin(rate, wanted as f64, self.delay.lowered(), now)
     }
 
+    /// What arrives, in bits a second, as far as it says what would: while much less is sent than the estimate and arrives,
+    /// it says nothing about the rest.
+    fn arriving(&self) -> Option<f64> {
+        let (sending, arriving) = (self.sending.rate()?, self.received.rate()?);
+        let spare = sending < self.delay.rate() * SPARE && arriving > sending * 0.8;
+        let falls = self.trend.usage() == Usage::Over;
+        Some(if spare && falls {
+            self.delay.rate()
+        } else {
+            arriving
+        })
+    }
+
     fn judge(&mut self, now: Instant) {
         let trip = self.round_trip.unwrap_or(ROUND_TRIP);
         let before = self.delay.rate();
         let lowered = self
             .delay
-            .update(self.trend.usage(), self.received.rate(), trip, now);
+            .update(self.trend.usage(), self.arriving(), trip, now);
         if lowered && self.delay.rate() < before * 0.66 {
             self.prober.hasten(now);
         }
@@ -218,13 +244,10 @@ impl Estimator {
     fn count_lost(&mut self, packets: u32, lost: u32, now: Instant) {
         self.lost += u64::from(lost);
         let sending = match self.source {
-            Source::Arrivals => self.received.rate().map_or(f64::MAX, |rate| {
-                // What was sent, as far as it can be told from what arrived.
-                let share = f64::from(lost) / f64::from(packets.max(1));
-                rate / (1.0 - share.min(0.9))
-            }),
+            Source::Arrivals => self.sending.rate().unwrap_or(f64::MAX),
             _ => self.estimate() as f64,
         };
+        self.loss.allow(self.estimate() as f64);
         let queued = self.standing.milliseconds() > QUEUED;
         self.loss.report(
             packets,
@@ -366,7 +389,8 @@ mod tests {
             while self.owed > 0.0 && burst < 5 {
                 self.owed -= 1100.0;
                 burst += 1;
-                self.send(1100, Purpose::Media);
+                let probe = self.probe.map(|(probe, _, _)| Purpose::Probe(probe.number));
+                self.send(1100, probe.unwrap_or(Purpose::Media));
             }
             self.probe(now);
             while self
@@ -454,7 +478,7 @@ mod tests {
                 way.trace
             );
             // A packet alone takes 59 ms of the narrowest.
-            let most = 100.0 + 2.5 * 1100.0 * 8e3 / capacity;
+            let most = 100.0 + 3.5 * 1100.0 * 8e3 / capacity;
             assert!(delay < most, "{capacity}: {delay} ms");
         }
     }

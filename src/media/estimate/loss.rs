@@ -24,6 +24,8 @@ pub(crate) struct LossBound {
     lost: u32,
     packets: u32,
     since: Option<Instant>,
+    /// What may be sent, all bounds together.
+    allowed: f64,
     /// What the way loses by itself.
     own: f64,
     /// Rate and loss at the beginning of the present fall.
@@ -40,6 +42,7 @@ impl LossBound {
             lost: 0,
             packets: 0,
             since: None,
+            allowed: 0.0,
             own: 0.0,
             fall: None,
             found: 0.0,
@@ -53,6 +56,11 @@ impl LossBound {
     /// The share of packets lost, as last found.
     pub(crate) const fn found(&self) -> f64 {
         self.found
+    }
+
+    /// What may be sent, all bounds together.
+    pub(crate) const fn allow(&mut self, allowed: f64) {
+        self.allowed = allowed;
     }
 
     /// Something better is known: the bound is not below it.
@@ -93,6 +101,12 @@ impl LossBound {
             self.own += (found - self.own) * BETTER;
         }
         let chance = if self.own > 0.0 { chance } else { 0.0 };
+        if sending < self.allowed * 0.5 && !queued {
+            // So little cannot be too much: what is lost of it, the way loses by itself.
+            self.own += ((found - self.own) * 0.5).max(0.0);
+            self.own = self.own.min(MOST_OWN);
+            return false;
+        }
         let excess = (found - self.own - chance).max(0.0);
         if excess <= CALM {
             self.fall = None;

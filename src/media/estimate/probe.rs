@@ -50,6 +50,9 @@ pub(crate) struct Prober {
 struct Running {
     probe: Probe,
     began: Instant,
+    /// Bytes and packets that were reported, be it as lost.
+    reported: (i64, u32),
+    /// Of those that arrived, both sides.
     sent: Side,
     arrived: Side,
 }
@@ -130,6 +133,7 @@ impl Prober {
         self.running = Some(Running {
             probe,
             began: now,
+            reported: (0, 0),
             sent: Side::default(),
             arrived: Side::default(),
         });
@@ -141,16 +145,29 @@ impl Prober {
         if let Some(running) = &mut self.running
             && running.probe.number == number
         {
+            running.reported.0 += i64::from(size);
+            running.reported.1 += 1;
             running.sent.count(sent, size);
             running.arrived.count(arrived, size);
+        }
+    }
+
+    /// A packet of a probe did not arrive.
+    pub(crate) fn lost(&mut self, number: u8, size: u16) {
+        if let Some(running) = &mut self.running
+            && running.probe.number == number
+        {
+            running.reported.0 += i64::from(size);
+            running.reported.1 += 1;
         }
     }
 
     /// What the probe shows, once enough of it was reported: a rate that goes through. `rate` is what was known before.
     pub(crate) fn finish(&mut self, rate: f64, now: Instant) -> Option<f64> {
         let running = self.running?;
-        let enough = running.sent.packets + 1 >= LEAST_PACKETS
-            && running.sent.bytes as f64 * 8.0 >= running.probe.rate * LASTS.as_secs_f64() * 0.8;
+        let (bytes, packets) = running.reported;
+        let enough = packets + 1 >= LEAST_PACKETS
+            && bytes as f64 * 8.0 >= running.probe.rate * LASTS.as_secs_f64() * 0.8;
         if !enough {
             return None;
         }

@@ -1,0 +1,25 @@
+//! The SFU in simulated networks: loss, jitter, reordering, bottlenecks and their changes, in virtual time and the same in every run.
+//! Counts are reduced unless `CONCLAVE_NETWORK=full`.
+
+#[cfg(test)]
+#[path = "common/media_client.rs"]
+mod media_client;
+#[cfg(test)]
+#[path = "common/permits.rs"]
+mod permits;
+
+#[cfg(test)]
+#[path = "network/bottleneck.rs"]
+mod bottleneck;
+#[cfg(test)]
+#[path = "network/ends.rs"]
+mod ends;
+#[cfg(test)]
+#[path = "network/link.rs"]
+mod link;
+#[cfg(test)]
+#[path = "network/loss.rs"]
+mod loss;
+#[cfg(test)]
+#[path = "network/net.rs"]
+mod net;
