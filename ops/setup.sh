@@ -27,11 +27,18 @@ if $tests; then
     # A network of its own that loses packets, for one story.
     [ -x /usr/sbin/nft ] || packages+=(nftables)
     [ -x /usr/sbin/ip ] || packages+=(iproute2)
+    has turnserver || packages+=(coturn)
 fi
 if [ ${#packages[@]} -gt 0 ]; then
     say "installing ${packages[*]}"
     root=()
     [ "$(id -u)" -eq 0 ] || root=(sudo)
+    if [[ " ${packages[*]} " = *" coturn "* ]]; then
+        # The tests start their own; the package's service is not to run, now or after a restart.
+        "${root[@]}" mkdir -p /etc/systemd/system
+        "${root[@]}" ln -sf /dev/null /etc/systemd/system/coturn.service
+        say "coturn.service is masked: \`systemctl unmask coturn\` if this machine is to be a relay"
+    fi
     "${root[@]}" apt-get update -qq
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 else

@@ -168,7 +168,10 @@ fn quality_of(peer: &Peer) -> PeerQuality {
     PeerQuality {
         participant: peer.participant,
         profile: peer.secured.as_ref().map(|keys| keys.profile.name()),
-        way: None,
+        way: peer.agent.selected().map(|path| match path.stream_place() {
+            None => Way::Udp,
+            Some(_) => Way::Tcp,
+        }),
         estimate: way.is_informed().then(|| peer.estimate()),
         round_trip_ms: trip.and_then(|trip| u32::try_from(trip).ok()),
         sources: sources.filter(|source| source.packets > 0).collect(),

@@ -25,11 +25,13 @@ mod media_client;
 mod network;
 mod profile;
 mod raw;
+mod relay;
 #[path = "../common/tcp_client.rs"]
 #[expect(dead_code, reason = "other tests use more of this client")]
 mod tcp_client;
 mod tokens;
 mod trail;
+mod turn_client;
 mod waiting;
 mod ways;
 mod whip;

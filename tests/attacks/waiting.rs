@@ -37,6 +37,7 @@ fn every_request(room: &Room, host: &str, knock: &str) -> Vec<Value> {
     vec![
         json!({"type": "offer", "sdp": "v=0\r\n", "sources": [{"mid": "0", "source": "microphone"}]}),
         json!({"type": "view", "looks": [{"participant": host, "source": "camera", "width": 640, "height": 360}]}),
+        json!({"type": "ice_servers"}),
         json!({"type": "view", "looks": []}),
         json!({"type": "publish", "source": "microphone", "on": true}),
         json!({"type": "publish", "source": "screen", "on": false}),

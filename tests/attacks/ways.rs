@@ -12,7 +12,7 @@ use crate::media_client::{Client, Script};
 use crate::tcp_client::{TcpClient, passive};
 
 /// The offer of this client.
-fn offer(client: &Client) -> serde_json::Value {
+pub(crate) fn offer(client: &Client) -> serde_json::Value {
     let offer = client.offer();
     let sources: Vec<_> = offer
         .sources

@@ -74,8 +74,17 @@ impl Server {
         });
         let metrics = free_port();
         let mut child = Command::new(env!("CARGO_BIN_EXE_conclave"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", "--data"])
             .arg(data.path())
+            // On the command line it is where media listens too; a story that wants those apart says both.
+            .args(
+                variables
+                    .iter()
+                    .all(|(name, _)| *name != "CONCLAVE_LISTEN")
+                    .then_some(["--listen", "127.0.0.1:0"])
+                    .into_iter()
+                    .flatten(),
+            )
             .env("CONCLAVE_METRICS", format!("127.0.0.1:{metrics}"))
             .env("CONCLAVE_LIMITS__ARRIVALS_PER_SECOND", "1000")
             .env("CONCLAVE_LIMITS__ARRIVALS_BURST", "10000")
