@@ -50,7 +50,38 @@ pub fn log(json: bool, filter: &str) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::gateway::counters::Counters;
+    use crate::media::counters::MediaCounters;
     use crate::rooms::refusal::ErrorCode;
+
+    #[test]
+    fn what_alerts_and_their_page_name_is_counted() {
+        let known: Vec<_> = MediaCounters::default()
+            .iter()
+            .map(|(name, _)| name)
+            .collect();
+        let mut named = 0;
+        for text in [
+            include_str!("../ops/alerts.yml"),
+            include_str!("../docs/metrics.md"),
+        ] {
+            for word in
+                text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'))
+            {
+                let word = word.strip_prefix("conclave_").unwrap_or(word);
+                let Some(name) = word.strip_prefix("media_") else {
+                    continue;
+                };
+                let name = name.strip_suffix("_total").unwrap_or(name);
+                // A name that ends on an underscore is the beginning of several.
+                let found = known.iter().any(|known| {
+                    *known == name || (name.ends_with('_') && known.starts_with(name))
+                });
+                assert!(found || name.is_empty(), "{word}");
+                named += 1;
+            }
+        }
+        assert!(named > 20);
+    }
 
     #[test]
     fn samples_end_with_the_mark_of_the_format() {

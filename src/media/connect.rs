@@ -33,9 +33,7 @@ impl Sfu {
         let (room, participant) = (permit.room(), permit.action().participant);
         let older = self.find(room, participant);
         if let Some(older) = older
-            && let Some(peer) = self.peers.get(older)
-            && peer.description.session == description.session
-            && peer.description.fingerprint == description.fingerprint
+            && self.is_same(older, &description)
         {
             return self.restart(older, permit, description, now);
         }
@@ -79,6 +77,31 @@ impl Sfu {
         self.timers.start(now);
         self.enter(key, now);
         Ok((key, local))
+    }
+
+    /// New ICE credentials for the connection that the participant of the permit has, and for no other.
+    pub fn reconnect(
+        &mut self,
+        permit: Permit<Connect>,
+        description: Description,
+        now: Instant,
+    ) -> Result<(PeerKey, Local), ConnectError> {
+        if !self.is_current(permit.version()) {
+            return Err(ConnectError::Stale);
+        }
+        let found = self.find(permit.room(), permit.action().participant);
+        let key = found.ok_or(ConnectError::Gone)?;
+        if !self.is_same(key, &description) {
+            return Err(OfferError::Changed.into());
+        }
+        self.restart(key, permit, description, now)
+    }
+
+    fn is_same(&self, key: PeerKey, description: &Description) -> bool {
+        self.peers.get(key).is_some_and(|peer| {
+            peer.description.session == description.session
+                && peer.description.fingerprint == description.fingerprint
+        })
     }
 
     /// New ICE credentials for the same connection.

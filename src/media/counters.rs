@@ -29,8 +29,20 @@ macro_rules! counters {
 counters! {
     /// Transports that stand now.
     peers,
+    /// Transports that are estimated to take less than 300 kbit/s.
+    estimate_to_300k_peers,
+    /// The same: from there to 1 Mbit/s.
+    estimate_to_1m_peers,
+    /// The same: from there to 3 Mbit/s.
+    estimate_to_3m_peers,
+    /// The same: more.
+    estimate_over_3m_peers,
+    /// Microseconds in which the threads of packets did not wait.
+    busy_microseconds,
     /// Datagrams that came.
     datagrams_received,
+    /// Their bytes.
+    bytes_received,
     /// Datagrams that were sent.
     datagrams_sent,
     /// Calls that they were sent by: one takes several datagrams to the same receiver.

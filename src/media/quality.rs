@@ -8,6 +8,9 @@ use serde::Serialize;
 use crate::media::peer::Peer;
 use crate::media::sfu::Sfu;
 
+/// Where the estimates are counted apart: below the first there is a voice and a small picture, above the last everything.
+const STEPS: [u64; 3] = [300_000, 1_000_000, 3_000_000];
+
 /// One participant's transport.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
@@ -143,6 +146,33 @@ impl Sfu {
             .filter_map(|key| self.peers.get(*key))
             .map(quality_of)
             .collect()
+    }
+}
+
+impl Sfu {
+    /// How many transports are estimated to take how much, for the metrics: no line of it says whose.
+    pub(crate) fn tally_estimates(&mut self) {
+        let mut steps = [0_u64; 4];
+        for key in self.peers.keys() {
+            let Some(peer) = self.peers.get(key) else {
+                continue;
+            };
+            if !peer.downlink.estimator().is_informed() {
+                continue;
+            }
+            let estimate = peer.estimate();
+            let place = STEPS.iter().filter(|step| estimate >= **step).count();
+            if let Some(step) = steps.get_mut(place) {
+                *step += 1;
+            }
+        }
+        let counters = &mut self.counters;
+        [
+            counters.estimate_to_300k_peers,
+            counters.estimate_to_1m_peers,
+            counters.estimate_to_3m_peers,
+            counters.estimate_over_3m_peers,
+        ] = steps;
     }
 }
 

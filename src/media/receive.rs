@@ -23,6 +23,7 @@ impl Sfu {
     /// Takes a datagram. It is decrypted in place.
     pub fn receive(&mut self, path: Path, datagram: &mut [u8], now: Instant) {
         self.counters.datagrams_received += 1;
+        self.counters.bytes_received += datagram.len() as u64;
         let Some(protocol) = classify(datagram) else {
             self.counters.unknown_protocol += 1;
             return;

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use conclave_policy::actions::{Publish, Watch};
 use conclave_policy::ids::{ParticipantId, RoomId};
@@ -265,6 +265,12 @@ impl Sfu {
         self.counters.send_calls += calls;
     }
 
+    /// How long the thread was at work since it last waited.
+    pub fn count_busy(&mut self, time: Duration) {
+        let time = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.counters.busy_microseconds = self.counters.busy_microseconds.wrapping_add(time);
+    }
+
     /// The next event, and of which transport.
     pub fn poll_event(&mut self) -> Option<(PeerKey, PeerEvent)> {
         self.events.pop_front()
@@ -337,6 +343,7 @@ impl Sfu {
         self.events.push_back((key, PeerEvent::Closed { reason }));
         self.counters.peers = self.peers.len() as u64;
         if self.peers.len() == 0 {
+            self.tally_estimates();
             self.timers.stop();
         }
         Some(peer)

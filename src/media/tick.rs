@@ -93,6 +93,7 @@ impl Sfu {
     }
 
     fn report_reception(&mut self, now: Instant) {
+        self.tally_estimates();
         for key in self.peers.keys() {
             let Some(peer) = self.peers.get_mut(key) else {
                 continue;

@@ -26,6 +26,10 @@ pub enum RoomRequest {
         /// Which send section carries which source.
         #[cfg_attr(test, ts(as = "Vec<SectionSource>"))]
         sources: Few<SectionSource, 4>,
+        /// The same connection looks for its way anew (an ICE restart): what is on stays on.
+        #[serde(default)]
+        #[cfg_attr(test, ts(optional, as = "Option<bool>"))]
+        restart: bool,
     },
     /// Fresh credentials for the relay, if there is one: before a transport is made anew.
     IceServers {},

@@ -20,6 +20,11 @@ pub(crate) enum Command {
         events: mpsc::Sender<PeerEvent>,
         reply: oneshot::Sender<Result<Local, ConnectError>>,
     },
+    Restart {
+        permit: Permit<Connect>,
+        description: Box<Description>,
+        reply: oneshot::Sender<Result<Local, ConnectError>>,
+    },
     Watch {
         permit: Permit<Watch>,
         reply: oneshot::Sender<Result<(), Gone>>,

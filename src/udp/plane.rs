@@ -208,6 +208,25 @@ impl MediaPlane {
         Ok(answer::write(&copy, &local))
     }
 
+    /// New ICE credentials for the transport that the participant of the permit has; an offer of any other connection is refused.
+    pub async fn restart(
+        &self,
+        permit: Permit<Connect>,
+        offer: Offer,
+    ) -> Result<Answer, ConnectError> {
+        let description = Box::new(offer::read(&offer)?);
+        let copy = description.clone();
+        let local = self
+            .ask(|reply| Command::Restart {
+                permit,
+                description,
+                reply,
+            })
+            .await
+            .unwrap_or(Err(ConnectError::Gone))?;
+        Ok(answer::write(&copy, &local))
+    }
+
     /// Lets the participant of the permit receive the room's media.
     pub async fn watch(&self, permit: Permit<Watch>) -> Result<(), Gone> {
         self.ask(|reply| Command::Watch { permit, reply })

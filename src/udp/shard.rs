@@ -49,6 +49,8 @@ struct Running {
     outlets: Outlets,
     waiting: bool,
     clock: SystemClock,
+    /// When the thread last ended a wait.
+    woke: Instant,
     stopped: bool,
 }
 
@@ -68,6 +70,7 @@ impl Shard {
             outlets: Outlets::default(),
             waiting: false,
             clock: SystemClock,
+            woke: SystemClock.instant(),
             stopped: false,
         };
         running.run().await;
@@ -94,6 +97,8 @@ impl Running {
     /// Waits for a command, a datagram or the next timer, whichever comes first.
     async fn wait(&mut self) {
         let now = self.clock.instant();
+        self.sfu
+            .count_busy(now.saturating_duration_since(self.woke));
         let retry = self.waiting.then(|| now + RETRY);
         let until = [self.sfu.next_timeout(), retry]
             .into_iter()
@@ -112,11 +117,15 @@ impl Running {
                 Poll::Pending
             }
         });
-        tokio::select! {
+        let command = tokio::select! {
             biased;
-            command = self.commands.recv() => self.obey(command.unwrap_or(Command::Stop)),
-            () = readable => {}
-            () = tokio::time::sleep_until(until.into()) => {}
+            command = self.commands.recv() => Some(command.unwrap_or(Command::Stop)),
+            () = readable => None,
+            () = tokio::time::sleep_until(until.into()) => None,
+        };
+        self.woke = self.clock.instant();
+        if let Some(command) = command {
+            self.obey(command);
         }
     }
 
@@ -247,6 +256,14 @@ impl Running {
             } => {
                 self.connect(permit, *description, events, reply);
             }
+            Command::Restart {
+                permit,
+                description,
+                reply,
+            } => self.answer(reply, |sfu, now| {
+                sfu.reconnect(permit, *description, now)
+                    .map(|(_, local)| local)
+            }),
             Command::Watch { permit, reply } => {
                 self.answer(reply, |sfu, now| sfu.watch(permit, now))
             }

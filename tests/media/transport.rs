@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 
 use conclave::media::event::{CloseReason, ConnectError, PeerEvent};
-use conclave::media::offer::OfferError;
+use conclave::media::offer::{self, OfferError};
 use conclave::media::srtp::Profile;
 use conclave_policy::source::Source::{Camera, Microphone};
 
 use crate::media_client::{Client, Script};
-use crate::world::{Network, World};
+use crate::world::{Network, ROOM, World};
 
 fn talking() -> (World, usize, usize) {
     let mut world = World::new();
@@ -162,6 +162,23 @@ fn old_credentials_are_worthless_after_a_restart() {
     let before = world.sfu.counters().bad_stun;
     world.inject("203.0.113.1:1".parse().unwrap(), old);
     assert_eq!(world.sfu.counters().bad_stun, before + 1);
+}
+
+#[test]
+fn what_is_offered_as_a_restart_of_another_connection_changes_nothing() {
+    let (mut world, speaker, viewer) = talking();
+    let offer = Client::new(Script::default()).offer();
+    let permit = world.permits.connect(ROOM, world.members[speaker].who);
+    let now = world.now();
+    let refused = world
+        .sfu
+        .reconnect(permit, offer::read(&offer).unwrap(), now);
+    assert!(matches!(
+        refused,
+        Err(ConnectError::Offer(OfferError::Changed))
+    ));
+    talk(&mut world, speaker, 5);
+    assert_eq!(world.got(viewer), 5);
 }
 
 /// H01, H06: a restart cannot make a microphone's line the camera's.

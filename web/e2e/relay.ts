@@ -35,6 +35,12 @@ export class Relay {
     return new Relay(front, server);
   }
 
+  /** The browser is in another network from now on: what it sends comes from other ports. */
+  move(): void {
+    for (const back of this.#backs.values()) back.close();
+    this.#backs.clear();
+  }
+
   close(): void {
     this.#front.close();
     for (const back of this.#backs.values()) back.close();

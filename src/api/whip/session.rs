@@ -343,7 +343,12 @@ impl Stream {
         else {
             return Err(ErrorCode::InvalidOffer);
         };
-        match self.ask(RoomRequest::Offer { sdp, sources }).await? {
+        let offer = RoomRequest::Offer {
+            sdp,
+            sources,
+            restart: false,
+        };
+        match self.ask(offer).await? {
             Done::Answer { sdp } => Ok(sdp),
             _ => Err(ErrorCode::Internal),
         }

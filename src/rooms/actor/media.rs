@@ -20,13 +20,15 @@ use crate::rooms::view::{
 const REPORTS: usize = 64;
 
 impl RoomActor {
-    /// Answers an offer. A new transport starts with every source off: what was on before must be turned on again.
+    /// Answers an offer. A new transport starts with every source off: what was on before must be turned on again. The same one
+    /// on another way (`restart`) goes on as it was.
     pub(super) async fn on_offer(
         &mut self,
         by: ParticipantId,
         id: u32,
         sdp: Text<{ 256 * 1024 }>,
         sources: Vec<SectionSource>,
+        restart: bool,
     ) {
         let permits = self
             .ask(by, Connect { participant: by })
@@ -46,26 +48,25 @@ impl RoomActor {
             Ok(permits) => permits,
             Err(code) => return self.answer(by, id, Err(code)),
         };
-        self.room.media_lost(by);
-        self.follow_up().await;
-        self.project();
+        if !restart {
+            self.room.media_lost(by);
+            self.follow_up().await;
+            self.project();
+        }
         let sources = sources
             .into_iter()
             .map(|section| (section.mid.into_string(), section.source))
             .collect();
-        let reports = self.reports(by);
-        let answer = self
-            .means
-            .media
-            .connect(
-                connect,
-                Offer {
-                    sdp: sdp.into_string(),
-                    sources,
-                },
-                reports,
-            )
-            .await;
+        let offer = Offer {
+            sdp: sdp.into_string(),
+            sources,
+        };
+        let media = self.means.media.clone();
+        let answer = if restart {
+            media.restart(connect, offer).await
+        } else {
+            media.connect(connect, offer, self.reports(by)).await
+        };
         let outcome = match answer {
             Ok(answer) => {
                 let watches = match watch {

@@ -17,8 +17,13 @@ impl RoomActor {
     pub(super) async fn on_request(&mut self, by: ParticipantId, id: u32, request: RoomRequest) {
         match request {
             RoomRequest::Leave {} => self.cut(by, id, act::Leave { participant: by }),
-            RoomRequest::Offer { sdp, sources } => {
-                self.on_offer(by, id, sdp, sources.into_vec()).await
+            RoomRequest::Offer {
+                sdp,
+                sources,
+                restart,
+            } => {
+                self.on_offer(by, id, sdp, sources.into_vec(), restart)
+                    .await
             }
             RoomRequest::IceServers {} => self.on_ice_servers(by, id),
             RoomRequest::View { looks, receive } => {

@@ -10,6 +10,7 @@ import { installClapper, watchClapper } from "../clapper.js";
 import { figure } from "../figures.js";
 import { Fox } from "../firefox.js";
 import type { Inbound } from "../probe.js";
+import { Relay } from "../relay.js";
 import { startServer, type Server } from "../server.js";
 import { button, closePanel, enter, inviteMember, isIn, knock, makeAccount, makeRoom, openRoomPanel, PASSWORD, peoplePanel, turn, type RoomKeys } from "../steps.js";
 
@@ -21,6 +22,7 @@ const WATCH_MS = 7_000;
 const IN_STEP_MS = 80;
 
 let server: Server;
+let relay: Relay;
 let host: Seat;
 let member: Seat;
 let fox: Fox;
@@ -31,7 +33,8 @@ const step = story(() => ({ host, member }));
 
 before(async () => {
   server = await startServer();
-  [host, member, fox] = await Promise.all([Seat.take(), Seat.take(), Fox.take()]);
+  relay = await Relay.open(Number(new URL(server.origin).port));
+  [host, member, fox] = await Promise.all([Seat.take(), Seat.take({ relay: relay.port }), Fox.take()]);
   await makeAccount(host, server.ownerLink, OWNER, "ottilie@example.org");
   room = await makeRoom(host, "Board");
   await button(host.page, "Done").click();
@@ -43,6 +46,7 @@ before(async () => {
 
 after(async () => {
   await Promise.all([host?.leave(), member?.leave(), fox?.leave()]);
+  relay?.close();
   await server?.stop();
 });
 

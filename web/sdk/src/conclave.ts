@@ -145,6 +145,12 @@ export class Conclave {
     this.#link.nudge();
   }
 
+  /** The way to the network is another one now: messages and media take it up. */
+  networkChanged(): void {
+    this.#link.nudge();
+    void this.#media.restart();
+  }
+
   /** Sends `track` as `source` if the room permits; stops it if not. */
   async turnOn(source: Source, track: MediaStreamTrack): Promise<void> {
     try {

@@ -71,6 +71,7 @@ export class FakeTransport implements Transport {
   held: ReadonlyMap<string, number> = new Map();
   snapshot: Snapshot = { lines: new Map(), sources: new Map(), tracks: new Map() };
   readonly iceServers: RTCIceServer[];
+  restarts = 0;
   answered: string | null = null;
   closed = false;
 
@@ -80,7 +81,8 @@ export class FakeTransport implements Transport {
     this.preferences = preferences;
   }
 
-  offer(): Promise<{ sdp: string; sources: { mid: string; source: Source }[] }> {
+  offer(restart = false): Promise<{ sdp: string; sources: { mid: string; source: Source }[] }> {
+    this.restarts += Number(restart);
     return Promise.resolve({ sdp: "v=0", sources: [{ mid: "0", source: "microphone" }] });
   }
 

@@ -246,13 +246,49 @@ test("a failed transport is replaced, and nothing is sent on the new one by itse
 
 test("a short gap of the path heals by itself, a long one is replaced", async () => {
   await enter();
+  world.transport.changed("connected");
   world.transport.changed("disconnected");
-  await vi.advanceTimersByTimeAsync(3_000);
+  await vi.advanceTimersByTimeAsync(1_500);
   world.transport.changed("connected");
   await vi.advanceTimersByTimeAsync(20_000);
   expect(world.transports.length).toBe(1);
   world.transport.changed("disconnected");
   await vi.advanceTimersByTimeAsync(9_000);
+  expect(world.transports.length).toBe(2);
+});
+
+test("a lost path is looked for anew before the transport is given up, and what is on stays on", async () => {
+  await enter();
+  const track = await speak();
+  world.transport.changed("connected");
+  world.transport.changed("disconnected");
+  await vi.advanceTimersByTimeAsync(1_000);
+  // It may heal by itself.
+  expect(world.transport.restarts).toBe(0);
+  await vi.advanceTimersByTimeAsync(1_500);
+  expect(world.transport.restarts).toBe(1);
+  expect(world.socket.last("offer").request).toMatchObject({ restart: true });
+  world.socket.answer("offer", { sdp: "elsewhere" });
+  await settle();
+  expect(world.transport.answered).toBe("elsewhere");
+  world.transport.changed("connected");
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(world.transports.length).toBe(1);
+  expect(track.stopped).toBe(false);
+});
+
+test("when the network changes the way is looked for at once, by one offer at a time", async () => {
+  await enter();
+  client.networkChanged();
+  expect(world.transport.restarts).toBe(0);
+  world.transport.changed("connected");
+  client.networkChanged();
+  client.networkChanged();
+  await settle();
+  expect(world.transport.restarts).toBe(1);
+  world.socket.say({ type: "reply", id: world.socket.last("offer").id, error: { code: "invalid_offer", text: "No." } });
+  await vi.advanceTimersByTimeAsync(1_000);
+  // The server does not know this connection any more.
   expect(world.transports.length).toBe(2);
 });
 

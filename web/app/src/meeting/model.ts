@@ -12,6 +12,7 @@ import type { Act } from "./acts";
 import { knockTitle } from "./alert";
 import { Notices } from "./notices";
 import { tell } from "./telling";
+import { lineOf } from "./line";
 import { titleOf } from "./waiting";
 
 export type Panel = "people" | "chat" | "room";
@@ -64,9 +65,11 @@ export class Meeting {
     this.chat = new Chat(client, () => this.panel.value === "chat" && !document.hidden);
     this.state.value = client.state;
     const visible = () => client.setHidden(document.hidden);
-    const online = () => client.nudge();
+    const changed = () => client.networkChanged();
     document.addEventListener("visibilitychange", visible);
-    addEventListener("online", online);
+    addEventListener("online", changed);
+    const line = lineOf(navigator);
+    line?.addEventListener("change", changed);
     this.#ends = [
       client.on("state", (state) => (this.state.value = state)),
       client.on("tracks", () => (this.tracks.value += 1)),
@@ -95,7 +98,8 @@ export class Meeting {
         if (this.state.value.phase === "waiting") this.#outside();
       }),
       () => document.removeEventListener("visibilitychange", visible),
-      () => removeEventListener("online", online),
+      () => removeEventListener("online", changed),
+      () => line?.removeEventListener("change", changed),
     ];
   }
 

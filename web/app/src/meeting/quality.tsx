@@ -66,7 +66,7 @@ export function QualityPanel(props: { meeting: Meeting }): JSX.Element {
           <thead>
             <tr>
               <th scope="col">Person</th>
-              <th scope="col">Connection</th>
+              <th scope="col">State</th>
               <th scope="col">Delay</th>
               <th scope="col">Lost</th>
             </tr>

@@ -20,7 +20,11 @@ sdp: string,
 /**
  * Which send section carries which source.
  */
-sources: Array<SectionSource>, } | { "type": "ice_servers", } | { "type": "view", 
+sources: Array<SectionSource>, 
+/**
+ * The same connection looks for its way anew (an ICE restart): what is on stays on.
+ */
+restart?: boolean, } | { "type": "ice_servers", } | { "type": "view", 
 /**
  * At most as many as there are video slots in the offer; the rest is left out.
  */

@@ -17,8 +17,10 @@ import { holds } from "./step";
 import type { MakeTransport, Transport } from "./transport";
 
 const OFFER_TIMEOUT_MS = 12_000;
-/** A transport that lost its path for this long is replaced; shorter gaps heal by themselves. */
-const DISCONNECTED_MS = 8_000;
+/** A transport that lost its path for this long looks for another one; shorter gaps heal by themselves. */
+const PATIENCE_MS = 2_000;
+/** One that found none by then is replaced. */
+const HEALED_WITHIN_MS = 6_000;
 /** How often pictures and sound are brought into step. */
 const STEP_MS = 2_000;
 
@@ -49,6 +51,9 @@ export class Media {
   #preferences: MediaPreferences;
   #looked: Snapshot | null = null;
   #stepped: Snapshot | null = null;
+  #restarting = false;
+  /** A restart of this outage was tried. */
+  #healing = false;
   #held: Map<string, number> = new Map();
   #stepping: ReturnType<typeof setInterval> | undefined;
   #connected = false;
@@ -95,6 +100,23 @@ export class Media {
     }
     this.#handlers.tracks();
     this.#handlers.answered();
+  }
+
+  /** The network changed: the same transport looks for its way anew. What is on stays on. */
+  async restart(): Promise<void> {
+    const transport = this.#transport;
+    if (transport === null || !this.#connected || this.#restarting) return;
+    this.#restarting = true;
+    try {
+      const offer = await transport.offer(true);
+      const done = await this.#handlers.call({ type: "offer", ...offer, restart: true }, OFFER_TIMEOUT_MS);
+      if (this.#transport === transport && done.type === "answer") await transport.answer(done.sdp);
+    } catch (failure) {
+      // The server knows this connection no more, or its offer cannot be answered: only a new one helps.
+      if (this.#transport === transport && failure instanceof CallFailed && failure.code === "invalid_offer") this.#again();
+    } finally {
+      this.#restarting = false;
+    }
   }
 
   /** Whether the transport carries packets, as far as this end can tell. */
@@ -193,21 +215,36 @@ export class Media {
     switch (state) {
       case "connected":
         this.#connected = true;
+        this.#healing = false;
         clearInterval(this.#stepping);
         this.#stepping = setInterval(() => void this.#keepStep().catch(() => undefined), STEP_MS);
         this.#backoff.reset();
         this.#handlers.status("connected");
         return;
       case "disconnected":
-        this.#retry = setTimeout(() => this.#again(), DISCONNECTED_MS);
+        this.#retry = setTimeout(() => this.#heal(), PATIENCE_MS);
         return;
       case "failed":
+        this.#heal();
+        return;
       case "closed":
         this.#again();
         return;
       default:
         return;
     }
+  }
+
+  /** Looks for another way first, which leaves everything on; when none is found in time the transport is replaced. */
+  #heal(): void {
+    if (!this.#connected || this.#healing) {
+      this.#again();
+      return;
+    }
+    this.#healing = true;
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#again(), HEALED_WITHIN_MS);
+    void this.restart();
   }
 
   #again(): void {
@@ -224,6 +261,7 @@ export class Media {
     clearTimeout(this.#retry);
     this.#retry = undefined;
     this.#connected = false;
+    this.#healing = false;
     this.#slots = [];
     this.#looked = null;
     this.#stepped = null;
