@@ -3,7 +3,7 @@ SHELL := /bin/bash
 WEB := npm --prefix web --silent run
 CARGO := cargo
 
-.PHONY: setup run test check fmt clippy deny types architecture web web-test rust e2e fuzz-smoke proof bench bench-policy
+.PHONY: setup run test check fmt clippy deny types architecture web web-test rust e2e fuzz-smoke proof bench bench-policy bench-janus
 
 # Installs what building and testing need and is not there yet.
 setup:
@@ -72,3 +72,8 @@ bench: web
 # Those of the guard alone: decisions, standing permits asked again, the last packet after a mute, a waiting guest.
 bench-policy: web
 	$(CARGO) bench --locked --bench policy
+
+# CPU, latency and loss of forwarding beside Debian's Janus, by the neutral load generator in the folder GENERATOR.
+GENERATOR ?= ../shared/bench
+bench-janus:
+	bench/janus.sh $(GENERATOR)

@@ -11,4 +11,8 @@ organisation: string, } | { "kind": "guest_link",
 /**
  * Whom the link was made for.
  */
+label: string, } | { "kind": "stream_token", 
+/**
+ * What the host calls it.
+ */
 label: string, } | { "kind": "unverified" };
