@@ -23,3 +23,6 @@ mod loss;
 #[cfg(test)]
 #[path = "network/net.rs"]
 mod net;
+#[cfg(test)]
+#[path = "network/publisher.rs"]
+mod publisher;

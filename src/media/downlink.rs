@@ -90,6 +90,11 @@ impl Downlink {
         !self.estimator.is_informed() || self.pacer.admits(self.estimator.estimate(), now)
     }
 
+    /// Whether pictures were too much lately.
+    pub(crate) fn rests(&self, now: Instant) -> bool {
+        self.pacer.rests(self.estimator.estimate(), now)
+    }
+
     /// Whether a repair of this size may leave now.
     pub(crate) fn repairs(&mut self, size: usize, now: Instant) -> bool {
         !self.estimator.is_informed() || self.pacer.repairs(size, self.estimator.estimate(), now)

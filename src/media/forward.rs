@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use conclave_policy::source::Source;
 
 use crate::media::answer::CNAME;
+use crate::media::downlink::Downlink;
 use crate::media::event::PeerKey;
 use crate::media::history::{History, MOST_PENDING, Place};
 use crate::media::offer::Kind;
-use crate::media::pacer::{Pacer, Waiting};
+use crate::media::pacer::Waiting;
 use crate::media::peer::{Edge, Peer, Publication, Refused};
 use crate::media::rtcp::{Compound, Report, reports};
 use crate::media::sfu::Sfu;
@@ -203,13 +204,7 @@ impl Sfu {
         let mut waits = false;
         for packet in places.iter().filter_map(|place| history.get(*place)) {
             if slot.kind == Kind::Video && !viewer.downlink.admits(now) {
-                waits |= queue(
-                    &mut viewer.downlink.pacer,
-                    (edge.slot, slot),
-                    of,
-                    &packet,
-                    now,
-                );
+                waits |= queue(&mut viewer.downlink, (edge.slot, slot), of, &packet, now);
                 continue;
             }
             match slot.send(
@@ -302,7 +297,7 @@ impl Sfu {
     }
 
     fn take_key_frame_wish(&mut self, viewer: PeerKey, media: u32, now: Instant) {
-        let rests = |peer: &&Peer| peer.downlink.pacer.rests(now);
+        let rests = |peer: &&Peer| peer.downlink.rests(now);
         let Some(peer) = self.peers.get(viewer).filter(|peer| !rests(peer)) else {
             return;
         };
@@ -390,7 +385,7 @@ impl Sfu {
                 .get(edge.viewer)
                 .filter(|viewer| viewer.secured.is_some());
             viewer
-                .filter(|viewer| !viewer.downlink.pacer.rests(now))
+                .filter(|viewer| !viewer.downlink.rests(now))
                 .and_then(|viewer| viewer.slots.get(edge.slot))
                 .is_some_and(OutSlot::is_waiting)
         })
@@ -428,7 +423,7 @@ impl Sfu {
 
 /// Lets a packet wait for its time, if it is of use then; says whether it does.
 fn queue(
-    pacer: &mut Pacer,
+    downlink: &mut Downlink,
     (place, slot): (usize, &mut OutSlot),
     (publisher, source): (PeerKey, Source),
     packet: &Packet<'_>,
@@ -437,8 +432,8 @@ fn queue(
     let begins = packet
         .descriptor
         .is_some_and(|descriptor| descriptor.key_frame)
-        && !pacer.rests(now);
-    if slot.is_waiting() && !begins && !pacer.holds(place) {
+        && !downlink.rests(now);
+    if slot.is_waiting() && !begins && !downlink.pacer.holds(place) {
         return false;
     }
     let waiting = Waiting {
@@ -451,9 +446,10 @@ fn queue(
         },
         since: now,
     };
-    let waits = pacer.push(waiting);
+    let waits = downlink.pacer.push(waiting);
     if !waits {
-        pacer.drop_slot(place, now);
+        let rate = downlink.estimate();
+        downlink.pacer.drop_slot(place, rate, now);
         slot.begin_again();
     }
     waits

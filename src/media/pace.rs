@@ -21,6 +21,12 @@ impl Sfu {
         Some(self.peers.get(key)?.estimate())
     }
 
+    /// Packets that wait for their time, for all receivers.
+    pub fn waiting(&self) -> usize {
+        let peers = self.pacing.iter().filter_map(|key| self.peers.get(*key));
+        peers.map(|peer| peer.downlink.pacer.len()).sum()
+    }
+
     /// A receiver reported when packets arrived.
     pub(crate) fn take_arrivals(&mut self, key: PeerKey, feedback: &Feedback<'_>, now: Instant) {
         let Some(peer) = self.peers.get_mut(key) else {

@@ -39,6 +39,15 @@ pub(crate) struct Waiting {
     pub(crate) since: Instant,
 }
 
+/// A time without pictures.
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    until: Instant,
+    lasts: Duration,
+    /// The rate at which they were too much.
+    rate: u64,
+}
+
 /// The pacer of one receiver.
 #[derive(Debug, Default)]
 pub(crate) struct Pacer {
@@ -48,7 +57,7 @@ pub(crate) struct Pacer {
     /// Bytes that repairs may take.
     repairs: f64,
     at: Option<Instant>,
-    rests: Option<(Instant, Duration)>,
+    rests: Option<Rest>,
     /// Packets that waited, and those that did so in vain.
     pub(crate) paced: u64,
     pub(crate) dropped: u64,
@@ -96,6 +105,11 @@ impl Pacer {
         self.queue.pop_front()
     }
 
+    /// How many packets wait.
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Whether anything waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
@@ -108,22 +122,24 @@ impl Pacer {
 
     /// Drops what waits for a slot, which rests for a while: nothing can follow what was dropped but a key frame, and that is
     /// large.
-    pub(crate) fn drop_slot(&mut self, slot: usize, now: Instant) {
+    pub(crate) fn drop_slot(&mut self, slot: usize, rate: u64, now: Instant) {
         let before = self.queue.len();
         self.queue.retain(|waiting| waiting.slot != slot);
         self.dropped += (before - self.queue.len()) as u64 + 1;
-        let rest = match self.rests {
-            Some((until, rest)) if now.saturating_duration_since(until) < LONGEST_REST => {
-                (rest * 2).min(LONGEST_REST)
-            }
-            _ => REST,
+        let again = |rest: &Rest| now.saturating_duration_since(rest.until) < LONGEST_REST;
+        let lasts = match self.rests.filter(again) {
+            Some(rest) => (rest.lasts * 2).min(LONGEST_REST),
+            None => REST,
         };
-        self.rests = now.checked_add(rest).map(|until| (until, rest));
+        self.rests = now
+            .checked_add(lasts)
+            .map(|until| Rest { until, lasts, rate });
     }
 
-    /// Whether it makes no sense to ask for a key frame now.
-    pub(crate) fn rests(&self, now: Instant) -> bool {
-        self.rests.is_some_and(|(until, _)| now < until)
+    /// Whether it makes no sense to ask for a key frame now: not until the rest is over, or more goes through.
+    pub(crate) fn rests(&self, rate: u64, now: Instant) -> bool {
+        self.rests
+            .is_some_and(|rest| now < rest.until && rate < rest.rate / 4 * 5)
     }
 
     fn has_budget(&mut self, rate: u64, now: Instant) -> bool {
@@ -202,15 +218,19 @@ mod tests {
             .filter(|index| pacer.push(waiting(1, *index, clock.instant())))
             .count();
         assert_eq!(held, MOST);
-        pacer.drop_slot(1, clock.instant());
-        assert!(pacer.is_empty() && pacer.rests(clock.instant()));
+        pacer.drop_slot(1, 1_000_000, clock.instant());
+        assert!(pacer.is_empty() && pacer.rests(1_000_000, clock.instant()));
         assert!(pacer.push(waiting(1, 1, clock.instant())));
         clock.advance(LONGEST + Duration::from_millis(1));
         assert!(!pacer.push(waiting(1, 2, clock.instant())), "too late");
-        assert!(!pacer.rests(clock.instant()));
-        pacer.drop_slot(1, clock.instant());
+        assert!(!pacer.rests(1_000_000, clock.instant()));
+        pacer.drop_slot(1, 1_000_000, clock.instant());
         clock.advance(REST + Duration::from_millis(1));
-        assert!(pacer.rests(clock.instant()), "twice as long");
+        assert!(pacer.rests(1_000_000, clock.instant()), "twice as long");
+        assert!(
+            !pacer.rests(1_300_000, clock.instant()),
+            "more goes through"
+        );
     }
 
     #[test]

@@ -12,18 +12,25 @@ use crate::media::answer::Local;
 use crate::media::arrivals::Arrivals;
 use crate::media::downlink::Downlink;
 use crate::media::dtls::Session;
+use crate::media::estimate::loss::LossBound;
 use crate::media::event::{PeerKey, Receive, Slot, View};
 use crate::media::history::{History, Pending};
 use crate::media::ice::Agent;
 use crate::media::loudness::Loudness;
 use crate::media::offer::{Description, Kind};
 use crate::media::rate::{Bucket, Meter};
+use crate::media::rtcp::ReceptionReport;
 use crate::media::rtp::{Header, unpad};
 use crate::media::sends::Sends;
 use crate::media::slot::OutSlot;
 use crate::media::srtp::{Opened, Opener, Profile, Sealer};
 use crate::media::stream::{Packet, Stream};
 use crate::media::vp8::Descriptor;
+
+/// What a publisher that cannot use arrival times may send, in bits a second: at most what the best layer needs.
+const UPLINK: (f64, f64) = (150_000.0, 3_000_000.0);
+/// Packets between two of our reception reports, about.
+const REPORTED: u32 = 50;
 
 /// One receiver of a source, and the slot in which it gets it. It stands only while both permits do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +108,8 @@ pub(crate) struct Peer {
     pub(crate) most: Receive,
     pub(crate) slots: Vec<OutSlot>,
     pub(crate) slots_changed: bool,
+    /// The way from the participant, if they cannot use arrival times: what losses allow.
+    pub(crate) uplink: LossBound,
     /// The way to the participant: how much goes through.
     pub(crate) downlink: Downlink,
 }
@@ -152,6 +161,7 @@ impl Peer {
             most: Receive::default(),
             slots,
             slots_changed: false,
+            uplink: LossBound::new(UPLINK),
             downlink: Downlink::new(now),
         }
     }
@@ -195,6 +205,18 @@ impl Peer {
                 publication.dropped,
             ) = counts;
         }
+    }
+
+    /// What is about to be reported to the participant as lost, for what they may send.
+    pub(crate) fn note_losses(&mut self, reports: &[ReceptionReport], now: Instant) {
+        let sending: u64 = (self.publications.iter())
+            .map(|publication| publication.meter.rate(now))
+            .sum();
+        let worst = reports.iter().map(|report| report.fraction_lost).max();
+        let lost = REPORTED * u32::from(worst.unwrap_or(0)) / 256;
+        self.uplink.allow(self.uplink.rate());
+        self.uplink
+            .report(REPORTED, lost, sending as f64, false, now);
     }
 
     /// Bits a second that the participant can be sent; for the choice of layers.

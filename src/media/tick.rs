@@ -11,9 +11,6 @@ use crate::media::rtcp::Compound;
 use crate::media::sfu::Sfu;
 use crate::media::timer::Timer;
 
-/// What a publisher may send when it cannot use arrival times: enough for the best layer.
-const OPEN_BANDWIDTH: u32 = 3_000_000;
-
 impl Sfu {
     /// Does what is due.
     pub fn advance(&mut self, now: Instant) {
@@ -59,10 +56,11 @@ impl Sfu {
             return;
         }
         let own = peer.own_ssrc;
+        let trip = peer.downlink.estimator().round_trip();
         let Some(stream) = peer.primary(source) else {
             return;
         };
-        let (media, lost) = (stream.ssrc, stream.ask(now));
+        let (media, lost) = (stream.ssrc, stream.ask(trip, now));
         if !lost.is_empty() {
             self.counters.nacks_sent += lost.len() as u64;
             self.say(key, &Compound::default().nack(own, media, &lost));
@@ -111,6 +109,7 @@ impl Sfu {
             if reports.is_empty() {
                 continue;
             }
+            peer.note_losses(&reports, now);
             let mut compound = Compound::receiver(own, reports);
             let video = |source: Source| Kind::of(source) == Kind::Video;
             let media: Vec<u32> = (peer.streams.iter())
@@ -122,7 +121,8 @@ impl Sfu {
                 .codecs()
                 .any(|(source, codec)| video(source) && codec.remb && !codec.reports_arrivals());
             if limits && !media.is_empty() {
-                compound = compound.bandwidth(own, OPEN_BANDWIDTH, media);
+                let bits = peer.uplink.rate() as u32;
+                compound = compound.bandwidth(own, bits, media);
             }
             self.say(key, &compound);
         }

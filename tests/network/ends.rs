@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use conclave::media::estimate::estimator::Estimator;
+use conclave::media::estimate::ledger::{Ledger, Purpose};
 use conclave::media::rtcp::{Compound, Report, reports};
 use conclave_policy::source::Source;
 use rtc_rtcp::transport_feedbacks::transport_layer_cc::{
@@ -26,6 +28,10 @@ pub(crate) struct Camera {
     repairs: u64,
     /// Requests that came: key frames, packets.
     pub(crate) asked: (u32, u32),
+    /// What it knows of its own way, and the most it would send: then it obeys.
+    pub(crate) obeys: Option<(Ledger, Estimator, u64)>,
+    /// What it was told (REMB).
+    pub(crate) told: Option<u64>,
     /// Asked for what was never sent.
     pub(crate) strange: u32,
 }
@@ -41,6 +47,8 @@ impl Camera {
             kept: BTreeMap::new(),
             repairs: 100,
             asked: (0, 0),
+            obeys: None,
+            told: None,
             strange: 0,
         }
     }
@@ -75,7 +83,18 @@ impl Camera {
         self.key = false;
     }
 
-    pub(crate) fn take(&mut self, client: &mut Client, packet: &[u8]) {
+    /// Adapts to what is reported of the way.
+    pub(crate) fn obey(&mut self, most: u64, now: Instant) {
+        self.obeys = Some((Ledger::new(now), Estimator::default(), most));
+    }
+
+    pub(crate) fn sent(&mut self, size: usize, now: Instant) {
+        if let Some((ledger, _, _)) = &mut self.obeys {
+            ledger.number(size, Purpose::Media, now);
+        }
+    }
+
+    pub(crate) fn take(&mut self, client: &mut Client, packet: &[u8], now: Instant) {
         let own = Client::ssrc(self.source);
         for report in reports(packet) {
             match report {
@@ -99,6 +118,13 @@ impl Camera {
                         client.send(&again);
                     }
                 }
+                Report::Arrivals(feedback) => {
+                    if let Some((ledger, estimator, most)) = &mut self.obeys {
+                        estimator.feedback(&feedback, ledger, now);
+                        self.rate = (estimator.estimate() * 9 / 10).min(*most);
+                    }
+                }
+                Report::Bandwidth(bits) => self.told = Some(bits),
                 _ => {}
             }
         }

@@ -26,7 +26,7 @@ fn nobody_is_disconnected_at_thirty_percent() {
             lossy(300, u64::from(who) + 50),
         );
     }
-    net.film(0, 800_000);
+    net.film(0, 600_000);
     net.talk(0);
     net.view(1, &[1], 1280, 720);
     for _ in 0..seconds {

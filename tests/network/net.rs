@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use conclave::media::event::{PeerEvent, PeerKey, Receive, View};
 use conclave::media::offer;
 use conclave::media::outbox::Path;
 use conclave::media::sfu::{Limits, Sfu};
-use conclave::secret::SystemRandom;
+use conclave::secret::RandomSource;
 use conclave_policy::source::Source;
 
 use crate::ends::{Camera, Microphone, Receiver, micros};
@@ -24,6 +25,28 @@ use crate::permits::{Permits, participant, room};
 static IDENTITY: LazyLock<Arc<Identity>> =
     LazyLock::new(|| Arc::new(Identity::generate().unwrap()));
 const ROOM: u8 = 1;
+
+/// The same numbers in every run.
+#[derive(Debug)]
+struct Seeded(AtomicU64);
+
+impl RandomSource for Seeded {
+    fn fill(&self, bytes: &mut [u8]) {
+        for byte in bytes {
+            let step = |state: u64| {
+                Some(
+                    state
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1),
+                )
+            };
+            let state = self
+                .0
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, step);
+            *byte = (state.unwrap() >> 33) as u8;
+        }
+    }
+}
 
 /// Whether the full counts are wanted.
 pub(crate) fn full() -> bool {
@@ -74,7 +97,7 @@ impl Net {
     pub(crate) fn new() -> Self {
         let server: SocketAddr = "192.0.2.1:3478".parse().unwrap();
         let clock = ManualClock::new();
-        let random = Arc::new(SystemRandom);
+        let random = Arc::new(Seeded(AtomicU64::new(1)));
         Self {
             sfu: Sfu::new(
                 Arc::clone(&IDENTITY),
@@ -177,6 +200,18 @@ impl Net {
         self.sfu.estimate(room(ROOM), who).unwrap()
     }
 
+    /// The camera adapts from now on; it would send so much at most.
+    pub(crate) fn obey(&mut self, place: usize, most: u64) {
+        let now = self.clock.instant();
+        self.members[place].camera.as_mut().unwrap().obey(most, now);
+    }
+
+    /// Ends a source at once.
+    pub(crate) fn cut(&mut self, place: usize, source: Source) {
+        let who = participant(self.members[place].who);
+        self.sfu.cut(room(ROOM), who, source, self.clock.instant());
+    }
+
     /// What happened so far, to look at.
     pub(crate) fn trace(&self, place: usize) -> String {
         let (counters, receiver) = (self.sfu.counters(), &self.members[place].receiver);
@@ -240,6 +275,11 @@ impl Net {
                 member.receiver.run(client, now);
             }
             for bytes in member.client.take() {
+                let member = &mut self.members[place];
+                let media = (128..192).contains(&bytes[0]) && !(192..224).contains(&bytes[1]);
+                if let Some(camera) = member.camera.as_mut().filter(|_| media) {
+                    camera.sent(bytes.len(), instant);
+                }
                 if let Some(at) = self.members[place].up.pass(bytes.len(), now) {
                     self.fly(place, true, at, bytes);
                 }
@@ -279,7 +319,7 @@ impl Net {
         }
         for report in std::mem::take(&mut client.reports) {
             if let Some(camera) = &mut member.camera {
-                camera.take(client, &report);
+                camera.take(client, &report, instant);
             }
         }
     }

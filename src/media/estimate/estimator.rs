@@ -212,7 +212,9 @@ impl Estimator {
     /// What arrives, in bits a second, as far as it says what would: while much less is sent than the estimate and arrives,
     /// it says nothing about the rest.
     fn arriving(&self) -> Option<f64> {
-        let (sending, arriving) = (self.sending.rate()?, self.received.rate()?);
+        let sending = self.sending.rate()?;
+        // What the way loses by itself took its room.
+        let arriving = self.received.rate()? / (1.0 - self.loss.own());
         let spare = sending < self.delay.rate() * SPARE && arriving > sending * 0.8;
         let falls = self.trend.usage() == Usage::Over;
         Some(if spare && falls {
@@ -232,7 +234,8 @@ impl Estimator {
             self.prober.hasten(now);
         }
         let known = self.estimate() as f64;
-        if let Some(shown) = self.prober.finish(known, now)
+        let shown = self.prober.finish(known, now);
+        if let Some(shown) = shown.map(|shown| shown / (1.0 - self.loss.own()))
             && shown > known
             && self.trend.usage() != Usage::Over
         {

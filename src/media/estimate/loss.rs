@@ -53,6 +53,11 @@ impl LossBound {
         self.rate
     }
 
+    /// The share of packets that the way loses by itself.
+    pub(crate) const fn own(&self) -> f64 {
+        self.own
+    }
+
     /// The share of packets lost, as last found.
     pub(crate) const fn found(&self) -> f64 {
         self.found
@@ -105,6 +110,7 @@ impl LossBound {
             // So little cannot be too much: what is lost of it, the way loses by itself.
             self.own += ((found - self.own) * 0.5).max(0.0);
             self.own = self.own.min(MOST_OWN);
+            self.rate = (self.rate * UP).min(self.bounds.1);
             return false;
         }
         let excess = (found - self.own - chance).max(0.0);
@@ -116,7 +122,7 @@ impl LossBound {
         if excess <= HEAVY {
             return false;
         }
-        let from = self.rate.min(sending);
+        let from = self.rate.min(self.allowed.max(sending));
         if queued {
             self.rate = (from * (1.0 - 0.5 * excess)).max(self.bounds.0);
             return true;
