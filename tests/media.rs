@@ -20,6 +20,9 @@ mod forwarding;
 #[path = "media/plane.rs"]
 mod plane;
 #[cfg(test)]
+#[path = "media/srtp.rs"]
+mod srtp;
+#[cfg(test)]
 #[path = "media/tcp.rs"]
 mod tcp;
 #[cfg(test)]

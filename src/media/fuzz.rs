@@ -1,6 +1,8 @@
 //! Bodies of the fuzz targets of media: each takes any bytes, feeds them to a parser or to the whole, and checks what must hold.
 //! No part of the running server calls them.
 
+mod wire;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -29,6 +31,8 @@ use crate::media::sfu::{Limits, Sfu};
 use crate::media::stun::{self, Check, Request};
 use crate::media::vp8::{Descriptor, Shift};
 use crate::secret::{RandomSource, Secret};
+
+pub use wire::{fuzz_dtls, fuzz_framing, fuzz_srtp};
 
 /// STUN: nothing verifies that was not made with the password, and what is read lies within the message.
 pub fn fuzz_stun(bytes: &[u8]) {
@@ -149,7 +153,7 @@ pub fn fuzz_feedback(bytes: &[u8]) {
     }
 }
 
-static IDENTITY: LazyLock<Option<Arc<Identity>>> =
+pub(crate) static IDENTITY: LazyLock<Option<Arc<Identity>>> =
     LazyLock::new(|| Identity::generate().map(Arc::new));
 static RULES: LazyLock<Option<Snapshot>> =
     LazyLock::new(|| Snapshot::built_in(PolicyVersion(1)).ok());

@@ -62,6 +62,10 @@ impl Sfu {
         if theirs != peer.agent.remote || checked.controlled {
             return None;
         }
+        // Nobody gets more than they sent: what lacks half of a check is none.
+        if stun::success_length(path.remote) > datagram.len() {
+            return None;
+        }
         self.claim(key, path, checked.use_candidate, now)?;
         let credentials = &self.peers.get(key)?.agent.credentials;
         stun::write_success(

@@ -110,8 +110,18 @@ pub fn key(password: &str) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, password.as_bytes())
 }
 
-/// Writes a success response to `out`, which is cleared first. It is never longer than the request that it answers:
-/// that carried a username, a priority and a role besides.
+/// Bytes of a success response to this address.
+pub fn success_length(mapped: SocketAddr) -> usize {
+    let address = if mapped.ip().to_canonical().is_ipv4() {
+        8
+    } else {
+        20
+    };
+    HEADER + (4 + address) + (4 + INTEGRITY) + 8
+}
+
+/// Writes a success response to `out`, which is cleared first: [`success_length`] bytes. The request of a client that follows RFC
+/// 8445 is longer, for it carries a username, a priority and a role besides.
 pub fn write_success(
     out: &mut Vec<u8>,
     transaction: &TransactionId,
@@ -148,6 +158,16 @@ pub fn write_request(out: &mut Vec<u8>, check: &Check<'_>, password: &hmac::Key)
     write_attribute(out, ATTRIBUTE_PRIORITY, &[0x6e, 0, 1, 0xff]);
     write_integrity(out, password);
     write_fingerprint(out);
+}
+
+/// A binding request with nothing but what is needed to be believed; for tests of what may be answered.
+pub fn bare_request(check: &Check<'_>, password: &hmac::Key) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_header(&mut out, BINDING_REQUEST, &check.transaction);
+    write_attribute(&mut out, ATTRIBUTE_USERNAME, check.username.as_bytes());
+    write_integrity(&mut out, password);
+    write_fingerprint(&mut out);
+    out
 }
 
 /// Reads the success response to a check, as a client does.
@@ -568,6 +588,10 @@ mod tests {
             use_candidate: false,
         };
         write_request(&mut shortest, &check, &key(PASSWORD));
+        assert_eq!(
+            out.len(),
+            success_length("[2001:db8::1]:9".parse().unwrap())
+        );
         assert!(
             out.len() <= shortest.len(),
             "{} > {}",

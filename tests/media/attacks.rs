@@ -489,3 +489,135 @@ fn floods_of_reports_cost_their_receivers_nothing() {
     let told = world.members[viewer].client.reports.len() - before;
     assert!(told <= 8, "{told} reports in a second");
 }
+
+/// M01: whole first flights in the name of the client's own address, when there are keys: the call goes on, and nothing is begun anew.
+#[test]
+fn forged_first_flights_do_not_disturb_a_call() {
+    let (mut world, speaker, viewer) = two();
+    world.publish(speaker, Microphone);
+    let begun = world.sfu.counters().dtls_started;
+    let at = world.members[speaker].at;
+    for round in 0..20 {
+        let mut attacker = Client::new(Script::default());
+        attacker.answer(&format!("a=fingerprint:sha-256 {}", ["00"; 32].join(":")));
+        let now = world.now();
+        attacker.shake(now);
+        for part in attacker.take() {
+            world.inject(at, part.clone());
+            world.inject(at, part[..part.len() / 2].to_vec());
+            world.inject(stranger(), part);
+        }
+        // A goodbye and an alert that nobody sealed.
+        world.inject(
+            at,
+            vec![21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, round, 0, 2, 2, 40],
+        );
+        world.inject(
+            at,
+            vec![21, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, round, 0, 2, 1, 0],
+        );
+        world.members[speaker].client.sound(Microphone, 20);
+        world.run(20);
+    }
+    assert_eq!(world.got(viewer), 20);
+    assert_eq!(world.sfu.counters().dtls_started, begun);
+    assert_eq!(closed(&world, speaker), None);
+}
+
+/// A check that is shorter than its answer would be is not answered, even with the right password.
+#[test]
+fn nobody_gets_a_longer_answer_than_their_question() {
+    let mut world = World::new();
+    let place = world.add(1, Script::default());
+    world.connect(place).unwrap();
+    let server = world.members[place].client.server().clone();
+    let username = format!("{}:clnt", server.ufrag);
+    let check = conclave::media::stun::Check {
+        transaction: [1; 12],
+        username: &username,
+        use_candidate: false,
+    };
+    let mut request = Vec::new();
+    let key = conclave::media::stun::key(&server.password);
+    conclave::media::stun::write_request(&mut request, &check, &key);
+    let from: std::net::SocketAddr = "[2001:db8::9]:9".parse().unwrap();
+    let path = conclave::media::outbox::Path {
+        socket: 0,
+        remote: from,
+    };
+    let now = world.now();
+    let mut answered = |request: &[u8]| {
+        world.sfu.receive(path, &mut request.to_vec(), now);
+        let answer = world.sfu.outbox().iter().map(|send| send.bytes.len()).sum();
+        world.sfu.outbox().clear();
+        answer
+    };
+    let length: usize = answered(&request);
+    assert!(length > 0 && length <= request.len());
+    let bare = conclave::media::stun::bare_request(&check, &key);
+    assert!(bare.len() < length, "{} bytes", bare.len());
+    assert_eq!(answered(&bare), 0);
+}
+
+/// M01: what strangers send costs no memory: the test below runs alone in a process, so that what it measures is its own.
+#[test]
+fn a_flood_of_strangers_costs_no_memory() {
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "attacks::a_flood_alone",
+            "--ignored",
+            "--nocapture",
+            "--test-threads=1",
+        ])
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+#[test]
+#[ignore = "runs in a process of its own, started by the test above"]
+fn a_flood_alone() {
+    let (mut world, speaker, _) = two();
+    let good = world.members[speaker].client.check_bytes(true);
+    let mut flood = |count: u32| {
+        for number in 0..count {
+            let from = std::net::SocketAddr::from((
+                std::net::Ipv4Addr::from_bits(0x0b00_0000 + number),
+                (number % 60_000) as u16,
+            ));
+            let path = conclave::media::outbox::Path {
+                socket: 0,
+                remote: from,
+            };
+            let now = world.now();
+            let mut datagrams = [
+                good.clone(),
+                vec![22; 200],
+                vec![0x80; 200],
+                vec![0x80, 200, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0],
+                vec![255; 40],
+            ];
+            datagrams[0][40] ^= 1;
+            datagrams[2][8..12].copy_from_slice(&number.to_be_bytes());
+            for datagram in &mut datagrams {
+                world.sfu.receive(path, datagram, now);
+            }
+            assert!(world.sfu.outbox().is_empty(), "an answer to a stranger");
+        }
+    };
+    flood(1_000);
+    let before = resident();
+    flood(100_000);
+    let grown = resident().saturating_sub(before);
+    println!("figure m01.strangers_memory {grown} KiB");
+    assert!(grown < 256, "{grown} KiB for half a million datagrams");
+}
+
+/// Memory of this process, in KiB.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let words = line.unwrap().split_whitespace().nth(1);
+    words.unwrap().parse().unwrap()
+}

@@ -26,12 +26,12 @@ pub(crate) struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        Self::with(StreamSettings::default())
+        Self::with("127.0.0.1:0", StreamSettings::default())
     }
 
-    pub(crate) fn with(streams: StreamSettings) -> Self {
+    pub(crate) fn with(bind: &str, streams: StreamSettings) -> Self {
         let settings = MediaSettings {
-            bind: vec!["127.0.0.1:0".parse().unwrap()],
+            bind: vec![bind.parse().unwrap()],
             announce: Vec::new(),
             streams,
             limits: Limits::default(),

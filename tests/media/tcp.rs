@@ -1,7 +1,7 @@
 //! ICE-TCP over real connections: clients that have nothing else, and those who only use connections up.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use conclave::clock::{Clock, SystemClock};
@@ -13,16 +13,19 @@ use conclave_policy::source::Source::{Camera, Microphone};
 use socket2::{Domain, Socket, Type};
 use tokio::sync::mpsc;
 
-use crate::media_client::{Client, Script};
+use crate::media_client::{Client, Script, UdpClient};
 use crate::permits::{participant, room};
 use crate::plane::Stage;
 use crate::tcp_client::{TcpClient, passive};
 
 fn stage() -> Stage {
-    Stage::with(StreamSettings {
-        listen: vec!["127.0.0.1:0".parse().unwrap()],
-        shared: None,
-    })
+    Stage::with(
+        "127.0.0.1:0",
+        StreamSettings {
+            listen: vec!["127.0.0.1:0".parse().unwrap()],
+            shared: None,
+        },
+    )
 }
 
 struct Joined {
@@ -302,5 +305,53 @@ fn who_reads_nothing_is_cut_and_holds_up_nobody() {
     assert_eq!(other.client.client.received.len(), frames);
     let counters = stage.plane.counters();
     assert!(counters.datagrams_unsent > 100, "{counters:?}");
+    stage.thread.stop();
+}
+
+/// Over IPv6, by datagrams and by a connection; and a client that changes its port in the middle of the call.
+#[test]
+fn media_flows_over_ipv6_and_goes_on_from_another_port() {
+    let stage = Stage::with(
+        "[::1]:0",
+        StreamSettings {
+            listen: vec!["[::1]:0".parse().unwrap()],
+            shared: None,
+        },
+    );
+    let mut speaker = UdpClient::new(Script::default());
+    let sixth = || {
+        let socket = UdpSocket::bind("[::1]:0").unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_millis(2)))
+            .unwrap();
+        socket
+    };
+    speaker.socket = sixth();
+    let (sender, _events) = mpsc::channel(64);
+    let answer = stage
+        .plane
+        .connect(stage.permits.connect(1, 1), speaker.client.offer(), sender);
+    let answer = stage.runtime.block_on(answer).unwrap();
+    speaker.answer(&answer.sdp);
+    assert!(speaker.server.unwrap().is_ipv6());
+    assert!(speaker.connect(Duration::from_secs(5)));
+    let mut viewer = join(&stage, 2);
+    assert!(viewer.server.is_ipv6());
+    publish(&stage, 1);
+    let mut talk = |speaker: &mut UdpClient| {
+        for _ in 0..5 {
+            speaker.client.sound(Microphone, 20);
+            speaker.pump(pause());
+        }
+        viewer.client.pump(Duration::from_millis(50));
+        viewer.client.client.received.len()
+    };
+    assert_eq!(talk(&mut speaker), 5);
+    speaker.socket = sixth();
+    assert_eq!(talk(&mut speaker), 5, "the new port has not proved itself");
+    speaker.pump(Duration::from_millis(600));
+    let before = talk(&mut speaker);
+    assert!(before >= 10, "{before}");
+    assert_eq!(stage.plane.counters().dtls_started, 2, "no new handshake");
     stage.thread.stop();
 }
