@@ -59,6 +59,8 @@ export interface Media {
   videoBytes(): Promise<number>;
   /** What carries the packets now; null while nothing does. */
   way(): Promise<string | null>;
+  /** Which share of the sound sent here was lost on the way: sound is never sent again. */
+  lost(): Promise<number>;
   /** Every stream that a slot carries now. */
   inbound(): Promise<Inbound[]>;
 }
@@ -211,6 +213,16 @@ export function installProbe(options: { relay: number | null }): void {
         if (line.type === "inbound-rtp" && line.kind === "video") sum += line.bytesReceived ?? 0;
       });
       return sum;
+    },
+    async lost() {
+      let [lost, came] = [0, 0];
+      const report = await peers.at(-1)?.getStats();
+      report?.forEach((line: { type: string; kind?: string; packetsLost?: number; packetsReceived?: number }) => {
+        if (line.type !== "inbound-rtp" || line.kind !== "audio") return;
+        lost += line.packetsLost ?? 0;
+        came += line.packetsReceived ?? 0;
+      });
+      return lost / Math.max(1, lost + came);
     },
     async way() {
       const report = await peers.at(-1)?.getStats();

@@ -29,9 +29,9 @@ export class Relay {
     });
   }
 
-  static async open(server: number): Promise<Relay> {
+  static async open(server: number, port = 0): Promise<Relay> {
     const front = createSocket("udp4");
-    await new Promise<void>((bound) => front.bind(0, "127.0.0.1", bound));
+    await new Promise<void>((bound) => front.bind(port, "127.0.0.1", bound));
     return new Relay(front, server);
   }
 

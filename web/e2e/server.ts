@@ -27,7 +27,7 @@ export async function startServer(): Promise<Server> {
   const data = await mkdtemp(join(tmpdir(), "conclave-e2e-"));
   const [port, metrics] = [await freePort(), await freePort()];
   const child = spawn(binary, ["serve", "--data", data, "--listen", `127.0.0.1:${port}`], {
-    env: { ...process.env, CONCLAVE_METRICS: `127.0.0.1:${metrics}`, CONCLAVE_LOG__FILTER: "warn" },
+    env: { ...withoutSettings(process.env), CONCLAVE_METRICS: `127.0.0.1:${metrics}`, CONCLAVE_LOG__FILTER: "warn" },
     stdio: ["ignore", "pipe", "inherit"],
   });
   const stop = async () => {
@@ -46,6 +46,11 @@ export async function startServer(): Promise<Server> {
     await stop();
     throw failure;
   }
+}
+
+/** What is set for the tests is no setting of the server, which refuses what it does not know. */
+function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith("CONCLAVE_")));
 }
 
 function ownerLink(child: ChildProcess): Promise<string> {

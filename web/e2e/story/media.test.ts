@@ -84,8 +84,8 @@ step("everyone sees and hears everyone, Firefox too", async () => {
       figure(`e2e.media.frames.${who}.${other === FOX ? "of_firefox" : "of_chromium"}`, of(lines, other, "camera")?.frames ?? 0, "frames");
     }
   }
-  await host.shoot("80-three");
-  await fox.shoot("81-three-firefox");
+  await host.shoot("90-three");
+  await fox.shoot("91-three-firefox");
 });
 
 step("a screen stands beside the camera of the same person", async () => {
@@ -96,7 +96,7 @@ step("a screen stands beside the camera of the same person", async () => {
     await until("the camera beside it", look, (found) => (of(found, OWNER, "camera")?.frames ?? 0) > before);
   }
   await member.page.getByLabel(`Shared screen of ${OWNER}`).waitFor();
-  await member.shoot("82-screen-beside-camera");
+  await member.shoot("92-screen-beside-camera");
   await turn(host, "Share screen", false);
 });
 
@@ -165,17 +165,17 @@ step("hosts see how everyone's connection does, and everyone sees their own", as
   await table.getByText("UDP, straight to the server").waitFor();
   await table.getByText(/AEAD-AES-(?:128|256)-GCM/u).waitFor();
   await table.getByText(/packets .* passed on/u).first().waitFor();
-  await host.shootDark("83-quality");
+  await host.shootDark("93-quality");
   await accessible(host, "quality_panel");
   await fits(host, "quality_panel");
   await closePanel(host);
   await button(member.page, "Preferences").click();
-  await member.shoot("84-preferences");
+  await member.shoot("94-preferences");
   await accessible(member, "preferences");
   await button(member.page, "Your connection").click();
   const dialog = member.page.getByRole("dialog", { name: "Your connection" });
   await dialog.getByText(`Camera of ${OWNER}`).waitFor();
-  await member.shootDark("85-connection");
+  await member.shootDark("95-connection");
   await accessible(member, "connection_dialog");
   await fits(member, "connection_dialog");
   await member.page.keyboard.press("Escape");

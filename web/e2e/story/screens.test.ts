@@ -91,6 +91,15 @@ step("the pages of a room", async () => {
   await host.page.goto(`${server.origin}/r/${room.id}/links`);
   await host.page.getByLabel("Who is it for?").waitFor();
   await screen(host, "guest_links");
+  await host.page.goto(`${server.origin}/r/${room.id}/streams`);
+  await host.page.getByLabel("What is the stream called?").fill("Hall camera");
+  await button(host.page, "Make a token").click();
+  await host.page.getByLabel("Token for Hall camera", { exact: true }).waitFor();
+  assert.match(await host.page.getByLabel("Address for Hall camera", { exact: true }).innerText(), /\/whip\/[a-z2-7]{26}/u);
+  await screen(host, "stream_tokens");
+  await host.shootDark("89-stream-tokens");
+  await button(host.page, "Take back the token for Hall camera").click();
+  await host.page.getByRole("list", { name: "Stream tokens" }).getByText("taken back").waitFor();
   await host.page.goto(`${server.origin}/r/${room.id}/audit`);
   await host.page.getByRole("search", { name: "Filters" }).waitFor();
   await screen(host, "room_audit");

@@ -19,6 +19,10 @@ import type { RoomMade } from "./generated/RoomMade";
 import type { RoomPassword } from "./generated/RoomPassword";
 import type { SessionView } from "./generated/SessionView";
 import type { SettingList } from "./generated/SettingList";
+import type { StreamKind } from "./generated/StreamKind";
+import type { StreamTokenList } from "./generated/StreamTokenList";
+import type { StreamTokensMade } from "./generated/StreamTokensMade";
+import type { StreamTokenView } from "./generated/StreamTokenView";
 import type { SettingView } from "./generated/SettingView";
 
 /** Which rows of the audit trail; what is left out may be anything. */
@@ -127,6 +131,20 @@ export function makeGuestLink(room: string, label: string, hours: number): Promi
 
 export function revokeGuestLink(room: string, link: string): Promise<void> {
   return request("DELETE", `/api/rooms/${encodeURIComponent(room)}/guest-links/${encodeURIComponent(link)}`);
+}
+
+export async function streamTokens(room: string): Promise<StreamTokenView[]> {
+  return (await request<StreamTokenList>("GET", `/api/rooms/${encodeURIComponent(room)}/stream-tokens`)).tokens;
+}
+
+/** The tokens are not shown again. */
+export function makeStreamToken(room: string, kind: StreamKind, label: string, hours: number): Promise<StreamTokensMade> {
+  return request("POST", `/api/rooms/${encodeURIComponent(room)}/stream-tokens`, { kind, label, expires_in_hours: hours });
+}
+
+/** Answered when its stream is out of the room. */
+export function revokeStreamToken(room: string, token: string): Promise<void> {
+  return request("DELETE", `/api/rooms/${encodeURIComponent(room)}/stream-tokens/${encodeURIComponent(token)}`);
 }
 
 /** What was decided, the newest first: of one room for its hosts, of the organisation for admins. */

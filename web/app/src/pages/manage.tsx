@@ -15,8 +15,9 @@ import { Tabs } from "../ui/tabs";
 import { Frame } from "./frame";
 import { GuestLinks } from "./guestlinks";
 import { MessagePage } from "./message";
+import { StreamTokens } from "./streamtokens";
 
-const PARTS: Readonly<Record<ManagePart, string>> = { settings: "Settings", links: "Guest links", audit: "Audit" };
+const PARTS: Readonly<Record<ManagePart, string>> = { settings: "Settings", links: "Guest links", streams: "Streams", audit: "Audit" };
 
 export function ManagePage(props: { room: string; part: ManagePart }): JSX.Element {
   const room = useSignal<RoomEntry | null | undefined>(undefined);
@@ -89,6 +90,7 @@ export function ManagePage(props: { room: string; part: ManagePart }): JSX.Eleme
         tabs={[
           { name: "settings", label: "Settings" },
           { name: "links", label: "Guest links" },
+          { name: "streams", label: "Streams" },
           { name: "audit", label: "Audit" },
         ]}
       >
@@ -103,6 +105,7 @@ export function ManagePage(props: { room: string; part: ManagePart }): JSX.Eleme
             </>
           ))}
           {props.part === "links" && <GuestLinks room={props.room} />}
+          {props.part === "streams" && <StreamTokens room={props.room} />}
           {props.part === "audit" && <AuditView room={props.room} />}
         </section>
       </Tabs>

@@ -69,7 +69,7 @@ export function identityWords(knock: KnockView): string {
       return `ingress, a stream that sends at once: ${who}`;
     case "viewer":
       return `viewer without a page: ${who}`;
-    case undefined:
+    default:
       return who;
   }
 }
