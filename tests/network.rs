@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 #[path = "common/media_client.rs"]
+#[expect(dead_code, reason = "other stories use the rest of it")]
 mod media_client;
 #[cfg(test)]
 #[path = "common/permits.rs"]

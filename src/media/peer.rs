@@ -209,14 +209,15 @@ impl Peer {
 
     /// What is about to be reported to the participant as lost, for what they may send.
     pub(crate) fn note_losses(&mut self, reports: &[ReceptionReport], now: Instant) {
-        let sending: u64 = (self.publications.iter())
+        let arriving: u64 = (self.publications.iter())
             .map(|publication| publication.meter.rate(now))
             .sum();
         let worst = reports.iter().map(|report| report.fraction_lost).max();
-        let lost = REPORTED * u32::from(worst.unwrap_or(0)) / 256;
-        self.uplink.allow(self.uplink.rate());
-        self.uplink
-            .report(REPORTED, lost, sending as f64, false, now);
+        let worst = u32::from(worst.unwrap_or(0));
+        let sending = arriving as f64 * 256.0 / f64::from(256 - worst);
+        self.uplink.allow(sending);
+        let lost = REPORTED * worst / 256;
+        self.uplink.report(REPORTED, lost, sending, false, now);
     }
 
     /// Bits a second that the participant can be sent; for the choice of layers.

@@ -43,6 +43,8 @@ pub(crate) struct Script {
     pub(crate) no_certificate: bool,
     /// Offers retransmission streams.
     pub(crate) repairs: bool,
+    /// Reports arrivals, and numbers what it sends; otherwise it reports a bandwidth.
+    pub(crate) arrivals: bool,
     /// Announces its streams in the offer; otherwise only packets tell, by media identifier.
     pub(crate) announces: bool,
 }
@@ -56,6 +58,7 @@ impl Default for Script {
             wrong_fingerprint: false,
             no_certificate: false,
             repairs: true,
+            arrivals: true,
             announces: true,
         }
     }
@@ -237,6 +240,12 @@ impl Client {
         } else {
             line += "a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\n";
             line += "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n";
+        }
+        if !self.script.arrivals {
+            let extension = "a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n";
+            line = line
+                .replace(extension, "")
+                .replace(" transport-cc", " goog-remb");
         }
         if let Some(source) = source.filter(|_| self.script.announces) {
             let (ssrc, repair) = (Self::ssrc(source), Self::repair_ssrc(source));

@@ -61,7 +61,7 @@ impl Camera {
         let usual = self.rate * FRAME / 8000;
         // A key frame is as large as five others.
         let mut left = usize::try_from(if self.key { usual * 5 } else { usual }).unwrap();
-        let timestamp = u32::try_from(now / 1000 * 90 & 0xffff_ffff).unwrap();
+        let timestamp = u32::try_from((now / 1000 * 90) & 0xffff_ffff).unwrap();
         let mut first = true;
         while left > 0 {
             let size = left.min(MTU);
@@ -296,22 +296,6 @@ impl Receiver {
             frame.remove();
             self.pictures.push(now);
         }
-    }
-
-    /// The longest time without a picture between two moments, in milliseconds.
-    pub(crate) fn longest_freeze(&self, from: u64, to: u64) -> u64 {
-        let shown = self
-            .pictures
-            .iter()
-            .copied()
-            .filter(|at| (from..to).contains(at));
-        let mut times: Vec<u64> = std::iter::once(from).chain(shown).chain([to]).collect();
-        times.sort_unstable();
-        times
-            .windows(2)
-            .map(|pair| (pair[1] - pair[0]) / 1000)
-            .max()
-            .unwrap()
     }
 
     pub(crate) fn run(&mut self, client: &mut Client, now: u64) {

@@ -29,12 +29,7 @@ fn nobody_is_disconnected_at_thirty_percent() {
     net.film(0, 600_000);
     net.talk(0);
     net.view(1, &[1], 1280, 720);
-    for _ in 0..seconds {
-        net.run(1000);
-        if std::env::var("TRACE").is_ok() {
-            println!("{} {:?}", net.estimate(1), net.trace(1));
-        }
-    }
+    net.run(seconds * 1000);
     let gone = |event: &PeerEvent| matches!(event, PeerEvent::Closed { .. });
     let closed = net
         .members

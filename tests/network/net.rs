@@ -54,6 +54,7 @@ pub(crate) fn full() -> bool {
 }
 
 /// Prints a figure.
+#[expect(clippy::print_stdout, reason = "figures are read from there")]
 pub(crate) fn figure(name: &str, value: f64, unit: &str) {
     println!("figure {name} {value:.2} {unit}");
 }
@@ -90,7 +91,6 @@ pub(crate) struct Net {
     permits: Permits,
     flying: BinaryHeap<Reverse<Flying>>,
     number: u64,
-    server: SocketAddr,
 }
 
 impl Net {
@@ -111,7 +111,6 @@ impl Net {
             permits: Permits::new(),
             flying: BinaryHeap::new(),
             number: 0,
-            server,
         }
     }
 
@@ -210,23 +209,6 @@ impl Net {
     pub(crate) fn cut(&mut self, place: usize, source: Source) {
         let who = participant(self.members[place].who);
         self.sfu.cut(room(ROOM), who, source, self.clock.instant());
-    }
-
-    /// What happened so far, to look at.
-    pub(crate) fn trace(&self, place: usize) -> String {
-        let (counters, receiver) = (self.sfu.counters(), &self.members[place].receiver);
-        format!(
-            "paced {} dropped {} probes {} repaired {} keys {} not usable {} pictures {} rate {} asked {:?}",
-            counters.paced,
-            counters.paced_dropped,
-            counters.probes,
-            counters.repaired,
-            counters.key_frames_requested,
-            counters.dropped_not_usable,
-            receiver.pictures.len(),
-            receiver.rate(),
-            self.members[0].camera.as_ref().map(|camera| camera.asked),
-        )
     }
 
     pub(crate) fn run(&mut self, milliseconds: u64) {
@@ -354,7 +336,6 @@ impl Net {
     }
 
     fn fly(&mut self, place: usize, to_server: bool, at: u64, bytes: Vec<u8>) {
-        let _ = self.server;
         self.number += 1;
         self.flying.push(Reverse(Flying {
             at,

@@ -86,3 +86,34 @@ fn a_cut_ends_what_waits_and_what_is_repaired() {
         assert!(net.members[viewer].receiver.bytes > 0);
     }
 }
+
+/// Who cannot use reports of arrivals is told what losses allow, and held to what they say themselves.
+#[test]
+fn without_reports_of_arrivals_a_bandwidth_counts() {
+    let mut net = Net::new();
+    let script = Script {
+        arrivals: false,
+        ..Script::default()
+    };
+    let speaker = net.join(1, script.clone(), narrow(1_000_000, 3), Link::new(4));
+    let viewer = net.join(2, script, Link::new(5), Link::new(6));
+    net.members[viewer].receiver.remb = Some(300_000);
+    net.film(speaker, 2_000_000);
+    net.view(viewer, &[1], 1280, 720);
+    let mut most = 0;
+    for second in 0..40 {
+        net.run(1000);
+        let camera = net.members[speaker].camera.as_mut().unwrap();
+        camera.rate = camera.told.unwrap().min(2_000_000);
+        if second > 5 {
+            most = most.max(net.members[viewer].receiver.rate());
+        }
+    }
+    let told = net.members[speaker].camera.as_ref().unwrap().told.unwrap();
+    assert!((400_000..1_500_000).contains(&told), "{told}");
+    assert_eq!(net.estimate(viewer), 300_000);
+    assert!(
+        (1..400_000).contains(&most),
+        "{most} bits a second were sent"
+    );
+}
