@@ -17,6 +17,9 @@ mod attacks;
 #[path = "media/forwarding.rs"]
 mod forwarding;
 #[cfg(test)]
+#[path = "media/layers.rs"]
+mod layers;
+#[cfg(test)]
 #[path = "media/plane.rs"]
 mod plane;
 #[cfg(test)]

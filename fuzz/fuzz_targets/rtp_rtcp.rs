@@ -1,4 +1,4 @@
-//! Bytes as RTP, VP8 and RTCP, as they are read after decryption.
+//! Bytes as RTP and RTCP, as they are read after decryption.
 #![no_main]
 
 use conclave::media::fuzz::fuzz_rtp_rtcp;

@@ -8,9 +8,10 @@ use rtc_sdp::description::common::{Address, Attribute, ConnectionInformation};
 use rtc_sdp::description::media::{MediaDescription, MediaName, RangedPort};
 use rtc_sdp::description::session::SessionDescription;
 
-use crate::media::codec::{Codec, uri};
+use crate::media::codec::{Codec, Codecs, Format};
 use crate::media::dtls::Fingerprint;
 use crate::media::event::Answer;
+use crate::media::extension::uri;
 use crate::media::offer::{Description, Kind, Line, Purpose};
 use crate::secret::Secret;
 
@@ -101,14 +102,14 @@ fn transport(media: &mut MediaDescription, local: &Local) {
 }
 
 fn answer_line(line: &Line, streams: Option<(u32, Option<u32>)>) -> MediaDescription {
-    let (codec, direction) = match &line.purpose {
-        Purpose::Send(_, codec) => (Some(codec), "recvonly"),
-        Purpose::Slot(codec) => (Some(codec), "sendonly"),
-        Purpose::Idle(codec) => (Some(codec), "inactive"),
+    let (codecs, direction) = match &line.purpose {
+        Purpose::Send(_, codecs) => (Some(codecs), "recvonly"),
+        Purpose::Slot(codecs) => (Some(codecs), "sendonly"),
+        Purpose::Idle(codecs) => (Some(codecs), "inactive"),
         Purpose::Refused => (None, "inactive"),
     };
     let mut media = MediaDescription {
-        media_name: name(line.kind, codec),
+        media_name: name(line.kind, codecs),
         connection_information: Some(ConnectionInformation {
             network_type: "IN".to_owned(),
             address_type: "IP4".to_owned(),
@@ -122,11 +123,16 @@ fn answer_line(line: &Line, streams: Option<(u32, Option<u32>)>) -> MediaDescrip
     };
     media.attributes.push(pair("mid", line.mid.clone()));
     media.attributes.push(flag(direction));
-    let Some(codec) = codec else { return media };
+    let Some(codecs) = codecs else { return media };
     media.attributes.push(flag("rtcp-mux"));
     media.attributes.push(flag("rtcp-rsize"));
-    describe_codec(&mut media.attributes, line, codec);
-    describe_extensions(&mut media.attributes, line, codec);
+    for format in &codecs.formats {
+        describe_format(&mut media.attributes, codecs, format);
+    }
+    describe_extensions(&mut media.attributes, line, codecs);
+    if line.sends() {
+        describe_encodings(&mut media.attributes, codecs);
+    }
     if let (Purpose::Slot(_), Some((ssrc, repair))) = (&line.purpose, streams) {
         media.attributes.push(pair(
             "msid",
@@ -146,15 +152,15 @@ fn answer_line(line: &Line, streams: Option<(u32, Option<u32>)>) -> MediaDescrip
     media
 }
 
-fn name(kind: Kind, codec: Option<&Codec>) -> MediaName {
+fn name(kind: Kind, codecs: Option<&Codecs>) -> MediaName {
     let media = match kind {
         Kind::Audio => "audio",
         Kind::Video => "video",
         Kind::Other => "application",
     };
     let tokens = |text: &str| text.split('/').map(str::to_owned).collect();
-    match codec {
-        Some(codec) => MediaName {
+    match codecs {
+        Some(codecs) => MediaName {
             media: media.to_owned(),
             // The discard port: candidates say the real one (RFC 8839, section 4.3.1).
             port: RangedPort {
@@ -162,10 +168,10 @@ fn name(kind: Kind, codec: Option<&Codec>) -> MediaName {
                 range: None,
             },
             protos: tokens("UDP/TLS/RTP/SAVPF"),
-            formats: [Some(codec.payload_type), codec.repair_type]
-                .into_iter()
+            formats: (codecs.formats.iter())
+                .flat_map(|format| [Some(format.payload_type), format.repair_type])
                 .flatten()
-                .map(|n| n.to_string())
+                .map(|number| number.to_string())
                 .collect(),
         },
         None => MediaName {
@@ -191,47 +197,62 @@ fn name(kind: Kind, codec: Option<&Codec>) -> MediaName {
     }
 }
 
-fn describe_codec(attributes: &mut Vec<Attribute>, line: &Line, codec: &Codec) {
-    let number = codec.payload_type;
-    match line.kind {
-        Kind::Audio => {
-            attributes.push(pair("rtpmap", format!("{number} opus/48000/2")));
-            attributes.push(pair("fmtp", format!("{number} minptime=10;useinbandfec=1")));
-        }
-        Kind::Video | Kind::Other => attributes.push(pair("rtpmap", format!("{number} VP8/90000"))),
+fn describe_format(attributes: &mut Vec<Attribute>, codecs: &Codecs, format: &Format) {
+    let number = format.payload_type;
+    let (name, clock) = (format.codec.name(), format.codec.clock());
+    let channels = match format.codec {
+        Codec::Opus | Codec::Red => "/2",
+        _ => "",
+    };
+    attributes.push(pair("rtpmap", format!("{number} {name}/{clock}{channels}")));
+    if let Some(parameters) = &format.parameters {
+        attributes.push(pair("fmtp", format!("{number} {parameters}")));
     }
     // Whoever receives reports arrivals if both can, else a bandwidth: we of what is sent to us, the client in a slot.
-    let arrivals = codec.reports_arrivals();
+    let arrivals = format.transport_cc && codecs.reports_arrivals();
     let feedback = [
-        (codec.nack, "nack"),
-        (codec.pli, "nack pli"),
+        (format.nack, "nack"),
+        (format.pli, "nack pli"),
         (arrivals, "transport-cc"),
-        (codec.remb && !arrivals, "goog-remb"),
+        (format.remb && !arrivals, "goog-remb"),
     ];
     for (_, name) in feedback.into_iter().filter(|(offered, _)| *offered) {
         attributes.push(pair("rtcp-fb", format!("{number} {name}")));
     }
-    if let Some(repair) = codec.repair_type {
+    if let Some(repair) = format.repair_type {
         attributes.push(pair("rtpmap", format!("{repair} rtx/90000")));
         attributes.push(pair("fmtp", format!("{repair} apt={number}")));
     }
 }
 
+/// The encodings that are received: all that are sent (RFC 8853).
+fn describe_encodings(attributes: &mut Vec<Attribute>, codecs: &Codecs) {
+    if codecs.rids.is_empty() {
+        return;
+    }
+    for rid in &codecs.rids {
+        attributes.push(pair("rid", format!("{rid} recv")));
+    }
+    let list = codecs.rids.join(";");
+    attributes.push(pair("simulcast", format!("recv {list}")));
+}
+
 /// A line says which extensions packets on it may carry; in a slot those are the ones that we write.
-fn describe_extensions(attributes: &mut Vec<Attribute>, line: &Line, codec: &Codec) {
+fn describe_extensions(attributes: &mut Vec<Attribute>, line: &Line, codecs: &Codecs) {
+    let known = &codecs.extensions;
+    let sends = |id: Option<u8>| id.filter(|_| line.sends());
+    let encoded = |id: Option<u8>| id.filter(|_| line.sends() && !codecs.rids.is_empty());
+    let pictures = |id: Option<u8>| id.filter(|_| line.sends() && line.kind == Kind::Video);
     let known = [
-        (codec.extensions.mid.filter(|_| line.sends()), uri::MID),
+        (sends(known.mid), uri::MID),
+        (encoded(known.rid), uri::RID),
+        (encoded(known.repaired), uri::REPAIRED),
+        (known.level.filter(|_| line.kind == Kind::Audio), uri::LEVEL),
         (
-            codec.extensions.level.filter(|_| line.kind == Kind::Audio),
-            uri::LEVEL,
-        ),
-        (
-            codec
-                .extensions
-                .transport_cc
-                .filter(|_| codec.reports_arrivals()),
+            known.transport_cc.filter(|_| codecs.reports_arrivals()),
             uri::TRANSPORT_CC,
         ),
+        (pictures(known.dependency), uri::DEPENDENCY),
     ];
     for (id, uri) in known {
         if let Some(id) = id {
@@ -324,7 +345,7 @@ mod tests {
                 1,
             ),
             (
-                "a=candidate:2 1 tcp 1520435455 192.0.2.1 443 typ host tcptype passive\r\n",
+                "a=candidate:2 1 tcp 1520435199 192.0.2.1 443 typ host tcptype passive\r\n",
                 1,
             ),
             ("a=fingerprint:sha-256 AB:AB:", 1),

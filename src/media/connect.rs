@@ -188,7 +188,7 @@ impl Sfu {
             drawn
         };
         let slots = description.lines.iter().map(|line| match &line.purpose {
-            Purpose::Slot(codec) => Some((draw(), codec.repair_type.map(|_| draw()))),
+            Purpose::Slot(codecs) => Some((draw(), codecs.repairs().then(&mut draw))),
             _ => None,
         });
         slots.collect()

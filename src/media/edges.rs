@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use conclave_policy::ids::{ParticipantId, RoomId};
 use conclave_policy::source::Source;
 
+use crate::media::aim::Aim;
+use crate::media::codec::Codec;
 use crate::media::event::{PeerEvent, PeerKey};
 use crate::media::offer::Kind;
-use crate::media::peer::Edge;
+use crate::media::peer::{Edge, Peer};
 use crate::media::sfu::Sfu;
 use crate::media::slot::{Feed, OutSlot};
 
@@ -25,6 +27,7 @@ struct Voice {
     publisher: PeerKey,
     participant: ParticipantId,
     source: Source,
+    codec: Option<Codec>,
     score: u32,
     speaks: bool,
 }
@@ -126,9 +129,10 @@ impl Sfu {
                     source,
                     since: now,
                 },
-                now,
             );
         }
+        self.choose_layers(viewer, now);
+        self.tell_undecodable(viewer);
     }
 
     /// What of a peer's wishes can be fulfilled: no more than it has slots.
@@ -153,10 +157,10 @@ impl Sfu {
             else {
                 continue;
             };
-            let stands = self
-                .peers
-                .get(*publisher)
-                .is_some_and(|peer| peer.publication(view.source).permit.is_some());
+            let stands = self.peers.get(*publisher).is_some_and(|publisher| {
+                publisher.publication(view.source).permit.is_some()
+                    && peer.can_decode(publisher, view.source)
+            });
             let want = (*publisher, view.participant, view.source);
             if stands && !wanted.contains(&want) && wanted.len() < slots {
                 wanted.push(want);
@@ -184,6 +188,7 @@ impl Sfu {
                         publisher: peer.key,
                         participant: peer.participant,
                         source,
+                        codec: peer.codec(source),
                         score,
                         speaks,
                     });
@@ -207,10 +212,14 @@ impl Sfu {
                 .enumerate()
                 .filter(|(_, slot)| slot.kind == Kind::Audio)
         };
-        let others = voices
-            .iter()
-            .filter(|voice| voice.publisher != viewer)
-            .count();
+        // Nobody hears themselves, nor what their client cannot decode.
+        let heard = |voice: &&Voice| {
+            voice.publisher != viewer
+                && voice
+                    .codec
+                    .is_none_or(|codec| sound().any(|(_, slot)| slot.receives(codec)))
+        };
+        let others = voices.iter().filter(heard).count();
         if sound().filter(|(_, slot)| slot.feed().is_some()).count() >= others {
             // All are carried, as in most rooms most of the time.
             return;
@@ -241,7 +250,7 @@ impl Sfu {
         let mut changes = Vec::new();
         for voice in voices
             .iter()
-            .filter(|voice| voice.publisher != viewer && !carried(voice))
+            .filter(|voice| heard(voice) && !carried(voice))
         {
             let place = free.next().or_else(|| {
                 let louder = |(score, _): &(u32, usize)| voice.score >= score + MARGIN;
@@ -270,9 +279,43 @@ impl Sfu {
                     source,
                     since: now,
                 },
-                now,
             );
         }
+    }
+
+    /// Tells a participant what of its wishes its client cannot decode, if that changed.
+    fn tell_undecodable(&mut self, viewer: PeerKey) {
+        let Some(peer) = self.peers.get(viewer) else {
+            return;
+        };
+        let Some(members) = self.rooms.get(&peer.room).map(|room| &room.members) else {
+            return;
+        };
+        let mut undecodable = Vec::new();
+        let own = peer.views.iter().filter(|_| peer.watch.is_some());
+        for view in own {
+            let one = (view.participant, view.source);
+            let publisher = members
+                .get(&view.participant)
+                .and_then(|key| self.peers.get(*key))
+                .filter(|other| other.key != viewer);
+            let stands = |publisher: &&Peer| publisher.publication(view.source).permit.is_some();
+            if publisher
+                .filter(stands)
+                .is_some_and(|publisher| !peer.can_decode(publisher, view.source))
+                && !undecodable.contains(&one)
+            {
+                undecodable.push(one);
+            }
+        }
+        if undecodable == peer.undecodable {
+            return;
+        }
+        if let Some(peer) = self.peers.get_mut(viewer) {
+            peer.undecodable.clone_from(&undecodable);
+        }
+        self.events
+            .push_back((viewer, PeerEvent::Undecodable(undecodable)));
     }
 
     /// Who speaks in a room, told to those who may hear it, when it changed.
@@ -312,7 +355,7 @@ impl Sfu {
     }
 
     /// Makes an edge. The one place that does.
-    fn attach(&mut self, viewer: PeerKey, place: usize, feed: Feed, now: Instant) {
+    fn attach(&mut self, viewer: PeerKey, place: usize, feed: Feed) {
         let Some(watching) = self.peers.get(viewer).filter(|peer| peer.watch.is_some()) else {
             return;
         };
@@ -331,12 +374,15 @@ impl Sfu {
         publication.edges.push(Edge {
             viewer,
             slot: place,
+            layer: if Kind::of(feed.source) == Kind::Video {
+                Aim::NOTHING
+            } else {
+                Aim::WHOLE
+            },
+            choice: None,
         });
         if let Some(slot) = self.change_slot(viewer, place) {
             slot.attach(feed);
-        }
-        if Kind::of(feed.source) == Kind::Video {
-            self.want_key_frame(feed.publisher, feed.source, now);
         }
     }
 
@@ -354,14 +400,10 @@ impl Sfu {
             return;
         };
         if let Some(publisher) = self.peers.get_mut(feed.publisher) {
-            let edge = Edge {
-                viewer,
-                slot: place,
-            };
             publisher
                 .publication_mut(feed.source)
                 .edges
-                .retain(|known| *known != edge);
+                .retain(|edge| (edge.viewer, edge.slot) != (viewer, place));
         }
     }
 

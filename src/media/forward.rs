@@ -14,6 +14,8 @@ use crate::media::pacer::Waiting;
 use crate::media::peer::{Edge, Peer, Publication, Refused};
 use crate::media::rtcp::{Compound, Report, reports};
 use crate::media::sfu::Sfu;
+use crate::media::simulcast::MOST_ENCODINGS;
+use crate::media::skips::Cut;
 use crate::media::slot::{OutSlot, Outcome};
 use crate::media::srtp::Opened;
 use crate::media::stream::Packet;
@@ -43,8 +45,13 @@ impl Sfu {
         };
         peer.note_arrival(&opened.header, datagram, now);
         let (source, packet) = peer.admit(opened, datagram, now);
-        if let Some(begun) = peer.begun.take() {
-            self.begin_again(key, begun);
+        let (begun, recoded) = (peer.begun.take(), peer.recoded.take());
+        let (room, participant) = (peer.room, peer.participant);
+        if let Some((source, layer)) = begun {
+            self.begin_again(key, source, layer);
+        }
+        if let Some(source) = recoded {
+            self.offer_source(room, participant, source, now);
         }
         let (Some(source), Ok(packet)) = (source, &packet) else {
             if let Err(refused) = packet {
@@ -61,9 +68,12 @@ impl Sfu {
         let publication = peer.publication_mut(source);
         if packet
             .descriptor
-            .is_some_and(|descriptor| descriptor.key_frame)
+            .is_some_and(|descriptor| descriptor.key_frame())
+            && let Some(wanted) = publication
+                .key_frames_wanted
+                .get_mut(usize::from(packet.layer))
         {
-            publication.key_frame_wanted = false;
+            *wanted = false;
         }
         if publication.edges.is_empty() {
             self.counters.dropped_no_edge += 1;
@@ -101,15 +111,23 @@ impl Sfu {
         false
     }
 
-    /// A source goes on in another stream, whose numbers have nothing to do with those before.
-    fn begin_again(&mut self, key: PeerKey, source: Source) {
-        let edges = self
-            .peers
-            .get(key)
-            .map(|peer| peer.publication(source).edges.clone());
-        for edge in edges.unwrap_or_default() {
-            let viewer = self.peers.get_mut(edge.viewer);
-            if let Some(slot) = viewer.and_then(|viewer| viewer.slots.get_mut(edge.slot)) {
+    /// An encoding of a source goes on in another stream, whose numbers have nothing to do with those before.
+    fn begin_again(&mut self, key: PeerKey, source: Source, layer: u8) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let stacked = peer.is_stacked(source);
+        let edges = &mut peer.publication_mut(source).edges;
+        let mut followed = Vec::new();
+        for edge in edges {
+            if stacked || edge.layer.current == Some(layer) {
+                edge.layer.current = None;
+                followed.push((edge.viewer, edge.slot));
+            }
+        }
+        for (viewer, place) in followed {
+            let viewer = self.peers.get_mut(viewer);
+            if let Some(slot) = viewer.and_then(|viewer| viewer.slots.get_mut(place)) {
                 slot.begin_again();
             }
         }
@@ -153,11 +171,11 @@ impl Sfu {
             pending,
             ..
         } = publication;
-        let edges = std::mem::take(edges);
+        let mut edges = std::mem::take(edges);
         let history = std::mem::take(history);
         let mut pending = std::mem::take(pending);
         let mut sent = 0;
-        for edge in edges.iter().skip(pending.done) {
+        for edge in edges.iter_mut().skip(pending.done) {
             if self.outbox.is_full() {
                 break;
             }
@@ -185,7 +203,7 @@ impl Sfu {
     /// Sends packets along one edge; says how many.
     fn serve(
         &mut self,
-        edge: &Edge,
+        edge: &mut Edge,
         of: (PeerKey, Source),
         history: &History,
         places: &[Place],
@@ -203,12 +221,23 @@ impl Sfu {
         let mut sent = 0;
         let mut waits = false;
         for packet in places.iter().filter_map(|place| history.get(*place)) {
+            if !edge.layer.admits(&packet) {
+                continue;
+            }
+            let cut = edge.layer.cut(packet.stacked);
             if slot.kind == Kind::Video && !viewer.downlink.admits(now) {
-                waits |= queue(&mut viewer.downlink, (edge.slot, slot), of, &packet, now);
+                waits |= queue(
+                    &mut viewer.downlink,
+                    (edge.slot, slot),
+                    of,
+                    (&packet, cut),
+                    now,
+                );
                 continue;
             }
             match slot.send(
                 &packet,
+                cut,
                 &mut secured.sealer,
                 &mut viewer.downlink,
                 path,
@@ -220,8 +249,14 @@ impl Sfu {
                 Outcome::Unsent => self.counters.datagrams_unsent += 1,
             }
         }
+        let clock = slot.take_due_clock();
+        let (ssrc, (packets, octets)) = (slot.ssrc, slot.sent());
         if waits {
             self.start_pacing(edge.viewer, now);
+        }
+        if let Some(clock) = clock {
+            let report = Compound::sender(ssrc, CNAME, clock.ntp, clock.rtp, packets, octets);
+            self.say(edge.viewer, &report);
         }
         sent
     }
@@ -271,10 +306,10 @@ impl Sfu {
         else {
             return;
         };
-        if !stream.sender_report(ntp, now) {
+        if !stream.sender_report(ntp, rtp, now) {
             return;
         }
-        let source = stream.source;
+        let (source, layer) = (stream.source, stream.layer);
         let publication = peer.publication_mut(source);
         if publication.permit.is_none() {
             return;
@@ -287,7 +322,7 @@ impl Sfu {
             let Some(slot) = viewer.slots.get(edge.slot) else {
                 continue;
             };
-            if let Some((rtp, packets, octets)) = slot.report(rtp) {
+            if let Some((rtp, packets, octets)) = slot.report(layer, rtp) {
                 self.say(
                     edge.viewer,
                     &Compound::sender(slot.ssrc, CNAME, ntp, rtp, packets, octets),
@@ -308,7 +343,7 @@ impl Sfu {
             .and_then(|slot| slot.feed())
             .copied();
         if let Some(feed) = feed.filter(|feed| Kind::of(feed.source) == Kind::Video) {
-            self.want_key_frame(feed.publisher, feed.source, now);
+            self.want_key_frame_for(viewer, feed.publisher, feed.source, now);
         }
     }
 
@@ -317,12 +352,12 @@ impl Sfu {
         let peer = self.peers.get(viewer)?;
         let place = peer.slots.iter().position(|slot| slot.ssrc == media)?;
         let slot = peer.slots.get(place)?;
-        let (feed, index) = (*slot.feed()?, slot.origin(sequence)?);
+        let (feed, (layer, cut, rank)) = (*slot.feed()?, slot.origin(sequence)?);
         let publication = self.peers.get_mut(feed.publisher)?;
         let publication = publication.publication_mut(feed.source);
         publication.permit.as_ref()?;
         let history = std::mem::take(&mut publication.history);
-        if let Some(packet) = history.get(Place { layer: 0, index })
+        if let Some(packet) = history.find(layer, cut, rank)
             && let Some(peer) = self.peers.get_mut(viewer)
             && let (Some(path), Some(secured)) = (peer.agent.selected(), &mut peer.secured)
             && let Some(slot) = peer.slots.get_mut(place)
@@ -342,15 +377,41 @@ impl Sfu {
         Some(())
     }
 
-    /// Someone cannot go on without a key frame: the publisher is asked now, or as soon as it may be asked again.
-    pub(crate) fn want_key_frame(&mut self, publisher: PeerKey, source: Source, now: Instant) {
-        if let Some(peer) = self.peers.get_mut(publisher) {
-            peer.publication_mut(source).key_frame_wanted = true;
+    /// A receiver cannot go on without a key frame of what it gets or is to get.
+    pub(crate) fn want_key_frame_for(
+        &mut self,
+        viewer: PeerKey,
+        publisher: PeerKey,
+        source: Source,
+        now: Instant,
+    ) {
+        let Some(peer) = self.peers.get_mut(publisher) else {
+            return;
+        };
+        let stacked = peer.is_stacked(source);
+        let publication = peer.publication_mut(source);
+        for edge in &publication.edges {
+            if edge.viewer != viewer {
+                continue;
+            }
+            let aim = edge.layer;
+            let flowing = if stacked {
+                aim.current.map(|_| 0)
+            } else {
+                aim.current
+            };
+            for encoding in [flowing, aim.encoding(stacked)].into_iter().flatten() {
+                let wanted = publication.key_frames_wanted.get_mut(usize::from(encoding));
+                if let Some(wanted) = wanted {
+                    *wanted = true;
+                }
+            }
         }
         self.ask_for_key_frame(publisher, source, now);
     }
 
-    /// Asks for a key frame if one is needed and the publisher may be asked.
+    /// Asks for key frames of the encodings of which one is needed, if the publisher may be asked: all at once, for it is asked
+    /// once in a while only.
     pub(crate) fn ask_for_key_frame(&mut self, publisher: PeerKey, source: Source, now: Instant) {
         let Some(peer) = self.peers.get(publisher) else {
             return;
@@ -360,35 +421,62 @@ impl Sfu {
         if publication.permit.is_none() || publication.key_frame_asked.is_some_and(lately) {
             return;
         }
-        if !publication.key_frame_wanted && !self.is_awaited(&publication.edges, now) {
+        let mut wanted = publication.key_frames_wanted;
+        self.add_awaited(
+            &publication.edges,
+            peer.is_stacked(source),
+            &mut wanted,
+            now,
+        );
+        if wanted.iter().all(|wanted| !wanted) {
             return;
         }
         let Some(peer) = self.peers.get_mut(publisher) else {
             return;
         };
-        let Some(media) = peer.primary(source).map(|stream| stream.ssrc) else {
-            return;
-        };
         let own = peer.own_ssrc;
-        let publication = peer.publication_mut(source);
-        publication.key_frame_wanted = false;
-        publication.key_frame_asked = Some(now);
-        self.counters.key_frames_requested += 1;
-        self.say(publisher, &Compound::default().key_frame(own, media));
+        let mut report = Compound::default();
+        let mut asked = false;
+        for (encoding, _) in (0_u8..).zip(wanted).filter(|(_, wanted)| *wanted) {
+            let Some(media) = peer.primary(source, encoding).map(|stream| stream.ssrc) else {
+                continue;
+            };
+            report = report.key_frame(own, media);
+            asked = true;
+            let wanted = &mut peer.publication_mut(source).key_frames_wanted;
+            if let Some(wanted) = wanted.get_mut(usize::from(encoding)) {
+                *wanted = false;
+            }
+        }
+        if asked {
+            peer.publication_mut(source).key_frame_asked = Some(now);
+            self.counters.key_frames_requested += 1;
+            self.say(publisher, &report);
+        }
     }
 
-    /// Whether a receiver that could decode is waiting for something to begin with.
-    fn is_awaited(&self, edges: &[Edge], now: Instant) -> bool {
-        edges.iter().any(|edge| {
-            let viewer = self
+    /// Adds the encodings that receivers which could decode wait for.
+    fn add_awaited(
+        &self,
+        edges: &[Edge],
+        stacked: bool,
+        wanted: &mut [bool; MOST_ENCODINGS],
+        now: Instant,
+    ) {
+        for edge in edges {
+            let slot = self
                 .peers
                 .get(edge.viewer)
-                .filter(|viewer| viewer.secured.is_some());
-            viewer
-                .filter(|viewer| !viewer.downlink.rests(now))
-                .and_then(|viewer| viewer.slots.get(edge.slot))
-                .is_some_and(OutSlot::is_waiting)
-        })
+                .filter(|viewer| viewer.secured.is_some() && !viewer.downlink.rests(now))
+                .and_then(|viewer| viewer.slots.get(edge.slot));
+            let waits = slot.is_some_and(|slot| slot.is_waiting() || edge.layer.waits());
+            let encoding = edge.layer.encoding(stacked).filter(|_| waits);
+            if let Some(wanted) =
+                encoding.and_then(|encoding| wanted.get_mut(usize::from(encoding)))
+            {
+                *wanted = true;
+            }
+        }
     }
 
     /// A receiver has keys from now on: what its slots wait for must come again.
@@ -403,7 +491,7 @@ impl Sfu {
             .filter_map(|slot| slot.feed().copied())
             .collect();
         for feed in waiting {
-            self.want_key_frame(feed.publisher, feed.source, now);
+            self.ask_for_key_frame(feed.publisher, feed.source, now);
         }
     }
 
@@ -426,12 +514,12 @@ fn queue(
     downlink: &mut Downlink,
     (place, slot): (usize, &mut OutSlot),
     (publisher, source): (PeerKey, Source),
-    packet: &Packet<'_>,
+    (packet, cut): (&Packet<'_>, Cut),
     now: Instant,
 ) -> bool {
     let begins = packet
         .descriptor
-        .is_some_and(|descriptor| descriptor.key_frame)
+        .is_some_and(|descriptor| descriptor.key_frame())
         && !downlink.rests(now);
     if slot.is_waiting() && !begins && !downlink.pacer.holds(place) {
         return false;
@@ -444,6 +532,7 @@ fn queue(
             layer: packet.layer,
             index: packet.index,
         },
+        cut,
         since: now,
     };
     let waits = downlink.pacer.push(waiting);

@@ -17,7 +17,10 @@ use conclave_policy::source::Source;
 
 use crate::clock::{Clock, ManualClock};
 use crate::media::answer::{self, Local};
+use crate::media::av1;
+use crate::media::codec::{Codec, Profile};
 use crate::media::demux::classify;
+use crate::media::descriptor::{Descriptor, Shift};
 use crate::media::dtls::Identity;
 use crate::media::estimate::estimator::Estimator;
 use crate::media::estimate::feedback::{Feedback, MOST_STATUSES};
@@ -25,11 +28,11 @@ use crate::media::estimate::ledger::{Ledger, Purpose as Sending};
 use crate::media::event::Offer;
 use crate::media::offer::{self, Description, MOST_LINES, Purpose};
 use crate::media::outbox::Path;
+use crate::media::red;
 use crate::media::rtcp::{Report, reports};
 use crate::media::rtp::{Header, unpad};
 use crate::media::sfu::{Limits, Sfu};
 use crate::media::stun::{self, Check, Request};
-use crate::media::vp8::{Descriptor, Shift};
 use crate::secret::{RandomSource, Secret};
 
 pub use wire::{fuzz_dtls, fuzz_framing, fuzz_srtp};
@@ -90,7 +93,7 @@ fn local(description: &Description) -> Local {
     }
 }
 
-/// RTP, VP8 and RTCP, as they are read after decryption.
+/// RTP and RTCP, as they are read after decryption.
 pub fn fuzz_rtp_rtcp(bytes: &[u8]) {
     if let Some(header) = Header::parse(bytes) {
         let extensions: usize = header
@@ -100,23 +103,6 @@ pub fn fuzz_rtp_rtcp(bytes: &[u8]) {
         assert!(header.length <= bytes.len() && extensions <= header.length);
         let payload = bytes.get(header.length..).unwrap_or(&[]);
         assert!(unpad(&header, payload).is_none_or(|unpadded| unpadded.len() <= payload.len()));
-    }
-    if let Some(descriptor) = Descriptor::parse(bytes) {
-        let mut copy = bytes.to_vec();
-        let shift = Shift {
-            picture: 300,
-            base_layer: 200,
-        };
-        descriptor.write(&mut copy, shift);
-        let after = Descriptor::parse(&copy);
-        let (picture, base_layer) = descriptor.shifted(shift);
-        let same = after.is_some_and(|after| {
-            after.start == descriptor.start
-                && after.key_frame == descriptor.key_frame
-                && after.picture.map(|picture| picture.value) == picture
-                && after.base_layer.map(|(_, value)| value) == base_layer
-        });
-        assert!(same, "a descriptor changed in more than its counters");
     }
     let mut parts = 0;
     for report in reports(bytes) {
@@ -150,6 +136,55 @@ pub fn fuzz_feedback(bytes: &[u8]) {
         let estimate = estimator.estimate();
         assert!((40_000..=50_000_000).contains(&estimate), "{estimate}");
         assert!(estimator.loss() <= 1000);
+    }
+}
+
+/// Descriptors of every codec: they are read without a fault, and rewriting changes nothing but the counters.
+pub fn fuzz_descriptors(bytes: &[u8]) {
+    let Some((&first, rest)) = bytes.split_first() else {
+        return;
+    };
+    // The extension before, the payload after.
+    let (extension, payload) = rest.split_at(usize::from(first).min(rest.len()));
+    let mut structure = None;
+    let mut dependency = None;
+    for part in extension.chunks(usize::from(first % 61).max(3)) {
+        dependency = av1::read(part, &mut structure).or(dependency);
+    }
+    for codec in [
+        Codec::Vp8,
+        Codec::Vp9(0),
+        Codec::Av1(0),
+        Codec::H264(Profile::ConstrainedBaseline),
+        Codec::Opus,
+    ] {
+        let Some(descriptor) = Descriptor::parse(codec, payload, dependency) else {
+            continue;
+        };
+        let _ = descriptor.sizes(payload);
+        let mut copy = payload.to_vec();
+        let shift = Shift {
+            picture: 300,
+            base_layer: 200,
+        };
+        descriptor.write(&mut copy, shift);
+        let same = match (descriptor, Descriptor::parse(codec, &copy, dependency)) {
+            (Descriptor::Vp8(_) | Descriptor::Vp9(_), Some(after)) => {
+                after.counters() == descriptor.shifted(shift)
+                    && after.key_frame() == descriptor.key_frame()
+                    && (after.temporal(), after.spatial())
+                        == (descriptor.temporal(), descriptor.spatial())
+                    && after.begins_frame() == descriptor.begins_frame()
+            }
+            (_, after) => after == Some(descriptor) && copy == payload,
+        };
+        assert!(same, "a descriptor changed in more than its counters");
+    }
+    if let Some(newest) = red::primary(payload) {
+        assert!(newest.len() < payload.len() && !newest.is_empty());
+        let mut copy = payload.to_vec();
+        red::rename(&mut copy, 99);
+        assert_eq!(red::primary(&copy), Some(newest));
     }
 }
 
@@ -293,6 +328,7 @@ mod tests {
             fuzz_sdp(&bytes);
             fuzz_rtp_rtcp(&bytes);
             fuzz_feedback(&bytes);
+            fuzz_descriptors(&bytes);
             fuzz_demux(&bytes);
         }
 

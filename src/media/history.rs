@@ -3,9 +3,11 @@
 
 use std::time::Instant;
 
+use crate::media::codec::Codec;
+use crate::media::descriptor::Descriptor;
 use crate::media::offer::Kind;
-use crate::media::stream::Packet;
-use crate::media::vp8::Descriptor;
+use crate::media::skips::{Cut, Layers, Skips};
+use crate::media::stream::{Packet, SenderClock};
 
 /// Video packets kept: about a second at 4 Mbit/s.
 const VIDEO: usize = 512;
@@ -17,7 +19,13 @@ pub(crate) const MOST_PENDING: usize = 32;
 /// The last packets of a source, each layer by itself.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    rings: Vec<Vec<Kept>>,
+    rings: Vec<Ring>,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    places: Vec<Kept>,
+    newest: u64,
 }
 
 /// Which packet of a source.
@@ -30,10 +38,14 @@ pub(crate) struct Place {
 #[derive(Debug, Default)]
 struct Kept {
     index: Option<u64>,
+    codec: Option<Codec>,
+    stacked: bool,
+    skips: Skips,
     timestamp: u32,
     marker: bool,
     level: Option<u8>,
     descriptor: Option<Descriptor>,
+    clock: Option<SenderClock>,
     payload: Vec<u8>,
 }
 
@@ -42,18 +54,23 @@ impl History {
     pub(crate) fn keep(&mut self, kind: Kind, packet: &Packet<'_>) {
         let layer = usize::from(packet.layer);
         if self.rings.len() <= layer {
-            self.rings.resize_with(layer + 1, Vec::new);
+            self.rings.resize_with(layer + 1, Ring::default);
         }
         let Some(ring) = self.rings.get_mut(layer) else {
             return;
         };
-        if ring.is_empty() {
+        if ring.places.is_empty() {
             let length = if kind == Kind::Audio { AUDIO } else { VIDEO };
-            ring.resize_with(length, Kept::default);
+            ring.places.resize_with(length, Kept::default);
         }
-        let place = usize::try_from(packet.index % ring.len() as u64).unwrap_or(0);
-        if let Some(kept) = ring.get_mut(place) {
+        ring.newest = ring.newest.max(packet.index);
+        let place = usize::try_from(packet.index % ring.places.len() as u64).unwrap_or(0);
+        if let Some(kept) = ring.places.get_mut(place) {
             kept.index = Some(packet.index);
+            kept.codec = Some(packet.codec);
+            kept.stacked = packet.stacked;
+            kept.skips = packet.skips;
+            kept.clock = packet.clock;
             kept.timestamp = packet.timestamp;
             kept.marker = packet.marker;
             kept.level = packet.level;
@@ -65,20 +82,59 @@ impl History {
 
     /// The packet at this place, if it is still there.
     pub(crate) fn get(&self, place: Place) -> Option<Packet<'_>> {
-        let ring = self.rings.get(usize::from(place.layer))?;
+        let ring = &self.rings.get(usize::from(place.layer))?.places;
         let at = usize::try_from(place.index.checked_rem(ring.len() as u64)?).ok()?;
         let kept = ring
             .get(at)
             .filter(|kept| kept.index == Some(place.index))?;
         Some(Packet {
             layer: place.layer,
+            codec: kept.codec?,
+            stacked: kept.stacked,
             index: place.index,
+            skips: kept.skips,
             timestamp: kept.timestamp,
             marker: kept.marker,
             level: kept.level,
             descriptor: kept.descriptor,
+            clock: kept.clock,
             payload: &kept.payload,
         })
+    }
+
+    /// The packet with this number among those of a cut through its stream. Numbers close up downwards, so that it stands at its
+    /// own number or above.
+    pub(crate) fn find(&self, layer: u8, cut: Cut, rank: u64) -> Option<Packet<'_>> {
+        let newest = self.rings.get(usize::from(layer))?.newest;
+        let last = self.get(Place {
+            layer,
+            index: newest,
+        })?;
+        // No more stand before it than were left out in all.
+        let skipped = newest - last.rank(cut);
+        (rank..=newest.min(rank.saturating_add(skipped)))
+            .rev()
+            .take(VIDEO)
+            .filter_map(|index| self.get(Place { layer, index }))
+            .find(|packet| {
+                let own = packet.descriptor.map_or((0, 0), |descriptor| {
+                    (descriptor.spatial(), descriptor.temporal())
+                });
+                packet.rank(cut) == rank && cut.has(own.0, own.1)
+            })
+    }
+
+    /// What is known of a packet that came before a late one.
+    pub(crate) fn before(&self, layer: u8, index: u64) -> Option<(Skips, Layers)> {
+        let packet = self.get(Place { layer, index })?;
+        Some((packet.skips, packet.layers()))
+    }
+
+    /// Forgets one encoding, which goes on under other numbers.
+    pub(crate) fn clear_layer(&mut self, layer: u8) {
+        if let Some(ring) = self.rings.get_mut(usize::from(layer)) {
+            *ring = Ring::default();
+        }
     }
 
     /// Forgets everything, as a cut demands.
@@ -115,6 +171,11 @@ impl Pending {
         &self.places
     }
 
+    /// Of this encoding nothing waits any more.
+    pub(crate) fn drop_layer(&mut self, layer: u8) {
+        self.places.retain(|place| place.layer != layer);
+    }
+
     /// Nothing waits any more; what there was is sent or forbidden.
     pub(crate) fn clear(&mut self) {
         self.places.clear();
@@ -130,11 +191,15 @@ mod tests {
     fn packet(layer: u8, index: u64, payload: &[u8]) -> Packet<'_> {
         Packet {
             layer,
+            codec: Codec::Vp8,
+            stacked: false,
             index,
+            skips: Skips::default(),
             timestamp: 1,
             marker: false,
             level: Some(7),
             descriptor: None,
+            clock: None,
             payload,
         }
     }

@@ -9,7 +9,7 @@ use rtc_sdp::description::common::Attribute;
 use rtc_sdp::description::media::MediaDescription;
 use rtc_sdp::description::session::SessionDescription;
 
-use crate::media::codec::{Codec, has, read_codec, value, values};
+use crate::media::codec::{Codecs, has, read_codecs, value, values};
 use crate::media::dtls::Fingerprint;
 use crate::media::event::Offer;
 
@@ -60,7 +60,7 @@ pub enum OfferError {
     /// A source and the kind of its line do not go together.
     #[error("a source is declared for a line of another kind")]
     Kind,
-    /// A line offers neither Opus nor VP8.
+    /// A line offers no codec that the SFU carries.
     #[error("a media line offers no supported codec")]
     Codec,
     /// A restart must keep lines, sources and certificate as they are.
@@ -102,9 +102,9 @@ impl Line {
 /// The kind of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// Opus.
+    /// Sound.
     Audio,
-    /// VP8.
+    /// Pictures.
     Video,
     /// Something else, refused.
     Other,
@@ -118,25 +118,17 @@ impl Kind {
             Source::Camera | Source::Screen => Self::Video,
         }
     }
-
-    /// Ticks of the media clock in a second.
-    pub const fn clock(self) -> u32 {
-        match self {
-            Self::Audio => 48_000,
-            Self::Video | Self::Other => 90_000,
-        }
-    }
 }
 
 /// What a line is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// The client sends one source on it.
-    Send(Source, Codec),
+    Send(Source, Codecs),
     /// The client receives on it whatever the server puts there.
-    Slot(Codec),
+    Slot(Codecs),
     /// Nothing flows; it is kept so that the lines keep their order.
-    Idle(Codec),
+    Idle(Codecs),
     /// It is refused.
     Refused,
 }
@@ -227,7 +219,7 @@ fn read_line(
         if !has(&media.attributes, "rtcp-mux") {
             return Err(OfferError::RtcpMux);
         }
-        let codec = read_codec(media, kind).ok_or(OfferError::Codec)?;
+        let codec = read_codecs(media, kind).ok_or(OfferError::Codec)?;
         match (direction(&media.attributes), source) {
             (Direction::SendOnly | Direction::SendReceive, Some(source)) => {
                 Purpose::Send(source, codec)
@@ -381,22 +373,23 @@ mod tests {
         let [microphone, sound, picture] = &read.lines[..] else {
             panic!()
         };
-        let Purpose::Send(Source::Microphone, codec) = &microphone.purpose else {
+        let Purpose::Send(Source::Microphone, codecs) = &microphone.purpose else {
             panic!()
         };
         assert_eq!(
             (
-                codec.payload_type,
-                codec.extensions.level,
-                codec.extensions.mid
+                codecs.formats[0].payload_type,
+                codecs.extensions.level,
+                codecs.extensions.mid
             ),
             (111, Some(1), Some(4))
         );
-        assert_eq!(codec.streams, [(4_057_683_629, None)]);
+        assert_eq!(codecs.streams, [(4_057_683_629, None)]);
         assert!(matches!(sound.purpose, Purpose::Slot(_)));
-        let Purpose::Slot(codec) = &picture.purpose else {
+        let Purpose::Slot(codecs) = &picture.purpose else {
             panic!()
         };
+        let codec = &codecs.formats[0];
         assert_eq!(
             (codec.payload_type, codec.repair_type, codec.nack, codec.pli),
             (96, Some(97), true, true)

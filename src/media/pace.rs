@@ -8,7 +8,6 @@ use conclave_policy::ids::{ParticipantId, RoomId};
 use crate::media::downlink::TICK;
 use crate::media::estimate::feedback::Feedback;
 use crate::media::event::PeerKey;
-use crate::media::offer::Kind;
 use crate::media::pacer::Waiting;
 use crate::media::sfu::Sfu;
 use crate::media::slot::{Feed, OutSlot, Outcome};
@@ -106,7 +105,15 @@ impl Sfu {
             let fed = |feed: &&Feed| feed.publisher == publisher && feed.source == source;
             slot.feed().filter(fed)?;
             let (sealer, downlink) = (&mut secured.sealer, &mut peer.downlink);
-            Some(slot.send(&packet, sealer, downlink, path, &mut self.outbox, now))
+            Some(slot.send(
+                &packet,
+                waiting.cut,
+                sealer,
+                downlink,
+                path,
+                &mut self.outbox,
+                now,
+            ))
         });
         let publication = self.peers.get_mut(publisher)?.publication_mut(source);
         publication.history = history;
@@ -127,12 +134,7 @@ impl Sfu {
             let Some(peer) = self.peers.get(key).filter(|peer| peer.watch.is_some()) else {
                 continue;
             };
-            let feeds = peer.slots.iter().filter(|slot| slot.kind == Kind::Video);
-            let wanted: u64 = feeds
-                .filter_map(OutSlot::feed)
-                .filter_map(|feed| Some((self.peers.get(feed.publisher)?, feed.source)))
-                .map(|(publisher, source)| publisher.publication(source).meter.rate(now))
-                .sum();
+            let wanted = peer.wish;
             if let Some(peer) = self.peers.get_mut(key) {
                 peer.downlink.want(wanted);
                 peer.downlink.advance(now);

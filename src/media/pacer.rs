@@ -8,6 +8,7 @@ use conclave_policy::source::Source;
 
 use crate::media::event::PeerKey;
 use crate::media::history::Place;
+use crate::media::skips::Cut;
 
 /// Packets that wait at most: what waits must still be kept by its source.
 const MOST: usize = 384;
@@ -35,6 +36,8 @@ pub(crate) struct Waiting {
     pub(crate) publisher: PeerKey,
     pub(crate) source: Source,
     pub(crate) place: Place,
+    /// Up to which layers of its stream the receiver got it then.
+    pub(crate) cut: Cut,
     /// Since when.
     pub(crate) since: Instant,
 }
@@ -180,6 +183,7 @@ mod tests {
             },
             source: Source::Camera,
             place: Place { layer: 0, index },
+            cut: Cut::NONE,
             since,
         }
     }

@@ -8,24 +8,29 @@ use conclave_policy::ids::{ParticipantId, RoomId};
 use conclave_policy::permit::Permit;
 use conclave_policy::source::Source;
 
+use crate::media::aim::Aim;
 use crate::media::answer::Local;
 use crate::media::arrivals::Arrivals;
+use crate::media::codec::Codec;
 use crate::media::downlink::Downlink;
 use crate::media::dtls::Session;
 use crate::media::estimate::loss::LossBound;
 use crate::media::event::{PeerKey, Receive, Slot, View};
+use crate::media::gauge::Gauge;
 use crate::media::history::{History, Pending};
 use crate::media::ice::Agent;
+use crate::media::layers::Wanted;
 use crate::media::loudness::Loudness;
 use crate::media::offer::{Description, Kind};
 use crate::media::rate::{Bucket, Meter};
 use crate::media::rtcp::ReceptionReport;
-use crate::media::rtp::{Header, unpad};
+use crate::media::rtp::Header;
+use crate::media::select::Choice;
 use crate::media::sends::Sends;
+use crate::media::simulcast::MOST_ENCODINGS;
 use crate::media::slot::OutSlot;
-use crate::media::srtp::{Opened, Opener, Profile, Sealer};
-use crate::media::stream::{Packet, Stream};
-use crate::media::vp8::Descriptor;
+use crate::media::srtp::{Opener, Profile, Sealer};
+use crate::media::stream::Stream;
 
 /// What a publisher that cannot use arrival times may send, in bits a second: at most what the best layer needs.
 const UPLINK: (f64, f64) = (150_000.0, 3_000_000.0);
@@ -37,6 +42,10 @@ const REPORTED: u32 = 50;
 pub(crate) struct Edge {
     pub(crate) viewer: PeerKey,
     pub(crate) slot: usize,
+    /// Which of the source's layers go there.
+    pub(crate) layer: Aim,
+    /// What was chosen last, and why.
+    pub(crate) choice: Option<Choice>,
 }
 
 /// What stands behind one source of one participant.
@@ -53,9 +62,15 @@ pub(crate) struct Publication {
     pub(crate) loudness: Loudness,
     pub(crate) bucket: Bucket,
     pub(crate) meter: Meter,
-    /// A receiver waits for a key frame.
-    pub(crate) key_frame_wanted: bool,
+    /// In what the source came last.
+    pub(crate) codec: Option<Codec>,
+    /// What comes of each encoding.
+    pub(crate) gauges: [Gauge; MOST_ENCODINGS],
+    /// A receiver waits for a key frame of these encodings.
+    pub(crate) key_frames_wanted: [bool; MOST_ENCODINGS],
     pub(crate) key_frame_asked: Option<Instant>,
+    /// Which encodings anybody wants.
+    pub(crate) wanted: Wanted,
     pub(crate) received: u64,
     pub(crate) forwarded: u64,
     pub(crate) dropped: u64,
@@ -95,8 +110,10 @@ pub(crate) struct Peer {
     pub(crate) handshake: Handshake,
     pub(crate) secured: Option<Secured>,
     pub(crate) streams: Vec<Stream>,
-    /// A source that just began in a new stream.
-    pub(crate) begun: Option<Source>,
+    /// A source that just came in another codec than before.
+    pub(crate) recoded: Option<Source>,
+    /// An encoding of a source that just began in a new stream.
+    pub(crate) begun: Option<(Source, u8)>,
     pub(crate) arrivals: Arrivals,
     /// The stream named in reports that we send.
     pub(crate) own_ssrc: u32,
@@ -110,6 +127,10 @@ pub(crate) struct Peer {
     pub(crate) slots_changed: bool,
     /// The way from the participant, if they cannot use arrival times: what losses allow.
     pub(crate) uplink: LossBound,
+    /// What the participant would get of pictures if its line carried everything, in bits per second.
+    pub(crate) wish: u64,
+    /// What the participant was told that its client cannot decode.
+    pub(crate) undecodable: Vec<(ParticipantId, Source)>,
     /// The way to the participant: how much goes through.
     pub(crate) downlink: Downlink,
 }
@@ -152,6 +173,7 @@ impl Peer {
             handshake: Handshake::default(),
             secured: None,
             streams: Vec::new(),
+            recoded: None,
             begun: None,
             arrivals: Arrivals::new(now),
             own_ssrc,
@@ -162,6 +184,8 @@ impl Peer {
             slots,
             slots_changed: false,
             uplink: LossBound::new(UPLINK),
+            wish: 0,
+            undecodable: Vec::new(),
             downlink: Downlink::new(now),
         }
     }
@@ -235,11 +259,36 @@ impl Peer {
         shown.collect()
     }
 
-    /// The stream of a source (not that of its repairs).
-    pub(crate) fn primary(&mut self, source: Source) -> Option<&mut Stream> {
+    /// The stream of one encoding of a source (not that of its repairs).
+    pub(crate) fn primary(&mut self, source: Source, layer: u8) -> Option<&mut Stream> {
         self.streams
             .iter_mut()
-            .find(|stream| stream.source == source && !stream.repair)
+            .find(|stream| stream.source == source && stream.layer == layer && !stream.repair)
+    }
+
+    /// Whether the sizes of a source, if it has several, are layers of one stream.
+    pub(crate) fn is_stacked(&self, source: Source) -> bool {
+        self.sends
+            .codecs_of(source)
+            .is_none_or(|codecs| codecs.encodings() == 1)
+    }
+
+    /// In what a source comes, or will come if its client does as agreed.
+    pub(crate) fn codec(&self, source: Source) -> Option<Codec> {
+        let came = self.publication(source).codec;
+        came.or_else(|| self.sends.codecs_of(source)?.first())
+    }
+
+    /// Whether a picture slot can carry a source of another.
+    pub(crate) fn can_decode(&self, publisher: &Self, source: Source) -> bool {
+        let slots = || {
+            self.slots
+                .iter()
+                .filter(|slot| slot.kind == Kind::of(source))
+        };
+        publisher.codec(source).is_none_or(|codec| {
+            slots().next().is_none() || slots().any(|slot| slot.receives(codec))
+        })
     }
 
     /// Forgets what is kept of a source, be it for repairs or not sent yet.
@@ -251,141 +300,6 @@ impl Peer {
             .iter_mut()
             .filter(|stream| stream.source == source)
             .for_each(Stream::flush);
-    }
-
-    /// Judges an authenticated packet: which source it belongs to by declaration, whether that source is permitted, and
-    /// whether it is new. What comes back is to be forwarded.
-    pub(crate) fn admit<'a>(
-        &mut self,
-        opened: &Opened,
-        datagram: &'a [u8],
-        now: Instant,
-    ) -> (Option<Source>, Result<Packet<'a>, Refused>) {
-        let Some(place) = self.stream_of(&opened.header, datagram, now) else {
-            return (None, Err(Refused::UnknownStream));
-        };
-        let Some((source, repair)) = self.streams.get_mut(place).map(|stream| {
-            stream.count(opened.index, opened.header.timestamp, now);
-            (stream.source, stream.repair)
-        }) else {
-            return (None, Err(Refused::UnknownStream));
-        };
-        let publication = self.publication_mut(source);
-        publication.received += 1;
-        if publication.permit.is_none() {
-            publication.dropped += 1;
-            return (Some(source), Err(Refused::NotPermitted));
-        }
-        if !publication.bucket.take(Kind::of(source), now) {
-            return (Some(source), Err(Refused::OverRate));
-        }
-        publication.meter.count(datagram.len(), now);
-        let packet = self.unwrap(source, repair, opened, datagram, now);
-        if let Ok(packet) = &packet {
-            let history = &mut self.publication_mut(source).history;
-            history.keep(Kind::of(source), packet);
-        }
-        (Some(source), packet)
-    }
-
-    /// The packet as its first sending had it.
-    fn unwrap<'a>(
-        &mut self,
-        source: Source,
-        repair: bool,
-        opened: &Opened,
-        datagram: &'a [u8],
-        now: Instant,
-    ) -> Result<Packet<'a>, Refused> {
-        let level = self.level(source, &opened.header, datagram);
-        let payload = datagram
-            .get(opened.payload.clone())
-            .ok_or(Refused::Malformed)?;
-        let payload = unpad(&opened.header, payload).ok_or(Refused::Malformed)?;
-        let stream = self.primary(source).ok_or(Refused::UnknownStream)?;
-        let (index, payload) = if repair {
-            // RFC 4588, section 4: the first number stands before the payload. Without one it is padding.
-            let (number, payload) = payload.split_first_chunk::<2>().ok_or(Refused::Duplicate)?;
-            (
-                stream
-                    .index_of(u16::from_be_bytes(*number))
-                    .ok_or(Refused::Duplicate)?,
-                payload,
-            )
-        } else {
-            (opened.index, payload)
-        };
-        if !stream.take(index, now) {
-            return Err(Refused::Duplicate);
-        }
-        let video = matches!(source, Source::Camera | Source::Screen);
-        let descriptor = if video {
-            Descriptor::parse(payload)
-        } else {
-            None
-        };
-        // Only padding may have no descriptor; it is forwarded so that the numbers stay without gaps.
-        if video && descriptor.is_none() && !payload.is_empty() {
-            return Err(Refused::Malformed);
-        }
-        Ok(Packet {
-            layer: 0,
-            index,
-            timestamp: opened.header.timestamp,
-            marker: opened.header.marker,
-            level,
-            descriptor,
-            payload,
-        })
-    }
-
-    fn level(&self, source: Source, header: &Header, datagram: &[u8]) -> Option<u8> {
-        let id = self.sends.codec(source)?.extensions.level?;
-        let (_, value) = header
-            .extensions(datagram)
-            .find(|(known, _)| *known == id)?;
-        value.first().copied()
-    }
-
-    /// The place of a packet's stream. A stream belongs to a source by what signalling declared, never by what it carries: by
-    /// its announced SSRC or by the media identifier in the packet (RFC 9143, section 9.2), which must not contradict.
-    fn stream_of(&mut self, header: &Header, datagram: &[u8], now: Instant) -> Option<usize> {
-        if let Some(place) = self
-            .streams
-            .iter()
-            .position(|stream| stream.ssrc == header.ssrc)
-        {
-            let stream = self.streams.get(place)?;
-            let codec = self.sends.codec(stream.source)?;
-            let expected = if stream.repair {
-                codec.repair_type
-            } else {
-                Some(codec.payload_type)
-            };
-            return (expected == Some(header.payload_type)).then_some(place);
-        }
-        let (source, repair) = self.sends.declared(header, datagram)?;
-        let rival = self
-            .streams
-            .iter()
-            .position(|stream| stream.source == source && stream.repair == repair);
-        if let Some(rival) = rival {
-            // One stream for each source: a second one beside it is no part of the source.
-            if !self.streams.get(rival)?.is_silent(now) {
-                return None;
-            }
-            self.streams.remove(rival);
-        }
-        self.streams
-            .push(Stream::new(header.ssrc, source, repair, now));
-        if !repair {
-            // The numbers of another stream mean other packets.
-            let publication = self.publication_mut(source);
-            publication.history.clear();
-            publication.pending.clear();
-            self.begun = Some(source);
-        }
-        Some(self.streams.len() - 1)
     }
 
     /// Notes when a packet arrived, for the sender's congestion control.

@@ -5,8 +5,11 @@ use conclave_policy::ids::{ParticipantId, RoomId};
 use conclave_policy::source::Source;
 use serde::Serialize;
 
-use crate::media::peer::Peer;
+use crate::media::aim::FASTEST;
+use crate::media::codec::Codec;
+use crate::media::peer::{Edge, Peer};
 use crate::media::sfu::Sfu;
+use crate::media::slot::Feed;
 
 /// Where the estimates are counted apart: below the first there is a voice and a small picture, above the last everything.
 const STEPS: [u64; 3] = [300_000, 1_000_000, 3_000_000];
@@ -144,12 +147,10 @@ impl Sfu {
         let peers = members.into_iter().flatten();
         peers
             .filter_map(|key| self.peers.get(*key))
-            .map(quality_of)
+            .map(|peer| self.quality_of(peer))
             .collect()
     }
-}
 
-impl Sfu {
     /// How many transports are estimated to take how much, for the metrics: no line of it says whose.
     pub(crate) fn tally_estimates(&mut self) {
         let mut steps = [0_u64; 4];
@@ -174,38 +175,47 @@ impl Sfu {
             counters.estimate_over_3m_peers,
         ] = steps;
     }
-}
 
-fn quality_of(peer: &Peer) -> PeerQuality {
-    let way = peer.downlink.estimator();
-    let trip = way.round_trip().map(|trip| trip.as_millis());
-    let sources = Source::ALL
-        .into_iter()
-        .map(|source| source_of(peer, source));
-    let slots = peer.slots.iter().filter_map(|slot| {
-        let feed = slot.feed()?;
-        Some(SlotQuality {
-            participant: feed.participant,
-            source: feed.source,
-            layer: None,
-            target: None,
-            packets: None,
-            bytes: None,
-            lost: None,
-            repaired: None,
-        })
-    });
-    PeerQuality {
-        participant: peer.participant,
-        profile: peer.secured.as_ref().map(|keys| keys.profile.name()),
-        way: peer.agent.selected().map(|path| match path.stream_place() {
-            None => Way::Udp,
-            Some(_) => Way::Tcp,
-        }),
-        estimate: way.is_informed().then(|| peer.estimate()),
-        round_trip_ms: trip.and_then(|trip| u32::try_from(trip).ok()),
-        sources: sources.filter(|source| source.packets > 0).collect(),
-        slots: slots.collect(),
+    /// What one receiver gets of one source.
+    fn edge_of(&self, viewer: &Peer, feed: &Feed) -> Option<&Edge> {
+        let publisher = self.peers.get(feed.publisher)?;
+        let mut edges = publisher.publication(feed.source).edges.iter();
+        edges.find(|edge| edge.viewer == viewer.key)
+    }
+
+    fn quality_of(&self, peer: &Peer) -> PeerQuality {
+        let way = peer.downlink.estimator();
+        let trip = way.round_trip().map(|trip| trip.as_millis());
+        let sources = Source::ALL
+            .into_iter()
+            .map(|source| source_of(peer, source));
+        let slots = peer.slots.iter().filter_map(|slot| {
+            let feed = slot.feed()?;
+            let edge = self.edge_of(peer, feed);
+            let (packets, bytes) = slot.sent();
+            Some(SlotQuality {
+                participant: feed.participant,
+                source: feed.source,
+                layer: edge.and_then(|edge| edge.layer.current),
+                target: edge.and_then(|edge| edge.choice).map(|choice| choice.goal),
+                packets: Some(u64::from(packets)),
+                bytes: Some(u64::from(bytes)),
+                lost: None,
+                repaired: None,
+            })
+        });
+        PeerQuality {
+            participant: peer.participant,
+            profile: peer.secured.as_ref().map(|keys| keys.profile.name()),
+            way: peer.agent.selected().map(|path| match path.stream_place() {
+                None => Way::Udp,
+                Some(_) => Way::Tcp,
+            }),
+            estimate: way.is_informed().then(|| peer.estimate()),
+            round_trip_ms: trip.and_then(|trip| u32::try_from(trip).ok()),
+            sources: sources.filter(|source| source.packets > 0).collect(),
+            slots: slots.collect(),
+        }
     }
 }
 
@@ -213,7 +223,7 @@ fn source_of(peer: &Peer, source: Source) -> SourceQuality {
     let publication = peer.publication(source);
     SourceQuality {
         source,
-        codec: None,
+        codec: publication.codec.map(Codec::name),
         packets: publication.received,
         bytes: None,
         lost: None,
@@ -223,6 +233,25 @@ fn source_of(peer: &Peer, source: Source) -> SourceQuality {
             reason: DropReason::NotPermitted,
             packets: publication.dropped,
         }],
-        layers: Vec::new(),
+        layers: layers_of(peer, source),
     }
+}
+
+/// The sizes of a source, if it has several: its encodings, or the layers of its stream.
+fn layers_of(peer: &Peer, source: Source) -> Vec<LayerQuality> {
+    let publication = peer.publication(source);
+    if peer.is_stacked(source) {
+        return Vec::new();
+    }
+    let encodings = (0_u8..).zip(&publication.gauges);
+    let known = peer
+        .sends
+        .codecs_of(source)
+        .map_or(0, |codecs| codecs.encodings());
+    let layers = encodings.take(known).map(|(layer, gauge)| LayerQuality {
+        layer,
+        bitrate: Some(gauge.bits(0, FASTEST)),
+        wanted: publication.wanted.is_told(layer),
+    });
+    layers.collect()
 }

@@ -15,6 +15,7 @@ use crate::media::counters::MediaCounters;
 use crate::media::dtls::{Identity, Step};
 use crate::media::event::{CloseReason, Cut, Gone, PeerEvent, PeerKey, Receive, SourceStats, View};
 use crate::media::ice::Ufrag;
+use crate::media::layers::Wanted;
 use crate::media::loudness::Loudness;
 use crate::media::outbox::{Outbox, Path};
 use crate::media::peer::Peer;
@@ -157,11 +158,10 @@ impl Sfu {
         } = *permit.action();
         let room = permit.room();
         let key = self.find(room, participant).ok_or(Gone)?;
-        self.peers
-            .get_mut(key)
-            .ok_or(Gone)?
-            .publication_mut(source)
-            .permit = Some(permit);
+        let peer = self.peers.get_mut(key).ok_or(Gone)?;
+        let publication = peer.publication_mut(source);
+        publication.permit = Some(permit);
+        publication.wanted = Wanted::default();
         self.offer_source(room, participant, source, now);
         Ok(())
     }
@@ -301,7 +301,7 @@ impl Sfu {
         let publication = peer.publication_mut(source);
         publication.permit = None;
         publication.loudness = Loudness::default();
-        publication.key_frame_wanted = false;
+        publication.key_frames_wanted = Default::default();
         let cut = Cut {
             forwarded: publication.forwarded,
         };

@@ -6,15 +6,17 @@ use std::time::{Duration, Instant};
 use conclave_policy::ids::ParticipantId;
 use conclave_policy::source::Source;
 
-use crate::media::codec::Codec;
+use crate::media::codec::{Codec, Codecs};
+use crate::media::descriptor::Shift;
 use crate::media::downlink::{Downlink, PADDING};
 use crate::media::event::PeerKey;
 use crate::media::offer::Kind;
 use crate::media::outbox::{Outbox, Path};
+use crate::media::red;
 use crate::media::rtp::Outgoing;
+use crate::media::skips::Cut;
 use crate::media::srtp::{Sealer, StreamHandle};
-use crate::media::stream::Packet;
-use crate::media::vp8::Shift;
+use crate::media::stream::{Packet, SenderClock};
 
 /// Repairs of a slot in a second; a receiver that needs more needs a key frame.
 const REPAIRS: u32 = 256;
@@ -41,14 +43,19 @@ pub(crate) struct OutSlot {
     pub(crate) mid: String,
     pub(crate) kind: Kind,
     pub(crate) ssrc: u32,
-    payload_type: u8,
+    /// What the receiver can decode, and how it numbers that.
+    codecs: Codecs,
     level: Option<u8>,
     /// The extension that numbers packets across the transport.
     number: Option<u8>,
     handle: Option<StreamHandle>,
     repair: Option<Repair>,
     state: State,
+    /// Mappings of the same stream before the present one, the last last: for what comes late or is asked for again.
+    past: Vec<Mapping>,
     continuity: Continuity,
+    /// The receiver is to be told of the feed's clock.
+    clock_due: bool,
     packets: u32,
     octets: u32,
 }
@@ -64,27 +71,71 @@ enum State {
 /// How the numbers of the feed become those of the slot.
 #[derive(Clone, Copy, Debug)]
 struct Mapping {
-    /// Nothing before this belongs to the slot.
+    /// Which encoding of the source.
+    layer: u8,
+    /// Up to which layers of its stream.
+    cut: Cut,
+    /// Nothing of the stream before this belongs to the mapping.
     first: u64,
+    /// Nothing of the slot before this does.
+    first_out: u64,
+    /// Added to the number among those of the cut.
     index: i64,
     timestamp: u32,
     shift: Shift,
+    form: Form,
+}
+
+/// How the receiver gets a codec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Form {
+    codec: Codec,
+    payload_type: u8,
+    repair_type: Option<u8>,
+    wrapping: Wrapping,
+}
+
+/// What is done to the payload as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wrapping {
+    None,
+    /// The blocks get the receiver's number of their codec.
+    Renamed(u8),
+    /// Only the newest block is sent.
+    Unwrapped,
 }
 
 /// Where the slot's numbering stands.
 #[derive(Debug)]
 struct Continuity {
     next: u64,
-    /// Media time and wall time of the newest packet.
-    newest: Option<(u32, Instant)>,
+    newest: Option<Newest>,
     picture: u16,
     base_layer: u8,
 }
 
+/// The newest packet.
+#[derive(Clone, Copy, Debug)]
+struct Newest {
+    /// Media time as it left.
+    timestamp: u32,
+    /// When.
+    at: Instant,
+    /// Whose, with its own media time and clock.
+    publisher: PeerKey,
+    source: Source,
+    own: u32,
+    clock: Option<SenderClock>,
+}
+
+/// Mappings of one stream that are remembered.
+const MOST_PAST: usize = 4;
+/// Clocks of one sender that disagree by more than this with the time that passed are not believed.
+const BELIEVABLE: i64 = 5;
+
 #[derive(Debug)]
 struct Repair {
     ssrc: u32,
-    payload_type: u8,
     handle: Option<StreamHandle>,
     next: u64,
     window: Option<Instant>,
@@ -108,45 +159,48 @@ impl OutSlot {
     pub(crate) fn new(
         mid: &str,
         kind: Kind,
-        codec: &Codec,
+        codecs: &Codecs,
         streams: (u32, Option<u32>),
         start: u64,
     ) -> Self {
-        let repair = match (codec.repair_type, streams.1) {
-            (Some(payload_type), Some(ssrc)) => Some(Repair {
-                ssrc,
-                payload_type,
-                handle: None,
-                next: start,
-                window: None,
-                left: 0,
-                recent: Vec::new(),
-                oldest: 0,
-            }),
-            _ => None,
-        };
+        let repair = streams.1.map(|ssrc| Repair {
+            ssrc,
+            handle: None,
+            next: start,
+            window: None,
+            left: 0,
+            recent: Vec::new(),
+            oldest: 0,
+        });
         Self {
             mid: mid.to_owned(),
             kind,
             ssrc: streams.0,
-            payload_type: codec.payload_type,
-            level: codec.extensions.level.filter(|_| kind == Kind::Audio),
-            number: codec
+            codecs: codecs.clone(),
+            level: codecs.extensions.level.filter(|_| kind == Kind::Audio),
+            number: codecs
                 .extensions
                 .transport_cc
-                .filter(|_| codec.reports_arrivals()),
+                .filter(|_| codecs.reports_arrivals()),
             handle: None,
             repair,
             state: State::Free,
+            past: Vec::new(),
             continuity: Continuity {
                 next: start,
                 newest: None,
                 picture: 0,
                 base_layer: 0,
             },
+            clock_due: false,
             packets: 0,
             octets: 0,
         }
+    }
+
+    /// Whether the receiver can decode this codec.
+    pub(crate) fn receives(&self, codec: Codec) -> bool {
+        self.codecs.receives(codec)
     }
 
     /// Keys are there: registers the slot's streams.
@@ -187,10 +241,11 @@ impl OutSlot {
         }
     }
 
-    /// Sends a packet of the feed.
+    /// Sends a packet of the feed, of which the receiver gets the layers of the cut.
     pub(crate) fn send(
         &mut self,
         packet: &Packet<'_>,
+        cut: Cut,
         sealer: &mut Sealer,
         downlink: &mut Downlink,
         path: Path,
@@ -199,25 +254,43 @@ impl OutSlot {
     ) -> Outcome {
         let (feed, mapping, begins) = match &self.state {
             State::Free => return Outcome::NotUsable,
-            State::Waiting(feed) => match self.begin(packet, now) {
-                Some(mapping) => (*feed, mapping, true),
-                None => return Outcome::NotUsable,
-            },
-            State::Live(feed, mapping) => (*feed, *mapping, false),
+            State::Live(feed, mapping) if mapping.goes_on(packet, self.kind) => {
+                let (feed, mapping) = (*feed, *mapping);
+                (feed, self.follow(mapping, packet, cut), false)
+            }
+            State::Live(feed, _) | State::Waiting(feed) => {
+                let feed = *feed;
+                let Some(mapping) = self.begin(&feed, packet, cut, now) else {
+                    self.state = State::Waiting(feed);
+                    return Outcome::NotUsable;
+                };
+                self.past.clear();
+                (feed, Some(mapping), true)
+            }
         };
-        if packet.index < mapping.first {
+        let Some(mapping) = mapping else {
             return Outcome::NotUsable;
-        }
-        let (Some(handle), Some(index)) =
-            (self.handle, packet.index.checked_add_signed(mapping.index))
-        else {
+        };
+        let Some(handle) = self.handle else {
             return Outcome::Unsent;
         };
+        // What comes late is sent as its time was mapped.
+        let own = if packet.index >= mapping.first {
+            Some(&mapping)
+        } else {
+            let mut past = self.past.iter().rev();
+            past.find(|past| packet.index >= past.first)
+        };
+        let Some((own, index)) = own.and_then(|own| Some((own, own.leaves_as(packet)?))) else {
+            return Outcome::NotUsable;
+        };
         let header = Outgoing {
-            marker: packet.marker || begins && self.kind == Kind::Audio,
-            payload_type: self.payload_type,
+            marker: packet.marker
+                || begins && self.kind == Kind::Audio
+                || packet.stacked && own.ends_picture(packet),
+            payload_type: own.form.payload_type,
             sequence: low(index),
-            timestamp: packet.timestamp.wrapping_add(mapping.timestamp),
+            timestamp: packet.timestamp.wrapping_add(own.timestamp),
             ssrc: self.ssrc,
         };
         let level = self.level.zip(packet.level.as_ref());
@@ -226,15 +299,23 @@ impl OutSlot {
         let sent = outbox.write(path, |bytes, start| {
             let level = level.map(|(id, level)| (id, std::slice::from_ref(level)));
             header.write(bytes, level.into_iter().chain(extension(&number)));
-            append(bytes, packet, mapping.shift);
-            sealer.seal_rtp(handle, index, bytes, start).is_ok()
+            own.append(bytes, packet) && sealer.seal_rtp(handle, index, bytes, start).is_ok()
         });
         if !sent {
             return Outcome::Unsent;
         }
+        let newest = Newest {
+            timestamp: header.timestamp,
+            at: now,
+            publisher: feed.publisher,
+            source: feed.source,
+            own: packet.timestamp,
+            clock: packet.clock,
+        };
+        let shift = own.shift_of(packet);
         self.state = State::Live(feed, mapping);
-        self.continuity
-            .sent(index, header.timestamp, packet, mapping.shift, now);
+        self.clock_due |= begins;
+        self.continuity.sent(index, newest, packet, shift);
         self.packets = self.packets.wrapping_add(1);
         self.octets = self
             .octets
@@ -242,42 +323,83 @@ impl OutSlot {
         Outcome::Sent
     }
 
+    /// The mapping with which a stream goes on: another one if the receiver gets other layers of it from this packet on.
+    fn follow(&mut self, mapping: Mapping, packet: &Packet<'_>, cut: Cut) -> Option<Mapping> {
+        let mut next = mapping;
+        if mapping.form.codec != packet.codec {
+            next.form = self.form(packet.codec)?;
+        }
+        if mapping.cut == cut || packet.index < mapping.first {
+            return Some(next);
+        }
+        // Numbers of what is missing before this packet stay free for it.
+        let due = mapping.leaves_as(packet).unwrap_or(self.continuity.next);
+        next.first_out = due.max(self.continuity.next);
+        next.first = packet.index;
+        next.cut = cut;
+        next.index = difference(next.first_out, packet.rank(cut))?;
+        let pictures = (
+            packet.skips.pictures(mapping.cut),
+            packet.skips.pictures(cut),
+        );
+        next.shift.picture = mapping
+            .shift
+            .picture
+            .wrapping_sub(pictures.0)
+            .wrapping_add(pictures.1);
+        if self.past.len() >= MOST_PAST {
+            self.past.remove(0);
+        }
+        self.past.push(mapping);
+        Some(next)
+    }
+
     /// The mapping that makes this packet the next of the slot; `None` if nothing can begin with it.
-    fn begin(&self, packet: &Packet<'_>, now: Instant) -> Option<Mapping> {
+    fn begin(&self, feed: &Feed, packet: &Packet<'_>, cut: Cut, now: Instant) -> Option<Mapping> {
         let shift = match (self.kind, packet.descriptor) {
-            (Kind::Video, Some(descriptor)) if descriptor.key_frame => {
-                descriptor.shift_after(self.continuity.picture, self.continuity.base_layer)
+            (Kind::Video, Some(descriptor)) if descriptor.key_frame() => {
+                let mut shift =
+                    descriptor.shift_after(self.continuity.picture, self.continuity.base_layer);
+                if descriptor.counts_pictures() {
+                    shift.picture = shift.picture.wrapping_add(packet.skips.pictures(cut));
+                }
+                shift
             }
             (Kind::Video, _) => return None,
             _ => Shift::default(),
         };
-        let timestamp = match self.continuity.newest {
-            None => 0,
-            Some((timestamp, at)) => {
-                let elapsed = now.saturating_duration_since(at).as_micros()
-                    * u128::from(self.kind.clock())
-                    / 1_000_000;
-                let [.., e0, e1, e2, e3] = elapsed.max(1).to_be_bytes();
-                timestamp
-                    .wrapping_add(u32::from_be_bytes([e0, e1, e2, e3]))
-                    .wrapping_sub(packet.timestamp)
-            }
-        };
-        let index = i64::try_from(self.continuity.next)
-            .ok()?
-            .checked_sub(i64::try_from(packet.index).ok()?)?;
         Some(Mapping {
+            layer: packet.layer,
+            cut,
             first: packet.index,
-            index,
-            timestamp,
+            first_out: self.continuity.next,
+            index: difference(self.continuity.next, packet.rank(cut))?,
+            timestamp: self.continuity.timestamp(feed, packet, now),
             shift,
+            form: self.form(packet.codec)?,
         })
     }
 
-    /// The clock of the feed, as the slot's receiver must see it: media time, packets, octets. `None` before the first packet.
-    pub(crate) const fn report(&self, rtp: u32) -> Option<(u32, u32, u32)> {
+    fn form(&self, codec: Codec) -> Option<Form> {
+        let inner = || self.codecs.decoding(Codec::Opus);
+        let (format, wrapping) = match (codec, self.codecs.decoding(codec)) {
+            (Codec::Red, Some(format)) => (format, Wrapping::Renamed(inner()?.payload_type)),
+            (Codec::Red, None) => (inner()?, Wrapping::Unwrapped),
+            (_, format) => (format?, Wrapping::None),
+        };
+        Some(Form {
+            codec,
+            payload_type: format.payload_type,
+            repair_type: format.repair_type,
+            wrapping,
+        })
+    }
+
+    /// The clock of an encoding of the feed, as the slot's receiver must see it: media time, packets, octets. `None` if that is not
+    /// what the slot carries.
+    pub(crate) fn report(&self, layer: u8, rtp: u32) -> Option<(u32, u32, u32)> {
         match &self.state {
-            State::Live(_, mapping) => Some((
+            State::Live(_, mapping) if mapping.layer == layer => Some((
                 rtp.wrapping_add(mapping.timestamp),
                 self.packets,
                 self.octets,
@@ -286,17 +408,38 @@ impl OutSlot {
         }
     }
 
-    /// Which packet of the feed left with this sequence number, if it may be sent again.
-    pub(crate) fn origin(&self, sequence: u16) -> Option<u64> {
+    /// The clock of what has just begun, in the slot's media time: told at once, so that lips are in step from the start.
+    pub(crate) fn take_due_clock(&mut self) -> Option<SenderClock> {
+        if !std::mem::take(&mut self.clock_due) {
+            return None;
+        }
+        let (State::Live(_, mapping), Some(newest)) = (&self.state, self.continuity.newest) else {
+            return None;
+        };
+        newest.clock.map(|clock| SenderClock {
+            ntp: clock.ntp,
+            rtp: clock.rtp.wrapping_add(mapping.timestamp),
+        })
+    }
+
+    /// Packets and octets sent, as sender reports count them.
+    pub(crate) const fn sent(&self) -> (u32, u32) {
+        (self.packets, self.octets)
+    }
+
+    /// Which packet of the feed left with this sequence number, if it may be sent again: its encoding, the cut through its
+    /// stream, and its number among those of the cut.
+    pub(crate) fn origin(&self, sequence: u16) -> Option<(u8, Cut, u64)> {
         let (State::Live(_, mapping), Some(_)) = (&self.state, &self.repair) else {
             return None;
         };
         let newest = self.continuity.next.checked_sub(1)?;
         let behind = low(newest).wrapping_sub(sequence);
-        let index = newest
-            .checked_sub(u64::from(behind))?
-            .checked_add_signed(mapping.index.checked_neg()?)?;
-        (index >= mapping.first).then_some(index)
+        let index = newest.checked_sub(u64::from(behind))?;
+        let mut mappings = std::iter::once(mapping).chain(self.past.iter().rev());
+        let own = mappings.find(|own| index >= own.first_out)?;
+        let rank = index.checked_add_signed(own.index.checked_neg()?)?;
+        Some((own.layer, own.cut, rank))
     }
 
     /// Sends a packet of the feed again, in the stream for repairs (RFC 4588): never under its first number.
@@ -312,10 +455,14 @@ impl OutSlot {
         let (State::Live(_, mapping), Some(repair)) = (&self.state, &mut self.repair) else {
             return false;
         };
-        let (Some(handle), Some(original)) = (
-            repair.handle,
-            packet.index.checked_add_signed(mapping.index),
-        ) else {
+        let mut mappings = std::iter::once(mapping).chain(self.past.iter().rev());
+        let Some(own) = mappings.find(|own| own.layer == packet.layer && packet.index >= own.first)
+        else {
+            return false;
+        };
+        let (Some(handle), Some(original), Some(payload_type)) =
+            (repair.handle, own.leaves_as(packet), own.form.repair_type)
+        else {
             return false;
         };
         let size = packet.payload.len() + AROUND;
@@ -324,20 +471,19 @@ impl OutSlot {
             return false;
         }
         let header = Outgoing {
-            marker: packet.marker,
-            payload_type: repair.payload_type,
+            marker: packet.marker || packet.stacked && own.ends_picture(packet),
+            payload_type,
             sequence: low(repair.next),
-            timestamp: packet.timestamp.wrapping_add(mapping.timestamp),
+            timestamp: packet.timestamp.wrapping_add(own.timestamp),
             ssrc: repair.ssrc,
         };
-        let (index, shift) = (repair.next, mapping.shift);
+        let index = repair.next;
         repair.next += 1;
         let number = downlink.leave(size, self.number, now);
         outbox.write(path, |bytes, start| {
             header.write(bytes, extension(&number));
             bytes.extend_from_slice(&low(original).to_be_bytes());
-            append(bytes, packet, shift);
-            sealer.seal_rtp(handle, index, bytes, start).is_ok()
+            own.append(bytes, packet) && sealer.seal_rtp(handle, index, bytes, start).is_ok()
         })
     }
 }
@@ -361,14 +507,24 @@ impl OutSlot {
         let (Some(id), Some(repair)) = (self.number, &mut self.repair) else {
             return false;
         };
+        let format = match &self.state {
+            State::Live(_, mapping) => mapping.form.repair_type,
+            _ => None,
+        };
+        let formats = &self.codecs.formats;
+        let Some(payload_type) =
+            format.or_else(|| formats.iter().find_map(|format| format.repair_type))
+        else {
+            return false;
+        };
         let (Some(handle), Some(number)) = (repair.handle, downlink.number_padding(now)) else {
             return false;
         };
         let header = Outgoing {
             marker: false,
-            payload_type: repair.payload_type,
+            payload_type,
             sequence: low(repair.next),
-            timestamp: self.continuity.newest.map_or(0, |(timestamp, _)| timestamp),
+            timestamp: self.continuity.newest.map_or(0, |newest| newest.timestamp),
             ssrc: repair.ssrc,
         };
         let index = repair.next;
@@ -386,25 +542,98 @@ impl OutSlot {
     }
 }
 
+impl Mapping {
+    /// Whether a packet is of the stream that is mapped, as far as its receiver can decode it.
+    fn goes_on(&self, packet: &Packet<'_>, kind: Kind) -> bool {
+        self.layer == packet.layer
+            && (self.form.codec == packet.codec
+                || kind == Kind::Audio && self.form.codec.clock() == packet.codec.clock())
+    }
+
+    /// The number under which a packet leaves.
+    fn leaves_as(&self, packet: &Packet<'_>) -> Option<u64> {
+        packet.rank(self.cut).checked_add_signed(self.index)
+    }
+
+    /// Whether nothing of the packet's picture follows for this receiver.
+    fn ends_picture(&self, packet: &Packet<'_>) -> bool {
+        packet.descriptor.is_some_and(|descriptor| {
+            descriptor.ends_frame() && descriptor.spatial() >= self.cut.size
+        })
+    }
+
+    fn shift_of(&self, packet: &Packet<'_>) -> Shift {
+        let left_out = match packet.descriptor {
+            Some(descriptor) if descriptor.counts_pictures() => packet.skips.pictures(self.cut),
+            _ => 0,
+        };
+        Shift {
+            picture: self.shift.picture.wrapping_sub(left_out),
+            ..self.shift
+        }
+    }
+
+    /// Appends the payload as the receiver gets it; `false` if it cannot be taken apart.
+    fn append(&self, bytes: &mut Vec<u8>, packet: &Packet<'_>) -> bool {
+        let start = bytes.len();
+        let payload = if self.form.wrapping == Wrapping::Unwrapped {
+            match red::primary(packet.payload) {
+                Some(newest) => newest,
+                None => return false,
+            }
+        } else {
+            packet.payload
+        };
+        bytes.extend_from_slice(payload);
+        let Some(payload) = bytes.get_mut(start..) else {
+            return false;
+        };
+        if let Some(descriptor) = packet.descriptor {
+            descriptor.write(payload, self.shift_of(packet));
+        }
+        if let Wrapping::Renamed(inner) = self.form.wrapping {
+            red::rename(payload, inner);
+        }
+        true
+    }
+}
+
 impl Continuity {
-    fn sent(
-        &mut self,
-        index: u64,
-        timestamp: u32,
-        packet: &Packet<'_>,
-        shift: Shift,
-        now: Instant,
-    ) {
+    fn sent(&mut self, index: u64, newest: Newest, packet: &Packet<'_>, shift: Shift) {
         if index < self.next {
             return;
         }
         self.next = index + 1;
-        self.newest = Some((timestamp, now));
+        self.newest = Some(newest);
         if let Some(descriptor) = packet.descriptor {
             let (picture, base_layer) = descriptor.shifted(shift);
             self.picture = picture.unwrap_or(self.picture);
             self.base_layer = base_layer.unwrap_or(self.base_layer);
         }
+    }
+
+    /// What is added to the media time of what begins with this packet. Between streams of one sender their clocks say how
+    /// much time lies between, else the time that passed.
+    fn timestamp(&self, feed: &Feed, packet: &Packet<'_>, now: Instant) -> u32 {
+        let Some(newest) = self.newest else { return 0 };
+        let rate = packet.codec.clock();
+        let passed = now.saturating_duration_since(newest.at).as_micros() * u128::from(rate);
+        let passed = i64::try_from(passed / 1_000_000).unwrap_or(i64::MAX);
+        let same = (newest.publisher, newest.source) == (feed.publisher, feed.source);
+        let told = match (packet.clock, newest.clock) {
+            (Some(own), Some(other)) if same => {
+                Some(own.ticks_since(packet.timestamp, other, newest.own, rate))
+            }
+            _ => None,
+        };
+        let believable =
+            |ticks: &i64| ticks.abs_diff(passed) <= u64::from(rate) * BELIEVABLE.unsigned_abs();
+        let ticks = told.filter(believable).unwrap_or(passed).max(1);
+        let [.., t0, t1, t2, t3] = ticks.to_be_bytes();
+        newest
+            .timestamp
+            .wrapping_add(u32::from_be_bytes([t0, t1, t2, t3]))
+            .wrapping_sub(packet.timestamp)
     }
 }
 
@@ -443,13 +672,11 @@ fn extension(number: &Option<(u8, [u8; 2])>) -> impl Iterator<Item = (u8, &[u8])
     number.iter().map(|(id, bytes)| (*id, &bytes[..]))
 }
 
-/// Appends the payload with its counters shifted.
-fn append(bytes: &mut Vec<u8>, packet: &Packet<'_>, shift: Shift) {
-    let start = bytes.len();
-    bytes.extend_from_slice(packet.payload);
-    if let (Some(descriptor), Some(payload)) = (packet.descriptor, bytes.get_mut(start..)) {
-        descriptor.write(payload, shift);
-    }
+/// What must be added to `from` to give `to`.
+fn difference(to: u64, from: u64) -> Option<i64> {
+    i64::try_from(to)
+        .ok()?
+        .checked_sub(i64::try_from(from).ok()?)
 }
 
 /// The sequence number of an index.

@@ -6,9 +6,12 @@ use std::time::{Duration, Instant};
 
 use conclave_policy::source::Source;
 
-use crate::media::offer::Kind;
+use crate::media::av1::Structure;
+use crate::media::codec::Codec;
+use crate::media::descriptor::Descriptor;
 use crate::media::rtcp::ReceptionReport;
-use crate::media::vp8::Descriptor;
+use crate::media::sends::Declared;
+use crate::media::skips::{Cut, Layers, Ranks, Skips};
 
 /// Missing packets remembered; with more missing only a key frame helps.
 const MOST_MISSING: usize = 256;
@@ -33,8 +36,14 @@ const SILENT: Duration = Duration::from_secs(2);
 pub(crate) struct Packet<'a> {
     /// Which encoding of the source, the smallest first; 0 where there is one.
     pub(crate) layer: u8,
+    /// In what it is encoded.
+    pub(crate) codec: Codec,
+    /// The source has one encoding, whose sizes, if it has several, are layers of one stream.
+    pub(crate) stacked: bool,
     /// Rollover counter and sequence number in the publisher's stream.
     pub(crate) index: u64,
+    /// What of the stream came before and is not for everybody.
+    pub(crate) skips: Skips,
     /// Media time.
     pub(crate) timestamp: u32,
     /// The last packet of a frame, the first of a talkspurt.
@@ -43,8 +52,53 @@ pub(crate) struct Packet<'a> {
     pub(crate) level: Option<u8>,
     /// What of the payload must be read.
     pub(crate) descriptor: Option<Descriptor>,
+    /// The sender's clock, as it last told it for this stream.
+    pub(crate) clock: Option<SenderClock>,
     /// The payload, without padding.
     pub(crate) payload: &'a [u8],
+}
+
+impl Packet<'_> {
+    /// Which of the sizes of its source.
+    pub(crate) fn size(&self) -> u8 {
+        if self.stacked {
+            self.descriptor.map_or(0, |descriptor| descriptor.spatial())
+        } else {
+            self.layer
+        }
+    }
+
+    /// Its layers within its stream.
+    pub(crate) fn layers(&self) -> Layers {
+        self.descriptor.map_or((0, 0, false), |descriptor| {
+            let begins = descriptor.begins_frame() && descriptor.spatial() == 0;
+            let picture = begins && descriptor.counts_pictures();
+            (descriptor.spatial(), descriptor.temporal(), picture)
+        })
+    }
+
+    /// Its number among those of a cut.
+    pub(crate) fn rank(&self, cut: Cut) -> u64 {
+        self.skips.rank(self.index, cut)
+    }
+}
+
+/// A sender's clock: wall time as NTP (32.32 bits) and the media time at the same moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SenderClock {
+    pub(crate) ntp: u64,
+    pub(crate) rtp: u32,
+}
+
+impl SenderClock {
+    /// Ticks from media time `before`, by the clock `other` of another stream of the same sender, to media time `now` by this
+    /// one.
+    pub(crate) fn ticks_since(self, now: u32, other: Self, before: u32, rate: u32) -> i64 {
+        let apart = i128::from(self.ntp.wrapping_sub(other.ntp).cast_signed()) * i128::from(rate);
+        let own = i64::from(now.wrapping_sub(self.rtp).cast_signed());
+        let others = i64::from(before.wrapping_sub(other.rtp).cast_signed());
+        i64::try_from(apart >> 32).unwrap_or(0) + own - others
+    }
 }
 
 /// An incoming stream.
@@ -52,8 +106,15 @@ pub(crate) struct Packet<'a> {
 pub(crate) struct Stream {
     pub(crate) ssrc: u32,
     pub(crate) source: Source,
-    /// It carries retransmissions of the source's other stream.
+    /// Which encoding of the source.
+    pub(crate) layer: u8,
+    /// It carries retransmissions of the encoding's other stream.
     pub(crate) repair: bool,
+    /// What its sender last told of its clock.
+    pub(crate) clock: Option<SenderClock>,
+    /// The templates to which its dependency descriptors refer.
+    pub(crate) structure: Option<Box<Structure>>,
+    pub(crate) ranks: Ranks,
     reception: Reception,
     missing: VecDeque<Missing>,
     newest: Option<u64>,
@@ -71,12 +132,16 @@ struct Missing {
 }
 
 impl Stream {
-    pub(crate) fn new(ssrc: u32, source: Source, repair: bool, now: Instant) -> Self {
+    pub(crate) fn new(ssrc: u32, of: Declared, codec: Codec, now: Instant) -> Self {
         Self {
             ssrc,
-            source,
-            repair,
-            reception: Reception::new(Kind::of(source).clock()),
+            source: of.source,
+            layer: of.layer,
+            repair: of.repair,
+            clock: None,
+            structure: None,
+            ranks: Ranks::default(),
+            reception: Reception::new(codec.clock()),
             missing: VecDeque::new(),
             newest: None,
             last: now,
@@ -168,7 +233,8 @@ impl Stream {
     }
 
     /// The sender reported its clock; says whether the receivers are to be told, which goes to many and therefore not often.
-    pub(crate) fn sender_report(&mut self, ntp: u64, now: Instant) -> bool {
+    pub(crate) fn sender_report(&mut self, ntp: u64, rtp: u32, now: Instant) -> bool {
+        self.clock = Some(SenderClock { ntp, rtp });
         self.reception.sender_report = Some((ntp, now));
         let due = self
             .told

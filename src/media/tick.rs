@@ -51,19 +51,28 @@ impl Sfu {
             return;
         };
         let repairable = peer.publication(source).permit.is_some()
-            && peer.sends.codec(source).is_some_and(|codec| codec.nack);
+            && peer
+                .sends
+                .codecs_of(source)
+                .is_some_and(|codecs| codecs.nack());
         if !repairable {
             return;
         }
         let own = peer.own_ssrc;
         let trip = peer.downlink.estimator().round_trip();
-        let Some(stream) = peer.primary(source) else {
-            return;
-        };
-        let (media, lost) = (stream.ssrc, stream.ask(trip, now));
-        if !lost.is_empty() {
-            self.counters.nacks_sent += lost.len() as u64;
-            self.say(key, &Compound::default().nack(own, media, &lost));
+        let mut report = Compound::default();
+        let mut asked = 0;
+        let streams = peer.streams.iter_mut();
+        for stream in streams.filter(|stream| stream.source == source && !stream.repair) {
+            let lost = stream.ask(trip, now);
+            if !lost.is_empty() {
+                asked += lost.len() as u64;
+                report = report.nack(own, stream.ssrc, &lost);
+            }
+        }
+        if asked > 0 {
+            self.counters.nacks_sent += asked;
+            self.say(key, &report);
         }
     }
 
@@ -87,6 +96,7 @@ impl Sfu {
             self.assign_audio(room, now);
             self.tell_speakers(room, now);
         }
+        self.choose_all_layers(now);
         self.measure_wishes(now);
     }
 
@@ -119,7 +129,7 @@ impl Sfu {
             let limits = peer
                 .sends
                 .codecs()
-                .any(|(source, codec)| video(source) && codec.remb && !codec.reports_arrivals());
+                .any(|(source, codec)| video(source) && codec.remb() && !codec.reports_arrivals());
             if limits && !media.is_empty() {
                 let bits = peer.uplink.rate() as u32;
                 compound = compound.bandwidth(own, bits, media);

@@ -1,6 +1,11 @@
 //! The VP8 payload descriptor (RFC 7741, section 4.2): what an SFU must read of it (frame starts, key frames) and the two
 //! counters that it must keep continuous. Nothing else of the payload is looked at.
 
+use crate::media::descriptor::{Picture, Size};
+
+/// The bytes after the first three of a key frame (RFC 6386, section 9.1).
+const START_CODE: [u8; 3] = [0x9d, 0x01, 0x2a];
+
 /// A parsed descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Descriptor {
@@ -8,29 +13,16 @@ pub struct Descriptor {
     pub start: bool,
     /// The packet begins a key frame.
     pub key_frame: bool,
-    /// Where the picture identifier stands, and its value.
+    /// Layer in time.
+    pub temporal: u8,
+    /// The frame needs nothing of its own layer in time.
+    pub sync: bool,
+    /// The picture identifier.
     pub picture: Option<Picture>,
     /// Where TL0PICIDX stands, and its value.
-    pub base_layer: Option<(usize, u8)>,
-}
-
-/// The picture identifier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Picture {
-    offset: usize,
-    /// 15 bits rather than 7.
-    pub wide: bool,
-    /// Its value.
-    pub value: u16,
-}
-
-/// What is added to both counters so that they go on across a change of source.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shift {
-    /// Added to the picture identifier, modulo its width.
-    pub picture: u16,
-    /// Added to TL0PICIDX, modulo 256.
-    pub base_layer: u8,
+    pub base_layer: Option<(u8, u8)>,
+    /// Where the frame begins.
+    frame: u8,
 }
 
 impl Descriptor {
@@ -38,31 +30,25 @@ impl Descriptor {
     pub fn parse(payload: &[u8]) -> Option<Self> {
         let first = *payload.first()?;
         let mut at = 1;
-        let mut picture = None;
-        let mut base_layer = None;
+        let (mut picture, mut base_layer) = (None, None);
+        let (mut temporal, mut sync) = (0, false);
         if first & 0x80 != 0 {
             let flags = *payload.get(at)?;
             at += 1;
             if flags & 0x80 != 0 {
-                let high = *payload.get(at)?;
-                let wide = high & 0x80 != 0;
-                let value = if wide {
-                    u16::from_be_bytes([high & 0x7f, *payload.get(at + 1)?])
-                } else {
-                    u16::from(high)
-                };
-                picture = Some(Picture {
-                    offset: at,
-                    wide,
-                    value,
-                });
-                at += if wide { 2 } else { 1 };
+                let read = Picture::read(payload, at)?;
+                at += read.length();
+                picture = Some(read);
             }
             if flags & 0x40 != 0 {
-                base_layer = Some((at, *payload.get(at)?));
+                base_layer = Some((u8::try_from(at).ok()?, *payload.get(at)?));
                 at += 1;
             }
             if flags & 0x30 != 0 {
+                let layer = *payload.get(at)?;
+                if flags & 0x20 != 0 {
+                    (temporal, sync) = (layer >> 6, layer & 0x20 != 0);
+                }
                 at += 1;
             }
         }
@@ -72,62 +58,29 @@ impl Descriptor {
         (at < payload.len()).then_some(Self {
             start,
             key_frame,
+            temporal,
+            sync,
             picture,
             base_layer,
+            frame: u8::try_from(at).ok()?,
         })
     }
 
-    /// The shift after which this packet's counters follow on `picture` and `base_layer`, the last ones sent.
-    pub fn shift_after(&self, picture: u16, base_layer: u8) -> Shift {
-        Shift {
-            picture: self
-                .picture
-                .map_or(0, |own| picture.wrapping_add(1).wrapping_sub(own.value)),
-            base_layer: self
-                .base_layer
-                .map_or(0, |(_, own)| base_layer.wrapping_add(1).wrapping_sub(own)),
-        }
-    }
-
-    /// Both counters as they leave.
-    pub fn shifted(&self, shift: Shift) -> (Option<u16>, Option<u8>) {
-        let picture = self.picture.map(|own| {
-            own.value.wrapping_add(shift.picture) & if own.wide { 0x7fff } else { 0x7f }
-        });
-        (
-            picture,
-            self.base_layer
-                .map(|(_, own)| own.wrapping_add(shift.base_layer)),
-        )
-    }
-
-    /// Writes the shifted counters into a copy of the payload.
-    pub fn write(&self, payload: &mut [u8], shift: Shift) {
-        let (picture, base_layer) = self.shifted(shift);
-        if let (Some(place), Some(value)) = (self.picture, picture) {
-            let [high, low] = value.to_be_bytes();
-            if !place.wide {
-                set(payload, place.offset, low);
-            } else {
-                set(payload, place.offset, high | 0x80);
-                set(payload, place.offset + 1, low);
-            }
-        }
-        if let (Some((offset, _)), Some(value)) = (self.base_layer, base_layer) {
-            set(payload, offset, value);
-        }
-    }
-}
-
-fn set(payload: &mut [u8], at: usize, value: u8) {
-    if let Some(byte) = payload.get_mut(at) {
-        *byte = value;
+    /// The size that a key frame tells in the clear part of its header; nothing depends on it but the choice of sizes.
+    pub fn size(&self, payload: &[u8]) -> Option<Size> {
+        let header = payload.get(usize::from(self.frame) + 3..)?;
+        let &[s0, s1, s2, w0, w1, h0, h1] = header.first_chunk::<7>()?;
+        (self.key_frame && [s0, s1, s2] == START_CODE).then_some(Size {
+            width: u16::from_le_bytes([w0, w1]) & 0x3fff,
+            height: u16::from_le_bytes([h0, h1]) & 0x3fff,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::descriptor::{Descriptor as Any, Shift};
 
     #[test]
     fn a_full_descriptor_is_read_and_shifted() {
@@ -136,6 +89,7 @@ mod tests {
         assert!(descriptor.start && descriptor.key_frame);
         assert_eq!(descriptor.picture.unwrap().value, 0x7ffe);
         assert_eq!(descriptor.base_layer, Some((4, 7)));
+        let descriptor = Any::Vp8(descriptor);
         let shift = descriptor.shift_after(0x7fff, 0xff);
         assert_eq!(descriptor.shifted(shift), (Some(0), Some(0)));
         descriptor.write(&mut payload, shift);
@@ -147,7 +101,7 @@ mod tests {
         let mut payload = [0x90, 0x80, 0x7f, 0x11];
         let descriptor = Descriptor::parse(&payload).unwrap();
         assert!(!descriptor.key_frame);
-        descriptor.write(
+        Any::Vp8(descriptor).write(
             &mut payload,
             Shift {
                 picture: 1,
@@ -184,5 +138,27 @@ mod tests {
         let descriptor = Descriptor::parse(&payload).unwrap();
         assert_eq!(other.picture_id, descriptor.picture.unwrap().value);
         assert_eq!(other.tl0_pic_idx, descriptor.base_layer.unwrap().1);
+    }
+
+    #[test]
+    fn layers_in_time_are_read() {
+        // X, then I L T; picture 5, TL0PICIDX 1, TID 2 with and without Y.
+        let read = |layer: u8| Descriptor::parse(&[0x90, 0xe0, 5, 1, layer, 1, 0]).unwrap();
+        assert_eq!((read(0x80).temporal, read(0x80).sync), (2, false));
+        assert_eq!((read(0xa0).temporal, read(0xa0).sync), (2, true));
+        assert!(!read(0).sync);
+    }
+
+    #[test]
+    fn a_key_frame_tells_its_size() {
+        let payload = [0x10, 0, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x41];
+        let size = Descriptor::parse(&payload).unwrap().size(&payload).unwrap();
+        assert_eq!((size.width, size.height), (640, 360));
+        assert!(
+            Descriptor::parse(&payload[..9])
+                .unwrap()
+                .size(&payload[..9])
+                .is_none()
+        );
     }
 }

@@ -189,6 +189,7 @@ fn odd(ssrc: u32, payload_type: u8, round: usize, mid: Option<&str>) -> Sending 
         marker: false,
         mid: mid.map(str::to_owned),
         level: Some(10),
+        rid: None,
         payload: vec![0xfc; 60],
     }
 }

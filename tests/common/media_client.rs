@@ -23,6 +23,27 @@ pub(crate) const RTX: u8 = 97;
 pub(crate) const MID: u8 = 4;
 pub(crate) const LEVEL: u8 = 1;
 pub(crate) const TRANSPORT_CC: u8 = 3;
+pub(crate) const RID: u8 = 10;
+pub(crate) const REPAIRED: u8 = 11;
+
+/// The names of the encodings, the smallest first.
+pub(crate) const RIDS: [&str; 3] = ["q", "h", "f"];
+/// How a client numbers its codecs: name, payload type, clock, parameters.
+pub(crate) const FORMATS: [(&str, u8, &str, &str); 8] = [
+    ("VP8", VP8, "90000", ""),
+    ("VP9", 98, "90000", "profile-id=0"),
+    (
+        "H264",
+        102,
+        "90000",
+        "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
+    ),
+    ("AV1", 45, "90000", "level-idx=5;profile=0;tier=0"),
+    ("opus", OPUS, "48000/2", "minptime=10;useinbandfec=1"),
+    ("red", 63, "48000/2", "111/111"),
+    ("PCMU", 0, "8000", ""),
+    ("G722", 9, "8000", ""),
+];
 
 static CONFIG: LazyLock<Arc<Config>> = LazyLock::new(|| {
     let config = Config::builder()
@@ -47,6 +68,11 @@ pub(crate) struct Script {
     pub(crate) arrivals: bool,
     /// Announces its streams in the offer; otherwise only packets tell, by media identifier.
     pub(crate) announces: bool,
+    /// Sends every picture source in three encodings, which only packets tell apart.
+    pub(crate) encodings: bool,
+    /// The codecs of its picture and sound lines, by their names in [`FORMATS`], the best first.
+    pub(crate) pictures: &'static [&'static str],
+    pub(crate) sounds: &'static [&'static str],
 }
 
 impl Default for Script {
@@ -60,6 +86,9 @@ impl Default for Script {
             repairs: true,
             arrivals: true,
             announces: true,
+            encodings: false,
+            pictures: &["VP8"],
+            sounds: &["opus"],
         }
     }
 }
@@ -74,6 +103,8 @@ pub(crate) struct Sending {
     pub(crate) marker: bool,
     pub(crate) mid: Option<String>,
     pub(crate) level: Option<u8>,
+    /// The name of the encoding, and whether it is one of which this carries retransmissions.
+    pub(crate) rid: Option<(&'static str, bool)>,
     pub(crate) payload: Vec<u8>,
 }
 
@@ -162,6 +193,11 @@ impl Client {
         1000 + 10 * source as u32
     }
 
+    /// The stream of one of several encodings; that of its repairs is the next.
+    pub(crate) fn encoding_ssrc(source: Source, encoding: usize) -> u32 {
+        2000 + 100 * source as u32 + 10 * u32::try_from(encoding).unwrap()
+    }
+
     pub(crate) fn repair_ssrc(source: Source) -> u32 {
         Self::ssrc(source) + 1
     }
@@ -217,28 +253,55 @@ impl Client {
     }
 
     fn line(&self, mid: &str, video: bool, source: Option<Source>) -> String {
-        let (kind, formats) = match (video, self.script.repairs) {
-            (false, _) => ("audio", "111"),
-            (true, true) => ("video", "96 97"),
-            (true, false) => ("video", "96"),
+        let names = if video {
+            self.script.pictures
+        } else {
+            self.script.sounds
         };
+        let formats = names
+            .iter()
+            .map(|name| *FORMATS.iter().find(|format| format.0 == *name).unwrap());
+        let repaired = |number: u8| video && self.script.repairs && number != 0;
+        let numbers: Vec<String> = formats
+            .clone()
+            .flat_map(|format| [Some(format.1), repaired(format.1).then_some(format.1 + 1)])
+            .flatten()
+            .map(|number| number.to_string())
+            .collect();
+        let (kind, formats_line) = (if video { "video" } else { "audio" }, numbers.join(" "));
         let direction = if source.is_some() {
             "sendonly"
         } else {
             "recvonly"
         };
         let mut line = format!(
-            "m={kind} 9 UDP/TLS/RTP/SAVPF {formats}\r\nc=IN IP4 0.0.0.0\r\na=mid:{mid}\r\na={direction}\r\na=rtcp-mux\r\n\
+            "m={kind} 9 UDP/TLS/RTP/SAVPF {formats_line}\r\nc=IN IP4 0.0.0.0\r\na=mid:{mid}\r\na={direction}\r\na=rtcp-mux\r\n\
              a=extmap:{MID} urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
              a=extmap:{TRANSPORT_CC} http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"
         );
-        if video {
-            line += "a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\na=rtcp-fb:96 transport-cc\r\n";
-            if self.script.repairs {
-                line += "a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n";
+        for (name, number, clock, parameters) in formats {
+            let _ = write!(
+                line,
+                "a=rtpmap:{number} {name}/{clock}\r\na=rtcp-fb:{number} transport-cc\r\n"
+            );
+            if !parameters.is_empty() {
+                let _ = write!(line, "a=fmtp:{number} {parameters}\r\n");
             }
-        } else {
-            line += "a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\n";
+            if video {
+                let _ = write!(
+                    line,
+                    "a=rtcp-fb:{number} nack\r\na=rtcp-fb:{number} nack pli\r\n"
+                );
+            }
+            if repaired(number) {
+                let repair = number + 1;
+                let _ = write!(
+                    line,
+                    "a=rtpmap:{repair} rtx/90000\r\na=fmtp:{repair} apt={number}\r\n"
+                );
+            }
+        }
+        if !video {
             line += "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n";
         }
         if !self.script.arrivals {
@@ -246,6 +309,18 @@ impl Client {
             line = line
                 .replace(extension, "")
                 .replace(" transport-cc", " goog-remb");
+        }
+        if video && source.is_some() && self.script.encodings {
+            let _ = write!(
+                line,
+                "a=extmap:{RID}/sendonly urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n\
+                 a=extmap:{REPAIRED}/sendonly urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id\r\n"
+            );
+            for rid in RIDS {
+                let _ = write!(line, "a=rid:{rid} send\r\n");
+            }
+            let _ = write!(line, "a=simulcast:send {}\r\n", RIDS.join(";"));
+            return line;
         }
         if let Some(source) = source.filter(|_| self.script.announces) {
             let (ssrc, repair) = (Self::ssrc(source), Self::repair_ssrc(source));
@@ -505,7 +580,44 @@ impl Client {
             marker: Self::is_video(source),
             mid: self.mid(source),
             level: (!Self::is_video(source)).then_some(30),
+            rid: None,
             payload,
+        }
+    }
+
+    /// The next packet of one of several encodings.
+    pub(crate) fn next_of(&mut self, source: Source, encoding: usize, payload: Vec<u8>) -> Sending {
+        let ssrc = Self::encoding_ssrc(source, encoding);
+        // Numbers that have nothing to do with each other.
+        let start = 1000 + 7000 * u64::try_from(encoding).unwrap();
+        let index = self.next.entry(ssrc).or_insert(start);
+        *index += 1;
+        Sending {
+            ssrc,
+            payload_type: VP8,
+            index: *index,
+            timestamp: 0,
+            marker: true,
+            mid: self.mid(source),
+            level: None,
+            rid: Some((RIDS[encoding], false)),
+            payload,
+        }
+    }
+
+    /// The same packet as a repair of its encoding.
+    pub(crate) fn repair_of(&mut self, sending: &Sending) -> Sending {
+        let ssrc = sending.ssrc + 1;
+        let index = self.next.entry(ssrc).or_insert(500);
+        *index += 1;
+        let first = (sending.index & 0xffff) as u16;
+        Sending {
+            ssrc,
+            payload_type: sending.payload_type + 1,
+            index: *index,
+            rid: sending.rid.map(|(rid, _)| (rid, true)),
+            payload: [&first.to_be_bytes()[..], &sending.payload].concat(),
+            ..sending.clone()
         }
     }
 
@@ -554,11 +666,16 @@ impl Client {
         let number = self.transport_sequence.to_be_bytes();
         let level = sending.level.map(|level| [level]);
         let mid = sending.mid.as_ref().map(|mid| (MID, mid.as_bytes()));
+        let rid = sending.rid.map(|(rid, repairs)| {
+            let id = if repairs { REPAIRED } else { RID };
+            (id, rid.as_bytes())
+        });
         let level = level.as_ref().map(|level| (LEVEL, &level[..]));
         let mut out = Vec::new();
         header.write(
             &mut out,
             mid.into_iter()
+                .chain(rid)
                 .chain(level)
                 .chain([(TRANSPORT_CC, &number[..])]),
         );
