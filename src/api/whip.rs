@@ -301,7 +301,15 @@ impl Endpoint {
             Err(refusal) => (None, Err(refusal)),
         };
         self.answer(asked, begun, |answered| match (answered, room) {
-            (Answered::Begun { sdp, stream, tag }, Some(room)) => {
+            (
+                Answered::Begun {
+                    sdp,
+                    stream,
+                    tag,
+                    links,
+                },
+                Some(room),
+            ) => {
                 let place = format!("{}/{room}/{stream}", self.path);
                 let about = [
                     (header::CONTENT_TYPE, SDP.to_owned()),
@@ -309,7 +317,14 @@ impl Endpoint {
                     (header::ETAG, tag),
                 ];
                 let patch = [("accept-patch", FRAGMENT)];
-                (StatusCode::CREATED, about, patch, sdp).into_response()
+                let mut response = (StatusCode::CREATED, about, patch, sdp).into_response();
+                for link in links {
+                    // An address that no header can carry is none that a client could use.
+                    if let Ok(link) = HeaderValue::try_from(link) {
+                        response.headers_mut().append(header::LINK, link);
+                    }
+                }
+                response
             }
             _ => Refusal::Unavailable.into_response(),
         })

@@ -722,3 +722,57 @@ async fn what_is_no_offer_for_a_stream_is_refused_by_its_kind() {
         assert_eq!(allowed.is_some(), status == 204);
     }
 }
+
+/// What OBS Studio offers: one sound, one picture, `sendonly`, bundled, streams announced, no candidate to come.
+const OBS: &str = "v=0\r\no=rtc 3767197920 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\na=group:LS 0 1\r\na=msid-semantic:WMS *\r\n\
+    a=setup:actpass\r\na=ice-ufrag:m4jM\r\na=ice-pwd:JRj7pFMxTMTWLQSYpLmFQg\r\na=ice-options:ice2\r\na=fingerprint:sha-256 FINGERPRINT\r\n\
+    m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=sendonly\r\na=ssrc:1337 cname:b3c4\r\na=ssrc:1337 msid:b3c4 b3c4-audio\r\na=msid:b3c4 b3c4-audio\r\n\
+    a=rtcp-mux\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;maxaveragebitrate=96000;stereo=1;sprop-stereo=1;useinbandfec=1\r\n\
+    m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=sendonly\r\na=ssrc:1338 cname:b3c4\r\na=ssrc:1338 msid:b3c4 b3c4-video\r\na=msid:b3c4 b3c4-video\r\n\
+    a=rtcp-mux\r\na=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\na=rtcp-fb:96 goog-remb\r\n";
+
+#[tokio::test]
+async fn an_offer_in_the_shape_of_obs_is_answered_with_relays_of_its_own() {
+    let server = Server::start_set(&[
+        (
+            "CONCLAVE_TURN__URLS",
+            "[\"turns:turn.example.org:5349?transport=tcp\"]",
+        ),
+        ("CONCLAVE_TURN__SECRET", "a secret that nobody may see, long enough for anyone"),
+    ])
+    .await;
+    let owner = server.owner().await;
+    let room = server.room(&owner, "Board").await;
+    let (mut host, _) = server.enter(&owner, &room).await;
+    let (_, source) = source_token(&server, &owner, &room).await;
+    let offer = OBS.replace("FINGERPRINT", &["AB"; 32].join(":"));
+    let begun = begin(&server, "/whip", &source, &offer).await;
+    assert_eq!(begun.status, 201, "{begun:?}");
+    let sdp = String::from_utf8(begun.bytes.clone()).unwrap();
+    assert_eq!(sdp.matches("a=recvonly").count(), 2, "{sdp}");
+    assert!(
+        sdp.contains("a=ice-lite")
+            && sdp.contains("a=candidate:")
+            && sdp.contains("a=setup:passive")
+    );
+    let line = joined(&mut host, "Stage camera").await;
+    let link = header(&begun, reqwest::header::LINK);
+    let start = "<turns:turn.example.org:5349?transport=tcp>; rel=\"ice-server\"; username=\"";
+    assert!(
+        link.starts_with(start) && link.contains(&text(&line, "participant")),
+        "{link}"
+    );
+    assert!(
+        link.contains("credential-type=\"password\"") && !link.contains("nobody"),
+        "{link}"
+    );
+    // Both of what the token declares are on, and nothing else.
+    let mut sources = line["sources"].clone();
+    while sources["camera"] != "on" {
+        sources = host.event("participant_changed").await["participant"]["sources"].clone();
+    }
+    assert_eq!(
+        (&sources["microphone"], &sources["screen"]),
+        (&json!("on"), &json!("off"))
+    );
+}

@@ -76,6 +76,8 @@ pub(super) enum Answered {
         stream: String,
         /// Its state.
         tag: String,
+        /// Where a relay is to be had, as links.
+        links: Vec<String>,
     },
     /// ICE was restarted.
     Restarted {
@@ -291,6 +293,7 @@ impl Stream {
         let mut name = [0; 16];
         self.means.random.fill(&mut name);
         let stream = BASE64URL_NOPAD.encode(&name);
+        let links = self.links().await;
         self.note_use();
         let live = Live {
             stream: stream.clone(),
@@ -300,7 +303,12 @@ impl Stream {
         };
         let tag = live.tag();
         self.phase = Phase::Live(live);
-        Ok(Answered::Begun { sdp, stream, tag })
+        Ok(Answered::Begun {
+            sdp,
+            stream,
+            tag,
+            links,
+        })
     }
 
     /// A token may come in by itself once there is a host; whoever else waits learns nothing by asking.
@@ -364,6 +372,24 @@ impl Stream {
             }
         }
         Ok(())
+    }
+
+    /// The relays of the operator, with credentials of this stream's own (RFC 9725, section 4.6).
+    async fn links(&mut self) -> Vec<String> {
+        let Ok(Done::IceServers { ice_servers }) = self.ask(RoomRequest::IceServers {}).await
+        else {
+            return Vec::new();
+        };
+        let mut links = Vec::new();
+        for server in ice_servers {
+            let (name, word) = (&server.username, &server.credential);
+            links.extend(server.urls.iter().map(|url| {
+                format!(
+                    "<{url}>; rel=\"ice-server\"; username=\"{name}\"; credential=\"{word}\"; credential-type=\"password\""
+                )
+            }));
+        }
+        links
     }
 
     /// Candidates are passed over; other credentials restart ICE.
