@@ -106,10 +106,22 @@ impl Port {
         let mut places = bytes.chunks_exact_mut(JOINED);
         let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
             std::array::from_fn(|_| IoSliceMut::new(places.next().unwrap_or_default()));
-        self.reader.try_io(Interest::READABLE, || {
-            self.state
-                .recv(UdpSockRef::from(&self.writer), &mut slices, metas)
-        })
+        let mut drained = 0;
+        let read = self.reader.try_io(Interest::READABLE, || {
+            let count = self
+                .state
+                .recv(UdpSockRef::from(&self.writer), &mut slices, metas)?;
+            if count < BATCH_SIZE {
+                // The socket is empty, and the next arrival is told anew: no call is needed to hear that there is nothing.
+                drained = count;
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            Ok(count)
+        });
+        match read {
+            Err(error) if drained > 0 && error.kind() == ErrorKind::WouldBlock => Ok(drained),
+            read => read,
+        }
     }
 
     /// Sends a run: by one call, or several where the system takes less in one. What it has no room for now is not kept, for
