@@ -97,7 +97,12 @@ impl Estimator {
 
     /// Whether the receiver reported anything by which it can be estimated. What is sent is not held back before.
     pub fn is_informed(&self) -> bool {
-        self.source > Source::Nothing
+        match self.source {
+            Source::Nothing => false,
+            // That nothing is lost says nothing of how much more would be.
+            Source::Losses => self.loss.rate() < OPEN,
+            Source::Bandwidth | Source::Arrivals => true,
+        }
     }
 
     /// The time to the receiver and back, once measured.
@@ -283,7 +288,7 @@ impl Estimator {
 }
 
 /// What is sent to a receiver that reports nothing but losses, or says that it can take anything.
-const OPEN: f64 = 3e6;
+const OPEN: f64 = 8e6;
 
 #[cfg(test)]
 mod tests {
@@ -585,6 +590,8 @@ mod tests {
         let clock = ManualClock::new();
         let mut estimator = Estimator::default();
         assert!(!estimator.is_informed());
+        estimator.reception(0, 100, clock.instant());
+        assert!(!estimator.is_informed(), "no loss is no bound");
         estimator.bandwidth(1_234_000);
         assert!(estimator.is_informed());
         assert_eq!(estimator.estimate(), 1_234_000);
