@@ -47,8 +47,18 @@ pub struct Guard {
 /// An audit row under way: resolves when it is durable. A refusal has none to wait for, and resolves at once.
 #[must_use = "a permit is as good as its audit row"]
 pub struct Audit {
-    row: Option<(Written<u64>, AuditEntry)>,
+    row: Row,
     counts: Arc<Mutex<Counts>>,
+}
+
+/// Where the row of a decision is.
+enum Row {
+    /// There is none, or it is done.
+    None,
+    /// To be queued when it is first waited for.
+    Later(Box<(Store, AuditEntry)>),
+    /// Queued.
+    Queued(Written<u64>, AuditEntry),
 }
 
 impl Guard {
@@ -121,7 +131,7 @@ impl Guard {
         action: A,
     ) -> (Result<Permit<A>, Denied>, Audit) {
         let subject = action.audit_target();
-        self.decide(org, actor, role, room, facts, action, subject)
+        self.decide(org, actor, role, room, facts, action, subject, false)
     }
 
     /// Asks for a permit upon someone: the row names their lasting identity instead of the participant.
@@ -147,7 +157,29 @@ impl Guard {
             facts,
             action,
             Some(*subject.as_bytes()),
+            false,
         )
+    }
+
+    /// The same as one of many: its row is queued only when it is first waited for, so that the many can take turns in the
+    /// one queue that all rooms share.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a different thing that a decision needs"
+    )]
+    pub fn ask_in_turn<A: Action>(
+        &self,
+        org: OrgId,
+        actor: ActorId,
+        role: Role,
+        room: RoomId,
+        facts: &Facts,
+        action: A,
+        subject: Option<ActorId>,
+    ) -> (Result<Permit<A>, Denied>, Audit) {
+        let subject = subject.map(|subject| *subject.as_bytes());
+        let subject = subject.or_else(|| action.audit_target());
+        self.decide(org, actor, role, room, facts, action, subject, true)
     }
 
     /// Asks whether something may be seen: no row when it may, for it changes nothing and happens often. Refusals count.
@@ -232,12 +264,13 @@ impl Guard {
         facts: &Facts,
         action: A,
         subject: Option<[u8; 16]>,
+        later: bool,
     ) -> (Result<Permit<A>, Denied>, Audit) {
         let kind = action.kind();
         let detail = action.audit_words();
         match self.snapshot().decide(actor, role, room, facts, action) {
             Ok(permit) => {
-                let audit = self.append(AuditEntry {
+                let entry = AuditEntry {
                     org,
                     at: self.clock.now(),
                     action: kind.as_str(),
@@ -249,26 +282,30 @@ impl Guard {
                     room: some(room),
                     detail,
                     count: 1,
-                });
+                };
+                let audit = if later {
+                    let row = Row::Later(Box::new((self.store.clone(), entry)));
+                    self.audit(row)
+                } else {
+                    self.append(entry)
+                };
                 (Ok(permit), audit)
             }
             Err(denied) => {
                 self.count_denied(org, actor, kind, room, &denied);
-                (
-                    Err(denied),
-                    Audit {
-                        row: None,
-                        counts: self.counts.clone(),
-                    },
-                )
+                (Err(denied), self.audit(Row::None))
             }
         }
     }
 
     fn append(&self, entry: AuditEntry) -> Audit {
         let written = self.store.append_audit(entry.clone());
+        self.audit(Row::Queued(written, entry))
+    }
+
+    fn audit(&self, row: Row) -> Audit {
         Audit {
-            row: Some((written, entry)),
+            row,
             counts: self.counts.clone(),
         }
     }
@@ -342,13 +379,21 @@ impl Future for Audit {
     type Output = Result<(), StoreError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some((written, _)) = &mut self.row else {
+        if let Row::Later(_) = &self.row
+            && let Row::Later(later) = std::mem::replace(&mut self.row, Row::None)
+        {
+            let (store, entry) = *later;
+            self.row = Row::Queued(store.append_audit(entry.clone()), entry);
+        }
+        let Row::Queued(written, _) = &mut self.row else {
             return Poll::Ready(Ok(()));
         };
         let Poll::Ready(outcome) = Pin::new(written).poll(context) else {
             return Poll::Pending;
         };
-        if let (Some((_, entry)), Err(_)) = (self.row.take(), &outcome) {
+        if let (Row::Queued(_, entry), Err(_)) =
+            (std::mem::replace(&mut self.row, Row::None), &outcome)
+        {
             locked(&self.counts).keep_late(entry);
         }
         Poll::Ready(outcome.map(|_| ()))
@@ -472,6 +517,23 @@ mod tests {
         );
         assert_eq!((trail[0].actor, trail[0].room), (Some([5; 16]), Some(ROOM)));
         assert!(trail[0].rule.is_some());
+    }
+
+    #[tokio::test]
+    async fn the_row_of_one_of_many_is_queued_when_its_turn_comes() {
+        let world = world().await;
+        let facts = Facts::new().with(Standing::Admitted);
+        let ask = || {
+            let (guard, org) = (&world.guard, world.store.org());
+            guard.ask_in_turn(org, HOST, Role::Host, ROOM, &facts, Lock, Some(HOST))
+        };
+        let (first, second) = (ask(), ask());
+        world.lock(Role::Host).1.await.unwrap();
+        assert_eq!(world.trail().await.len(), 1);
+        second.1.await.unwrap();
+        assert_eq!(world.trail().await[1].subject, Some(*HOST.as_bytes()));
+        first.1.await.unwrap();
+        assert_eq!(world.trail().await.len(), 3);
     }
 
     #[tokio::test]

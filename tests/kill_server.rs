@@ -1,6 +1,6 @@
 //! No answer that a client got is taken back when the server is killed. The real server is written to over its real interfaces
 //! by several clients at once and killed at a random moment; it starts again on the same folder, and everything that was
-//! acknowledged must be there: accounts, invitations, rooms with their passwords, settings, chat messages, audit rows.
+//! acknowledged must be there: accounts, invitations, rooms with their passwords, settings, chat messages, owners of rooms, audit rows.
 //!
 //! `CONCLAVE_KILLS` sets the number of rounds. `kill.rs` does the same to the store alone, faster and with more kinds of rows.
 #![expect(
@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use conclave::secret::{RandomSource, SystemRandom};
-use conclave_policy::ids::RoomId;
+use conclave_policy::ids::{AccountId, RoomId};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
@@ -88,6 +88,12 @@ enum Kept {
         room: String,
         number: u64,
         text: String,
+    },
+    /// The room was handed over to one, who was about to hand it on to the next.
+    Owner {
+        room: String,
+        owner: String,
+        next: String,
     },
 }
 
@@ -252,6 +258,28 @@ impl Writer {
     }
 }
 
+/// A room goes round: whoever has it hands it on.
+async fn hand_on(
+    writer: Writer,
+    mut ring: Vec<(Person, Socket, String)>,
+    room: Room,
+) -> Option<()> {
+    for turn in 0.. {
+        let (next, after) = ((turn + 1) % ring.len(), (turn + 2) % ring.len());
+        let participant = ring[next].2.clone();
+        let request = json!({"type": "transfer_ownership", "participant": participant});
+        let at = turn % ring.len();
+        done(&mut ring[at].1, request).await?;
+        let (room, owner, next) = (
+            room.id.clone(),
+            ring[next].0.id.clone(),
+            ring[after].0.id.clone(),
+        );
+        writer.note(Kept::Owner { room, owner, next });
+    }
+    None
+}
+
 /// Sends a request and waits until it is acknowledged; nothing once the server is gone.
 async fn done(socket: &mut Socket, request: Value) -> Option<Value> {
     let id = socket.send(request).await;
@@ -307,6 +335,18 @@ async fn killed(server: Server, people: &People) -> Vec<(Person, Vec<Kept>)> {
         .await;
     let (socket, _) = server.enter(&people.owner, &room).await;
     let mut tasks = vec![tokio::spawn(owner.clone().host(socket, room))];
+    let room = server.room(&people.owner, "Handed on").await;
+    let (mut socket, view) = server.enter(&people.owner, &room).await;
+    let mut ring = Vec::new();
+    for maker in people.makers.iter().take(3) {
+        let (socket, view) = server.admit(&mut socket, maker, &room).await;
+        ring.push((maker.clone(), socket, text(&view["room"], "you")));
+    }
+    ring.insert(
+        0,
+        (people.owner.clone(), socket, text(&view["room"], "you")),
+    );
+    tasks.push(tokio::spawn(hand_on(owner.clone(), ring, room)));
     for _ in 0..INVITERS {
         tasks.push(tokio::spawn(owner.clone().invite()));
     }
@@ -353,6 +393,7 @@ async fn lost(server: &Server, person: &Person, acknowledged: &[Kept]) -> usize 
         .unwrap();
     let mut lost = 0;
     let mut locks: HashMap<(&str, bool), i64> = HashMap::new();
+    let mut handed: HashMap<&str, (i64, &str, &str)> = HashMap::new();
     for kept in acknowledged {
         let there = match kept {
             Kept::Room {
@@ -367,6 +408,11 @@ async fn lost(server: &Server, person: &Person, acknowledged: &[Kept]) -> usize 
             }
             Kept::Lock { room, locked } => {
                 *locks.entry((room, *locked)).or_default() += 1;
+                true
+            }
+            Kept::Owner { room, owner, next } => {
+                let known = handed.entry(room).or_insert((0, owner, next));
+                *known = (known.0 + 1, owner, next);
                 true
             }
             Kept::Invitation { token } => {
@@ -388,8 +434,29 @@ async fn lost(server: &Server, person: &Person, acknowledged: &[Kept]) -> usize 
         let there = rows(&database, room, action, None).await;
         lost += usize::try_from(acknowledged - there).unwrap_or(0);
     }
+    for (room, (acknowledged, last, next)) in handed {
+        let there = rows(&database, room, "transfer_ownership", None).await;
+        lost += usize::try_from(acknowledged - there).unwrap_or(0);
+        // The last one may have been kept and not been answered.
+        let owner = owner_of(&database, room).await;
+        if owner != last && owner != next {
+            say(&format!("lost: {room} belongs to {owner}, not to {last}"));
+            lost += 1;
+        }
+    }
     database.close().await;
     lost
+}
+
+/// To whom the database says that a room belongs.
+async fn owner_of(database: &SqlitePool, room: &str) -> String {
+    let room: RoomId = room.parse().unwrap();
+    let owner: Vec<u8> = sqlx::query_scalar("SELECT owner_id FROM rooms WHERE room_id = ?")
+        .bind(room.as_bytes().as_slice())
+        .fetch_one(database)
+        .await
+        .unwrap();
+    AccountId::from_bytes(owner.try_into().unwrap()).to_string()
 }
 
 async fn room_is_there(reader: &Writer, id: &str, title: &str, password: &str) -> bool {

@@ -6,6 +6,7 @@
 mod chat;
 mod door;
 mod follow;
+mod handover;
 mod hosts;
 mod media;
 mod preset;
@@ -23,7 +24,7 @@ use conclave_policy::source::Source;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::auth::limits::Rates;
 use crate::auth::session::Auth;
@@ -54,6 +55,9 @@ pub const INBOX: usize = 1024;
 
 /// How many of them are taken at once, before everyone is told what came of them.
 const AT_ONCE: usize = 64;
+
+/// Rows of requests for many that one room has under way at a time.
+const ROWS_AT_ONCE: usize = 256;
 
 /// What a room works with.
 pub struct Means {
@@ -192,6 +196,10 @@ enum Waited {
     },
     /// A change of settings.
     Settings(settings::Step),
+    /// A room that changes hands.
+    Handover(handover::Step),
+    /// An offer of a media transport, permitted.
+    Offer(Box<media::Offered>),
     /// The chat's: a message, a deletion or a page.
     Chat(chat::Came),
 }
@@ -214,6 +222,8 @@ pub struct RoomActor {
     saves: Vec<Durable>,
     acted: Option<(ParticipantId, u32, Durable, Done)>,
     asked: Option<settings::Asked>,
+    /// Whose request for a handover is being followed.
+    handing: Option<(ParticipantId, u32)>,
     /// Something changed that others may see and have not been told.
     dirty: bool,
     lines: Lines,
@@ -229,6 +239,10 @@ pub struct RoomActor {
     pictures: Vec<(ParticipantId, Source)>,
     /// What such a one is shown may be another thing now.
     unlooked: bool,
+    /// How often someone may ask for many things at once.
+    many_pace: Rates<ActorId>,
+    /// Whose many rows are being written.
+    turn: Arc<Semaphore>,
     chat: chat::Chat,
 }
 
@@ -258,6 +272,7 @@ impl RoomActor {
             saves: Vec::new(),
             acted: None,
             asked: None,
+            handing: None,
             dirty: false,
             lines: Lines::default(),
             swapped: false,
@@ -267,6 +282,8 @@ impl RoomActor {
             profile_pace: Rates::new(profile::PACE, profile::PACED),
             pictures: Vec::new(),
             unlooked: false,
+            many_pace: Rates::new(hosts::PACE, hosts::PACED),
+            turn: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -394,18 +411,47 @@ impl RoomActor {
 
     /// The same for several permits that act together.
     fn hold_all(&self, by: (ParticipantId, u32), audits: Vec<Audit>, act: Act) {
+        let rows = self.in_turn(audits);
         self.waits.push(Box::pin(async move {
             Waited::Grant {
                 by: Some(by),
-                durable: all(audits.into_iter().map(durable)).await,
+                durable: rows.await,
                 act,
             }
+        }));
+    }
+
+    /// Many rows, a few at a time, and those of one request of this room after those of another: whatever is asked here takes
+    /// no more than its part of the queue in which the rows of all rooms wait.
+    fn in_turn(&self, mut audits: Vec<Audit>) -> Durable {
+        let turn = self.turn.clone();
+        Box::pin(async move {
+            let mut stored = true;
+            while !audits.is_empty() {
+                let Ok(_turn) = turn.acquire().await else {
+                    return false;
+                };
+                let rest = audits.split_off(audits.len().min(ROWS_AT_ONCE));
+                let some = std::mem::replace(&mut audits, rest);
+                stored &= all(some.into_iter().map(durable)).await;
+            }
+            stored
+        })
+    }
+
+    /// Sees to it that a row is written, or kept for later, that nobody waits for.
+    fn note(&self, audit: Audit) {
+        self.waits.push(Box::pin(async move {
+            let _kept_if_late = audit.await;
+            Waited::Noted
         }));
     }
 
     async fn on_durable(&mut self, waited: Waited) {
         match waited {
             Waited::Settings(step) => self.on_step(step).await,
+            Waited::Handover(step) => self.on_handover(step).await,
+            Waited::Offer(offered) => self.on_offered(*offered).await,
             Waited::Noted => {}
             Waited::Answer {
                 by: (by, id),

@@ -83,6 +83,17 @@ impl Bar {
     }
 }
 
+/// A room changes hands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handover {
+    /// Whose it is now.
+    pub owner: AccountId,
+    /// Whose it was.
+    pub former: AccountId,
+    /// Who gave it.
+    pub by: ActorId,
+}
+
 impl Room {
     /// Puts someone back into the waiting room, as a new knock: nothing that they had in the room goes on.
     pub fn send_back(
@@ -247,6 +258,36 @@ impl Room {
         }
     }
 
+    /// It is kept that the room changed hands. Whoever has it now has it, in the room or not.
+    pub fn owner_kept(&mut self, handover: Handover, now: Timestamp) {
+        let Handover { owner, former, by } = handover;
+        let by = self.name_of(by);
+        self.charter.owner = owner;
+        self.charter.appointed.remove(&owner);
+        self.charter.appointed.insert(former, Role::Host);
+        let mut changed = Vec::new();
+        for person in self.people.values_mut() {
+            let role = match person.who.account {
+                Some(account) if account == owner => Role::Owner,
+                Some(account) if account == former => Role::Host,
+                _ => continue,
+            };
+            let led = person.role.is_moderator();
+            person.role = role;
+            changed.push((person.id, role, led));
+        }
+        for (id, role, led) in changed {
+            let what = DoneToYou::RoleChanged { role };
+            let by = by.clone();
+            self.tell(id, Event::DoneToYou { what, by });
+            if !led {
+                self.show_lobby(id);
+            }
+        }
+        self.effects.push_back(Effect::AskAgain);
+        self.settle(now);
+    }
+
     /// The bars of the room were changed from outside the session.
     pub fn bars_changed(&mut self, bars: Vec<Bar>) {
         self.charter.bars = bars;
@@ -358,45 +399,16 @@ impl RoomAction for TransferOwnership {
         Some(self.participant)
     }
 
+    /// Only asks for it to be kept: see [`Room::owner_kept`].
     fn act(permit: Permit<Self>, room: &mut Room, _now: Timestamp) -> Result<(), ErrorCode> {
         let TransferOwnership { participant } = *permit.action();
-        let by = room.name_of(permit.actor());
-        let former = room.charter.owner;
         let target = room.people.get(&participant).ok_or(ErrorCode::NotFound)?;
-        let owner = target.who.account.ok_or(ErrorCode::NotAllowed)?;
-        room.charter.owner = owner;
-        room.charter.appointed.remove(&owner);
-        room.charter.appointed.insert(former, Role::Host);
-        let mut changed = Vec::new();
-        for person in room.people.values_mut() {
-            let role = match person.who.account {
-                Some(account) if account == owner => Role::Owner,
-                Some(account) if account == former => Role::Host,
-                _ => continue,
-            };
-            let led = person.role.is_moderator();
-            person.role = role;
-            changed.push((person.id, role, led));
-        }
-        for (id, role, led) in changed {
-            let what = DoneToYou::RoleChanged { role };
-            room.tell(
-                id,
-                Event::DoneToYou {
-                    what,
-                    by: by.clone(),
-                },
-            );
-            if !led {
-                room.show_lobby(id);
-            }
-        }
-        room.effects.push_back(Effect::SaveOwner {
-            owner,
-            former,
+        let handover = Handover {
+            owner: target.who.account.ok_or(ErrorCode::NotAllowed)?,
+            former: room.charter.owner,
             by: permit.actor(),
-        });
-        room.effects.push_back(Effect::AskAgain);
+        };
+        room.effects.push_back(Effect::SaveOwner(handover));
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use conclave_policy::settings::SettingKey;
 use conclave_policy::source::Source;
 
 use crate::ids::{AccountId, ActorId, BarId, KnockId, ParticipantId, StreamTokenId};
-use crate::rooms::control::Bar;
+use crate::rooms::control::{Bar, Handover};
 use crate::rooms::outbound::WaitingWord;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::view::{Event, LeaveReason};
@@ -87,15 +87,8 @@ pub enum Effect {
         /// Who took it.
         by: ActorId,
     },
-    /// Keep whose room it is.
-    SaveOwner {
-        /// Whose it is now.
-        owner: AccountId,
-        /// Whose it was.
-        former: AccountId,
-        /// Who gave it.
-        by: ActorId,
-    },
+    /// Keep whose room it is; what is kept then comes back.
+    SaveOwner(Handover),
     /// Someone is out: media, connection and resume secret end.
     Gone {
         /// Who.

@@ -132,12 +132,19 @@ impl Story {
         Ok(())
     }
 
-    /// Does at once what the store does with permitted settings.
+    /// Does at once what the store does with permitted settings and with a handover.
     fn save(&mut self) {
         let mut effects = self.effects();
+        let handed = effects.iter().find_map(|effect| match effect {
+            Effect::SaveOwner(handover) => Some(*handover),
+            _ => None,
+        });
         let saved = effects.extract_if(.., |effect| matches!(effect, Effect::SaveSettings { .. }));
         let saved: Vec<_> = saved.collect();
         self.room.effects.extend(effects);
+        if let Some(handover) = handed {
+            self.room.owner_kept(handover, self.now);
+        }
         for effect in saved {
             let Effect::SaveSettings { settings, kind } = effect else {
                 continue;

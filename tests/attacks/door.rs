@@ -15,7 +15,7 @@ use crate::raw;
 use crate::trail::Trail;
 
 /// Addresses are those that a trusted proxy names.
-const BEHIND_PROXY: (&str, &str) = ("CONCLAVE_PROXIES__TRUSTED", "[\"127.0.0.1/32\"]");
+pub(crate) const BEHIND_PROXY: (&str, &str) = ("CONCLAVE_PROXIES__TRUSTED", "[\"127.0.0.1/32\"]");
 
 /// The sizes of the flood at the door, and the variable that sets another.
 const FLOOD: usize = 600;
@@ -33,7 +33,12 @@ async fn hosted(variables: &[(&str, &str)]) -> (Server, Person, Room, Socket, Va
 }
 
 /// Someone without any cookie, from an address; nothing when the server does not take them now.
-async fn stranger(server: &Server, room: &Room, name: &str, from: &str) -> Option<Person> {
+pub(crate) async fn stranger(
+    server: &Server,
+    room: &Room,
+    name: &str,
+    from: &str,
+) -> Option<Person> {
     let request = server
         .http
         .post(server.url("/api/guest"))
@@ -58,7 +63,12 @@ async fn stranger(server: &Server, room: &Room, name: &str, from: &str) -> Optio
     })
 }
 
-async fn knock_from(server: &Server, room: &Room, person: &Person, from: &str) -> Socket {
+pub(crate) async fn knock_from(
+    server: &Server,
+    room: &Room,
+    person: &Person,
+    from: &str,
+) -> Socket {
     let headers = [("x-forwarded-for", from)];
     let mut socket = Socket::open(server, Some(&person.token), Some(&headers))
         .await

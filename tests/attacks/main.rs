@@ -18,6 +18,7 @@ mod common;
 mod chat;
 mod control;
 mod door;
+mod durable;
 mod media;
 #[path = "../common/media_client.rs"]
 #[expect(dead_code, reason = "other tests use more of this client")]

@@ -31,7 +31,7 @@ async fn with<T: Send + 'static>(
 }
 
 /// The request that offers this client.
-fn offer(media: &UdpClient) -> Value {
+pub(crate) fn offer(media: &UdpClient) -> Value {
     let offer = media.client.offer();
     let sources: Vec<_> = offer
         .sources

@@ -146,13 +146,14 @@ impl RoomActor {
     pub(super) fn on_knock(&mut self, connection: Connection, who: Applicant, facts: &Facts) {
         let role = self.room.role_of(&who);
         let charter = self.room.charter();
-        let (permit, _audit) =
+        let (permit, audit) =
             self.means
                 .guard
                 .ask(charter.org, who.actor, role, charter.room, facts, Knock {});
         let Ok(permit) = permit else {
             return connection.close(ErrorCode::CannotJoin);
         };
+        self.note(audit);
         let random = self.means.random.as_ref();
         let (id, becomes): (KnockId, ParticipantId) = (ids::random(random), ids::random(random));
         let now = self.means.clock.now();

@@ -142,15 +142,7 @@ impl RoomActor {
                 self.saves
                     .push(Box::pin(async move { taken.await.is_ok() }));
             }
-            Effect::SaveOwner { owner, former, by } => {
-                let (org, at) = (self.room.charter().org, self.means.clock.now());
-                let saved = self
-                    .means
-                    .store
-                    .transfer_room(org, room, owner, former, by, at);
-                self.saves
-                    .push(Box::pin(async move { saved.await.is_ok() }));
-            }
+            Effect::SaveOwner(handover) => self.save_owner(handover),
             Effect::Gone {
                 participant,
                 code,

@@ -2,29 +2,56 @@
 //! permit and a row of their own, and the answer comes when all of them are durable.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use conclave_policy::actions as act;
 use conclave_policy::actions::ActionKind;
 use conclave_policy::facts::Target;
+use conclave_policy::permit::Permit;
 
-use super::{Act, Done, RoomActor, Waited, all, durable};
+use super::{Act, Done, RoomActor, Waited};
+use crate::auth::limits::Rate;
 use crate::auth::name::tidy;
 use crate::bounded::Text;
 use crate::guard::Audit;
 use crate::ids::{self, BarId, KnockId, ParticipantId};
 use crate::rooms::outbound::{Phrase, WaitingWord};
 use crate::rooms::refusal::ErrorCode;
-use crate::rooms::request::Seen;
+use crate::rooms::request::{RoomRequest, Seen};
 use crate::rooms::room::RoomAction;
 use crate::rooms::view::BarView;
 
 /// The longest text for those who wait, in characters.
 const WORD: usize = 200;
-/// Rows that one request has under way at a time.
-const ROWS_AT_ONCE: usize = 256;
+/// How often one identity may ask for many things at once: each makes as many rows as there are people, or knocks.
+pub(super) const PACE: Rate = Rate::new(10, Duration::from_millis(500));
+/// Identities whose pace is remembered.
+pub(super) const PACED: usize = 1024;
+/// How many knocks are denied before the room looks after everyone else again.
+const DENIED_AT_ONCE: usize = 256;
 
 impl RoomActor {
-    pub(super) fn on_mute_all(&mut self, by: ParticipantId, id: u32, except: &[ParticipantId]) {
+    /// What concerns many at once, at a pace that people have.
+    pub(super) fn on_many(&mut self, by: ParticipantId, id: u32, request: RoomRequest) {
+        let Some(person) = self.room.person(by) else {
+            return;
+        };
+        // Before the guard: a flood is no row in the trail either.
+        let now = self.means.clock.instant();
+        if self.many_pace.take(person.who.actor, now).is_err() {
+            return self.answer(by, id, Err(ErrorCode::RateLimited));
+        }
+        match request {
+            RoomRequest::MuteAll { except } => self.on_mute_all(by, id, &except.into_vec()),
+            RoomRequest::StopAllShares {} => self.on_stop_all_shares(by, id),
+            RoomRequest::AdmitMany { knocks } => self.on_admit_many(by, id, knocks.into_vec()),
+            RoomRequest::DenyMany { knocks } => self.on_deny_many(by, id, &knocks.into_vec()),
+            RoomRequest::DenyAll {} => self.on_deny_all(by, id),
+            _ => self.answer(by, id, Err(ErrorCode::Internal)),
+        }
+    }
+
+    fn on_mute_all(&mut self, by: ParticipantId, id: u32, except: &[ParticipantId]) {
         let targets = self.below(by, ActionKind::Mute);
         let mute = |participant| act::Mute { participant };
         let targets = targets.into_iter().filter(|id| !except.contains(id));
@@ -36,7 +63,7 @@ impl RoomActor {
         );
     }
 
-    pub(super) fn on_stop_all_shares(&mut self, by: ParticipantId, id: u32) {
+    fn on_stop_all_shares(&mut self, by: ParticipantId, id: u32) {
         let sharing = self
             .below(by, ActionKind::StopShare)
             .into_iter()
@@ -55,7 +82,7 @@ impl RoomActor {
         );
     }
 
-    pub(super) fn on_deny_many(&mut self, by: ParticipantId, id: u32, knocks: &[KnockId]) {
+    fn on_deny_many(&mut self, by: ParticipantId, id: u32, knocks: &[KnockId]) {
         let denials = knocks.iter().map(|knock| act::Deny { knock: *knock });
         let nobody = act::Deny {
             knock: KnockId::from_bytes([0; 16]),
@@ -63,39 +90,42 @@ impl RoomActor {
         self.cut_each(by, id, nobody, denials.collect());
     }
 
-    pub(super) fn on_deny_all(&mut self, by: ParticipantId, id: u32) {
+    fn on_deny_all(&mut self, by: ParticipantId, id: u32) {
         let everyone: Vec<_> = self.room.lobby().in_order().map(|knock| knock.id).collect();
-        if everyone.len() > ROWS_AT_ONCE {
+        if everyone.len() > DENIED_AT_ONCE {
             self.deny_some(by, id, everyone, 0);
         } else {
             self.on_deny_many(by, id, &everyone);
         }
     }
 
-    /// Denies the first of many, and the others when those rows are durable: a flood of knocks is not to fill the one queue
-    /// in which the rows of all rooms wait.
+    /// Denies the first of many, and the others when those rows are durable: the room looks after everyone else in between.
     fn deny_some(&mut self, by: ParticipantId, id: u32, mut first: Vec<KnockId>, before: u32) {
-        let rest = first.split_off(first.len().min(ROWS_AT_ONCE));
+        let rest = first.split_off(first.len().min(DENIED_AT_ONCE));
         let mut rows = Vec::with_capacity(first.len());
         for knock in first {
             let now = self.means.clock.now();
-            match self.ask(by, act::Deny { knock }) {
+            match self.ask_in_turn(by, act::Deny { knock }) {
                 Ok((permit, audit)) => {
                     if self.room.apply(permit, now).is_ok() {
-                        rows.push(durable(audit));
+                        rows.push(audit);
                     }
                 }
                 // Some went by themselves meanwhile.
                 Err(ErrorCode::NotFound) if self.room.person(by).is_some() => {}
-                Err(code) => return self.answer(by, id, Err(code)),
+                Err(code) => {
+                    rows.into_iter().for_each(|audit| self.note(audit));
+                    return self.answer(by, id, Err(code));
+                }
             }
         }
         let count = before.saturating_add(u32::try_from(rows.len()).unwrap_or(u32::MAX));
+        let rows = self.in_turn(rows);
         if rest.is_empty() {
-            return self.answer_when(by, id, rows, Done::Counted { count });
+            return self.answer_when(by, id, vec![rows], Done::Counted { count });
         }
         self.waits.push(Box::pin(async move {
-            let stored = all(rows.into_iter()).await;
+            let stored = rows.await;
             let act: Act = Box::new(move |actor: &mut Self| {
                 if stored {
                     actor.deny_some(by, id, rest, count);
@@ -112,7 +142,7 @@ impl RoomActor {
         }));
     }
 
-    pub(super) fn on_admit_many(&mut self, by: ParticipantId, id: u32, knocks: Vec<Seen>) {
+    fn on_admit_many(&mut self, by: ParticipantId, id: u32, knocks: Vec<Seen>) {
         let mut permits = Vec::new();
         let mut audits: Vec<Audit> = Vec::new();
         let mut refusal = None;
@@ -121,7 +151,7 @@ impl RoomActor {
             .map(|seen| (seen.knock, seen.version))
             .collect();
         for (knock, version) in knocks {
-            match self.ask(by, act::Admit { knock, version }) {
+            match self.ask_in_turn(by, act::Admit { knock, version }) {
                 Ok((permit, audit)) => {
                     permits.push(permit);
                     audits.push(audit);
@@ -192,7 +222,7 @@ impl RoomActor {
         after: Option<KnockId>,
         limit: u16,
     ) {
-        let outcome = self.look(by, act::SeeLobby).and_then(|()| {
+        let outcome = self.look(by, act::SeeLobby).and_then(|_| {
             let knocks = self.room.knock_page(after, usize::from(limit))?;
             let count = self.room.lobby_count();
             Ok(Done::Lobby { knocks, count })
@@ -201,7 +231,7 @@ impl RoomActor {
     }
 
     pub(super) fn on_bars(&mut self, by: ParticipantId, id: u32) {
-        let outcome = self.look(by, act::SeeBars).map(|()| Done::Bars {
+        let outcome = self.look(by, act::SeeBars).map(|_| Done::Bars {
             bars: self.room.charter().bars.iter().map(BarView::of).collect(),
         });
         self.answer(by, id, outcome);
@@ -212,7 +242,7 @@ impl RoomActor {
         &self,
         by: ParticipantId,
         action: A,
-    ) -> Result<(), ErrorCode> {
+    ) -> Result<Permit<A>, ErrorCode> {
         let person = self.room.person(by).ok_or(ErrorCode::NotFound)?;
         let facts = self.room.facts_inside(person, &action)?;
         let charter = self.room.charter();
@@ -222,7 +252,7 @@ impl RoomActor {
             .means
             .guard
             .look(org, actor, role, room, &facts, action);
-        looked.map(|_| ()).map_err(|_| ErrorCode::NotAllowed)
+        looked.map_err(|_| ErrorCode::NotAllowed)
     }
 
     /// Everyone upon whom this one may do this.
@@ -256,24 +286,27 @@ impl RoomActor {
         let (mut count, mut refusal) = (0, None);
         for action in actions {
             let now = self.means.clock.now();
-            let outcome = self.ask(by, action).and_then(|(permit, audit)| {
-                self.room.apply(permit, now)?;
-                Ok(audit)
-            });
-            match outcome {
-                Ok(audit) => {
-                    rows.push(durable(audit));
-                    count += 1;
+            match self.ask_in_turn(by, action) {
+                Ok((permit, audit)) => {
+                    rows.push(audit);
+                    match self.room.apply(permit, now) {
+                        Ok(()) => count += 1,
+                        Err(code) => refusal = Some(code),
+                    }
                 }
                 Err(code) => refusal = Some(code),
             }
         }
+        let rows = self.in_turn(rows);
         match refusal {
-            Some(code) if rows.is_empty() => self.answer(by, id, Err(code)),
-            _ => {
-                let row = Box::pin(all(rows.into_iter()));
-                self.acted = Some((by, id, row, Done::Counted { count }));
+            Some(code) if count == 0 => {
+                self.waits.push(Box::pin(async move {
+                    let _kept_if_late = rows.await;
+                    Waited::Noted
+                }));
+                self.answer(by, id, Err(code));
             }
+            _ => self.acted = Some((by, id, rows, Done::Counted { count })),
         }
     }
 

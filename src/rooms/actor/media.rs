@@ -2,10 +2,11 @@
 //! those who may see it.
 
 use conclave_policy::actions::{Connect, SeeStats, Watch};
+use conclave_policy::permit::Permit;
 use conclave_policy::source::{Source, StreamKind};
 use tokio::sync::mpsc;
 
-use super::{RoomActor, ToRoom};
+use super::{RoomActor, ToRoom, Waited, all, durable};
 use crate::bounded::Text;
 use crate::ids::ParticipantId;
 use crate::media::event::{self, CloseReason, Offer, PeerEvent, View};
@@ -18,6 +19,19 @@ use crate::rooms::view::{
 
 /// How many reports of one transport may wait for the room.
 const REPORTS: usize = 64;
+
+/// An offer, and the permits to take it up.
+pub(super) struct Offered {
+    by: ParticipantId,
+    id: u32,
+    connect: Permit<Connect>,
+    /// What brings a stream in takes none out.
+    watch: Option<Permit<Watch>>,
+    offer: Offer,
+    /// The same transport on another way.
+    restart: bool,
+    durable: bool,
+}
 
 impl RoomActor {
     /// Answers an offer. A new transport starts with every source off: what was on before must be turned on again. The same one
@@ -40,31 +54,74 @@ impl RoomActor {
                 // What brings a stream in takes none out.
                 let watch = match brings {
                     true => None,
-                    false => Some(self.ask(by, Watch { participant: by })?.0),
+                    false => Some(self.ask(by, Watch { participant: by })?),
                 };
-                Ok((connect.0, watch))
+                Ok((connect, watch))
             });
-        let (connect, watch) = match permits {
+        let ((connect, row), watch) = match permits {
             Ok(permits) => permits,
             Err(code) => return self.answer(by, id, Err(code)),
         };
         if !restart {
+            // What the old transport carried ends now; the new one is there when it stands in the trail that it may be.
             self.room.media_lost(by);
             self.follow_up().await;
-            self.project();
         }
         let sources = sources
             .into_iter()
             .map(|section| (section.mid.into_string(), section.source))
             .collect();
-        let offer = Offer {
-            sdp: sdp.into_string(),
-            sources,
+        let sdp = sdp.into_string();
+        let mut rows = vec![durable(row)];
+        let watch = watch.map(|(watch, row)| {
+            rows.push(durable(row));
+            watch
+        });
+        self.waits.push(Box::pin(async move {
+            let durable = all(rows.into_iter()).await;
+            Waited::Offer(Box::new(Offered {
+                by,
+                id,
+                connect,
+                watch,
+                offer: Offer { sdp, sources },
+                restart,
+                durable,
+            }))
+        }));
+    }
+
+    /// The rows of an offer are durable, or are not.
+    pub(super) async fn on_offered(&mut self, offered: Offered) {
+        let Offered {
+            by,
+            id,
+            connect,
+            watch,
+            offer,
+            restart,
+            durable,
+        } = offered;
+        let stands = if durable {
+            self.stands(by, connect.action())
+                .and_then(|()| match &watch {
+                    Some(watch) => self.stands(by, watch.action()),
+                    None => Ok(()),
+                })
+        } else {
+            Err(ErrorCode::Unavailable)
         };
+        if let Err(code) = stands {
+            return self.answer(by, id, Err(code));
+        }
         let media = self.means.media.clone();
         let answer = if restart {
             media.restart(connect, offer).await
         } else {
+            // What was turned on meanwhile was turned on for the old one.
+            self.room.media_lost(by);
+            self.follow_up().await;
+            self.project();
             media.connect(connect, offer, self.reports(by)).await
         };
         let outcome = match answer {
@@ -88,7 +145,8 @@ impl RoomActor {
         let Some(turn) = &self.means.turn else {
             return Ok(Vec::new());
         };
-        let (permit, _) = self.ask(by, Connect { participant: by })?;
+        let (permit, audit) = self.ask(by, Connect { participant: by })?;
+        self.note(audit);
         Ok(vec![turn.relay(&permit, self.means.clock.now()).into()])
     }
 
@@ -166,9 +224,10 @@ impl RoomActor {
     }
 
     pub(super) async fn on_stats(&mut self, by: ParticipantId, id: u32) {
-        let outcome = match self.ask(by, SeeStats {}) {
+        // Numbers of packets change nothing and are asked for often: no row, like all that is only looked at.
+        let outcome = match self.look(by, SeeStats {}) {
             Err(code) => Err(code),
-            Ok((permit, _)) => {
+            Ok(permit) => {
                 let stats = self.means.media.stats(permit.room()).await;
                 let sources = stats.into_iter().map(|line| SourceStatsView {
                     participant: line.participant,

@@ -231,23 +231,13 @@ impl RoomActor {
         let permit = permit.map_err(|_| ErrorCode::NotAllowed)?;
         let now = self.means.clock.now();
         // It may be seen by those who decide before its row is durable: nothing that others see has changed.
-        let version = self
-            .room
-            .propose_profile(permit, new, wish.normalised, now)?;
-        if let Some(id) = reply {
-            let done = version.map_or(Done::Done {}, |version| Done::Held { version });
-            self.waits.push(Box::pin(async move {
-                let outcome = if durable(audit).await {
-                    Ok(done)
-                } else {
-                    Err(ErrorCode::Unavailable)
-                };
-                Waited::Answer {
-                    by: (by, id),
-                    outcome,
-                }
-            }));
-        }
+        let proposed = self.room.propose_profile(permit, new, wish.normalised, now);
+        let (Ok(version), Some(id)) = (proposed, reply) else {
+            self.note(audit);
+            return proposed.map(|_| ());
+        };
+        let done = version.map_or(Done::Done {}, |version| Done::Held { version });
+        self.answer_when(by, id, vec![durable(audit)], done);
         Ok(())
     }
 }

@@ -36,7 +36,7 @@ impl RoomActor {
     /// For hosts; looked at often and without a row, like those who wait. Refusals count.
     pub(super) async fn on_quality(&mut self, by: ParticipantId, id: u32) {
         let outcome = match self.look(by, SeeStats {}) {
-            Ok(()) => Ok(Done::Quality {
+            Ok(_) => Ok(Done::Quality {
                 participants: self.quality().await,
             }),
             Err(code) => Err(code),

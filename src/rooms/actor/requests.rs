@@ -109,15 +109,15 @@ impl RoomActor {
                 participant,
                 bar: true,
             } => self.on_bar(by, id, participant),
-            RoomRequest::MuteAll { except } => self.on_mute_all(by, id, &except.into_vec()),
-            RoomRequest::StopAllShares {} => self.on_stop_all_shares(by, id),
+            many @ (RoomRequest::MuteAll { .. }
+            | RoomRequest::StopAllShares {}
+            | RoomRequest::AdmitMany { .. }
+            | RoomRequest::DenyMany { .. }
+            | RoomRequest::DenyAll {}) => self.on_many(by, id, many),
             RoomRequest::Spotlight { participant } => {
                 self.cut(by, id, act::Spotlight { participant })
             }
             RoomRequest::SendBack { participant } => self.on_send_back(by, id, participant),
-            RoomRequest::AdmitMany { knocks } => self.on_admit_many(by, id, knocks.into_vec()),
-            RoomRequest::DenyMany { knocks } => self.on_deny_many(by, id, &knocks.into_vec()),
-            RoomRequest::DenyAll {} => self.on_deny_all(by, id),
             RoomRequest::MessageWaiting {
                 knock,
                 phrase,
@@ -126,9 +126,7 @@ impl RoomActor {
             RoomRequest::Lobby { after, limit } => self.on_lobby(by, id, after, limit),
             RoomRequest::Suspend {} => self.cut(by, id, act::Suspend {}),
             RoomRequest::LiftSuspension {} => self.grant(by, id, act::LiftSuspension {}),
-            RoomRequest::TransferOwnership { participant } => {
-                self.grant(by, id, act::TransferOwnership { participant })
-            }
+            RoomRequest::TransferOwnership { participant } => self.on_transfer(by, id, participant),
             RoomRequest::Bars {} => self.on_bars(by, id),
             RoomRequest::Unbar { bar } => self.grant(by, id, act::Unbar { bar }),
             RoomRequest::SetRole { participant, role } => match role.try_into() {
@@ -178,6 +176,24 @@ impl RoomActor {
         by: ParticipantId,
         action: A,
     ) -> Result<(Permit<A>, Audit), ErrorCode> {
+        self.ask_with(by, action, false)
+    }
+
+    /// The same for one of many, whose rows are to be written by [`RoomActor::in_turn`].
+    pub(super) fn ask_in_turn<A: RoomAction>(
+        &self,
+        by: ParticipantId,
+        action: A,
+    ) -> Result<(Permit<A>, Audit), ErrorCode> {
+        self.ask_with(by, action, true)
+    }
+
+    fn ask_with<A: RoomAction>(
+        &self,
+        by: ParticipantId,
+        action: A,
+        in_turn: bool,
+    ) -> Result<(Permit<A>, Audit), ErrorCode> {
         let person = self.room.person(by).ok_or(ErrorCode::NotFound)?;
         let charter = self.room.charter();
         let (guard, actor) = (&self.means.guard, person.who.actor);
@@ -209,24 +225,13 @@ impl RoomActor {
                 return Err(code);
             }
         };
+        let (org, role, room) = (charter.org, person.role, charter.room);
         let (permit, audit) = match action.subject(&self.room) {
-            Some(subject) => guard.ask_about(
-                charter.org,
-                actor,
-                person.role,
-                charter.room,
-                &facts,
-                action,
-                subject,
-            ),
-            None => guard.ask(
-                charter.org,
-                actor,
-                person.role,
-                charter.room,
-                &facts,
-                action,
-            ),
+            subject if in_turn => {
+                guard.ask_in_turn(org, actor, role, room, &facts, action, subject)
+            }
+            Some(subject) => guard.ask_about(org, actor, role, room, &facts, action, subject),
+            None => guard.ask(org, actor, role, room, &facts, action),
         };
         permit
             .map(|permit| (permit, audit))
@@ -251,7 +256,10 @@ impl RoomActor {
         match asked {
             Err(code) => self.answer(by, id, Err(code)),
             Ok((permit, audit)) => match act(&mut self.room, permit, now) {
-                Err(code) => self.answer(by, id, Err(code)),
+                Err(code) => {
+                    self.note(audit);
+                    self.answer(by, id, Err(code));
+                }
                 Ok(()) => self.acted = Some((by, id, durable(audit), Done::Done {})),
             },
         }

@@ -98,12 +98,17 @@ impl Life {
                     self.removed.insert(actor);
                 }
                 Effect::SaveSettings { settings, kind } => self.save(&settings, kind.as_ref()),
+                // The store takes it, unless another handover came before.
+                Effect::SaveOwner(handover) => {
+                    if self.room.charter().owner == handover.former {
+                        self.room.owner_kept(handover, self.now);
+                    }
+                }
                 Effect::AskAgain => self.ask_again(),
                 Effect::Ended => self.over = true,
                 Effect::TellAll { .. }
                 | Effect::TellModerators { .. }
                 | Effect::SaveBar { .. }
-                | Effect::SaveOwner { .. }
                 | Effect::TakeRole { .. }
                 | Effect::EndToken { .. }
                 | Effect::SettingChanged { .. }

@@ -176,8 +176,36 @@ fn a_room_is_handed_over_and_its_former_owner_hosts_it() {
         story
             .effects()
             .iter()
-            .any(|e| matches!(e, Effect::SaveOwner { .. }))
+            .any(|e| matches!(e, Effect::SaveOwner(_)))
     );
+}
+
+#[test]
+fn a_room_that_was_handed_over_is_the_former_owners_until_that_is_kept() {
+    let (mut story, owner, other) = Story::two();
+    let person = story.room.person(owner).unwrap();
+    let hand_over = act::TransferOwnership { participant: other };
+    let facts = story.room.facts_inside(person, &hand_over).unwrap();
+    let (actor, room) = (person.who.actor, story.room.charter().room);
+    let permit = story
+        .rules
+        .decide(actor, Role::Owner, room, &facts, hand_over);
+    story.room.apply(permit.unwrap(), story.now).unwrap();
+    let role = |story: &Story, id| story.room.person(id).unwrap().role;
+    assert_eq!(
+        (role(&story, owner), role(&story, other)),
+        (Role::Owner, Role::Attendee)
+    );
+    let kept = story.effects().into_iter().find_map(|effect| match effect {
+        Effect::SaveOwner(handover) => Some(handover),
+        _ => None,
+    });
+    // Whoever has it by then may have gone: it is theirs all the same.
+    story.act(other, act::Leave { participant: other }).unwrap();
+    story.room.owner_kept(kept.unwrap(), story.now);
+    assert_eq!(role(&story, owner), Role::Host);
+    let again = story.enter(Story::signed_in(2)).unwrap();
+    assert_eq!(role(&story, again), Role::Owner);
 }
 
 #[test]
