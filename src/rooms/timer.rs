@@ -1,6 +1,6 @@
 //! The timers of a room: one enum, one table (no clock in here).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
@@ -30,40 +30,43 @@ pub enum Timer {
     Knock(KnockId),
 }
 
-/// When each timer that is set goes off.
+/// When each timer that is set goes off, and in which order: as many may be set as people wait.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Timers(BTreeMap<Timer, Timestamp>);
+pub struct Timers {
+    at: BTreeMap<Timer, Timestamp>,
+    order: BTreeSet<(Timestamp, Timer)>,
+}
 
 impl Timers {
     /// Sets a timer; one that was set is moved.
     pub fn set(&mut self, timer: Timer, at: Timestamp) {
-        self.0.insert(timer, at);
+        if let Some(before) = self.at.insert(timer, at) {
+            self.order.remove(&(before, timer));
+        }
+        self.order.insert((at, timer));
     }
 
     /// Stops a timer.
     pub fn stop(&mut self, timer: Timer) {
-        self.0.remove(&timer);
+        if let Some(at) = self.at.remove(&timer) {
+            self.order.remove(&(at, timer));
+        }
     }
 
     /// Whether it is set.
     pub fn is_set(&self, timer: Timer) -> bool {
-        self.0.contains_key(&timer)
+        self.at.contains_key(&timer)
     }
 
     /// The earliest moment at which a timer goes off.
     pub fn next(&self) -> Option<Timestamp> {
-        self.0.values().min().copied()
+        self.order.first().map(|(at, _)| *at)
     }
 
     /// Takes out one timer that has gone off.
     pub fn take_due(&mut self, now: Timestamp) -> Option<Timer> {
-        let due = self
-            .0
-            .iter()
-            .filter(|(_, at)| **at <= now)
-            .min_by_key(|(timer, at)| (**at, **timer));
-        let timer = due.map(|(timer, _)| *timer)?;
-        self.0.remove(&timer);
+        let (_, timer) = *self.order.first().filter(|(at, _)| *at <= now)?;
+        self.stop(timer);
         Some(timer)
     }
 }
@@ -88,5 +91,37 @@ mod tests {
             Some(Timer::SessionEnd)
         );
         assert_eq!(timers.take_due(Timestamp::from_millis(30)), None);
+    }
+    #[test]
+    fn a_timer_that_is_moved_or_stopped_goes_off_once_or_never() {
+        let mut timers = Timers::default();
+        timers.set(Timer::SessionEnd, Timestamp::from_millis(10));
+        timers.set(Timer::SessionEnd, Timestamp::from_millis(30));
+        timers.set(Timer::Empty, Timestamp::from_millis(20));
+        timers.stop(Timer::Empty);
+        assert!(!timers.is_set(Timer::Empty));
+        assert_eq!(timers.next(), Some(Timestamp::from_millis(30)));
+        assert_eq!(timers.take_due(Timestamp::from_millis(29)), None);
+        let due = timers.take_due(Timestamp::from_millis(30));
+        assert_eq!(due, Some(Timer::SessionEnd));
+        assert_eq!(timers, Timers::default());
+    }
+
+    #[test]
+    fn w13_ten_thousand_timers_are_set_and_stopped_without_looking_at_all_of_them() {
+        let knock = |number: u32| {
+            let mut id = [0; 16];
+            id[..4].copy_from_slice(&number.to_be_bytes());
+            Timer::Knock(KnockId::from_bytes(id))
+        };
+        let mut timers = Timers::default();
+        for number in 0..10_000 {
+            timers.set(knock(number), Timestamp::from_millis(i64::from(number)));
+            assert_eq!(timers.next(), Some(Timestamp::from_millis(0)));
+        }
+        for number in 0..10_000 {
+            let due = timers.take_due(Timestamp::from_millis(i64::from(number)));
+            assert_eq!(due, Some(knock(number)));
+        }
     }
 }
