@@ -5,7 +5,7 @@
 #[expect(dead_code, reason = "stories share a harness and use what they need")]
 mod common;
 
-use common::server::{Room, Server};
+use common::server::{Answer, Person, Room, Server};
 use common::socket::Socket;
 use common::text;
 use reqwest::Method;
@@ -300,6 +300,55 @@ async fn who_is_barred_stays_out_by_link_and_browser_until_it_is_taken_back() {
         .await;
     assert_eq!(answer.status.as_u16(), 204);
     assert_eq!(again.closed().await, "signed_out");
+}
+
+#[tokio::test]
+async fn a_link_is_for_one_guest_at_a_time_and_free_again_when_they_are_gone() {
+    let server = Server::start().await;
+    let owner = server.owner().await;
+    let room = server.room(&owner, "Board").await;
+    let (mut host, _) = server.enter(&owner, &room).await;
+    guests(&mut host).await;
+    let path = format!("/api/rooms/{}/guest-links", room.id);
+    let body = json!({"label": "the auditor", "expires_in_hours": 1});
+    let made = server
+        .get(Method::POST, &path, Some(&owner.token), Some(body))
+        .await;
+    let link = text(&made, "path");
+    let secret = link.split('#').nth(1).unwrap().to_owned();
+    // Programs show the mark of their browser themselves, so that both come from one.
+    let mut device = Value::Null;
+    let mut people = Vec::new();
+    for name in ["Auditor", "Another Auditor"] {
+        let mut body = json!({"room": room.id, "name": name, "link": secret});
+        if !device.is_null() {
+            body["device"] = device.clone();
+        }
+        let request = server.http.post(server.url("/api/guest")).json(&body);
+        let answer = Answer::of(request.send().await.unwrap()).await;
+        assert!(answer.status.is_success(), "{}", answer.body);
+        if device.is_null() {
+            device = answer.body["device"].clone();
+        }
+        people.push(Person {
+            token: text(&answer.body, "token"),
+            id: text(&answer.body["me"], "id"),
+            name: name.to_owned(),
+        });
+    }
+    assert_ne!(people[0].id, people[1].id);
+    let mut first = server.join(&people[0], &room).await;
+    first.next("waiting").await;
+    let second = || server.join(&people[1], &room);
+    assert_eq!(second().await.closed().await, "already_here");
+    let line = host.event("knocked").await["knock"].clone();
+    host.ok(json!({"type": "admit", "knock": line["knock"], "version": 1}))
+        .await;
+    first.next("admitted").await;
+    assert_eq!(second().await.closed().await, "already_here");
+    first.send(json!({"type": "leave"})).await;
+    assert_eq!(first.closed().await, "left");
+    second().await.next("waiting").await;
 }
 
 #[tokio::test]

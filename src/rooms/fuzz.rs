@@ -23,11 +23,11 @@ use conclave_policy::source::Source;
 use self::onlookers::Onlookers;
 use crate::clock::Timestamp;
 use crate::ids::{
-    AccountId, ActorId, BarId, GuestId, KnockId, OrgId, ParticipantId, RoomId, SessionId,
+    AccountId, ActorId, BarId, GuestId, KnockId, LinkId, OrgId, ParticipantId, RoomId, SessionId,
 };
 use crate::rooms::lobby::Lobby;
 use crate::rooms::outbound::{Phrase, WaitingWord};
-use crate::rooms::person::{Applicant, Person};
+use crate::rooms::person::{Applicant, GuestLink, Person};
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::room::{Charter, Room, RoomAction};
 
@@ -38,6 +38,9 @@ const START: Timestamp = Timestamp::from_millis(1_000_000);
 /// How many identities there are: the owner, an appointed host and presenter, two more accounts, three guests.
 const IDENTITIES: u8 = 8;
 const ACCOUNTS: u8 = 5;
+
+/// Two guests who come by one link.
+const BY_LINK: [u8; 2] = [5, 6];
 
 /// The guest who waits and is left alone.
 const WAITS: u8 = IDENTITIES - 1;
@@ -332,10 +335,15 @@ impl Life {
         } else {
             Applicant::guest(GuestId::from_bytes([identity; 16]))
         };
+        let link = BY_LINK.contains(&identity).then(|| GuestLink {
+            id: LinkId::from_bytes([1; 16]),
+            label: "fuzz".to_owned(),
+        });
         let who = Applicant {
             name: format!("identity {identity}"),
             picture: None,
             org_admin: identity == 3,
+            link,
             password: if byte < 200 {
                 Password::Proved
             } else {
@@ -343,7 +351,7 @@ impl Life {
             },
             ..known
         };
-        if self.room.ended() || self.room.is_here(who.actor) || self.made == u8::MAX {
+        if self.room.ended() || self.room.is_here(&who) || self.made == u8::MAX {
             return;
         }
         self.made += 1;

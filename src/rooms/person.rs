@@ -160,6 +160,12 @@ impl Applicant {
     pub fn is_of(&self, actor: ActorId) -> bool {
         self.identities().any(|own| own == actor)
     }
+
+    /// Whether this is someone else who came by the same link.
+    pub fn shares_link(&self, other: &Self) -> bool {
+        let link = |who: &Self| who.link.as_ref().map(|link| link.id);
+        self.actor != other.actor && self.link.is_some() && link(self) == link(other)
+    }
 }
 
 /// Whether the participant's connection is there.

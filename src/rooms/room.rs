@@ -317,17 +317,21 @@ impl Room {
         }
     }
 
-    /// Whether this identity has as many live participants or knocks as it may.
-    pub fn is_here(&self, actor: ActorId) -> bool {
-        self.live(actor) >= self.charter.settings.sessions_per_identity().count()
-            || self.lobby.holds(actor)
+    /// Whether this identity has as many live participants or knocks as it may, or someone else is here by the same link: a
+    /// link is for one guest at a time.
+    pub fn is_here(&self, who: &Applicant) -> bool {
+        let others = |other: &Applicant| other.shares_link(who);
+        self.lives_here(who)
+            || self.lobby.holds(who.actor)
+            || who.link.is_some() && self.lobby.in_order().any(|knock| others(&knock.who))
     }
 
-    fn live(&self, actor: ActorId) -> usize {
-        self.people
-            .values()
-            .filter(|person| person.who.actor == actor && person.connected())
-            .count()
+    /// The same of those who are in.
+    fn lives_here(&self, who: &Applicant) -> bool {
+        let live = || self.people.values().filter(|person| person.connected());
+        let own = live().filter(|person| person.who.actor == who.actor);
+        own.count() >= self.charter.settings.sessions_per_identity().count()
+            || live().any(|person| person.who.shares_link(who))
     }
 
     /// Why someone who waited may not come in after all: much can happen to them between knock and admission.
@@ -340,7 +344,7 @@ impl Room {
         {
             // Guests may have been shut out since they knocked.
             Some(ErrorCode::Denied)
-        } else if self.live(who.actor) >= self.charter.settings.sessions_per_identity().count() {
+        } else if self.lives_here(who) {
             Some(ErrorCode::AlreadyHere)
         } else {
             None
@@ -485,7 +489,7 @@ impl Room {
         }
     }
 
-    /// Puts someone into the room. Lost seats of the same identity end, so that nobody is here as their own ghost.
+    /// Puts someone into the room. Lost seats of the same identity or link end, so that nobody is here as their own ghost.
     pub(in crate::rooms) fn seat(
         &mut self,
         id: ParticipantId,
@@ -496,7 +500,8 @@ impl Room {
         let ghosts: Vec<_> = self
             .people
             .values()
-            .filter(|person| person.who.actor == who.actor && !person.connected())
+            .filter(|person| !person.connected())
+            .filter(|person| person.who.actor == who.actor || person.who.shares_link(&who))
             .map(|person| person.id)
             .collect();
         for ghost in ghosts {

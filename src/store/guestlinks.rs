@@ -19,8 +19,12 @@ const LABEL: Column = Column {
     table: "guest_links",
     name: "label",
 };
-/// Links that a room may have at a time.
-const MAX_PER_ROOM: i64 = 1000;
+/// Links of a room that can be used.
+const MAX_LIVE: i64 = 1000;
+/// Links of a room that are kept in all.
+const MAX_KEPT: i64 = 5000;
+/// How long a used link is kept after it is over: longer than the session of whoever came by it, which rests on it.
+const KEPT_MILLIS: i64 = 2 * 24 * 3600 * 1000;
 
 /// A link to be kept.
 #[derive(Clone, Debug)]
@@ -200,21 +204,25 @@ impl Change for Add {
         }
         // What can no longer be used makes room; whoever came by it is in the audit trail.
         sqlx::query(
-            "DELETE FROM guest_links WHERE org_id = $1 AND room_id = $2 AND used IS NULL AND (expires <= $3 OR revoked IS NOT NULL)",
+            "DELETE FROM guest_links WHERE org_id = $1 AND room_id = $2 AND (expires <= $4 OR revoked <= $4 \
+             OR used IS NULL AND (expires <= $3 OR revoked IS NOT NULL))",
         )
         .bind(org)
         .bind(room)
         .bind(link.made.as_millis())
+        .bind(link.made.as_millis().saturating_sub(KEPT_MILLIS))
         .execute(&mut *on)
         .await?;
-        let kept: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM guest_links WHERE org_id = $1 AND room_id = $2",
+        let (kept, live): (i64, i64) = sqlx::query_as(
+            "SELECT COUNT(*), COUNT(CASE WHEN expires > $3 AND revoked IS NULL THEN 1 END) FROM guest_links \
+             WHERE org_id = $1 AND room_id = $2",
         )
         .bind(org)
         .bind(room)
+        .bind(link.made.as_millis())
         .fetch_one(&mut *on)
         .await?;
-        if kept >= MAX_PER_ROOM {
+        if live >= MAX_LIVE || kept >= MAX_KEPT {
             return Err(StoreError::Full);
         }
         let place = [org, room, link.id.as_bytes()];
@@ -377,5 +385,45 @@ mod tests {
         let other = RoomId::from_bytes([77; 16]);
         let elsewhere = store.use_guest_link(store.org(), other, HASH, device(1), at(1));
         assert_eq!(elsewhere.await.err(), Some(StoreError::Missing));
+    }
+
+    #[tokio::test]
+    async fn links_that_are_over_fill_no_room_and_used_ones_are_kept_as_long_as_their_guests_may_stay()
+     {
+        let (_folder, store, room) = world().await;
+        let add = |number: i64, made: i64, expires: i64| {
+            let mut id = [0; 16];
+            id[..8].copy_from_slice(&number.to_be_bytes());
+            let mut secret_hash = [0; 32];
+            secret_hash[..8].copy_from_slice(&number.to_be_bytes());
+            let link = NewGuestLink {
+                id: LinkId::from_bytes(id),
+                secret_hash,
+                label: Secret::new("someone".to_owned()),
+                by: ActorId::from_bytes([9; 16]),
+                made: at(made),
+                expires: at(expires),
+            };
+            store.add_guest_link(store.org(), room, link)
+        };
+        let (first, _) = store
+            .use_guest_link(store.org(), room, HASH, device(1), at(1))
+            .await
+            .unwrap();
+        let mut last = None;
+        for number in 1..MAX_LIVE {
+            last = Some(add(number, 0, 1000));
+        }
+        last.unwrap().await.unwrap();
+        assert_eq!(add(9_999, 999, 2000).await, Err(StoreError::Full));
+        // They are over; the one that was used stays until its guest must be gone.
+        assert_eq!(add(10_000, 1000, 2000).await, Ok(()));
+        let kept = async || store.guest_links(store.org(), room).await.unwrap();
+        assert_eq!(kept().await.len(), 2);
+        let stands = store.guest_link_stands(store.org(), room, first);
+        assert_eq!(stands.await, Ok(true));
+        let later = 1000 + KEPT_MILLIS;
+        add(10_001, later, later + 1).await.unwrap();
+        assert_eq!(kept().await.len(), 1);
     }
 }

@@ -67,9 +67,7 @@ impl RoomActor {
         let facts = self.room.facts_outside(&who);
         let rules = self.means.guard.snapshot();
         let directly = rules.allows(ActionKind::Enter, role, &facts);
-        if self.room.is_here(who.actor)
-            && (directly || rules.allows(ActionKind::Knock, role, &facts))
-        {
+        if self.room.is_here(&who) && (directly || rules.allows(ActionKind::Knock, role, &facts)) {
             return connection.close(ErrorCode::AlreadyHere);
         }
         if directly {
@@ -119,7 +117,7 @@ impl RoomActor {
         let becomes: ParticipantId = ids::random(self.means.random.as_ref());
         let came_with = who.profile();
         let act: Act = Box::new(move |actor: &mut Self| {
-            if actor.room.is_here(who.actor) {
+            if actor.room.is_here(&who) {
                 connection.close(ErrorCode::AlreadyHere);
                 return Ok(Done::Done {});
             }

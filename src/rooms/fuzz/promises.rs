@@ -181,6 +181,7 @@ impl Life {
         self.nobody_sends_without_permit();
         self.everyone_is_where_the_room_puts_them();
         self.waiting_is_not_being_in();
+        self.a_link_is_one_guest();
         self.nobody_comes_in_who_may_not();
         self.a_room_without_hosts_is_locked();
         self.a_room_has_one_owner();
@@ -249,6 +250,16 @@ impl Life {
                 "someone who waits is in"
             );
             assert!(waiting.insert(knock.who.actor), "someone waits twice");
+        }
+    }
+
+    fn a_link_is_one_guest(&self) {
+        for person in self.room.people() {
+            let other = |other: &Person| other.who.shares_link(&person.who);
+            assert!(
+                !self.room.people().any(other),
+                "two are in by one link that is for one of them"
+            );
         }
     }
 
