@@ -179,6 +179,7 @@ pub struct Log {
     pending: VecDeque<Pending>,
     recent: VecDeque<Recent>,
     deleted: VecDeque<u64>,
+    undone: VecDeque<u64>,
     reading: BTreeSet<ParticipantId>,
     each: Paces,
     all: Pace,
@@ -198,6 +199,7 @@ impl Log {
             pending: VecDeque::new(),
             recent: VecDeque::new(),
             deleted: VecDeque::new(),
+            undone: VecDeque::new(),
             reading: BTreeSet::new(),
             each: Paces::new(WRITING),
             all: Pace::new(WRITING_ALL),
@@ -423,8 +425,27 @@ impl Log {
         Some(number)
     }
 
-    /// The same for a message that nobody has been shown.
-    pub fn forget(&mut self, number: u64) {
+    /// A message was stored and is not to be: nobody has been shown it, and nobody is.
+    pub fn undo(&mut self, number: u64) {
+        if self.undone.len() >= DELETED {
+            self.undone.pop_front();
+        }
+        self.undone.push_back(number);
+    }
+
+    /// Whether the message is one of those.
+    pub fn is_undone(&self, number: u64) -> bool {
+        self.undone.contains(&number)
+    }
+
+    /// What is read back ends here: later messages may be stored, and it is not decided yet whether they are shown.
+    pub fn undecided(&self) -> u64 {
+        self.pending
+            .front()
+            .map_or(u64::MAX, |pending| pending.message.number)
+    }
+
+    fn forget(&mut self, number: u64) {
         if self.deleted.len() >= DELETED {
             self.deleted.pop_front();
         }
@@ -573,6 +594,21 @@ mod tests {
         story.log.came(participant(3), actor(2));
         assert_eq!(story.log.times_of(actor(2)), [(after + 1, u64::MAX)]);
         assert!(story.log.times_of(actor(9)).is_empty());
+    }
+
+    #[test]
+    fn c01_what_is_not_decided_yet_or_was_taken_back_is_not_read_back() {
+        let mut story = Story::after(0);
+        story.log.came(participant(1), actor(1));
+        assert_eq!(story.log.undecided(), u64::MAX);
+        let (first, second) = (story.post(1, "a").unwrap(), story.post(1, "b").unwrap());
+        // The later one is stored: it may lie in the database, and is read by nobody before it is its turn.
+        story.log.settle(second, Fate::Stored);
+        assert_eq!(story.log.undecided(), first);
+        story.log.settle(first, Fate::Stored);
+        assert_eq!(story.log.undecided(), u64::MAX);
+        story.log.undo(second);
+        assert!(story.log.is_undone(second) && !story.log.is_undone(first));
     }
 
     #[test]

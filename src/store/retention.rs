@@ -20,8 +20,8 @@ const WIPED_AT_ONCE: i64 = 500;
 const KEEPING: Duration = Duration::from_secs(5);
 /// In which turns of that the settings of rooms with kept chats are asked: once a minute.
 const KEPT_ARE_ASKED: u64 = 12;
-/// How many such rooms are asked in a turn.
-const MAX_KEPT_ROOMS: i64 = 1000;
+/// How many such rooms are read at a time.
+const KEPT_ROOMS_AT_ONCE: i64 = 1000;
 
 impl Store {
     /// The session is over: its chat is wiped from now on, or kept for a while.
@@ -75,25 +75,38 @@ impl Store {
         }
     }
 
-    /// Ends kept chats of rooms that are gone, or whose settings keep none any more.
+    /// Ends kept chats of rooms that are gone, or whose settings keep none any more: of all of them, some at a time.
     async fn ask_kept_chats(&self, now: Timestamp) -> Result<(), StoreError> {
-        let found = sqlx::query(
-            "SELECT DISTINCT org_id, room_id FROM chat_sessions WHERE until > $1 LIMIT $2",
-        )
-        .bind(now.as_millis())
-        .bind(MAX_KEPT_ROOMS)
-        .fetch_all(self.reads())
-        .await?;
-        for found in &found {
-            let (org, room): (OrgId, RoomId) =
-                (row::id(found, "org_id")?, row::id(found, "room_id")?);
-            let stands = self.room(org, room).await?;
-            let keep = stands.and_then(|room| room.settings.chat_retention().duration());
-            if keep.is_none() {
-                self.forget_chats(org, room, now).await?;
+        self.ask_kept_chats_by(now, KEPT_ROOMS_AT_ONCE).await
+    }
+
+    async fn ask_kept_chats_by(&self, now: Timestamp, at_once: i64) -> Result<(), StoreError> {
+        let mut after = (vec![], vec![]);
+        loop {
+            let found = sqlx::query(
+                "SELECT DISTINCT org_id, room_id FROM chat_sessions WHERE until > $1 AND (org_id, room_id) > ($2, $3) \
+                 ORDER BY org_id, room_id LIMIT $4",
+            )
+            .bind(now.as_millis())
+            .bind(after.0.as_slice())
+            .bind(after.1.as_slice())
+            .bind(at_once)
+            .fetch_all(self.reads())
+            .await?;
+            for found in &found {
+                let (org, room): (OrgId, RoomId) =
+                    (row::id(found, "org_id")?, row::id(found, "room_id")?);
+                let stands = self.room(org, room).await?;
+                let keep = stands.and_then(|room| room.settings.chat_retention().duration());
+                if keep.is_none() {
+                    self.forget_chats(org, room, now).await?;
+                }
+                after = (org.as_bytes().to_vec(), room.as_bytes().to_vec());
+            }
+            if i64::try_from(found.len()).unwrap_or(i64::MAX) < at_once {
+                return Ok(());
             }
         }
-        Ok(())
     }
 }
 
@@ -365,5 +378,22 @@ mod tests {
         assert_eq!(look().await, 1);
         keep(first, lasting, "none").await.unwrap();
         assert_eq!(look().await, 0);
+    }
+
+    #[tokio::test]
+    async fn every_room_that_keeps_a_chat_is_asked_however_many_there_are() {
+        let (_folder, store) = store().await;
+        let clock = ManualClock::new();
+        for number in 0..7 {
+            let (_, room) = room_of(&store, 2 * number + 1, 2 * number + 2).await;
+            let of = session(&store, room, 1);
+            store.add_chat(message(of, 1, "kept")).await.unwrap();
+            let ended = store.end_chat(of, clock.now(), Some(MONTH), vec![]);
+            ended.await.unwrap();
+        }
+        // None of these rooms keeps a chat; the settings say so to whoever asks.
+        store.ask_kept_chats_by(clock.now(), 2).await.unwrap();
+        store.wipe_chats(clock.now()).await.unwrap();
+        assert_eq!(count(&store, "chat_messages").await, 0);
     }
 }

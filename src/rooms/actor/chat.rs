@@ -120,7 +120,7 @@ impl RoomActor {
             Ok(reading) => reading,
             Err(code) => return self.answer(by, id, Err(code)),
         };
-        what.before = number.saturating_add(1);
+        what.before = number.saturating_add(1).min(self.chat.log.undecided());
         let store = self.means.store.clone();
         let org = self.room.charter().org;
         self.fetch(
@@ -288,10 +288,8 @@ impl RoomActor {
         };
         let shown = fate == Fate::Stored && outcome.is_ok();
         if !shown && !matches!(fate, Fate::Known { .. }) {
-            // What was not acknowledged must not come up later. Nobody waits for this.
-            let charter = self.room.charter();
-            let store = &self.means.store;
-            drop(store.undo_chat(charter.org, charter.room, message.number));
+            // What was not acknowledged must not come up later.
+            self.undo(message.number);
         }
         for (by, id) in waiting {
             let outcome = match &outcome {
@@ -311,6 +309,26 @@ impl RoomActor {
             };
             self.tell_readers(&event, |log, reader| log.shows(reader, number));
         }
+    }
+
+    /// Takes a message back that was stored and not shown. Nobody waits for this; until it is done the log remembers.
+    fn undo(&mut self, number: u64) {
+        self.chat.log.undo(number);
+        let (store, org, room) = (
+            self.means.store.clone(),
+            self.room.charter().org,
+            self.room.charter().room,
+        );
+        self.waits.push(Box::pin(async move {
+            for _ in 0..ENDINGS {
+                if store.undo_chat(org, room, number).await.is_ok() {
+                    return Waited::Noted;
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            tracing::error!("a chat message that was not acknowledged could not be taken back");
+            Waited::Noted
+        }));
     }
 
     fn still_writes(&self, participant: ParticipantId) -> bool {
@@ -358,7 +376,7 @@ impl RoomActor {
             Ok(reading) => reading,
             Err(code) => return self.answer(by, id, Err(code)),
         };
-        what.before = before.unwrap_or(u64::MAX);
+        what.before = before.unwrap_or(u64::MAX).min(self.chat.log.undecided());
         what.limit = limit;
         what.wanted = wanted;
         let store = self.means.store.clone();
@@ -450,10 +468,14 @@ impl RoomActor {
             return Err(ErrorCode::Stale);
         }
         let page = page.map_err(|_| ErrorCode::Unavailable)?;
-        let messages = page.lines.into_iter().map(|line| {
-            let deleted = self.chat.log.is_deleted(line.number);
-            view(line, deleted)
-        });
+        let log = &self.chat.log;
+        let lines = page.lines.into_iter();
+        let messages = lines
+            .filter(|line| !log.is_undone(line.number))
+            .map(|line| {
+                let deleted = log.is_deleted(line.number);
+                view(line, deleted)
+            });
         Ok(Done::ChatPage {
             messages: messages.collect(),
             more: page.next.is_some(),
