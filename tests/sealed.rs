@@ -96,7 +96,7 @@ async fn planted_names_addresses_titles_and_secrets_are_not_in_the_files() {
     };
     store.create_room(permit.unwrap(), org, room).await.unwrap();
     store
-        .change_room_password(org, id, Secret::new(format!("{ROOM_PASSWORD}-two")))
+        .change_room_password(org, id, 0, Secret::new(format!("{ROOM_PASSWORD}-two")))
         .await
         .unwrap();
     let guest = auth

@@ -53,6 +53,8 @@ pub enum Problem {
     Unprotected,
     /// There are too many already.
     TooMany,
+    /// Somebody else changed it since the caller saw it.
+    Stale,
 }
 
 #[derive(Serialize)]
@@ -86,6 +88,7 @@ impl Problem {
             Self::InvalidValue => "invalid_value",
             Self::Unprotected => "unprotected",
             Self::TooMany => "too_many",
+            Self::Stale => "stale",
         }
     }
 
@@ -121,6 +124,7 @@ impl Problem {
             Self::InvalidValue => "There is no such setting or value.",
             Self::Unprotected => "At least one of sign-in, password and waiting room must stay on.",
             Self::TooMany => "There are too many of these already.",
+            Self::Stale => "Somebody else changed that in the meantime. Look again.",
         }
     }
 
@@ -140,7 +144,7 @@ impl Problem {
             | Self::InvalidPicture
             | Self::InvalidPassword
             | Self::InvalidValue => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Unprotected | Self::TooMany => StatusCode::CONFLICT,
+            Self::Unprotected | Self::TooMany | Self::Stale => StatusCode::CONFLICT,
         }
     }
 }

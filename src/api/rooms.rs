@@ -27,6 +27,7 @@ use crate::clock::Timestamp;
 use crate::guard::{Audit, NO_ROOM};
 use crate::ids::{self, RoomId};
 use crate::secret::{Secret, readable_password};
+use crate::store::error::StoreError;
 use crate::store::rooms::{NewRoom, Room};
 
 const MAX_TITLE: usize = 120;
@@ -36,10 +37,6 @@ const MAX_TITLE: usize = 120;
 pub(super) struct Titled {
     title: Text<2048>,
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Nothing {}
 
 /// A room in the caller's list.
 #[derive(Serialize)]
@@ -88,6 +85,18 @@ pub(super) struct RoomShown {
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub(super) struct RoomPassword {
     password: Option<String>,
+    /// How often it was changed: whoever changes it says which one they saw.
+    #[cfg_attr(test, ts(type = "number"))]
+    revision: u64,
+}
+
+/// A wish for a new password.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Renewal {
+    /// The revision that the caller saw; without it, the one that holds when the request comes.
+    #[serde(default)]
+    revision: Option<u64>,
 }
 
 /// `GET /api/rooms`: the caller's own, and those they host.
@@ -192,6 +201,7 @@ pub(super) async fn password(
     let asked_for = room.settings.password() == Password::Required;
     Ok(Json(RoomPassword {
         password: asked_for.then(|| room.password.expose().clone()),
+        revision: room.password_revision,
     }))
 }
 
@@ -200,21 +210,32 @@ pub(super) async fn new_password(
     State(api): State<Arc<Api>>,
     Changer(principal): Changer,
     Path(id): Path<String>,
-    Strict(Nothing {}): Strict<Nothing>,
+    Strict(body): Strict<Renewal>,
 ) -> Result<Json<RoomPassword>, Problem> {
+    let before = match id.parse() {
+        Ok(room) => api.state.store.room(principal.org, room).await?,
+        Err(_) => None,
+    };
+    let before = before.map(|room| room.password_revision);
     let permit = ask(&api, &principal, &id, ChangePassword).await?;
     let room = permit.room();
     let password = readable_password(api.state.random.as_ref());
-    api.state
+    let seen = body.revision.or(before).ok_or(Problem::NotFound)?;
+    let changed = api
+        .state
         .store
-        .change_room_password(principal.org, room, password.clone())
-        .await?;
+        .change_room_password(principal.org, room, seen, password.clone());
+    let revision = changed.await.map_err(|error| match error {
+        StoreError::Conflict => Problem::Stale,
+        error => error.into(),
+    })?;
     api.state
         .rooms
-        .password_changed(room, password.clone())
+        .password_changed(room, revision, password.clone())
         .await;
     Ok(Json(RoomPassword {
         password: Some(password.expose().clone()),
+        revision,
     }))
 }
 

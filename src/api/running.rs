@@ -19,8 +19,13 @@ pub trait RunningRooms: Send + Sync + 'static {
     /// The organisation now says this to every room.
     fn organisation_changed(&self, stored: Arc<StoredOrg>) -> BoxFuture<'_, ()>;
 
-    /// The stored password is now this one.
-    fn password_changed(&self, room: RoomId, password: Secret<String>) -> BoxFuture<'_, ()>;
+    /// The stored password is now this one, in this revision.
+    fn password_changed(
+        &self,
+        room: RoomId,
+        revision: u64,
+        password: Secret<String>,
+    ) -> BoxFuture<'_, ()>;
 
     /// What an account or guest comes with is now this.
     fn profile_changed(&self, actor: ActorId, profile: Profile) -> BoxFuture<'_, ()>;

@@ -65,7 +65,12 @@ impl RunningRooms for Told {
         Box::pin(async {})
     }
 
-    fn password_changed(&self, room: RoomId, password: Secret<String>) -> BoxFuture<'_, ()> {
+    fn password_changed(
+        &self,
+        room: RoomId,
+        _revision: u64,
+        password: Secret<String>,
+    ) -> BoxFuture<'_, ()> {
         self.0
             .lock()
             .unwrap()

@@ -151,7 +151,12 @@ pub enum ToRoom {
     /// Settings were changed from outside the session.
     SettingsChanged(SettingsNews),
     /// The password was changed.
-    PasswordChanged(Option<Secret<String>>),
+    PasswordChanged {
+        /// How often it was by then: news may come in any order.
+        revision: u64,
+        /// The new one.
+        password: Secret<String>,
+    },
     /// The rules were swapped.
     RulesChanged,
     /// Someone reads the audit trail and wants to know who is who.
@@ -211,7 +216,8 @@ type Durable = BoxFuture<'static, bool>;
 pub struct RoomActor {
     room: Room,
     means: Arc<Means>,
-    password: Option<Secret<String>>,
+    password: Secret<String>,
+    password_revision: u64,
     inbox: mpsc::Receiver<ToRoom>,
     own: mpsc::WeakSender<ToRoom>,
     seats: BTreeMap<ParticipantId, Seat>,
@@ -252,7 +258,7 @@ impl RoomActor {
     pub fn new(
         room: Room,
         means: Arc<Means>,
-        password: Option<Secret<String>>,
+        password: Secret<String>,
         inbox: mpsc::Receiver<ToRoom>,
         own: mpsc::WeakSender<ToRoom>,
         last_chat: u64,
@@ -262,6 +268,7 @@ impl RoomActor {
             room,
             means,
             password,
+            password_revision: 0,
             inbox,
             own,
             seats: BTreeMap::new(),
@@ -383,7 +390,9 @@ impl RoomActor {
             ToRoom::BarsChanged(bars) => self.room.bars_changed(bars),
             ToRoom::ProfileChanged { actor, profile } => self.on_profile_changed(actor, &profile),
             ToRoom::SettingsChanged(news) => self.on_news(news),
-            ToRoom::PasswordChanged(password) => self.password = password,
+            ToRoom::PasswordChanged { revision, password } => {
+                self.take_password(revision, password);
+            }
             ToRoom::RulesChanged => self.on_rules_changed(),
             ToRoom::Names(reply) => self.on_names(reply),
             ToRoom::Quality(reply) => self.tell_quality(reply).await,
@@ -396,6 +405,14 @@ impl RoomActor {
         if let Some((by, id, row, done)) = self.acted.take() {
             rows.push(row);
             self.answer_when(by, id, rows, done);
+        }
+    }
+
+    /// The latest of all passwords counts.
+    fn take_password(&mut self, revision: u64, password: Secret<String>) {
+        if revision >= self.password_revision {
+            self.password_revision = revision;
+            self.password = password;
         }
     }
 

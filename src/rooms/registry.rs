@@ -82,7 +82,7 @@ impl Registry {
         let actor = RoomActor::new(
             session,
             self.means.clone(),
-            Some(password),
+            password,
             inbox,
             sender.downgrade(),
             last_chat,

@@ -27,8 +27,13 @@ impl RunningRooms for Registry {
         Registry::organisation_changed(self, stored).boxed()
     }
 
-    fn password_changed(&self, room: RoomId, password: Secret<String>) -> BoxFuture<'_, ()> {
-        tell(self, room, ToRoom::PasswordChanged(Some(password))).boxed()
+    fn password_changed(
+        &self,
+        room: RoomId,
+        revision: u64,
+        password: Secret<String>,
+    ) -> BoxFuture<'_, ()> {
+        tell(self, room, ToRoom::PasswordChanged { revision, password }).boxed()
     }
 
     fn profile_changed(&self, actor: ActorId, profile: Profile) -> BoxFuture<'_, ()> {

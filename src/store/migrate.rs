@@ -36,6 +36,7 @@ migrations! {
     36 "0036_an_organisation_has_options";
     37 "0037_a_room_keeps_what_was_chosen_for_it";
     38 "0038_a_room_has_a_kind";
+    40 "0040_a_room_password_has_a_revision";
     50 "0050_a_stream_token_brings_one_stream";
 }
 

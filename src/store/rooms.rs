@@ -7,12 +7,13 @@ use conclave_policy::levels::Levels;
 use conclave_policy::permit::Permit;
 use conclave_policy::roles::Role;
 use conclave_policy::settings::Settings;
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
 
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, OrgId, RoomId};
 use crate::secret::Secret;
+use crate::store::chat::{signed, unsigned};
 use crate::store::database::Store;
 use crate::store::error::StoreError;
 use crate::store::row;
@@ -42,6 +43,8 @@ pub struct Room {
     pub title: Secret<String>,
     /// The password that it asks for, unless its settings say that it asks for none.
     pub password: Secret<String>,
+    /// How often the password was changed.
+    pub password_revision: u64,
     /// Its settings, as they stand.
     pub settings: Settings,
     /// The levels that they come from.
@@ -100,7 +103,7 @@ impl Store {
     pub async fn room(&self, org: OrgId, id: RoomId) -> Result<Option<Room>, StoreError> {
         let mut snapshot = self.reads().begin().await?;
         let found = sqlx::query(
-            "SELECT owner_id, title, password, created FROM rooms \
+            "SELECT owner_id, title, password, password_revision, created FROM rooms \
              WHERE org_id = $1 AND room_id = $2 AND ended IS NULL",
         )
         .bind(org.as_bytes().as_slice())
@@ -115,6 +118,7 @@ impl Store {
             owner: row::id(&found, "owner_id")?,
             title: row::sealed_text(&found, self.keys(), TITLE, &place)?,
             password: row::sealed_text(&found, self.keys(), PASSWORD, &place)?,
+            password_revision: unsigned(found.try_get("password_revision")?)?,
             settings: levels.settings(),
             levels,
             created: row::time(&found, "created")?,
@@ -167,16 +171,18 @@ impl Store {
             .collect()
     }
 
-    /// Replaces a room's password.
+    /// Replaces a room's password of this revision; gives the new one. `Conflict` when it was replaced meanwhile.
     pub fn change_room_password(
         &self,
         org: OrgId,
         room: RoomId,
+        seen: u64,
         password: Secret<String>,
-    ) -> Written<()> {
+    ) -> Written<u64> {
         self.write(ChangePassword {
             org,
             room,
+            seen,
             password,
             keys: self.keys().clone(),
         })
@@ -268,34 +274,41 @@ impl Change for Create {
 struct ChangePassword {
     org: OrgId,
     room: RoomId,
+    seen: u64,
     password: Secret<String>,
     keys: Arc<SealingKeys>,
 }
 
 impl Change for ChangePassword {
-    type Out = ();
+    type Out = u64;
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
-        let Self {
-            org,
-            room,
-            password,
-            keys,
-        } = self;
-        let place = [org.as_bytes().as_slice(), room.as_bytes()];
-        let changed = sqlx::query(
-            "UPDATE rooms SET password = $1 WHERE org_id = $2 AND room_id = $3 AND ended IS NULL",
+    async fn apply(self, on: &mut SqliteConnection) -> Result<u64, StoreError> {
+        let (org, room) = (
+            self.org.as_bytes().as_slice(),
+            self.room.as_bytes().as_slice(),
+        );
+        let found = sqlx::query(
+            "SELECT password_revision FROM rooms WHERE org_id = $1 AND room_id = $2 AND ended IS NULL",
         )
-        .bind(keys.seal(PASSWORD, &place, password.expose().as_bytes())?)
-        .bind(org.as_bytes().as_slice())
-        .bind(room.as_bytes().as_slice())
+        .bind(org)
+        .bind(room)
+        .fetch_optional(&mut *on)
+        .await?
+        .ok_or(StoreError::Missing)?;
+        if unsigned(found.try_get("password_revision")?)? != self.seen {
+            return Err(StoreError::Conflict);
+        }
+        let next = self.seen.saturating_add(1);
+        sqlx::query(
+            "UPDATE rooms SET password = $1, password_revision = $2 WHERE org_id = $3 AND room_id = $4",
+        )
+        .bind(self.keys.seal(PASSWORD, &[org, room], self.password.expose().as_bytes())?)
+        .bind(signed(next))
+        .bind(org)
+        .bind(room)
         .execute(on)
         .await?;
-        if changed.rows_affected() == 1 {
-            Ok(())
-        } else {
-            Err(StoreError::Missing)
-        }
+        Ok(next)
     }
 }
 
@@ -441,7 +454,9 @@ pub(crate) mod tests {
         assert!(store.rooms_of(store.org(), owner).await.unwrap().is_empty());
         assert_eq!(store.role_in(store.org(), id, owner).await, Ok(None));
         let password = Secret::new("another".to_owned());
-        let changed = store.change_room_password(store.org(), id, password).await;
+        let changed = store
+            .change_room_password(store.org(), id, 0, password)
+            .await;
         assert_eq!(changed, Err(StoreError::Missing));
         assert_eq!(
             store.end_room(store.org(), id, NOW).await,
@@ -453,12 +468,16 @@ pub(crate) mod tests {
     async fn a_password_is_replaced() {
         let (_folder, store) = store().await;
         let (_, id) = room_of(&store, 1, 2).await;
-        let password = Secret::new("another".to_owned());
-        store
-            .change_room_password(store.org(), id, password)
-            .await
-            .unwrap();
+        let change = |seen, password: &str| {
+            let password = Secret::new(password.to_owned());
+            store.change_room_password(store.org(), id, seen, password)
+        };
+        // Two at once, who have seen the same.
+        let (first, second) = (change(0, "another"), change(0, "a third"));
+        assert_eq!(first.await, Ok(1));
+        assert_eq!(second.await, Err(StoreError::Conflict));
         let room = store.room(store.org(), id).await.unwrap().unwrap();
         assert_eq!(room.password.expose(), "another");
+        assert_eq!(room.password_revision, 1);
     }
 }

@@ -23,6 +23,17 @@ async fn an_owner_sets_a_room_up_and_the_meeting_is_told() {
         .program("GET", &path("/password"), owner, Value::Null)
         .await;
     assert_eq!(read.body, second.body);
+    // Somebody else who saw the first one is told, and changes nothing.
+    let late = json!({"revision": first.body["revision"]});
+    let late = world.program("POST", &path("/password"), owner, late).await;
+    assert_eq!(
+        (late.status.as_u16(), &late.body["code"]),
+        (409, &json!("stale"))
+    );
+    let kept = world
+        .program("GET", &path("/password"), owner, Value::Null)
+        .await;
+    assert_eq!(kept.body, second.body);
 
     let change = json!({"key": "waiting_room", "value": "guests_only"});
     let changed = world
@@ -45,7 +56,7 @@ async fn an_owner_sets_a_room_up_and_the_meeting_is_told() {
     let none = world
         .program("GET", &path("/password"), owner, Value::Null)
         .await;
-    assert_eq!(none.body, json!({"password": null}));
+    assert_eq!(none.body, json!({"password": null, "revision": 1}));
 
     let ended = world.program("DELETE", &path(""), owner, Value::Null).await;
     assert_eq!(ended.status, StatusCode::NO_CONTENT);

@@ -238,7 +238,7 @@ impl RoomActor {
         let charter = self.room.charter();
         let (org, room) = (charter.org, charter.room);
         match self.means.store.room(org, room).await {
-            Ok(Some(stored)) => self.password = Some(stored.password),
+            Ok(Some(stored)) => self.take_password(stored.password_revision, stored.password),
             Ok(None) => self.room.end(ErrorCode::Ended),
             Err(_) => self.room.end(ErrorCode::Unavailable),
         }
