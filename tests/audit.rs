@@ -348,6 +348,25 @@ async fn a_trail_is_read_by_those_who_may_with_names_while_they_are_known() {
             .all(|row| row["room"]["title"] == "Other")
     );
 
+    // And of a time: with its beginning, without its end.
+    let times: Vec<i64> = page["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["at"].as_i64().unwrap())
+        .collect();
+    let (last, first) = (times[0], times[times.len() - 1]);
+    assert!(first < last);
+    let between = async |from: i64, to: i64| {
+        let path = format!("/api/organisation/audit?limit=200&from={from}&to={to}");
+        let page = rows(&server, &owner, &path).await;
+        page["rows"].as_array().unwrap().len()
+    };
+    let earlier = times.iter().filter(|at| **at < last).count();
+    assert_eq!(between(first, last).await, earlier);
+    assert_eq!(between(last, last + 1).await, times.len() - earlier);
+    assert_eq!(between(last + 1, i64::MAX).await, 0);
+
     assert_eq!(
         refused(&server, &ada, &path).await,
         (404, "not_found".into())

@@ -63,6 +63,25 @@ async fn leave(mut socket: Socket) {
 }
 
 #[tokio::test]
+async fn while_a_meeting_is_suspended_only_hosts_write_and_everyone_reads() {
+    let (server, owner, room, mut host, _) = hosted().await;
+    host.ok(json!({"type": "set_setting", "key": "room_chat", "value": "everyone_writes"}))
+        .await;
+    let member = server.member(&owner, "member@example.org", "Member").await;
+    let (mut inside, view) = server.admit(&mut host, &member, &room).await;
+    assert_eq!(view["room"]["may_chat"], true);
+    say(&mut inside, "before").await;
+    host.ok(json!({"type": "suspend"})).await;
+    assert_eq!(inside.event("may_chat").await["may"], false);
+    assert_eq!(inside.refused(chat("meanwhile")).await, "not_allowed");
+    say(&mut host, "a moment, please").await;
+    assert_eq!(history(&mut inside).await, ["before", "a moment, please"]);
+    host.ok(json!({"type": "lift_suspension"})).await;
+    assert_eq!(inside.event("may_chat").await["may"], true);
+    say(&mut inside, "after").await;
+}
+
+#[tokio::test]
 async fn hosts_write_all_admitted_read_and_a_setting_opens_it() {
     let (server, owner, room, mut host, view) = hosted().await;
     assert_eq!(view["room"]["may_chat"], true);

@@ -140,6 +140,55 @@ async fn a_lock_of_the_organisation_beats_every_host_and_gives_way_when_it_is_li
 }
 
 #[tokio::test]
+async fn a_room_drops_its_own_choice_and_follows_the_organisation_again() {
+    let mut meeting = Meeting::start().await;
+    let set = |value: &str| json!({"type": "set_setting", "key": "camera", "value": value});
+    meeting.host.ok(set("everyone_may")).await;
+    told(&mut meeting.owner).await;
+    meeting.host.ok(set("inherit")).await;
+    let strict = "attendees_may_guests_ask";
+    let follows = said("camera", strict, "default", "Member");
+    assert_eq!(told(&mut meeting.owner).await, follows);
+    // From now on it does as the organisation says.
+    meeting.choose("camera", "everyone_may", false).await;
+    let told = told(&mut meeting.owner).await;
+    assert_eq!(
+        told,
+        said("camera", "everyone_may", "organisation", "The Owner")
+    );
+    assert_eq!(meeting.stored().await["camera"], "everyone_may");
+    let path = format!("/api/rooms/{}/audit?action=change_setting", meeting.room.id);
+    let page = meeting
+        .server
+        .get(Method::GET, &path, Some(&meeting.admin.token), None)
+        .await;
+    assert_eq!(page["rows"][0]["detail"], "camera=inherit");
+    // An organisation has nobody to follow.
+    let body = json!({"key": "camera", "value": "inherit", "locked": false});
+    let path = "/api/organisation/settings";
+    let answer = meeting
+        .server
+        .call(Method::PATCH, path, Some(&meeting.admin.token), Some(body))
+        .await;
+    assert_eq!(answer.code(), "invalid_value");
+    // And everyone is told when two hosts must agree.
+    let option = json!({"two_person_admission": true});
+    let path = "/api/organisation/options";
+    meeting
+        .server
+        .get(
+            Method::PATCH,
+            path,
+            Some(&meeting.admin.token),
+            Some(option),
+        )
+        .await;
+    for socket in [&mut meeting.owner, &mut meeting.host] {
+        assert_eq!(socket.event("two_person_admission").await["on"], true);
+    }
+}
+
+#[tokio::test]
 async fn what_the_organisation_relaxes_reaches_running_rooms_and_the_door_at_once() {
     let mut meeting = Meeting::start().await;
     let guest = meeting.server.guest(&meeting.room.id, "Visitor").await;

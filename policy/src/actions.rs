@@ -104,7 +104,7 @@ kinds! {
     /// Changing the picture that one comes with.
     EditPicture "edit_picture" by [OrgAdmin];
     /// Writing in the room chat.
-    WriteChat "write_chat" by [Standing, RoomChat];
+    WriteChat "write_chat" by [Standing, RoomChat, Suspension];
     /// Writing in the chat to one person alone.
     WritePrivateChat "write_private_chat" by [Standing, PrivateChat];
     /// Reading what was written in the room chat while one was in.

@@ -13,7 +13,7 @@ use crate::facts::Held;
 use crate::ids::ActorId;
 use crate::kind::RoomKind;
 use crate::preview::Setup;
-use crate::settings::{Relax, SettingError, SettingKey, Settings};
+use crate::settings::{INHERIT, Relax, SettingError, SettingKey, Settings};
 
 /// The settings of which one always stands at its strictest; see [`Settings::check`].
 const DOORS: [SettingKey; 3] = [
@@ -82,7 +82,7 @@ pub struct OrgChoices {
 /// What was chosen for one setting of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RoomChoice {
-    /// The value.
+    /// The value, or [`INHERIT`].
     pub value: &'static str,
     /// Who chose, if that was kept.
     pub by: Option<ActorId>,
@@ -190,7 +190,7 @@ impl RoomChoices {
         };
         for (key, value, by) in choices {
             let key: SettingKey = key.parse()?;
-            let value = key.parse_value(value)?;
+            let value = key.parse_choice(value)?;
             if read.choices.insert(key, RoomChoice { value, by }).is_some() {
                 return Err(SettingError::Duplicate);
             }
@@ -356,7 +356,7 @@ impl Levels {
                 return Err(SettingError::Duplicate.into());
             }
             seen.push(*key);
-            let value = key.parse_value(value)?;
+            let value = key.parse_choice(value)?;
             room.choices.insert(
                 *key,
                 RoomChoice {
@@ -423,7 +423,10 @@ fn laid(org: &OrgChoices, room: &RoomChoices, key: SettingKey) -> Option<(&'stat
     if chosen.is_some_and(|choice| choice.locked) {
         return of_org;
     }
-    let of_room = room.get(key).map(|choice| (choice.value, Level::Room));
+    let of_room = room
+        .get(key)
+        .filter(|choice| choice.value != INHERIT)
+        .map(|choice| (choice.value, Level::Room));
     of_room.or(of_org)
 }
 
@@ -473,7 +476,11 @@ mod tests {
 
     /// Whatever may be stored of a room, also what no change would have been allowed to leave.
     fn any_room() -> impl Strategy<Value = RoomChoices> {
-        proptest::collection::vec(pair(), 0..8).prop_map(|choices| RoomChoices {
+        let choice = (pair(), 0..5_u8).prop_map(|((key, value), following)| {
+            let value = if following == 0 { INHERIT } else { value };
+            (key, value)
+        });
+        proptest::collection::vec(choice, 0..8).prop_map(|choices| RoomChoices {
             kind: RoomKind::Meeting,
             kind_by: None,
             revision: choices.len() as u64,
@@ -617,6 +624,51 @@ mod tests {
         levels.take_room(room.unwrap());
         assert_eq!(start(&levels), ("host_present", Level::Room));
         assert_eq!(start(&Levels::default()), ("host_present", Level::Default));
+    }
+
+    #[test]
+    fn a_room_that_drops_its_own_choice_follows_the_organisation_again() {
+        let key = SettingKey::Start;
+        let follow = |levels: &Levels| levels.chosen(&[(key, INHERIT)], HOST).unwrap();
+        let mut levels = Levels::default();
+        let own = levels.chosen(&[(key, "anytime")], HOST).unwrap();
+        levels.take_room(own);
+        assert_eq!(levels.settings().value(key), "anytime");
+        levels.take_room(follow(&levels));
+        assert_eq!(
+            (levels.settings().value(key), levels.level(key)),
+            ("host_present", Level::Default)
+        );
+        // Also when the organisation speaks later.
+        levels.take_org(org(&[(key, "anytime", false)]));
+        assert_eq!(
+            (levels.settings().value(key), levels.level(key)),
+            ("anytime", Level::Organisation)
+        );
+        // No value is called so, and what an organisation says is a value.
+        for key in SettingKey::ALL {
+            assert!(!key.values().contains(&INHERIT));
+        }
+        let choice = OrgChoice {
+            value: INHERIT,
+            locked: false,
+            by: ADMIN,
+        };
+        assert!(OrgChoices::default().with(key, choice).is_err());
+        // Following may leave nothing at the door, and is refused then like any other choice.
+        let open = org(&[
+            (SettingKey::SignIn, "guests_may_knock", false),
+            (SettingKey::Password, "none", false),
+        ]);
+        let closed = [
+            ("sign_in", "required", None),
+            ("waiting_room", "nobody", None),
+        ];
+        let levels = Levels::new(open, RoomChoices::new(closed, 1).unwrap());
+        assert_eq!(
+            levels.chosen(&[(SettingKey::SignIn, INHERIT)], HOST),
+            Err(SettingError::NothingStands.into())
+        );
     }
 
     #[test]

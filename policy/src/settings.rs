@@ -433,7 +433,19 @@ impl Settings {
     }
 }
 
+/// What is chosen for a room that has no word of its own in a setting any more: the room follows the organisation again.
+pub const INHERIT: &str = "inherit";
+
 impl SettingKey {
+    /// What may be chosen for a room: a value, or to follow the organisation.
+    pub fn parse_choice(self, text: &str) -> Result<&'static str, SettingError> {
+        if text == INHERIT {
+            Ok(INHERIT)
+        } else {
+            self.parse_value(text)
+        }
+    }
+
     /// The value of that name, as the one text that is stored and sent.
     pub fn parse_value(self, text: &str) -> Result<&'static str, SettingError> {
         self.values()

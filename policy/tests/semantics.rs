@@ -198,7 +198,8 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
         }
         ActionKind::WriteChat => {
             let everyone = case.is(Dimension::RoomChat, "everyone_writes");
-            moderates() || (everyone && role != Observer && case.standing("admitted"))
+            let goes_on = case.is(Dimension::Suspension, "running");
+            moderates() || (everyone && role != Observer && case.standing("admitted") && goes_on)
         }
         ActionKind::WritePrivateChat => false,
         ActionKind::ReadChat => case.standing("admitted"),

@@ -37,6 +37,10 @@ pub(super) struct Wanted {
     action: Option<Text<64>>,
     verdict: Option<VerdictName>,
     limit: Option<u32>,
+    /// Not before; milliseconds since the epoch, as `at`.
+    from: Option<i64>,
+    /// Before.
+    to: Option<i64>,
     /// Only for the organisation's trail.
     room: Option<RoomId>,
 }
@@ -178,8 +182,8 @@ impl Wanted {
                 .as_ref()
                 .map(|action| action.as_str().to_owned()),
             verdict: self.verdict.map(Verdict::from),
-            from: None,
-            to: None,
+            from: self.from.map(Timestamp::from_millis),
+            to: self.to.map(Timestamp::from_millis),
         }
     }
 }

@@ -59,7 +59,7 @@ pub(super) async fn change(
     Path(id): Path<String>,
     Strict(body): Strict<Changed>,
 ) -> Result<Json<SettingView>, Problem> {
-    let (key, value) = known(body.key.as_str(), body.value.as_str())?;
+    let (key, value) = choice(body.key.as_str(), body.value.as_str())?;
     let (room, role, facts) = standing(&api, &principal, &id).await?;
     let levels = api.state.store.levels(principal.org, room).await?.levels;
     let (permit, audit) = api.state.guard.ask(
@@ -105,7 +105,7 @@ pub(super) async fn preview(
 ) -> Result<Json<Preview>, Problem> {
     let Query(Proposed { key, value }) = query.map_err(|_| Problem::BadRequest)?;
     let (room, ..) = read(&api, &principal, &id).await?;
-    let (key, value) = known(key.as_str(), value.as_str())?;
+    let (key, value) = choice(key.as_str(), value.as_str())?;
     let then = room.levels.setup_with(key, value).map_err(refused)?;
     let rules = api.state.guard.snapshot();
     let lines = preview::preview(&rules, Moment::ordinary(), room.levels.setup(), then);
@@ -201,6 +201,13 @@ pub(super) fn known(key: &str, value: &str) -> Result<(SettingKey, &'static str)
     let key: SettingKey = key.parse().map_err(|_| Problem::InvalidValue)?;
     let value = key.parse_value(value).map_err(|_| Problem::InvalidValue)?;
     Ok((key, value))
+}
+
+/// A setting that exists, and what may be chosen for a room.
+fn choice(key: &str, value: &str) -> Result<(SettingKey, &'static str), Problem> {
+    let key: SettingKey = key.parse().map_err(|_| Problem::InvalidValue)?;
+    let value = key.parse_choice(value);
+    Ok((key, value.map_err(|_| Problem::InvalidValue)?))
 }
 
 /// A setting as someone sees it who is not in the room.

@@ -479,7 +479,7 @@ mod tests {
 
     use conclave_policy::actions::Action;
     use conclave_policy::engine::Snapshot;
-    use conclave_policy::facts::{Facts, Mine, Standing};
+    use conclave_policy::facts::{Facts, Mine, Standing, Suspension};
     use conclave_policy::permit::PolicyVersion;
     use conclave_policy::settings::RoomChat;
     use proptest::prelude::*;
@@ -504,6 +504,7 @@ mod tests {
         let facts = Facts::new()
             .with(Standing::Admitted)
             .with(RoomChat::HostsWrite)
+            .with(Suspension::Running)
             .with(Mine::No);
         RULES
             .decide(actor(who), Role::Host, room, &facts, action)

@@ -20,7 +20,7 @@ use crate::rooms::person::Person;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::room::{Room, RoomAction};
 use crate::rooms::timer::Timer;
-use crate::rooms::view::SettingView;
+use crate::rooms::view::{Event, SettingView};
 use crate::secret::Secret;
 
 /// The names of those who chose and may not be in the room.
@@ -165,6 +165,11 @@ impl Room {
             let by = chosen.get(&key).or_else(|| chosen.values().next());
             let by = by.map(|by| self.name_among(*by, names)).unwrap_or_default();
             self.effects.push_back(Effect::SettingChanged { key, by });
+        }
+        let on = self.charter.two_hosts;
+        if on != before.org().two_hosts() {
+            let event = Event::TwoPersonAdmission { on };
+            self.effects.push_back(Effect::TellAll { event });
         }
         if self.levels.kind() != before.kind() {
             let by = self.levels.room().kind_by();

@@ -453,6 +453,11 @@ pub enum Event {
         /// Who did it.
         by: String,
     },
+    /// The organisation wants two hosts to agree before anyone who waits comes in, or no longer does.
+    TwoPersonAdmission {
+        /// Whether two must agree now.
+        on: bool,
+    },
     /// Someone stands before all others now, or nobody does.
     Spotlight {
         /// Who.

@@ -398,7 +398,7 @@ pub(crate) mod tests {
     use conclave_policy::levels::Level;
     use conclave_policy::permit::PolicyVersion;
     use conclave_policy::roles::Role;
-    use conclave_policy::settings::Settings;
+    use conclave_policy::settings::{INHERIT, Settings};
 
     use super::*;
     use crate::ids::AccountId;
@@ -502,6 +502,23 @@ pub(crate) mod tests {
             (levels.settings(), levels.room().revision()),
             (Settings::strictest(), 2)
         );
+    }
+
+    #[tokio::test]
+    async fn a_room_that_follows_again_keeps_who_said_so_and_has_no_word_of_its_own() {
+        let world = world().await;
+        let key = SettingKey::Start;
+        world.change(&[(key, "anytime")]).await.unwrap();
+        let stored = world.change(&[(key, INHERIT)]).await.unwrap();
+        assert_eq!(stored.levels, world.stands().await);
+        assert_eq!(stored.levels.settings(), Settings::strictest());
+        let choice = stored.levels.room().get(key).unwrap();
+        assert_eq!(
+            (choice.value, choice.by),
+            (INHERIT, Some(world.owner.into()))
+        );
+        world.choose(key, "anytime", false).await.unwrap();
+        assert_eq!(world.stands().await.settings().value(key), "anytime");
     }
 
     #[tokio::test]

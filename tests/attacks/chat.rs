@@ -267,7 +267,8 @@ async fn c03_nobody_speaks_to_one_person_alone_by_whatever_way() {
         assert_eq!(inside.refused(nobody).await, "not_found");
         denied += 1;
     }
-    for path in ["/chat", "/messages", "/participants/x/messages"] {
+    let paths = ["/chat", "/messages", "/participants/x/messages"];
+    for path in paths {
         let path = format!("/api/rooms/{}{path}", room.id);
         let body = Some(json!({"text": "psst", "to": to}));
         let answer = server
@@ -303,9 +304,14 @@ async fn c03_nobody_speaks_to_one_person_alone_by_whatever_way() {
 
     let trail = Trail::of(server).await;
     assert_eq!(trail.denied(&alpha.id, "write_private_chat"), denied);
+    // The host's own too. What follows from there is no way at all: it is listed, and counts for nothing.
+    assert_eq!(trail.denied(&owner.id, "write_private_chat"), 4);
+    println!("figure c03.denied {} messages", denied + 4);
     println!(
-        "figure c03.refused {} messages",
-        denied + 4 + 3 + ways.len() as u64
+        "# c03: listed, not passed, for there is no such way: {} HTTP paths, {} other messages and fields (reply, mention, \
+         recipients, edit of an old message)",
+        paths.len(),
+        ways.len()
     );
 }
 

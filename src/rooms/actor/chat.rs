@@ -82,8 +82,14 @@ impl RoomActor {
 
     /// A message for one person alone.
     pub(super) fn on_private_chat(&mut self, by: ParticipantId, id: u32, to: ParticipantId) {
-        let asked = self.ask(by, WritePrivateChat { participant: to });
-        let code = asked.err().unwrap_or(ErrorCode::NotAllowed);
+        // No rule permits it. Were there one, there would still be no such chat, and the row says what was decided.
+        let code = match self.ask(by, WritePrivateChat { participant: to }) {
+            Err(code) => code,
+            Ok((_, audit)) => {
+                self.note(audit);
+                ErrorCode::NotAllowed
+            }
+        };
         self.answer(by, id, Err(code));
     }
 

@@ -50,7 +50,7 @@ impl RoomActor {
             (None, None) => entry(&rules, moment, levels.setup()),
             (Some(key), Some(value)) => {
                 let key: SettingKey = known(key.as_str().parse())?;
-                let value = known(key.parse_value(value.as_str()))?;
+                let value = known(key.parse_choice(value.as_str()))?;
                 let then = levels.setup_with(key, value).map_err(refused)?;
                 preview(&rules, moment, levels.setup(), then)
             }

@@ -64,7 +64,7 @@ impl RoomActor {
     pub(super) fn on_setting(&mut self, by: ParticipantId, id: u32, key: &str, value: &str) {
         let known = key
             .parse::<SettingKey>()
-            .and_then(|key| key.parse_value(value).map(|value| (key, value)));
+            .and_then(|key| key.parse_choice(value).map(|value| (key, value)));
         match known {
             Ok(change) => self.change_settings(by, id, &[change], None, Answer::Done),
             Err(_) => self.answer(by, id, Err(ErrorCode::InvalidValue)),

@@ -74,8 +74,12 @@ test("of a preview only what changes is shown, in words", () => {
 
 test("the audit trail is asked only for what was chosen", () => {
   expect(asked(ALL, undefined)).toEqual({});
-  const wanted = { verdict: "denied", action: "admit", actor: { id: "a1", words: "Ada" }, room: { id: "r1", words: "Board" } } as const;
+  const wanted = { verdict: "denied", action: "admit", actor: { id: "a1", words: "Ada" }, room: { id: "r1", words: "Board" }, from: "", to: "" } as const;
   expect(asked(wanted, 40)).toEqual({ before: 40, verdict: "denied", action: "admit", actor: "a1", room: "r1" });
+  // A day is wanted whole, as the person's own calendar has it.
+  const day = new Date(2026, 10, 21).getTime();
+  expect(asked({ ...ALL, from: "2026-11-21", to: "2026-11-21" }, undefined)).toEqual({ from: day, to: new Date(2026, 10, 22).getTime() });
+  expect(asked({ ...ALL, from: "soon" }, undefined)).toEqual({});
   expect([isVerdict("denied"), isVerdict("")]).toEqual([true, false]);
 });
 

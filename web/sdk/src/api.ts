@@ -33,6 +33,9 @@ export interface AuditFilter {
   action?: string;
   verdict?: AuditVerdict;
   before?: number;
+  /** Not before, and before: milliseconds since the epoch. */
+  from?: number;
+  to?: number;
 }
 
 /** Who is signed in here, or null. */

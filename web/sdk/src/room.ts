@@ -50,6 +50,7 @@ export function applyEvent(room: RoomView, event: RoomEvent): RoomView {
     case "chat_deleted":
     case "done_to_you":
     case "asked":
+    case "two_person_admission":
     case "slots":
     case "undecodable":
     case "layers":

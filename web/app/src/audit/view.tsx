@@ -8,7 +8,7 @@ import { useEffect } from "preact/hooks";
 import { Badge } from "../ui/badge";
 import { Button } from "../ui/button";
 import { textOf } from "../ui/failure";
-import { Choice } from "../ui/field";
+import { Choice, Field } from "../ui/field";
 import { Cross } from "../ui/icons";
 import { actionWords, ACTIONS, ruleWords, VERDICT } from "../words/audit";
 import { ALL, asked, isVerdict, type Chosen, type Wanted } from "./filter";
@@ -46,6 +46,8 @@ export function AuditView(props: { room?: string }): JSX.Element {
           options={[{ value: "", label: "All" }, ...Object.entries(VERDICT).map(([value, label]) => ({ value, label }))]}
           onChange={(verdict) => set({ verdict: isVerdict(verdict) ? verdict : "" })}
         />
+        <Field label="From" type="date" value={wanted.value.from} onInput={(from) => set({ from })} />
+        <Field label="To" type="date" value={wanted.value.to} onInput={(to) => set({ to })} />
         <Choice label="Action" value={wanted.value.action} options={[{ value: "", label: "All" }, ...ACTIONS]} onChange={(action) => set({ action })} />
         <Button small onPress={load}>
           Look again

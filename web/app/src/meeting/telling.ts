@@ -35,6 +35,9 @@ export function tell(meeting: Meeting, event: RoomEvent): void {
     case "kind_changed":
       meeting.notices.say(kindSaid(event.kind, event.by), { topic: "kind" });
       return;
+    case "two_person_admission":
+      meeting.notices.say(event.on ? "From now on two hosts must agree before someone who waits comes in." : "One host is enough again to let in someone who waits.", { topic: "two_person_admission" });
+      return;
     case "spotlight":
       if (event.participant !== null) meeting.layout.value = "speaker";
       return;

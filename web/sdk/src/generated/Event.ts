@@ -81,7 +81,11 @@ suspended: boolean,
 /**
  * Who did it.
  */
-by: string, } | { "type": "spotlight", 
+by: string, } | { "type": "two_person_admission", 
+/**
+ * Whether two must agree now.
+ */
+on: boolean, } | { "type": "spotlight", 
 /**
  * Who.
  */

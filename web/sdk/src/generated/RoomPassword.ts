@@ -3,4 +3,8 @@
 /**
  * The password that a room asks for; none if it asks for none.
  */
-export type RoomPassword = { password: string | null, };
+export type RoomPassword = { password: string | null, 
+/**
+ * How often it was changed: whoever changes it says which one they saw.
+ */
+revision: number, };
