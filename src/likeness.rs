@@ -143,29 +143,29 @@ mod tests {
     #[test]
     fn p03_letters_of_another_script_do_not_hide_a_likeness() {
         for other in [
-            "Gr\u{430}ce Hopper", // Cyrillic a
-            "GRACE HOPPER",
-            "grace  hopper",
-            "GraceHopper",
-            "Grace H0pper",
-            "Gr\u{e0}ce H\u{f6}pper",
-            "\u{ff27}\u{ff52}ace Hopper", // full width
-            "\u{1d5da}race Hopper",       // mathematical
-            "Grace Hopper.",
-            "Grace \u{2605} Hopper",
-            "Hopper, Grace",
-            "Grace Hopper (host)",
-            "Grace Hopper 2",
-            "Grace Ho\u{440}\u{440}er", // Cyrillic er
-            "Gra\u{0441}e Hopper",      // Cyrillic es
-            "Grace H\u{3bf}pper",       // Greek omicron
-            "Grace H\u{f8}pper",
+            "Sp\u{430}ce Reporter", // Cyrillic a
+            "SPACE REPORTER",
+            "space  reporter",
+            "SpaceReporter",
+            "Space Rep0rter",
+            "Sp\u{e0}ce Rep\u{f6}rter",
+            "\u{ff33}\u{ff50}ace Reporter", // full width
+            "\u{1d5e6}pace Reporter",       // mathematical
+            "Space Reporter.",
+            "Space \u{2605} Reporter",
+            "Reporter, Space",
+            "Space Reporter (host)",
+            "Space Reporter 2",
+            "Space Re\u{440}orter",  // Cyrillic er
+            "Spa\u{0441}e Reporter", // Cyrillic es
+            "Space Rep\u{3bf}rter",  // Greek omicron
+            "Space Rep\u{f8}rter",
         ] {
-            assert!(resembles("Grace Hopper", other), "{other}");
+            assert!(resembles("Space Reporter", other), "{other}");
         }
-        assert!(resembles("Alice", "AIice"));
-        assert!(resembles("ALICE", "aIice"));
-        assert!(resembles("Alice", "A1ice"));
+        assert!(resembles("Delegate", "DeIegate"));
+        assert!(resembles("DELEGATE", "deIegate"));
+        assert!(resembles("Delegate", "De1egate"));
         assert!(resembles("modern", "rnodern"));
         assert!(resembles("Strauß", "STRAUSS"));
     }
@@ -173,9 +173,9 @@ mod tests {
     #[test]
     fn other_names_are_other_names() {
         for (one, other) in [
-            ("Grace Hopper", "Grace Kelly"),
-            ("Grace", "Grace Kelly"),
-            ("Maria", "Mariana"),
+            ("Space Reporter", "Space Keeper"),
+            ("Space", "Space Keeper"),
+            ("Panel", "Panelist"),
             ("山田太郎", "山田花子"),
             ("राम", "रम"),
             ("محمد", "محمود"),
@@ -187,11 +187,11 @@ mod tests {
 
     #[test]
     fn p03_scripts_that_nobody_writes_together_are_noticed() {
-        for mixed in ["Gr\u{430}ce", "P\u{3b1}ul", "Иван Smith", "A\u{5d0}"] {
+        for mixed in ["Sp\u{430}ce", "P\u{3b1}nel", "Иван Smith", "A\u{5d0}"] {
             assert!(mixes_scripts(mixed), "{mixed}");
         }
         for whole in [
-            "Grace Hopper",
+            "Space Reporter",
             "Łukasz 3rd",
             "Иван",
             "Yamada 太郎",
@@ -216,7 +216,7 @@ mod tests {
                 NameWarning::MixedScripts {}
             ]
         );
-        assert_eq!(warnings("Grace", ["The Owner"]), []);
+        assert_eq!(warnings("Space", ["The Owner"]), []);
     }
 
     proptest! {

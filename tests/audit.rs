@@ -260,7 +260,9 @@ async fn refused(server: &Server, person: &Person, path: &str) -> (u16, String) 
 async fn a_trail_is_read_by_those_who_may_with_names_while_they_are_known() {
     let server = Server::start().await;
     let owner = server.owner().await;
-    let ada = server.member(&owner, "ada@example.org", "Ada").await;
+    let attendee = server
+        .member(&owner, "attendee@example.org", "Attendee")
+        .await;
     let (room, other) = (
         server.room(&owner, "Board").await,
         server.room(&owner, "Other").await,
@@ -368,7 +370,7 @@ async fn a_trail_is_read_by_those_who_may_with_names_while_they_are_known() {
     assert_eq!(between(last + 1, i64::MAX).await, 0);
 
     assert_eq!(
-        refused(&server, &ada, &path).await,
+        refused(&server, &attendee, &path).await,
         (404, "not_found".into())
     );
     assert_eq!(
@@ -381,7 +383,7 @@ async fn a_trail_is_read_by_those_who_may_with_names_while_they_are_known() {
         (404, "not_found".into())
     );
     assert_eq!(
-        refused(&server, &ada, "/api/organisation/audit").await,
+        refused(&server, &attendee, "/api/organisation/audit").await,
         (403, "not_allowed".into())
     );
     assert_eq!(

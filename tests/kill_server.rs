@@ -220,7 +220,7 @@ impl Writer {
 
     async fn accept(&self, token: &str, email: &str) -> Option<Value> {
         let body =
-            json!({"token": token, "email": email, "name": "Mia Member", "password": PASSWORD});
+            json!({"token": token, "email": email, "name": "A Member", "password": PASSWORD});
         self.ask(Method::POST, "/api/invitations/accept", None, Some(body))
             .await
     }

@@ -409,7 +409,7 @@ async fn a_host_sees_what_a_change_means_for_whom_before_it_is_made() {
     let incomplete = server.call(Method::GET, &path, token, None).await;
     assert_eq!(incomplete.code(), "bad_request");
     let stranger = server
-        .member(&meeting.admin, "eve@example.org", "Eve")
+        .member(&meeting.admin, "visitor@example.org", "Visitor")
         .await;
     for rest in [
         "/entry",

@@ -244,10 +244,13 @@ fn switch_on() -> Value {
 async fn h09_a_new_file_cuts_at_once_and_a_bad_one_changes_nothing() {
     let stage = Stage::set(HARMLESS).await;
     let owner = stage.server.owner().await;
-    let ada = stage.server.member(&owner, "ada@example.org", "Ada").await;
+    let attendee = stage
+        .server
+        .member(&owner, "attendee@example.org", "Attendee")
+        .await;
     let room = stage.server.room(&owner, "Board").await;
     let (mut host, _) = stage.server.enter(&owner, &room).await;
-    let (mut ada_socket, view) = stage.server.admit(&mut host, &ada, &room).await;
+    let (mut ada_socket, view) = stage.server.admit(&mut host, &attendee, &room).await;
     let who = text(&view["room"], "you");
     let listener = listen(connect(&mut host).await);
     let speaker = Speaker::start(connect(&mut ada_socket).await);
@@ -307,7 +310,7 @@ async fn h09_a_new_file_cuts_at_once_and_a_bad_one_changes_nothing() {
     );
     assert_eq!(
         (cut[0]["actor"].as_str(), cut[0]["room"].as_str()),
-        (Some(ada.id.as_str()), Some(room.id.as_str()))
+        (Some(attendee.id.as_str()), Some(room.id.as_str()))
     );
 }
 
@@ -392,10 +395,13 @@ async fn h10_a_denial_of_the_organisation_beats_the_owner_of_the_room() {
         "p, moderator, lock, standing=admitted, deny\np, owner, remove, standing=admitted, deny\n",
     );
     stage.until("conclave_policy_version", 2).await;
-    let ada = stage.server.member(&owner, "ada@example.org", "Ada").await;
+    let attendee = stage
+        .server
+        .member(&owner, "attendee@example.org", "Attendee")
+        .await;
     let room = stage.server.room(&owner, "Board").await;
     let (mut host, _) = stage.server.enter(&owner, &room).await;
-    let (_ada, view) = stage.server.admit(&mut host, &ada, &room).await;
+    let (_ada, view) = stage.server.admit(&mut host, &attendee, &room).await;
     let who = text_of(&view);
     assert_eq!(
         host.refused(json!({"type": "lock", "locked": true})).await,

@@ -205,7 +205,7 @@ impl World {
     /// The first account: administrator.
     async fn owner(&self) -> String {
         let link = self.auth.first_owner_link().await.unwrap().unwrap();
-        let body = acceptance(link.expose(), "owner@example.org", "Grace");
+        let body = acceptance(link.expose(), "owner@example.org", "Owner");
         let made = self
             .program("POST", "/api/invitations/accept", None, body)
             .await;
@@ -230,7 +230,7 @@ impl World {
                 "POST",
                 "/api/invitations/accept",
                 None,
-                acceptance(secret, email, "Ada"),
+                acceptance(secret, email, "Attendee"),
             )
             .await;
         let id = made.body["me"]["id"].as_str().unwrap().parse().unwrap();
@@ -286,7 +286,7 @@ async fn a_page_signs_in_makes_a_room_and_signs_out() {
     let me = world
         .page("GET", "/api/me", Some(cookie), Value::Null)
         .await;
-    assert_eq!(me.body["name"], "Grace");
+    assert_eq!(me.body["name"], "Owner");
     let made = world
         .page(
             "POST",
@@ -319,7 +319,7 @@ async fn a_page_signs_in_makes_a_room_and_signs_out() {
 async fn t09_a_room_of_others_and_no_room_answer_alike() {
     let world = world().await;
     let admin = world.owner().await;
-    let (_, stranger) = world.member(&admin, "ada@example.org", true).await;
+    let (_, stranger) = world.member(&admin, "attendee@example.org", true).await;
     let theirs = world.room(&admin).await;
     let none = ids::random::<RoomId>(&SystemRandom).to_string();
     let guest = world
@@ -327,7 +327,7 @@ async fn t09_a_room_of_others_and_no_room_answer_alike() {
             "POST",
             "/api/guest",
             None,
-            json!({"room": theirs, "name": "Eve"}),
+            json!({"room": theirs, "name": "Visitor"}),
         )
         .await;
     let guest = guest.body["token"].as_str().unwrap();
@@ -382,7 +382,7 @@ async fn t09_a_room_of_others_and_no_room_answer_alike() {
 async fn a_host_sees_a_room_but_not_its_password_and_cannot_end_it() {
     let world = world().await;
     let admin = world.owner().await;
-    let (host, token) = world.member(&admin, "ada@example.org", false).await;
+    let (host, token) = world.member(&admin, "attendee@example.org", false).await;
     let id = world.room(&admin).await;
     let by = ActorId::from_bytes([0; 16]);
     let room: RoomId = id.parse().unwrap();
@@ -431,7 +431,7 @@ async fn t05_a_guest_may_do_nothing_here() {
             "POST",
             "/api/guest",
             None,
-            json!({"room": id, "name": "Eve"}),
+            json!({"room": id, "name": "Visitor"}),
         )
         .await;
     assert_eq!(guest.body["me"]["room"], id);
@@ -467,7 +467,7 @@ async fn a_guest_session_says_nothing_about_the_room() {
                 "POST",
                 "/api/guest",
                 None,
-                json!({"room": room, "name": "Eve"}),
+                json!({"room": room, "name": "Visitor"}),
             )
             .await;
         assert_eq!(guest.status, StatusCode::OK);
@@ -486,8 +486,8 @@ async fn a_guest_session_says_nothing_about_the_room() {
 async fn only_who_may_makes_rooms_and_invites() {
     let world = world().await;
     let admin = world.owner().await;
-    let (_, plain) = world.member(&admin, "ada@example.org", false).await;
-    let (_, maker) = world.member(&admin, "eve@example.org", true).await;
+    let (_, plain) = world.member(&admin, "attendee@example.org", false).await;
+    let (_, maker) = world.member(&admin, "visitor@example.org", true).await;
     let title = json!({"title": "Mine"});
     assert_eq!(
         world
@@ -536,7 +536,7 @@ async fn only_who_may_makes_rooms_and_invites() {
 async fn an_invitation_is_used_once_and_a_taken_address_looks_like_a_spent_one() {
     let world = world().await;
     let admin = world.owner().await;
-    let invite = json!({"kind": "member", "may_create_rooms": false, "name": "Ada"});
+    let invite = json!({"kind": "member", "may_create_rooms": false, "name": "Attendee"});
     let accept = "/api/invitations/accept";
     let secret = async || {
         let invited = world
@@ -555,7 +555,7 @@ async fn an_invitation_is_used_once_and_a_taken_address_looks_like_a_spent_one()
             "POST",
             accept,
             None,
-            acceptance(&one, "ada@example.org", "Ada"),
+            acceptance(&one, "attendee@example.org", "Attendee"),
         )
         .await;
     assert_eq!(made.status, StatusCode::OK);
@@ -565,7 +565,7 @@ async fn an_invitation_is_used_once_and_a_taken_address_looks_like_a_spent_one()
             "POST",
             accept,
             None,
-            acceptance(&one, "eve@example.org", "Eve"),
+            acceptance(&one, "visitor@example.org", "Visitor"),
         )
         .await;
     assert_eq!(again.code(), (403, "invitation_refused"));
@@ -574,7 +574,7 @@ async fn an_invitation_is_used_once_and_a_taken_address_looks_like_a_spent_one()
             "POST",
             accept,
             None,
-            acceptance(&two, "ada@example.org", "Eve"),
+            acceptance(&two, "attendee@example.org", "Visitor"),
         )
         .await;
     assert_eq!(taken, again);
@@ -583,7 +583,7 @@ async fn an_invitation_is_used_once_and_a_taken_address_looks_like_a_spent_one()
             "POST",
             accept,
             None,
-            acceptance(&two, "eve@example.org", "Eve"),
+            acceptance(&two, "visitor@example.org", "Visitor"),
         )
         .await;
     assert_eq!(spent, again);
@@ -592,7 +592,7 @@ async fn an_invitation_is_used_once_and_a_taken_address_looks_like_a_spent_one()
             "POST",
             accept,
             None,
-            acceptance("AAAA", "eve@example.org", "Eve"),
+            acceptance("AAAA", "visitor@example.org", "Visitor"),
         )
         .await;
     assert_eq!(made_up, again);
@@ -851,7 +851,7 @@ async fn every_answer_forbids_being_kept_framed_or_guessed_at() {
 async fn one_identity_cannot_hurry_and_others_are_not_held_up() {
     let world = world().await;
     let admin = world.owner().await;
-    let (_, other) = world.member(&admin, "ada@example.org", false).await;
+    let (_, other) = world.member(&admin, "attendee@example.org", false).await;
     let mut refused = 0;
     for _ in 0..80 {
         let answer = world

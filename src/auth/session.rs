@@ -552,7 +552,7 @@ mod tests {
             let account = NewAccount {
                 id,
                 email: Secret::new(email.to_owned()),
-                name: Secret::new("Grace".to_owned()),
+                name: Secret::new("Member".to_owned()),
                 password,
                 may_create_rooms: true,
                 is_admin: false,
@@ -594,8 +594,8 @@ mod tests {
     #[tokio::test]
     async fn the_right_password_signs_in_and_nothing_else_does() {
         let world = world().await;
-        let id = world.account("grace@example.org").await;
-        let signed_in = world.sign_in("Grace@Example.org", PASSWORD).await.unwrap();
+        let id = world.account("member@example.org").await;
+        let signed_in = world.sign_in("Member@Example.org", PASSWORD).await.unwrap();
         assert_eq!(signed_in.principal.account(), Some(id));
         let principal = world
             .auth
@@ -604,14 +604,14 @@ mod tests {
             .unwrap();
         assert_eq!(
             (principal.actor(), principal.name().as_str()),
-            (id.into(), "Grace")
+            (id.into(), "Member")
         );
         for (email, password) in [
-            ("grace@example.org", "wrong horse battery"),
+            ("member@example.org", "wrong horse battery"),
             ("nobody@example.org", PASSWORD),
             ("not an address", PASSWORD),
-            ("grace@example.org", "short"),
-            ("grace@example.org", ""),
+            ("member@example.org", "short"),
+            ("member@example.org", ""),
         ] {
             assert_eq!(
                 world.sign_in(email, password).await.unwrap_err(),
@@ -623,7 +623,7 @@ mod tests {
     #[tokio::test]
     async fn an_unknown_address_takes_as_long_as_a_wrong_password() {
         let world = world().await;
-        world.account("grace@example.org").await;
+        world.account("member@example.org").await;
         let time = async |email: &str, at: u32| {
             let before = wall();
             assert!(
@@ -637,7 +637,7 @@ mod tests {
         let mut known = Vec::new();
         let mut unknown = Vec::new();
         for at in 0..9 {
-            known.push(time("grace@example.org", at).await);
+            known.push(time("member@example.org", at).await);
             unknown.push(time("nobody@example.org", at).await);
         }
         // The least of many is what the work takes; the rest is what else the machine was doing.
@@ -656,9 +656,9 @@ mod tests {
     #[tokio::test]
     async fn signing_out_ends_this_session_only() {
         let world = world().await;
-        world.account("grace@example.org").await;
-        let one = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
-        let two = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
+        world.account("member@example.org").await;
+        let one = world.sign_in("member@example.org", PASSWORD).await.unwrap();
+        let two = world.sign_in("member@example.org", PASSWORD).await.unwrap();
         world.auth.sign_out(&one.principal).await.unwrap();
         assert_eq!(
             world.auth.principal(one.token.expose()).await.unwrap_err(),
@@ -672,8 +672,8 @@ mod tests {
     #[tokio::test]
     async fn t01_ending_an_account_ends_every_session_at_once() {
         let world = world().await;
-        let id = world.account("grace@example.org").await;
-        let signed_in = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
+        let id = world.account("member@example.org").await;
+        let signed_in = world.sign_in("member@example.org", PASSWORD).await.unwrap();
         world
             .auth
             .revoke_account(world.store.org(), id)
@@ -690,7 +690,7 @@ mod tests {
         assert!(!world.auth.holds(&signed_in.principal).await);
         assert_eq!(
             world
-                .sign_in("grace@example.org", PASSWORD)
+                .sign_in("member@example.org", PASSWORD)
                 .await
                 .unwrap_err(),
             AuthError::Refused
@@ -700,8 +700,8 @@ mod tests {
     #[tokio::test]
     async fn a_later_epoch_ends_the_sessions_before_it() {
         let world = world().await;
-        let id = world.account("grace@example.org").await;
-        let before = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
+        let id = world.account("member@example.org").await;
+        let before = world.sign_in("member@example.org", PASSWORD).await.unwrap();
         world
             .store
             .end_sessions_of(world.store.org(), id)
@@ -709,7 +709,7 @@ mod tests {
             .unwrap();
         assert!(world.auth.principal(before.token.expose()).await.is_err());
         assert!(!world.auth.holds(&before.principal).await);
-        let after = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
+        let after = world.sign_in("member@example.org", PASSWORD).await.unwrap();
         assert!(world.auth.principal(after.token.expose()).await.is_ok());
     }
 
@@ -718,13 +718,13 @@ mod tests {
         let world = world().await;
         let guest = world
             .auth
-            .guest(ROOM, " Ada  L. ", HERE, GuestMarks::default())
+            .guest(ROOM, " Attendee  L. ", HERE, GuestMarks::default())
             .await
             .unwrap();
         let principal = world.auth.principal(guest.token.expose()).await.unwrap();
         assert_eq!(
             (principal.account(), principal.name().as_str()),
-            (None, "Ada L.")
+            (None, "Attendee L.")
         );
         assert!(principal.is_good_for(ROOM));
         assert!(!principal.is_good_for(RoomId::from_bytes([5; 16])));
@@ -737,8 +737,8 @@ mod tests {
     #[tokio::test]
     async fn sessions_outlive_a_restart_and_a_rotation_but_not_their_time() {
         let world = world().await;
-        world.account("grace@example.org").await;
-        let old = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
+        world.account("member@example.org").await;
+        let old = world.sign_in("member@example.org", PASSWORD).await.unwrap();
         let restarted = Auth::start(
             world.store.clone(),
             world.clock.clone(),
@@ -749,9 +749,9 @@ mod tests {
         assert!(restarted.principal(old.token.expose()).await.is_ok());
 
         world.clock.advance(Duration::from_secs(24 * 60 * 60 - 1));
-        let late = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
+        let late = world.sign_in("member@example.org", PASSWORD).await.unwrap();
         world.clock.advance(Duration::from_secs(2));
-        let new = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
+        let new = world.sign_in("member@example.org", PASSWORD).await.unwrap();
         let header = |signed_in: &SignedIn| {
             signed_in
                 .token
@@ -787,42 +787,42 @@ mod tests {
     #[tokio::test]
     async fn everyone_can_be_signed_out_at_once() {
         let world = world().await;
-        world.account("grace@example.org").await;
-        let before = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
+        world.account("member@example.org").await;
+        let before = world.sign_in("member@example.org", PASSWORD).await.unwrap();
         let guest = world
             .auth
-            .guest(ROOM, "Ada", HERE, GuestMarks::default())
+            .guest(ROOM, "Attendee", HERE, GuestMarks::default())
             .await
             .unwrap();
         world.auth.revoke_everyone().await.unwrap();
         assert!(world.auth.principal(before.token.expose()).await.is_err());
         assert!(world.auth.principal(guest.token.expose()).await.is_err());
-        assert!(world.sign_in("grace@example.org", PASSWORD).await.is_ok());
+        assert!(world.sign_in("member@example.org", PASSWORD).await.is_ok());
     }
 
     #[tokio::test]
     async fn t10_a_flood_of_wrong_passwords_does_not_lock_out_a_known_device() {
         let world = world().await;
-        world.account("grace@example.org").await;
-        let mut signed_in = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
+        world.account("member@example.org").await;
+        let mut signed_in = world.sign_in("member@example.org", PASSWORD).await.unwrap();
         let mut limited = false;
         for at in 0..40 {
             let wrong = world
-                .sign_in_from("grace@example.org", "wrong horse battery", network(at))
+                .sign_in_from("member@example.org", "wrong horse battery", network(at))
                 .await;
             limited |= matches!(wrong, Err(AuthError::TooMany { .. }));
         }
         assert!(limited);
         // A stranger with the right password waits too: that is the budget.
         let stranger = world
-            .sign_in_from("grace@example.org", PASSWORD, network(99))
+            .sign_in_from("member@example.org", PASSWORD, network(99))
             .await;
         assert!(matches!(stranger, Err(AuthError::TooMany { .. })));
         let password = Secret::new(PASSWORD.to_owned());
         for _ in 0..3 {
             let device = signed_in.device.take();
             let attempted = Attempted {
-                email: "grace@example.org",
+                email: "member@example.org",
                 password: &password,
                 device: device.as_ref(),
                 address: HERE,
@@ -830,10 +830,10 @@ mod tests {
             signed_in = world.auth.sign_in(attempted).await.unwrap();
         }
         // The mark of one account is worth nothing at another, nor is one that was made up.
-        world.account("ada@example.org").await;
+        world.account("attendee@example.org").await;
         for _ in 0..40 {
             let _any = world
-                .sign_in("ada@example.org", "wrong horse battery")
+                .sign_in("attendee@example.org", "wrong horse battery")
                 .await;
         }
         let made_up = Secret::new(BASE64URL_NOPAD.encode(&[7; 48]));
@@ -843,7 +843,7 @@ mod tests {
             &Secret::new(String::new()),
         ] {
             let attempted = Attempted {
-                email: "ada@example.org",
+                email: "attendee@example.org",
                 password: &password,
                 device: Some(device),
                 address: HERE,
@@ -858,9 +858,9 @@ mod tests {
     #[tokio::test]
     async fn a_budget_does_not_tell_whether_an_account_exists() {
         let world = world().await;
-        world.account("grace@example.org").await;
+        world.account("member@example.org").await;
         let mut answers = Vec::new();
-        for email in ["grace@example.org", "nobody@example.org"] {
+        for email in ["member@example.org", "nobody@example.org"] {
             let mut of_one = Vec::new();
             for at in 0..35 {
                 of_one.push(
@@ -886,15 +886,15 @@ mod tests {
             let link = link.clone();
             let (auth, password) = (&world.auth, &password);
             async move {
-                auth.accept_invitation(&link, email, "Grace", password, HERE)
+                auth.accept_invitation(&link, email, "Member", password, HERE)
                     .await
             }
         };
         assert_eq!(
-            accept(&old, "grace@example.org").await.unwrap_err(),
+            accept(&old, "member@example.org").await.unwrap_err(),
             AuthError::Refused
         );
-        let owner = accept(&link, "grace@example.org").await.unwrap();
+        let owner = accept(&link, "member@example.org").await.unwrap();
         assert!(matches!(
             owner.principal.who,
             Who::Account {
@@ -904,11 +904,11 @@ mod tests {
             }
         ));
         assert_eq!(
-            accept(&link, "eve@example.org").await.unwrap_err(),
+            accept(&link, "visitor@example.org").await.unwrap_err(),
             AuthError::Refused
         );
         assert!(world.auth.first_owner_link().await.unwrap().is_none());
-        assert!(world.sign_in("grace@example.org", PASSWORD).await.is_ok());
+        assert!(world.sign_in("member@example.org", PASSWORD).await.is_ok());
     }
 
     #[tokio::test]
@@ -927,14 +927,14 @@ mod tests {
             Err(AuthError::Name(_))
         ));
         assert!(matches!(
-            accept("Grace", "a", PASSWORD).await,
+            accept("Member", "a", PASSWORD).await,
             Err(AuthError::Email(_))
         ));
         assert!(matches!(
-            accept("Grace", "a@b", "short").await,
+            accept("Member", "a@b", "short").await,
             Err(AuthError::Password(_))
         ));
-        assert!(accept("Grace", "a@b", PASSWORD).await.is_ok());
+        assert!(accept("Member", "a@b", PASSWORD).await.is_ok());
     }
 
     #[tokio::test]
@@ -946,7 +946,7 @@ mod tests {
             let made_up = Secret::new(BASE64URL_NOPAD.encode(&[9; 32]));
             let answer = world
                 .auth
-                .accept_invitation(&made_up, "a@b", "Grace", &password, HERE)
+                .accept_invitation(&made_up, "a@b", "Member", &password, HERE)
                 .await;
             limited |= matches!(answer, Err(AuthError::TooMany { .. }));
             assert!(answer.is_err());
@@ -976,12 +976,12 @@ mod tests {
     #[tokio::test]
     async fn without_a_database_nobody_signs_in_and_meetings_go_on() {
         let world = world().await;
-        world.account("grace@example.org").await;
-        let signed_in = world.sign_in("grace@example.org", PASSWORD).await.unwrap();
+        world.account("member@example.org").await;
+        let signed_in = world.sign_in("member@example.org", PASSWORD).await.unwrap();
         world.store.close().await;
         assert_eq!(
             world
-                .sign_in("grace@example.org", PASSWORD)
+                .sign_in("member@example.org", PASSWORD)
                 .await
                 .unwrap_err(),
             AuthError::Unavailable
@@ -997,7 +997,7 @@ mod tests {
         // What was never looked at is not counted as a wrong guess.
         for _ in 0..50 {
             let answer = world
-                .sign_in("grace@example.org", "wrong horse battery")
+                .sign_in("member@example.org", "wrong horse battery")
                 .await;
             assert_eq!(answer.unwrap_err(), AuthError::Unavailable);
         }

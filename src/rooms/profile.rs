@@ -308,7 +308,7 @@ mod tests {
                 appointed: [(host, Role::Host)].into(),
                 barred: [].into(),
                 bars: Vec::new(),
-                leaders: [(host, "Harriet Host".to_owned())].into(),
+                leaders: [(host, "Host One".to_owned())].into(),
                 two_hosts: false,
             };
             Self {
@@ -391,21 +391,24 @@ mod tests {
     #[test]
     fn p02_the_old_name_shows_until_somebody_else_approves() {
         let mut meeting = Meeting::new();
-        let (owner, grace) = (meeting.enter(OWNER, "The Owner"), meeting.enter(3, "Grace"));
-        assert_eq!(meeting.propose(grace, "Ada"), Ok(Some(1)));
-        assert_eq!(meeting.name(grace), "Grace");
-        assert_eq!(meeting.pending(owner)[0].new.name, "Ada");
-        assert_eq!(meeting.pending(owner)[0].old.name, "Grace");
-        assert_eq!(meeting.pending(grace), []);
+        let (owner, member) = (
+            meeting.enter(OWNER, "The Owner"),
+            meeting.enter(3, "Member"),
+        );
+        assert_eq!(meeting.propose(member, "Attendee"), Ok(Some(1)));
+        assert_eq!(meeting.name(member), "Member");
+        assert_eq!(meeting.pending(owner)[0].new.name, "Attendee");
+        assert_eq!(meeting.pending(owner)[0].old.name, "Member");
+        assert_eq!(meeting.pending(member), []);
         assert_eq!(
-            meeting.decide(grace, grace, 1, true),
+            meeting.decide(member, member, 1, true),
             Err(ErrorCode::NotAllowed)
         );
-        meeting.decide(owner, grace, 1, true).unwrap();
-        assert_eq!(meeting.name(grace), "Ada");
+        meeting.decide(owner, member, 1, true).unwrap();
+        assert_eq!(meeting.name(member), "Attendee");
         assert_eq!(meeting.pending(owner), []);
         assert_eq!(
-            meeting.decide(owner, grace, 1, true),
+            meeting.decide(owner, member, 1, true),
             Err(ErrorCode::NotFound)
         );
     }
@@ -413,20 +416,26 @@ mod tests {
     #[test]
     fn p02_a_newer_request_takes_the_place_of_the_older_and_needs_a_decision_of_its_own() {
         let mut meeting = Meeting::new();
-        let (owner, grace) = (meeting.enter(OWNER, "The Owner"), meeting.enter(3, "Grace"));
-        meeting.propose(grace, "Harmless").unwrap();
-        assert_eq!(meeting.propose(grace, "The 0wner"), Ok(Some(2)));
+        let (owner, member) = (
+            meeting.enter(OWNER, "The Owner"),
+            meeting.enter(3, "Member"),
+        );
+        meeting.propose(member, "Harmless").unwrap();
+        assert_eq!(meeting.propose(member, "The 0wner"), Ok(Some(2)));
         let pending = meeting.pending(owner);
         assert_eq!((pending.len(), pending[0].version), (1, 2));
-        assert_eq!(meeting.decide(owner, grace, 1, true), Err(ErrorCode::Stale));
-        assert_eq!(meeting.name(grace), "Grace");
-        meeting.decide(owner, grace, 2, false).unwrap();
-        assert_eq!(meeting.name(grace), "Grace");
+        assert_eq!(
+            meeting.decide(owner, member, 1, true),
+            Err(ErrorCode::Stale)
+        );
+        assert_eq!(meeting.name(member), "Member");
+        meeting.decide(owner, member, 2, false).unwrap();
+        assert_eq!(meeting.name(member), "Member");
         assert_eq!(meeting.pending(owner), []);
         // The numbers go on, so that a decision about an old request meets no new one.
-        assert_eq!(meeting.propose(grace, "Ada"), Ok(Some(3)));
+        assert_eq!(meeting.propose(member, "Attendee"), Ok(Some(3)));
         // Asking for what is shown takes the request back.
-        assert_eq!(meeting.propose(grace, "Grace"), Ok(None));
+        assert_eq!(meeting.propose(member, "Member"), Ok(None));
         assert_eq!(meeting.pending(owner), []);
     }
 
@@ -480,37 +489,42 @@ mod tests {
         let mut meeting =
             Meeting::with(&[("waiting_room", "guests_only"), ("profile_change", "free")]);
         meeting.enter(OWNER, "The Owner");
-        let (ada, grace) = (meeting.enter(3, "Ada"), meeting.enter(4, "Grace"));
-        let permit = meeting.permit(ada, ChangeProfile { participant: grace });
+        let (attendee, member) = (meeting.enter(3, "Attendee"), meeting.enter(4, "Member"));
+        let permit = meeting.permit(
+            attendee,
+            ChangeProfile {
+                participant: member,
+            },
+        );
         let new = Profile {
-            name: "Mallory".into(),
+            name: "Intruder".into(),
             picture: None,
         };
         assert_eq!(
             meeting.room.change_profile(permit.unwrap(), new, NOW),
             Err(ErrorCode::NotFound)
         );
-        assert_eq!(meeting.name(grace), "Grace");
+        assert_eq!(meeting.name(member), "Member");
     }
 
     #[test]
     fn p01_who_goes_out_and_comes_in_under_another_name_shows_the_old_one() {
         let mut meeting = Meeting::new();
         meeting.enter(OWNER, "The Owner");
-        let grace = meeting.enter(3, "Grace");
+        let member = meeting.enter(3, "Member");
         meeting
             .room
             .revoked(AccountId::from_bytes([3; 16]).into(), NOW);
-        assert!(meeting.room.person(grace).is_none());
+        assert!(meeting.room.person(member).is_none());
         let again = meeting.enter(3, "The Owner");
-        assert_eq!(meeting.name(again), "Grace");
+        assert_eq!(meeting.name(again), "Member");
     }
 
     #[test]
     fn who_waits_is_admitted_under_the_name_that_the_host_saw() {
         let mut meeting = Meeting::with(&[]);
         let owner = meeting.enter(OWNER, "The Owner");
-        for name in ["Grace", "Ada"] {
+        for name in ["Member", "Attendee"] {
             let who = Meeting::applicant(3, name);
             let (role, facts) = (meeting.room.role_of(&who), meeting.room.facts_outside(&who));
             let permit = meeting
@@ -543,59 +557,62 @@ mod tests {
     fn p03_a_likeness_to_a_host_is_said_also_while_the_host_is_away() {
         let mut meeting = Meeting::new();
         let owner = meeting.enter(OWNER, "The Owner");
-        let grace = meeting.enter(3, "Grace");
-        meeting.propose(grace, "Harriet H\u{43e}st").unwrap();
+        let member = meeting.enter(3, "Member");
+        meeting.propose(member, "H\u{43e}st One").unwrap();
         let resembles = |name: &str| NameWarning::ResemblesHost { name: name.into() };
         assert_eq!(
             meeting.pending(owner)[0].warnings,
-            [resembles("Harriet Host"), NameWarning::MixedScripts {}]
+            [resembles("Host One"), NameWarning::MixedScripts {}]
         );
         // Nor is the name forgotten under which a host was in and left.
         meeting.enter(HOST, "Hostess");
         meeting
             .room
             .revoked(AccountId::from_bytes([HOST; 16]).into(), NOW);
-        meeting.propose(grace, "H0stess").unwrap();
+        meeting.propose(member, "H0stess").unwrap();
         assert_eq!(meeting.pending(owner)[0].warnings, [resembles("Hostess")]);
-        meeting.propose(grace, "Harriet H\u{43e}st").unwrap();
+        meeting.propose(member, "H\u{43e}st One").unwrap();
         assert_eq!(
             meeting.pending(owner)[0].warnings,
-            [resembles("Harriet Host"), NameWarning::MixedScripts {}]
+            [resembles("Host One"), NameWarning::MixedScripts {}]
         );
         // One's own name is no likeness.
-        meeting.propose(grace, "GRACE").unwrap();
+        meeting.propose(member, "MEMBER").unwrap();
         assert_eq!(meeting.pending(owner)[0].warnings, []);
     }
 
     #[test]
     fn a_decision_is_told_to_the_one_it_is_about_and_the_rest_see_the_line() {
         let mut meeting = Meeting::new();
-        let (owner, grace) = (meeting.enter(OWNER, "The Owner"), meeting.enter(3, "Grace"));
-        let ada = meeting.enter(4, "Ada");
+        let (owner, member) = (
+            meeting.enter(OWNER, "The Owner"),
+            meeting.enter(3, "Member"),
+        );
+        let attendee = meeting.enter(4, "Attendee");
         let mut seen = Projection::default();
         let mut lines = Lines::of(&meeting.room, &meeting.rules);
-        let viewer = meeting.room.person(ada).unwrap();
+        let viewer = meeting.room.person(attendee).unwrap();
         seen.whole(
             &mut Round::new(&meeting.room, &meeting.rules, &lines),
             viewer,
         );
-        meeting.propose(grace, "Gracie").unwrap();
+        meeting.propose(member, "Member Two").unwrap();
         let mut changes = |seen: &mut Projection, meeting: &Meeting| {
             lines.refresh(&meeting.room, &meeting.rules);
             let mut round = Round::new(&meeting.room, &meeting.rules, &lines);
-            let viewer = meeting.room.person(ada).unwrap();
+            let viewer = meeting.room.person(attendee).unwrap();
             seen.changes(&mut round, viewer, &BTreeMap::new())
         };
         assert_eq!(changes(&mut seen, &meeting), []);
-        meeting.decide(owner, grace, 1, true).unwrap();
+        meeting.decide(owner, member, 1, true).unwrap();
         let told = std::iter::from_fn(|| meeting.room.next_effect()).any(|effect| {
-            matches!(effect, Effect::Tell { to, event: Event::DoneToYou { what: DoneToYou::ProfileApproved, .. } } if to == grace)
+            matches!(effect, Effect::Tell { to, event: Event::DoneToYou { what: DoneToYou::ProfileApproved, .. } } if to == member)
         });
         assert!(told);
         let events = changes(&mut seen, &meeting);
         assert!(matches!(
             events.as_slice(),
-            [Event::ParticipantChanged { participant }] if participant.name == "Gracie"
+            [Event::ParticipantChanged { participant }] if participant.name == "Member Two"
         ));
     }
 }

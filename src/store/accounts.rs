@@ -338,7 +338,7 @@ pub(crate) mod tests {
         NewAccount {
             id: AccountId::from_bytes([id; 16]),
             email: Secret::new(email.to_owned()),
-            name: Secret::new("Grace".to_owned()),
+            name: Secret::new("Member".to_owned()),
             password: Secret::new("$argon2id$hash".to_owned()),
             may_create_rooms: true,
             is_admin: false,
@@ -358,14 +358,14 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn an_account_is_found_by_its_address_in_its_organisation_only() {
         let (_folder, store) = store().await;
-        let id = make(&store, 1, "grace@example.org").await;
+        let id = make(&store, 1, "member@example.org").await;
         let found = store
-            .credentials(store.org(), "grace@example.org")
+            .credentials(store.org(), "member@example.org")
             .await
             .unwrap()
             .unwrap();
         assert_eq!((found.account.id, found.account.epoch), (id, 1));
-        assert_eq!(found.account.name.expose(), "Grace");
+        assert_eq!(found.account.name.expose(), "Member");
         assert_eq!(found.password.expose(), "$argon2id$hash");
         assert!(
             store
@@ -377,7 +377,7 @@ pub(crate) mod tests {
         let elsewhere = OrgId::from_bytes([9; 16]);
         assert!(
             store
-                .credentials(elsewhere, "grace@example.org")
+                .credentials(elsewhere, "member@example.org")
                 .await
                 .unwrap()
                 .is_none()
@@ -388,8 +388,8 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn an_address_belongs_to_one_account_and_is_free_again_after_its_end() {
         let (_folder, store) = store().await;
-        let first = make(&store, 1, "grace@example.org").await;
-        let second = new_account(2, "grace@example.org");
+        let first = make(&store, 1, "member@example.org").await;
+        let second = new_account(2, "member@example.org");
         let refused = store
             .write(Make(store.org(), second, store.keys().clone()))
             .await;
@@ -405,7 +405,7 @@ pub(crate) mod tests {
                 .await,
             Err(StoreError::Missing)
         );
-        make(&store, 2, "grace@example.org").await;
+        make(&store, 2, "member@example.org").await;
     }
 
     #[tokio::test]

@@ -348,7 +348,7 @@ pub(super) mod tests {
             participant: ParticipantId::from_bytes([1; 16]),
             actor: ActorId::from_bytes([1; 16]),
             role: Role::Host,
-            name: Secret::new("Grace".to_owned()),
+            name: Secret::new("Member".to_owned()),
             at: NOW,
             reference: Secret::new(format!("r{number}")),
             text: Secret::new(text.to_owned()),

@@ -259,7 +259,7 @@ mod tests {
         NewInvitation {
             token_hash: [hash; 32],
             kind,
-            name: Some(Secret::new("Grace".to_owned())),
+            name: Some(Secret::new("Member".to_owned())),
             may_create_rooms: false,
             invited_by: None,
             created: NOW,
@@ -358,7 +358,7 @@ mod tests {
     #[tokio::test]
     async fn an_address_in_use_spends_the_invitation() {
         let (_folder, store) = store().await;
-        make(&store, 1, "grace@example.org").await;
+        make(&store, 1, "member@example.org").await;
         store
             .invite(store.org(), invitation(1, InvitationKind::Member))
             .await
@@ -367,7 +367,7 @@ mod tests {
             .accept_invitation(
                 store.org(),
                 [1; 32],
-                account_at(2, "grace@example.org", 1500),
+                account_at(2, "member@example.org", 1500),
             )
             .await;
         assert_eq!(taken, Ok(Accepted::Spent));

@@ -311,12 +311,12 @@ mod tests {
     #[tokio::test]
     async fn a_picture_is_found_by_its_name_in_its_organisation_only() {
         let (_folder, store) = store().await;
-        let (grace, ada) = (owner(&store, 1), owner(&store, 2));
-        let id = store.keep_picture(grace, b"content", NOW).await.unwrap();
-        assert_eq!(store.keep_picture(grace, b"content", NOW).await, Ok(id));
+        let (member, attendee) = (owner(&store, 1), owner(&store, 2));
+        let id = store.keep_picture(member, b"content", NOW).await.unwrap();
+        assert_eq!(store.keep_picture(member, b"content", NOW).await, Ok(id));
         assert_eq!(
             store
-                .picture(grace.org, id)
+                .picture(member.org, id)
                 .await
                 .unwrap()
                 .unwrap()
@@ -326,57 +326,68 @@ mod tests {
         let elsewhere = OrgId::from_bytes([9; 16]);
         assert!(store.picture(elsewhere, id).await.unwrap().is_none());
         // The same content of somebody else has another name, so that having one does not tell who else does.
-        let other = store.keep_picture(ada, b"content", NOW).await.unwrap();
+        let other = store.keep_picture(attendee, b"content", NOW).await.unwrap();
         assert_ne!(other, id);
         assert!(
             store
-                .holds_picture(grace.org, grace.actor, id)
+                .holds_picture(member.org, member.actor, id)
                 .await
                 .unwrap()
         );
-        assert!(!store.holds_picture(grace.org, ada.actor, id).await.unwrap());
+        assert!(
+            !store
+                .holds_picture(member.org, attendee.actor, id)
+                .await
+                .unwrap()
+        );
     }
 
     #[tokio::test]
     async fn one_of_the_own_pictures_is_shown() {
         let (_folder, store) = store().await;
-        let (grace, ada) = (owner(&store, 1), owner(&store, 2));
-        let one = store.keep_picture(grace, b"one", NOW).await.unwrap();
-        let two = store.keep_picture(grace, b"two", NOW).await.unwrap();
-        store.show_picture(grace, Some(one), NOW).await.unwrap();
-        store.show_picture(grace, Some(two), NOW).await.unwrap();
+        let (member, attendee) = (owner(&store, 1), owner(&store, 2));
+        let one = store.keep_picture(member, b"one", NOW).await.unwrap();
+        let two = store.keep_picture(member, b"two", NOW).await.unwrap();
+        store.show_picture(member, Some(one), NOW).await.unwrap();
+        store.show_picture(member, Some(two), NOW).await.unwrap();
         assert_eq!(
-            store.shown_picture(grace.org, grace.actor).await,
+            store.shown_picture(member.org, member.actor).await,
             Ok(Some(two))
         );
         assert_eq!(
-            store.show_picture(ada, Some(two), NOW).await,
+            store.show_picture(attendee, Some(two), NOW).await,
             Err(StoreError::Missing)
         );
-        assert_eq!(store.shown_picture(ada.org, ada.actor).await, Ok(None));
+        assert_eq!(
+            store.shown_picture(attendee.org, attendee.actor).await,
+            Ok(None)
+        );
         // What was refused has not taken away what was shown.
         assert_eq!(
             store
-                .show_picture(grace, Some(PictureId::from_bytes([0; 16])), NOW)
+                .show_picture(member, Some(PictureId::from_bytes([0; 16])), NOW)
                 .await,
             Err(StoreError::Missing)
         );
         assert_eq!(
-            store.shown_picture(grace.org, grace.actor).await,
+            store.shown_picture(member.org, member.actor).await,
             Ok(Some(two))
         );
-        store.show_picture(grace, None, NOW).await.unwrap();
-        assert_eq!(store.shown_picture(grace.org, grace.actor).await, Ok(None));
+        store.show_picture(member, None, NOW).await.unwrap();
+        assert_eq!(
+            store.shown_picture(member.org, member.actor).await,
+            Ok(None)
+        );
     }
 
     #[tokio::test]
     async fn what_nobody_shows_goes_after_a_while_and_a_guest_s_goes_anyway() {
         let (_folder, store) = store().await;
-        let (grace, guest) = (owner(&store, 1), owner(&store, 100));
-        let shown = store.keep_picture(grace, b"shown", NOW).await.unwrap();
-        let tried = store.keep_picture(grace, b"tried", NOW).await.unwrap();
+        let (member, guest) = (owner(&store, 1), owner(&store, 100));
+        let shown = store.keep_picture(member, b"shown", NOW).await.unwrap();
+        let tried = store.keep_picture(member, b"tried", NOW).await.unwrap();
         let theirs = store.keep_picture(guest, b"theirs", NOW).await.unwrap();
-        store.show_picture(grace, Some(shown), NOW).await.unwrap();
+        store.show_picture(member, Some(shown), NOW).await.unwrap();
         store.show_picture(guest, Some(theirs), NOW).await.unwrap();
         let later = NOW.after(UNSHOWN);
         store
@@ -392,28 +403,28 @@ mod tests {
     #[tokio::test]
     async fn an_owner_has_a_bounded_number_and_keeps_the_shown_one() {
         let (_folder, store) = store().await;
-        let grace = owner(&store, 1);
-        let shown = store.keep_picture(grace, b"shown", NOW).await.unwrap();
-        store.show_picture(grace, Some(shown), NOW).await.unwrap();
+        let member = owner(&store, 1);
+        let shown = store.keep_picture(member, b"shown", NOW).await.unwrap();
+        store.show_picture(member, Some(shown), NOW).await.unwrap();
         for number in 0..20_u8 {
             let at = Timestamp::from_millis(2_000 + i64::from(number));
-            store.keep_picture(grace, &[number], at).await.unwrap();
+            store.keep_picture(member, &[number], at).await.unwrap();
         }
         let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM pictures")
             .fetch_one(store.reads())
             .await
             .unwrap();
         assert_eq!(count, MAX_PER_OWNER);
-        assert!(store.picture(grace.org, shown).await.unwrap().is_some());
+        assert!(store.picture(member.org, shown).await.unwrap().is_some());
     }
 
     #[tokio::test]
     async fn an_ended_account_leaves_no_picture() {
         let (_folder, store) = store().await;
-        let account = make(&store, 1, "grace@example.org").await;
-        let grace = owner(&store, 1);
-        let id = store.keep_picture(grace, b"content", NOW).await.unwrap();
+        let account = make(&store, 1, "member@example.org").await;
+        let member = owner(&store, 1);
+        let id = store.keep_picture(member, b"content", NOW).await.unwrap();
         store.end_account(store.org(), account, NOW).await.unwrap();
-        assert!(store.picture(grace.org, id).await.unwrap().is_none());
+        assert!(store.picture(member.org, id).await.unwrap().is_none());
     }
 }

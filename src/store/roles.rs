@@ -201,19 +201,19 @@ mod tests {
         let (_folder, store) = store().await;
         let (owner, room) = room_of(&store, 1, 2).await;
         let (_, other) = room_of(&store, 3, 4).await;
-        let ada = make(&store, 5, "ada@example.org").await;
+        let member = make(&store, 5, "attendee@example.org").await;
         let org = store.org();
-        let give = |role| store.set_role(org, room, ada, role, owner.into(), NOW);
-        let is = async |room| store.role_in(org, room, ada).await.unwrap();
+        let give = |role| store.set_role(org, room, member, role, owner.into(), NOW);
+        let is = async |room| store.role_in(org, room, member).await.unwrap();
         assert_eq!(is(room).await, None);
         give(Some(GivenRole::Presenter)).await.unwrap();
         give(Some(GivenRole::Host)).await.unwrap();
         assert_eq!((is(room).await, is(other).await), (Some(Role::Host), None));
         assert_eq!(
             store.roles(org, room).await.unwrap(),
-            [(ada, GivenRole::Host)]
+            [(member, GivenRole::Host)]
         );
-        assert_eq!(store.rooms_of(org, ada).await.unwrap().len(), 1);
+        assert_eq!(store.rooms_of(org, member).await.unwrap().len(), 1);
         give(None).await.unwrap();
         assert_eq!(is(room).await, None);
         assert_eq!(store.role_in(org, room, owner).await, Ok(Some(Role::Owner)));

@@ -423,7 +423,7 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn an_account_cannot_own_endless_rooms() {
         let (_folder, store) = store().await;
-        let owner = make(&store, 1, "grace@example.org").await;
+        let owner = make(&store, 1, "member@example.org").await;
         let mut full = 0;
         let writes: Vec<_> = (0..MAX_OWNED + 3)
             .map(|at| {

@@ -334,13 +334,13 @@ mod tests {
     fn a_sealed_value_opens_only_in_its_place() {
         let folder = tempfile::tempdir().unwrap();
         let keys = keys(folder.path()).unwrap();
-        let sealed = keys.seal(NAME, &[b"org", b"row"], b"Grace").unwrap();
-        assert!(!sealed.windows(5).any(|window| window == b"Grace"));
+        let sealed = keys.seal(NAME, &[b"org", b"row"], b"Guest").unwrap();
+        assert!(!sealed.windows(5).any(|window| window == b"Guest"));
         assert_eq!(
             keys.open(NAME, &[b"org", b"row"], &sealed)
                 .unwrap()
                 .expose(),
-            b"Grace"
+            b"Guest"
         );
         assert!(keys.open(EMAIL, &[b"org", b"row"], &sealed).is_err());
         assert!(keys.open(NAME, &[b"org", b"other"], &sealed).is_err());
@@ -351,7 +351,7 @@ mod tests {
     fn an_altered_or_shortened_value_does_not_open() {
         let folder = tempfile::tempdir().unwrap();
         let keys = keys(folder.path()).unwrap();
-        let sealed = keys.seal(NAME, &[b"row"], b"Grace").unwrap();
+        let sealed = keys.seal(NAME, &[b"row"], b"Guest").unwrap();
         for at in 0..sealed.len() {
             let mut altered = sealed.clone();
             altered[at] ^= 1;
@@ -386,14 +386,14 @@ mod tests {
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o600
         );
-        let sealed = first.seal(NAME, &[b"row"], b"Grace").unwrap();
+        let sealed = first.seal(NAME, &[b"row"], b"Guest").unwrap();
         assert_eq!(
             keys(folder.path())
                 .unwrap()
                 .open(NAME, &[b"row"], &sealed)
                 .unwrap()
                 .expose(),
-            b"Grace"
+            b"Guest"
         );
 
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
@@ -451,14 +451,14 @@ mod tests {
                 random: Arc::new(SystemRandom),
             }
         };
-        let sealed = make(&one).seal(NAME, &[b"row"], b"Grace").unwrap();
+        let sealed = make(&one).seal(NAME, &[b"row"], b"Guest").unwrap();
         let rotated = make(&two);
         assert_eq!(
             rotated.open(NAME, &[b"row"], &sealed).unwrap().expose(),
-            b"Grace"
+            b"Guest"
         );
         assert_eq!(
-            rotated.seal(NAME, &[b"row"], b"Grace").unwrap()[..4],
+            rotated.seal(NAME, &[b"row"], b"Guest").unwrap()[..4],
             [0, 0, 0, 2]
         );
     }

@@ -281,7 +281,7 @@ mod tests {
     async fn a_revoked_session_has_no_account_behind_it() {
         let (_folder, store) = store().await;
         let org = store.org();
-        let id = make(&store, 1, "grace@example.org").await;
+        let id = make(&store, 1, "member@example.org").await;
         assert!(
             store
                 .session_account(org, id, TOKEN)

@@ -32,9 +32,11 @@ const SOFT: u8 = 60;
 pub(crate) async fn run() {
     let server = Server::start_set(SETTINGS).await;
     let owner = server.owner().await;
-    let (ada, bob) = (
-        server.member(&owner, "ada@example.org", "Ada").await,
-        server.member(&owner, "bob@example.org", "Bob").await,
+    let (attendee, other) = (
+        server
+            .member(&owner, "attendee@example.org", "Attendee")
+            .await,
+        server.member(&owner, "other@example.org", "Other").await,
     );
     let room = server.room(&owner, "Board").await;
     for (key, value) in [
@@ -84,9 +86,9 @@ pub(crate) async fn run() {
         move || meet(people, &over)
     });
 
-    let (speaker, view) = server.admit(&mut host, &ada, &room).await;
+    let (speaker, view) = server.admit(&mut host, &attendee, &room).await;
     let who = text(&view["room"], "you");
-    let (mut viewer, _) = server.admit(&mut host, &bob, &room).await;
+    let (mut viewer, _) = server.admit(&mut host, &other, &room).await;
     let mut cast = Cast::new(host, speaker, who, &mut viewer).await;
     keep(viewer);
     cast.speaker

@@ -110,8 +110,10 @@ pub(crate) async fn run() {
     let server = Server::start_set(SETTINGS).await;
     let owner = server.owner().await;
     let (speaker, viewer) = (
-        server.member(&owner, "ada@example.org", "Ada").await,
-        server.member(&owner, "bob@example.org", "Bob").await,
+        server
+            .member(&owner, "attendee@example.org", "Attendee")
+            .await,
+        server.member(&owner, "other@example.org", "Other").await,
     );
     let room = server.room(&owner, "Board").await;
     let (mut host, _) = server.enter(&owner, &room).await;

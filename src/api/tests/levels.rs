@@ -6,7 +6,7 @@ use super::*;
 async fn an_administrator_chooses_and_locks_for_all_rooms_and_nobody_else_does() {
     let world = world().await;
     let admin = world.owner().await;
-    let (_, member) = world.member(&admin, "ada@example.org", true).await;
+    let (_, member) = world.member(&admin, "attendee@example.org", true).await;
     let id = world.room(&member).await;
     let (all, of_room) = (
         "/api/organisation/settings",
@@ -91,7 +91,7 @@ async fn an_administrator_chooses_and_locks_for_all_rooms_and_nobody_else_does()
 async fn who_may_create_rooms_is_what_the_organisation_says() {
     let world = world().await;
     let admin = world.owner().await;
-    let (_, member) = world.member(&admin, "ada@example.org", false).await;
+    let (_, member) = world.member(&admin, "attendee@example.org", false).await;
     let title = json!({"title": "Mine"});
     let made = world
         .program("POST", "/api/rooms", Some(&member), title.clone())

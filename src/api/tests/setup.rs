@@ -91,7 +91,7 @@ async fn an_owner_sets_a_room_up_and_the_meeting_is_told() {
 async fn a_setting_outside_its_bounds_is_refused_and_nothing_changes() {
     let world = world().await;
     let admin = world.owner().await;
-    let (_, owner) = world.member(&admin, "ada@example.org", true).await;
+    let (_, owner) = world.member(&admin, "attendee@example.org", true).await;
     let id = world.room(&owner).await;
     let path = format!("/api/rooms/{id}/settings");
     let mut codes = Vec::new();

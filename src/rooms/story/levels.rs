@@ -118,7 +118,7 @@ fn a_setting_holds_and_is_told_once_it_is_stored_and_not_before() {
 #[test]
 fn who_is_not_in_the_room_is_named_as_they_were_kept() {
     let (mut story, ..) = Story::two();
-    let names = Names::from([(ADMIN, crate::secret::Secret::new("Grace".to_owned()))]);
+    let names = Names::from([(ADMIN, crate::secret::Secret::new("Member".to_owned()))]);
     let choice = OrgChoice {
         value: "anytime",
         locked: true,
@@ -129,7 +129,7 @@ fn who_is_not_in_the_room_is_named_as_they_were_kept() {
         .unwrap();
     let org = org.with_two_hosts(true);
     story.room.org_chosen(org, &names, story.now);
-    assert_eq!(told(&story.effects()), [(SettingKey::Start, "Grace")]);
+    assert_eq!(told(&story.effects()), [(SettingKey::Start, "Member")]);
     assert!(story.room.charter().two_hosts);
 }
 

@@ -91,9 +91,9 @@ test("a page fetched before does not hide what has changed since", () => {
 test("whoever changes their name after being chosen is chosen no more", () => {
   let chosen = toggledAll(new Map(), [knockOf("a"), knockOf("b"), knockOf("gone")]);
   chosen = toggled(toggled(chosen, knockOf("b")), knockOf("b"));
-  const { kept, changed } = stillChosen(chosen, [knockOf("a", { version: 2, name: "Ada (host)" }), knockOf("b"), knockOf("new")]);
+  const { kept, changed } = stillChosen(chosen, [knockOf("a", { version: 2, name: "Guest (host)" }), knockOf("b"), knockOf("new")]);
   expect([...kept]).toEqual([["b", 1]]);
-  expect(changed.map((knock) => knock.name)).toEqual(["Ada (host)"]);
+  expect(changed.map((knock) => knock.name)).toEqual(["Guest (host)"]);
   expect(toggledAll(kept, [knockOf("b")]).size).toBe(0);
 });
 
@@ -105,7 +105,7 @@ test("who vouches for a name is said in words", () => {
   expect(identityWords(knockOf("a", { identity: { kind: "account", organisation: "Example" } }))).toBe("signed in, Example");
   expect(identityWords(knockOf("a", { identity: { kind: "guest_link", label: "Kim" } }))).toBe("guest with the link “Kim”");
   expect(identityWords(knockOf("a"))).toBe("guest, unverified");
-  expect(warningWords({ kind: "resembles_host", name: "Ada" })).toContain("Ada");
+  expect(warningWords({ kind: "resembles_host", name: "Guest" })).toContain("Guest");
 });
 
 test("a guest link that is used can be taken back, one that is over cannot", () => {

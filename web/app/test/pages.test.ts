@@ -11,7 +11,7 @@ import { answerWords, whatWords } from "../src/words/preview";
 import { settingOf } from "./people";
 
 function line(number: number, more: Partial<ChatView> = {}): ChatView {
-  return { number, at: number * 1_000, participant: "ada", name: "Ada", role: "attendee", text: `line ${number}`, deleted: false, ...more };
+  return { number, at: number * 1_000, participant: "ada", name: "Member", role: "attendee", text: `line ${number}`, deleted: false, ...more };
 }
 
 test("what comes while one looks elsewhere is unread once, however often it comes", () => {
@@ -74,7 +74,7 @@ test("of a preview only what changes is shown, in words", () => {
 
 test("the audit trail is asked only for what was chosen", () => {
   expect(asked(ALL, undefined)).toEqual({});
-  const wanted = { verdict: "denied", action: "admit", actor: { id: "a1", words: "Ada" }, room: { id: "r1", words: "Board" }, from: "", to: "" } as const;
+  const wanted = { verdict: "denied", action: "admit", actor: { id: "a1", words: "Member" }, room: { id: "r1", words: "Board" }, from: "", to: "" } as const;
   expect(asked(wanted, 40)).toEqual({ before: 40, verdict: "denied", action: "admit", actor: "a1", room: "r1" });
   // A day is wanted whole, as the person's own calendar has it.
   const day = new Date(2026, 10, 21).getTime();
