@@ -3,7 +3,7 @@ SHELL := /bin/bash
 WEB := npm --prefix web --silent run
 CARGO := cargo
 
-.PHONY: setup run test check fmt clippy deny types architecture web web-test rust e2e fuzz-smoke proof bench bench-policy bench-janus
+.PHONY: setup run test check fmt clippy deny types architecture web web-test rust e2e fuzz-smoke proof bench bench-policy bench-media bench-janus
 
 # Installs what building and testing need and is not there yet.
 setup:
@@ -77,3 +77,7 @@ bench-policy: web
 GENERATOR ?= ../shared/bench
 bench-janus:
 	bench/janus.sh $(GENERATOR)
+
+# Those of the packet path: what a forwarded packet costs in memory and on sockets, what it allocates, memory, joins.
+bench-media:
+	$(CARGO) bench --locked --bench media

@@ -36,7 +36,7 @@ impl Permits {
         }
     }
 
-    fn ask<A: Action>(&self, in_room: u8, who: u8, action: A) -> Permit<A> {
+    pub(crate) fn ask<A: Action>(&self, in_room: u8, who: u8, action: A) -> Permit<A> {
         let actor: ActorId = AccountId::from_bytes([who; 16]).into();
         let facts = Facts::new()
             .with(Standing::Admitted)
