@@ -183,6 +183,15 @@ export function installProbe(options: { relay: number | null }): void {
   }
   window.RTCPeerConnection = ProbedPeer;
 
+  // A story may want another codec than the page prefers: `probe.audio` and `probe.video` name it, as in `PCMU`.
+  const realPreferences = RTCRtpTransceiver.prototype.setCodecPreferences;
+  RTCRtpTransceiver.prototype.setCodecPreferences = function (codecs) {
+    const wanted = this.direction === "sendonly" ? sessionStorage.getItem(`probe.${this.receiver.track.kind}`) : null;
+    const list = [...codecs];
+    const first = (codec: { mimeType: string }) => Number(codec.mimeType.toLowerCase().endsWith(`/${(wanted ?? "").toLowerCase()}`));
+    return realPreferences.call(this, wanted === null ? list : list.toSorted((a, b) => first(b) - first(a)));
+  };
+
   const realReplace = RTCRtpSender.prototype.replaceTrack;
   RTCRtpSender.prototype.replaceTrack = function (track) {
     return media.deaf && track === null ? Promise.resolve() : realReplace.call(this, track);

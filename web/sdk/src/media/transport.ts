@@ -59,7 +59,7 @@ class BrowserTransport implements Transport {
     for (const source of SOURCES) {
       const kind = kindOf(source);
       const section = this.#section(source, kind);
-      preferCodecs(section, kind, kind === "video" ? this.#codec : source === "microphone" ? "red" : undefined);
+      preferCodecs(section, kind, kind === "video" ? this.#codec : undefined);
       this.#senders.set(source, section);
     }
     for (let slot = 0; slot < AUDIO_SLOTS; slot += 1) preferCodecs(this.#peer.addTransceiver("audio", { direction: "recvonly" }), "audio");
