@@ -37,8 +37,9 @@ struct Film {
     frame: u64,
     /// Layers in time: every second picture is of the higher one.
     rates: bool,
-    /// Which encodings are sent.
+    /// Which encodings are sent, and how many milliseconds after the one before.
     on: [bool; 3],
+    late: [u64; 3],
     asked: [bool; 3],
     sent: Vec<(usize, Sending)>,
 }
@@ -51,6 +52,7 @@ impl Film {
             frame: 0,
             rates: false,
             on: [true; 3],
+            late: [0; 3],
             asked: [true; 3],
             sent: Vec::new(),
         }
@@ -60,6 +62,7 @@ impl Film {
     fn frame(&mut self, world: &mut World) {
         self.answer(world);
         for encoding in 0..3 {
+            world.run(self.late[encoding]);
             if self.on[encoding] {
                 let sending = self.compose(world, encoding);
                 world.members[self.place].client.send(&sending);
@@ -67,7 +70,7 @@ impl Film {
             }
         }
         self.frame += 1;
-        world.run(33);
+        world.run(33 - self.late.iter().sum::<u64>());
     }
 
     fn compose(&mut self, world: &mut World, encoding: usize) -> Sending {
@@ -236,6 +239,8 @@ fn a_switch_is_continuous_and_asks_for_one_key_frame() {
     world.publish(speaker, Camera);
     world.watch(viewer);
     let mut film = Film::new(speaker, Camera);
+    // When packets come says little about when pictures were made.
+    film.late = [0, 4, 9];
     look(&mut world, viewer, &[(1, Camera, 180)], Receive::default());
     film.frames(&mut world, 60);
     film.clocks(&mut world);
