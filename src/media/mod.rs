@@ -57,6 +57,7 @@ pub mod rtp;
 pub(crate) mod select;
 pub(crate) mod sends;
 pub mod sfu;
+pub(crate) mod shaking;
 #[doc(hidden)]
 pub mod simulcast;
 pub(crate) mod skips;

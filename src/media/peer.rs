@@ -13,7 +13,6 @@ use crate::media::answer::Local;
 use crate::media::arrivals::Arrivals;
 use crate::media::codec::Codec;
 use crate::media::downlink::Downlink;
-use crate::media::dtls::Session;
 use crate::media::estimate::loss::LossBound;
 use crate::media::event::{PeerKey, Receive, Slot, View};
 use crate::media::gauge::Gauge;
@@ -27,6 +26,7 @@ use crate::media::rtcp::ReceptionReport;
 use crate::media::rtp::Header;
 use crate::media::select::Choice;
 use crate::media::sends::Sends;
+use crate::media::shaking::Handshake;
 use crate::media::simulcast::MOST_ENCODINGS;
 use crate::media::slot::OutSlot;
 use crate::media::srtp::{Opener, Profile, Sealer};
@@ -74,16 +74,6 @@ pub(crate) struct Publication {
     pub(crate) received: u64,
     pub(crate) forwarded: u64,
     pub(crate) dropped: u64,
-}
-
-/// The DTLS side of a peer.
-#[derive(Debug, Default)]
-pub(crate) struct Handshake {
-    pub(crate) session: Option<Box<dyn Session>>,
-    /// When the session wants to be advanced.
-    pub(crate) wake: Option<Instant>,
-    /// Sessions that failed before there were keys.
-    pub(crate) failures: u8,
 }
 
 /// Keys and what they protect.

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use crate::media::demux::{Kind as Protocol, classify};
-use crate::media::dtls::{self, Failure, Step};
+use crate::media::dtls::{Failure, Step};
 use crate::media::event::{CloseReason, PeerEvent, PeerKey};
 use crate::media::ice::Ufrag;
 use crate::media::outbox::Path;
@@ -105,29 +105,6 @@ impl Sfu {
         Some(())
     }
 
-    fn receive_dtls(&mut self, key: PeerKey, path: Path, datagram: &[u8], now: Instant) {
-        let Some(peer) = self.peers.get_mut(key) else {
-            return;
-        };
-        if peer.handshake.session.is_none() {
-            if self.handshakes >= self.limits.handshakes {
-                self.counters.dtls_refused += 1;
-                return;
-            }
-            self.handshakes += 1;
-            self.counters.dtls_started += 1;
-            peer.handshake.session = Some(dtls::accept(
-                &self.identity,
-                peer.description.fingerprint,
-                now,
-            ));
-        }
-        if let Some(session) = &mut peer.handshake.session {
-            session.receive(datagram, now);
-        }
-        self.drive(key, Some(path), now);
-    }
-
     /// Lets a DTLS session do what it has to do.
     pub(crate) fn drive(&mut self, key: PeerKey, path: Option<Path>, now: Instant) {
         for _ in 0..MOST_STEPS {
@@ -154,7 +131,8 @@ impl Sfu {
                 }
                 Step::Failed(failure) => return self.fail(key, failure, now),
                 Step::Wait(at) => {
-                    peer.handshake.wake = Some(at);
+                    let wake = peer.handshake.wake.map_or(at, |wake| wake.min(at));
+                    peer.handshake.wake = Some(wake);
                     self.timers.hasten(Timer::Handshakes, at);
                     return;
                 }
@@ -180,6 +158,7 @@ impl Sfu {
             sealer,
         });
         self.handshakes = self.handshakes.saturating_sub(1);
+        self.drop_rival(key);
         self.counters.count_profile(keys.profile());
         self.events.push_back((key, PeerEvent::Connected));
         self.want_waiting_key_frames(key, now);
@@ -190,7 +169,14 @@ impl Sfu {
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
-        peer.handshake.failures = peer.handshake.failures.saturating_add(1);
+        if peer.secured.is_none() && peer.handshake.count() > 1 {
+            // Two claim to be the client: that one of them fails says nothing about the other.
+            peer.handshake.fail();
+            peer.handshake.wake = Some(now);
+            self.timers.hasten(Timer::Handshakes, now);
+            self.handshakes = self.handshakes.saturating_sub(1);
+            return;
+        }
         let reason = match failure {
             Failure::Certificate => {
                 self.counters.fingerprint_mismatches += 1;
@@ -198,11 +184,12 @@ impl Sfu {
             }
             Failure::Profile => CloseReason::Profile,
             Failure::Handshake
-                if peer.secured.is_none() && peer.handshake.failures < MOST_FAILURES =>
+                if peer.secured.is_none() && peer.handshake.failures + 1 < MOST_FAILURES =>
             {
                 // The next first flight of the client begins a new session.
-                peer.handshake.session = None;
-                peer.handshake.wake = None;
+                peer.handshake.fail();
+                peer.handshake.wake = peer.handshake.session.as_ref().map(|_| now);
+                self.timers.hasten(Timer::Handshakes, now);
                 self.handshakes = self.handshakes.saturating_sub(1);
                 return;
             }

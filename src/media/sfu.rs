@@ -331,8 +331,9 @@ impl Sfu {
         self.say_goodbye(key);
         let mut peer = self.peers.remove(key)?;
         self.note_failure(&peer, reason, now);
-        if peer.handshake.session.take().is_some() && peer.secured.take().is_none() {
-            self.handshakes = self.handshakes.saturating_sub(1);
+        if peer.secured.take().is_none() {
+            let stood = peer.handshake.count();
+            self.handshakes = self.handshakes.saturating_sub(stood);
         }
         self.fragments.remove(&peer.agent.credentials.ufrag);
         for path in peer.agent.paths() {

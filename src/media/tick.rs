@@ -151,10 +151,8 @@ impl Sfu {
                 continue;
             }
             peer.handshake.wake = None;
-            if let Some(session) = &mut peer.handshake.session {
-                session.advance(now);
-                self.drive(key, None, now);
-            }
+            self.wake(key, now);
+            self.take_turns(key, |sfu| sfu.wake(key, now));
         }
     }
 }

@@ -490,6 +490,32 @@ fn floods_of_reports_cost_their_receivers_nothing() {
     assert!(told <= 8, "{told} reports in a second");
 }
 
+/// M01: a whole first flight of another client in the name of the client's own address, before the client's own.
+#[test]
+fn a_forged_first_flight_from_the_clients_own_address_does_not_keep_it_out() {
+    for fragments in [1, 2] {
+        let mut world = World::new();
+        let honest = world.add(1, Script::default());
+        world.connect(honest).unwrap();
+        world.members[honest].client.check(true);
+        world.run(10);
+        let mut attacker = Client::new(Script::default());
+        attacker.answer(&format!("a=fingerprint:sha-256 {}", ["00"; 32].join(":")));
+        let now = world.now();
+        attacker.shake(now);
+        let at = world.members[honest].at;
+        for part in attacker.take().into_iter().take(fragments) {
+            world.inject(at, part);
+        }
+        world.shake(honest);
+        world.run(30_000);
+        assert!(
+            world.members[honest].client.is_connected(),
+            "{fragments} datagrams forged"
+        );
+    }
+}
+
 /// M01: whole first flights in the name of the client's own address, when there are keys: the call goes on, and nothing is begun anew.
 #[test]
 fn forged_first_flights_do_not_disturb_a_call() {
