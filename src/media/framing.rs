@@ -37,7 +37,7 @@ impl Frames {
         self.buffer.resize(wanted.max(self.buffer.len()), 0);
     }
 
-    /// Where the next bytes are to be read to. Never empty once [`Frames::next`] has said that it has no more.
+    /// Where the next bytes are to be read to. Never empty once [`Frames::take`] has said that it has no more.
     pub fn space(&mut self) -> &mut [u8] {
         if self.from > 0 {
             self.buffer.copy_within(self.from..self.to, 0);
@@ -53,7 +53,7 @@ impl Frames {
     }
 
     /// The next datagram that is there as a whole. Those without a byte are passed over.
-    pub fn next(&mut self) -> Result<Option<&mut [u8]>, TooLong> {
+    pub fn take(&mut self) -> Result<Option<&mut [u8]>, TooLong> {
         loop {
             let waiting = self.buffer.get(self.from..self.to).unwrap_or_default();
             let Some((length, rest)) = waiting.split_first_chunk::<LENGTH>() else {
@@ -117,7 +117,7 @@ mod tests {
             space[..count].copy_from_slice(&rest[..count]);
             rest = &rest[count..];
             frames.filled(count);
-            while let Some(datagram) = frames.next()? {
+            while let Some(datagram) = frames.take()? {
                 got.push(datagram.to_vec());
             }
         }
@@ -148,7 +148,7 @@ mod tests {
         let mut frames = Frames::new(LONGEST);
         frames.space()[..2].copy_from_slice(&[0, LONGEST as u8 + 1]);
         frames.filled(2);
-        assert_eq!(frames.next(), Err(TooLong));
+        assert_eq!(frames.take(), Err(TooLong));
     }
 
     #[test]
@@ -156,13 +156,13 @@ mod tests {
         let mut frames = Frames::new(4);
         frames.space()[..3].copy_from_slice(&[0, 4, 1]);
         frames.filled(3);
-        assert_eq!(frames.next(), Ok(None));
+        assert_eq!(frames.take(), Ok(None));
         frames.grow(2048, 4);
         let space = frames.space();
         assert_eq!(space.len(), (2048 + LENGTH) * 4 - 3);
         space[..3].copy_from_slice(&[2, 3, 4]);
         frames.filled(3);
-        assert_eq!(frames.next(), Ok(Some(&mut [1, 2, 3, 4][..])));
+        assert_eq!(frames.take(), Ok(Some(&mut [1, 2, 3, 4][..])));
     }
 
     #[test]
@@ -173,7 +173,7 @@ mod tests {
             assert!(!space.is_empty());
             space[0] = 0;
             frames.filled(1);
-            assert_eq!(frames.next(), Ok(None));
+            assert_eq!(frames.take(), Ok(None));
         }
     }
 

@@ -338,7 +338,7 @@ async fn read(
             Ok(count) => frames.filled(count),
         }
         loop {
-            let datagram = match frames.next() {
+            let datagram = match frames.take() {
                 Ok(Some(datagram)) => datagram,
                 Ok(None) => break,
                 Err(_) if proven => return End::Cut,

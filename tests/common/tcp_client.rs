@@ -56,7 +56,7 @@ impl TcpClient {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Err(_) => self.gone = true,
         }
-        while let Some(datagram) = self.frames.next().unwrap() {
+        while let Some(datagram) = self.frames.take().unwrap() {
             self.client.receive(datagram, SystemClock.instant());
         }
     }

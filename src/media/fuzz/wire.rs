@@ -51,7 +51,7 @@ pub fn fuzz_framing(bytes: &[u8]) {
 }
 
 fn take_all(frames: &mut Frames, got: &mut Vec<Vec<u8>>) -> Result<(), TooLong> {
-    while let Some(datagram) = frames.next()? {
+    while let Some(datagram) = frames.take()? {
         got.push(datagram.to_vec());
     }
     Ok(())
