@@ -143,9 +143,9 @@ step("picture and sound of one person are in step", async () => {
     firefox: () => watch(() => fox.page.evaluate(() => window.media.inbound()), (input) => fox.page.evaluate(watchClapper, input)),
   };
   const measured = Object.entries(watches).map(async ([who, look]) => {
-    // Buffers grow and shrink with the load of the machine, and are followed within seconds: a second look counts when the first came in between.
+    // Buffers grow and shrink with the load of the machine, and are followed within seconds: a later look counts when the first came in between.
     let middle = Number.NaN;
-    for (let turn = 0; turn < 2 && !(Math.abs(middle) <= IN_STEP_MS); turn += 1) {
+    for (let turn = 0; turn < 5 && !(Math.abs(middle) <= IN_STEP_MS); turn += 1) {
       const offsets = await look();
       // Without a sound device Firefox says how loud it is only now and then: with too few claps it says nothing about step.
       if (who === "firefox" && offsets.length < 4) return;
