@@ -294,7 +294,7 @@ fn sizes_of(peer: &Peer, source: Source, now: Instant) -> ([Layer; MOST_LAYERS],
     let known = |gauge: &Gauge, size: usize| gauge.sizes.get(size).copied().unwrap_or_default();
     let count = if stacked {
         // As many as are told or come: at least one.
-        let come = gauges.first().map_or(1, |gauge| {
+        gauges.first().map_or(1, |gauge| {
             (1..MOST_LAYERS)
                 .rev()
                 .find(|size| {
@@ -302,8 +302,7 @@ fn sizes_of(peer: &Peer, source: Source, now: Instant) -> ([Layer; MOST_LAYERS],
                         || u8::try_from(*size).is_ok_and(|size| gauge.flows(size, now, within))
                 })
                 .map_or(1, |highest| highest + 1)
-        });
-        come
+        })
     } else {
         let encodings = peer
             .sends

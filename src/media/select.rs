@@ -171,8 +171,8 @@ impl Want {
                 Priority::Screen => 0,
                 _ => layer.fastest,
             };
-            let rates = (slowest..=layer.fastest).rev();
-            for rate in rates.filter(|rate| self.affords(size, *rate, left)) {
+            let mut rates = (slowest..=layer.fastest).rev();
+            if let Some(rate) = rates.find(|rate| self.affords(size, *rate, left)) {
                 return Choice {
                     goal: size,
                     size,

@@ -242,6 +242,10 @@ impl OutSlot {
     }
 
     /// Sends a packet of the feed, of which the receiver gets the layers of the cut.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one receiver, borrowed apart for the length of a packet"
+    )]
     pub(crate) fn send(
         &mut self,
         packet: &Packet<'_>,

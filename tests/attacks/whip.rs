@@ -738,7 +738,10 @@ async fn an_offer_in_the_shape_of_obs_is_answered_with_relays_of_its_own() {
             "CONCLAVE_TURN__URLS",
             "[\"turns:turn.example.org:5349?transport=tcp\"]",
         ),
-        ("CONCLAVE_TURN__SECRET", "a secret that nobody may see, long enough for anyone"),
+        (
+            "CONCLAVE_TURN__SECRET",
+            "a secret that nobody may see, long enough for anyone",
+        ),
     ])
     .await;
     let owner = server.owner().await;

@@ -602,6 +602,7 @@ fn a_flood_of_strangers_costs_no_memory() {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "a figure")]
 #[ignore = "runs in a process of its own, started by the test above"]
 fn a_flood_alone() {
     let (mut world, speaker, _) = two();

@@ -59,6 +59,39 @@ fn sound_flows_only_while_both_permits_stand() {
 }
 
 #[test]
+fn what_a_receiver_gets_is_numbered_across_its_slots_unless_it_reports_no_arrivals() {
+    let mut world = World::new();
+    let speaker = world.join(1, Script::default());
+    let viewer = world.join(2, Script::default());
+    let plain = Script {
+        arrivals: false,
+        ..Script::default()
+    };
+    let other = world.join(3, plain);
+    for place in [viewer, other] {
+        world.watch(place);
+        world.view(place, &[(1, Camera)]);
+    }
+    world.publish(speaker, Microphone);
+    world.publish(speaker, Camera);
+    for frame in 0..20 {
+        world.members[speaker].client.sound(Microphone, 20);
+        world.members[speaker].client.frame(Camera, frame == 0);
+        world.run(33);
+    }
+    let numbers = |place: usize| -> Vec<Option<u16>> {
+        let received = world.members[place].client.received.iter();
+        received.map(|packet| packet.number).collect()
+    };
+    let numbered: Vec<u16> = numbers(viewer).into_iter().flatten().collect();
+    assert_eq!(numbered.len(), world.got(viewer), "each has a number");
+    let first = numbered[0];
+    let run: Vec<u16> = (0..40).map(|place| first.wrapping_add(place)).collect();
+    assert_eq!(numbered, run);
+    assert!(numbers(other).iter().all(Option::is_none));
+}
+
+#[test]
 fn pictures_flow_only_while_both_permits_stand() {
     let (mut world, speaker, viewer) = two();
     world.view(viewer, &[(1, Camera)]);

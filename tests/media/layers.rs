@@ -374,9 +374,9 @@ fn a_cut_ends_every_encoding_and_every_repair_at_once() {
     for _ in 0..40 {
         film.asked = [true; 3];
         film.frame(&mut world);
-        for (_, sending) in film.sent[film.sent.len() - 3..].to_vec() {
+        for (_, sending) in &film.sent[film.sent.len() - 3..] {
             let client = &mut world.members[speaker].client;
-            let repair = client.repair_of(&sending);
+            let repair = client.repair_of(sending);
             client.send(&repair);
         }
         for (viewer, (ssrc, sent)) in viewers.iter().zip(&slots) {
