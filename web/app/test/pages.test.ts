@@ -5,7 +5,7 @@ import type { ChatView } from "@conclave/sdk";
 import { ALL, asked, isVerdict } from "../src/audit/filter";
 import { allRead, deleted, EMPTY, follows, received, withPage } from "../src/chat/log";
 import { routeOf } from "../src/route";
-import { different, levelWords, mayChange, relaxes, whoMay } from "../src/settings/relax";
+import { asksFirst, different, FOLLOW, levelWords, mayChange, mayFollow, relaxes, whoMay } from "../src/settings/relax";
 import { actionWords, ruleWords } from "../src/words/audit";
 import { answerWords, whatWords } from "../src/words/preview";
 import { settingOf } from "./people";
@@ -47,6 +47,13 @@ test("lines of one person shortly after each other stand together", () => {
 test("a value further down the list is a relaxation, one further up is not", () => {
   const setting = settingOf("waiting_room", "b");
   expect([relaxes(setting, "a"), relaxes(setting, "b"), relaxes(setting, "c")]).toEqual([false, false, true]);
+});
+
+test("a room may follow its organisation again where it has a choice of its own, and sees first what that does", () => {
+  expect(mayFollow(settingOf("x", "a", { level: "room" }))).toBe(true);
+  expect(mayFollow(settingOf("x", "a", { level: "organisation" }))).toBe(false);
+  expect(mayFollow(settingOf("x", "a", { level: "room", may_change: false }))).toBe(false);
+  expect([FOLLOW, "a", "c"].map((value) => asksFirst(settingOf("x", "b"), value))).toEqual([true, false, true]);
 });
 
 test("nothing is offered that the server would refuse or that has no effect", () => {

@@ -81,12 +81,13 @@ export function deleteRoom(id: string): Promise<void> {
   return request("DELETE", `/api/rooms/${encodeURIComponent(id)}`);
 }
 
-export async function roomPassword(id: string): Promise<string | null> {
-  return (await request<RoomPassword>("GET", `/api/rooms/${encodeURIComponent(id)}/password`)).password;
+export function roomPassword(id: string): Promise<RoomPassword> {
+  return request("GET", `/api/rooms/${encodeURIComponent(id)}/password`);
 }
 
-export async function newRoomPassword(id: string): Promise<string | null> {
-  return (await request<RoomPassword>("POST", `/api/rooms/${encodeURIComponent(id)}/password`, {})).password;
+/** Makes another password; refused as stale if it is no longer the one that was seen. */
+export function newRoomPassword(id: string, seen: RoomPassword | null): Promise<RoomPassword> {
+  return request("POST", `/api/rooms/${encodeURIComponent(id)}/password`, seen === null ? {} : { revision: seen.revision });
 }
 
 export async function roomSettings(id: string): Promise<SettingView[]> {

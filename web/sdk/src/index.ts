@@ -35,6 +35,7 @@ export type { Role } from "./generated/Role";
 export type { RoomEntry } from "./generated/RoomEntry";
 export type { RoomKind } from "./generated/RoomKind";
 export type { RoomMade } from "./generated/RoomMade";
+export type { RoomPassword } from "./generated/RoomPassword";
 export type { RoomView } from "./generated/RoomView";
 export type { SettingView } from "./generated/SettingView";
 export type { Source } from "./generated/Source";

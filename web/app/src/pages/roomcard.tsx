@@ -1,6 +1,6 @@
 // One own room on the start page: open it, hand on its link, show its password, set it up, delete it.
 
-import { api, type RoomMade, type RoomEntry } from "@conclave/sdk";
+import { api, CallFailed, type RoomEntry, type RoomMade, type RoomPassword } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { go } from "../route";
@@ -71,13 +71,17 @@ export function RoomCard(props: RoomCardProps): JSX.Element {
 /** The link of a room, and its password on demand: it is fetched only when someone wants to see it. */
 export function RoomInvitation(props: { room: string; known?: string | undefined; mayRead: boolean }): JSX.Element {
   const password = useSignal<string | null | undefined>(props.known);
+  const seen = useSignal<RoomPassword | null>(null);
   const trouble = useSignal<string | null>(null);
-  const attempt = async (work: () => Promise<string | null>) => {
+  const attempt = async (work: () => Promise<RoomPassword>) => {
     trouble.value = null;
     try {
-      password.value = await work();
+      seen.value = await work();
+      password.value = seen.value.password;
     } catch (failure) {
       trouble.value = textOf(failure);
+      // Someone else made another meanwhile: what stands here opens nothing any more.
+      if (failure instanceof CallFailed && failure.code === "stale") password.value = undefined;
     }
   };
   return (
@@ -88,7 +92,7 @@ export function RoomInvitation(props: { room: string; known?: string | undefined
       {typeof password.value === "string" && (
         <>
           <PasswordLine label="Room password" value={password.value} />
-          <Button small onPress={() => attempt(() => api.newRoomPassword(props.room))}>
+          <Button small onPress={() => attempt(() => api.newRoomPassword(props.room, seen.value))}>
             Make a new password
           </Button>
         </>

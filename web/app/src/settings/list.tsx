@@ -13,13 +13,13 @@ import { Check, Choice } from "../ui/field";
 import { Lock } from "../ui/icons";
 import { grouped, isRelaxed, settingAbout, settingTitle, valueWords } from "../words/settings";
 import { Lines } from "./lines";
-import { different, levelWords, mayChange, relaxes, whoMay } from "./relax";
+import { asksFirst, different, FOLLOW, levelWords, mayChange, mayFollow, whoMay } from "./relax";
 import type { SettingsSource } from "./source";
 
 export function SettingsList(props: { settings: readonly SettingView[]; source: SettingsSource }): JSX.Element {
   const relaxing = useSignal<{ setting: SettingView; value: string } | null>(null);
   const change = async (setting: SettingView, value: string) => {
-    if (relaxes(setting, value)) relaxing.value = { setting, value };
+    if (asksFirst(setting, value)) relaxing.value = { setting, value };
     else await props.source.change(setting.key, value);
   };
   return (
@@ -79,6 +79,11 @@ function Setting(props: { setting: SettingView; source: SettingsSource; onChange
         {mine && source.lock !== undefined && (
           <Check label={`Locked: no room may differ`} checked={setting.locked} onChange={(locked) => void source.lock?.(setting, locked)} />
         )}
+        {source.lock === undefined && mayFollow(setting) && (
+          <Button small onPress={() => props.onChange(FOLLOW)} label={`Follow the organisation (${label})`}>
+            Follow the organisation
+          </Button>
+        )}
         {source.entry !== null && setting.built && <WhoNow title={label} entry={source.entry} />}
       </div>
     </li>
@@ -124,12 +129,15 @@ function RelaxDialog(props: { setting: SettingView; value: string; source: Setti
     }
   }
   const changed = different(lines.value ?? []);
+  const follows = value === FOLLOW;
+  const title = settingTitle(setting.key);
   return (
-    <Dialog title={`Relax “${settingTitle(setting.key)}”?`} onClose={props.onClose}>
+    <Dialog title={follows ? `Let “${title}” follow the organisation?` : `Relax “${title}”?`} onClose={props.onClose}>
       <p>
-        From <strong>{valueWords(setting.key, setting.value)}</strong> to <strong>{valueWords(setting.key, value)}</strong>. Everyone in the room is told, and it is written to the audit log.
+        From <strong>{valueWords(setting.key, setting.value)}</strong> to <strong>{follows ? "what the organisation says, now and later" : valueWords(setting.key, value)}</strong>. Everyone in the room is told, and it
+        is written to the audit log.
       </p>
-      {lines.value !== null && changed.length > 0 && <Lines caption="Who can do more because of it" lines={changed} compare />}
+      {lines.value !== null && changed.length > 0 && <Lines caption={follows ? "What changes for whom because of it" : "Who can do more because of it"} lines={changed} compare />}
       {lines.value !== null && changed.length === 0 && source.preview !== null && <p class="hint">It changes nothing for anyone at this moment.</p>}
       {trouble.value !== null && (
         <p class="alert" role="alert">
@@ -146,7 +154,7 @@ function RelaxDialog(props: { setting: SettingView; value: string; source: Setti
             props.onClose();
           }}
         >
-          Relax it
+          {follows ? "Follow it" : "Relax it"}
         </Button>
       </div>
     </Dialog>

@@ -7,6 +7,19 @@ export function relaxes(setting: SettingView, value: string): boolean {
   return setting.values.indexOf(value) > setting.values.indexOf(setting.value);
 }
 
+/** Chosen for a room, it drops the room's own choice: what the organisation says holds again. */
+export const FOLLOW = "inherit";
+
+/** Whether the effect of a change is shown before it is made. Following may relax, and only the server knows. */
+export function asksFirst(setting: SettingView, value: string): boolean {
+  return value === FOLLOW || relaxes(setting, value);
+}
+
+/** Whether a room may go back to what its organisation says. */
+export function mayFollow(setting: SettingView): boolean {
+  return setting.level === "room" && mayChange(setting);
+}
+
 /** The server says whether; what has no effect yet or no other value is not offered. */
 export function mayChange(setting: SettingView): boolean {
   if (!setting.built || setting.relax === "fixed" || setting.values.length < 2) return false;
