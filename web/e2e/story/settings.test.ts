@@ -90,6 +90,21 @@ step("a preset sets many at once, says how many, and what the organisation keeps
   await closePanel(host);
 });
 
+step("a room that has chosen for itself may follow its organisation again", async () => {
+  const panel = await openRoomPanel(host, "Settings");
+  const waiting = panel.getByRole("listitem").filter({ hasText: "Who waits outside until" });
+  await waiting.getByText("Set for this room").waitFor();
+  await button(waiting, "Follow the organisation (Waiting room)").click();
+  const dialog = host.page.getByRole("dialog", { name: "Let “Waiting room” follow the organisation?" });
+  await dialog.getByText("what the organisation says, now and later").waitFor();
+  await accessible(host, "follow_dialog");
+  await host.shoot("125-follow");
+  await button(dialog, "Follow it").click();
+  await waiting.getByText("Default", { exact: true }).waitFor();
+  assert.equal(await waiting.getByText("Follow the organisation").count(), 0);
+  await closePanel(host);
+});
+
 step("two hosts must agree before anyone is let in", async () => {
   await member.page.goto(room.link);
   await knock(member, room.password);
