@@ -11,6 +11,7 @@ use crate::ids::{ActorId, DeviceId, LinkId, OrgId, RoomId};
 use crate::secret::Secret;
 use crate::store::database::Store;
 use crate::store::error::StoreError;
+use crate::store::rooms;
 use crate::store::row;
 use crate::store::seal::{Column, SealingKeys};
 use crate::store::writer::{Change, Written};
@@ -192,16 +193,8 @@ impl Change for Add {
             link,
             keys,
         } = self;
+        rooms::stands(on, org, room).await?;
         let (org, room) = (org.as_bytes().as_slice(), room.as_bytes().as_slice());
-        let stands =
-            sqlx::query("SELECT 1 FROM rooms WHERE org_id = $1 AND room_id = $2 AND ended IS NULL")
-                .bind(org)
-                .bind(room)
-                .fetch_optional(&mut *on)
-                .await?;
-        if stands.is_none() {
-            return Err(StoreError::Missing);
-        }
         // What can no longer be used makes room; whoever came by it is in the audit trail.
         sqlx::query(
             "DELETE FROM guest_links WHERE org_id = $1 AND room_id = $2 AND (expires <= $4 OR revoked <= $4 \

@@ -12,6 +12,7 @@ use crate::ids::{ActorId, OrgId, RoomId, StreamTokenId};
 use crate::secret::Secret;
 use crate::store::database::Store;
 use crate::store::error::StoreError;
+use crate::store::rooms;
 use crate::store::row;
 use crate::store::seal::{Column, SealingKeys};
 use crate::store::writer::{Change, Written};
@@ -226,16 +227,8 @@ impl Change for Add {
             tokens,
             keys,
         } = self;
+        rooms::stands(on, org, room).await?;
         let (org, room) = (org.as_bytes().as_slice(), room.as_bytes().as_slice());
-        let stands =
-            sqlx::query("SELECT 1 FROM rooms WHERE org_id = $1 AND room_id = $2 AND ended IS NULL")
-                .bind(org)
-                .bind(room)
-                .fetch_optional(&mut *on)
-                .await?;
-        if stands.is_none() {
-            return Err(StoreError::Missing);
-        }
         let Some(now) = tokens.first().map(|token| token.made) else {
             return Ok(());
         };
