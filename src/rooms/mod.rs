@@ -2,6 +2,7 @@
 //! the task around it, `registry.rs` finds or starts it. Nothing here knows a socket or a table.
 
 pub mod actor;
+pub mod captions;
 pub mod control;
 pub mod deeds;
 pub mod effect;

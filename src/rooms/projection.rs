@@ -14,6 +14,7 @@ use conclave_policy::settings::SettingKey;
 use conclave_policy::source::Source;
 
 use crate::ids::ParticipantId;
+use crate::rooms::captions::{CaptionChoice, CaptionsView};
 use crate::rooms::person::Person;
 use crate::rooms::room::{Room, RoomAction};
 use crate::rooms::view::{
@@ -300,6 +301,8 @@ impl Projection {
             settings: room.setting_views(rules, viewer, SettingKey::ALL),
             may_chat: self.scene.may_chat,
             pending_profiles: self.pending.values().cloned().collect(),
+            captions: CaptionsView::default(),
+            caption_choice: CaptionChoice::default(),
         }
     }
 
@@ -452,6 +455,7 @@ fn line(room: &Room, rules: &Snapshot, person: &Person) -> ParticipantView {
         hand: person.hand,
         connected: person.connected(),
         stream: person.who.way.stream(),
+        uncaptioned: false,
     }
 }
 

@@ -47,6 +47,8 @@ pub enum ErrorCode {
     InvalidOffer,
     /// A value is not one of those allowed.
     InvalidValue,
+    /// There are as many of these as there may be.
+    TooMany,
     /// Storage is away; nothing was changed.
     Unavailable,
     /// A fault of the server.
@@ -81,6 +83,7 @@ impl ErrorCode {
             Self::RoomFull => "The room is full.",
             Self::InvalidOffer => "The media connection could not be set up.",
             Self::InvalidValue => "That value is not allowed.",
+            Self::TooMany => "There are as many of those as there may be.",
             Self::Unavailable => "The server cannot save that right now. Nothing was changed.",
             Self::Internal => "Something went wrong on the server.",
         }
@@ -109,6 +112,7 @@ impl ErrorCode {
             Self::RoomFull => "room_full",
             Self::InvalidOffer => "invalid_offer",
             Self::InvalidValue => "invalid_value",
+            Self::TooMany => "too_many",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",
         }
@@ -137,6 +141,7 @@ impl ErrorCode {
             | Self::RoomFull
             | Self::InvalidOffer
             | Self::InvalidValue
+            | Self::TooMany
             | Self::Unavailable
             | Self::Internal => 4099,
         }

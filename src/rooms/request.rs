@@ -288,6 +288,21 @@ pub enum RoomRequest {
         #[cfg_attr(test, ts(type = "number"))]
         number: u64,
     },
+    /// Choose what captions to read.
+    Captions {
+        /// `original`, a language, or null for none.
+        #[cfg_attr(test, ts(type = "string | null"))]
+        language: Option<Text<16>>,
+        /// The original too, beside a translation.
+        #[serde(default)]
+        #[cfg_attr(test, ts(optional, as = "Option<bool>"))]
+        original: bool,
+    },
+    /// Whether captions may be made of what the sender says.
+    CaptionMe {
+        /// Refused or not.
+        allowed: bool,
+    },
     /// End the session for everyone.
     End {},
     /// Media counters per participant and source, for moderators.

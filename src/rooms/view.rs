@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::clock::Timestamp;
 use crate::ids::{BarId, KnockId, ParticipantId, PictureId, RoomId};
 use crate::likeness::NameWarning;
+use crate::rooms::captions::{CaptionChoice, CaptionsView, CueView};
 use crate::rooms::control::Bar;
 use crate::rooms::person::Applicant;
 
@@ -70,6 +71,10 @@ pub struct ParticipantView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub stream: Option<StreamKind>,
+    /// They want no captions of what they say; absent otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, ts(optional, as = "Option<bool>"))]
+    pub uncaptioned: bool,
 }
 
 /// Someone who waits, as hosts see them.
@@ -332,6 +337,10 @@ pub struct RoomView {
     pub pending_profiles: Vec<PendingProfile>,
     /// Whether the receiver may write in the chat.
     pub may_chat: bool,
+    /// The captions.
+    pub captions: CaptionsView,
+    /// What of them the receiver has chosen.
+    pub caption_choice: CaptionChoice,
 }
 
 /// One message of the chat. Name and role are the server's word, as they were when it was sent.
@@ -508,6 +517,10 @@ pub enum Event {
         /// Whether they may now.
         may: bool,
     },
+    /// Whether there are captions, what may be chosen, or whether somebody is listened to is different now.
+    Captions(CaptionsView),
+    /// A caption in a language that the receiver chose, or a later revision of it.
+    Cue(CueView),
     /// How many are in the room, for those who may see it.
     Count {
         /// The number.

@@ -163,6 +163,9 @@ impl RoomActor {
                 self.on_chat_search(by, id, words.as_str(), before);
             }
             RoomRequest::DeleteChat { number } => self.on_delete_chat(by, id, number),
+            RoomRequest::Captions { .. } | RoomRequest::CaptionMe { .. } => {
+                self.answer(by, id, Err(ErrorCode::Unavailable));
+            }
             RoomRequest::End {} => self.cut(by, id, act::EndSession {}),
             RoomRequest::Stats {} => self.on_stats(by, id).await,
             RoomRequest::ReportQuality { report } => self.on_report(by, id, *report),

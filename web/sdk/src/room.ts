@@ -46,6 +46,11 @@ export function applyEvent(room: RoomView, event: RoomEvent): RoomView {
     }
     case "profile_gone":
       return { ...room, pending_profiles: withoutChange(room, event.participant) };
+    case "captions": {
+      const { type: _type, ...captions } = event;
+      return { ...room, captions };
+    }
+    case "cue":
     case "chat":
     case "chat_deleted":
     case "done_to_you":

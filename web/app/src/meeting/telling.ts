@@ -57,6 +57,8 @@ export function tell(meeting: Meeting, event: RoomEvent): void {
       if (event.participant === meeting.room.value?.you) meeting.ownChange.value = "none";
       meeting.notices.withdraw(`profile.${event.participant}`);
       return;
+    case "captions":
+    case "cue":
     case "participant_left":
     case "settings":
     case "lobby_count":

@@ -42,4 +42,8 @@ connected: boolean,
 /**
  * A stream that comes or goes over HTTP, and no page; absent for people.
  */
-stream?: StreamKind, };
+stream?: StreamKind, 
+/**
+ * They want no captions of what they say; absent otherwise.
+ */
+uncaptioned?: boolean, };

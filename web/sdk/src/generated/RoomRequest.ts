@@ -224,7 +224,19 @@ before?: number, } | { "type": "delete_chat",
 /**
  * Which.
  */
-number: number, } | { "type": "end", } | { "type": "stats", } | { "type": "report_quality", 
+number: number, } | { "type": "captions", 
+/**
+ * `original`, a language, or null for none.
+ */
+language: string | null, 
+/**
+ * The original too, beside a translation.
+ */
+original?: boolean, } | { "type": "caption_me", 
+/**
+ * Refused or not.
+ */
+allowed: boolean, } | { "type": "end", } | { "type": "stats", } | { "type": "report_quality", 
 /**
  * What was measured since the last report.
  */
