@@ -2,8 +2,10 @@
 SHELL := /bin/bash
 WEB := npm --prefix web --silent run
 CARGO := cargo
+# The caption workers, which the server starts from beside its own program.
+WORKER := build --locked -p conclave-captions --features worker --bin conclave-captioner
 
-.PHONY: setup run test check fmt clippy deny types architecture web web-test rust e2e fuzz-smoke proof bench bench-policy bench-media bench-janus
+.PHONY: setup run test check fmt clippy deny types architecture web web-test rust captions worker e2e fuzz-smoke proof bench bench-policy bench-media bench-janus bench-captions
 
 # Installs what building and testing need and is not there yet.
 setup:
@@ -14,6 +16,7 @@ run:
 	ops/setup.sh
 	$(WEB) build
 	$(CARGO) build --release --locked
+	$(CARGO) $(WORKER) --release
 	./target/release/conclave serve $(ARGS)
 
 # Everything below but `proof` and `bench`; says at the end how many tests of each kind ran.
@@ -27,6 +30,7 @@ fmt:
 
 clippy:
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked -p conclave-captions --all-targets --all-features -- -D warnings
 
 # Licences, bans and sources always; advisories where their database can be reached.
 deny:
@@ -50,8 +54,15 @@ web-test:
 rust:
 	$(CARGO) test --locked --workspace --no-fail-fast
 
+# The caption workers and everything that only they link.
+captions:
+	$(CARGO) test --locked -p conclave-captions --features worker,oracle --no-fail-fast
+
+worker:
+	$(CARGO) $(WORKER)
+
 # Real browsers against the server that `make rust` built.
-e2e: web
+e2e: web worker
 	$(CARGO) build --locked
 	$(WEB) e2e
 

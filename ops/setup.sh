@@ -21,7 +21,13 @@ packages=()
 has cc && has c++ && has make || packages+=(build-essential)
 has pkg-config || packages+=(pkg-config)
 { has pkg-config && pkg-config --exists openssl; } || packages+=(libssl-dev)
+has cmake || packages+=(cmake)
 if $tests; then
+    # Voices to caption, and a second recogniser to check the words with.
+    has espeak-ng || packages+=(espeak-ng)
+    has flite || packages+=(flite)
+    has pocketsphinx_continuous || packages+=(pocketsphinx)
+    [ -d /usr/share/pocketsphinx/model/en-us ] || packages+=(pocketsphinx-en-us)
     has "${CHROMIUM:-/usr/bin/chromium}" || packages+=(chromium)
     has "${FIREFOX:-/usr/bin/firefox-esr}" || packages+=(firefox-esr)
     # A network of its own that loses packets, for one story.

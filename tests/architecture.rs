@@ -59,6 +59,16 @@ const CONFINED: &[Confined] = &[
         why: "pictures are decoded under the limits of one place",
     },
     Confined {
+        name: "whisper_rs",
+        to: &["captions/src/recognise/"],
+        why: "whisper.cpp stays behind one trait",
+    },
+    Confined {
+        name: "rusty_opus",
+        to: &["captions/src/listen/opus.rs"],
+        why: "the decoder of what strangers send stays behind one file that catches its panics",
+    },
+    Confined {
         name: "dimpl",
         to: &["src/media/"],
         why: "DTLS stays behind one part",
@@ -68,7 +78,18 @@ const CONFINED: &[Confined] = &[
 /// Files that must stay pure, and what they may not name.
 const PURE: &[Pure] = &[
     Pure {
-        of: &["policy/src/", "captions/src/"],
+        of: &[
+            "policy/src/",
+            "captions/src/wire",
+            "captions/src/listen",
+            "captions/src/detect",
+            "captions/src/agree",
+            "captions/src/guards",
+            "captions/src/cue",
+            "captions/src/budget",
+            "captions/src/talker",
+            "captions/src/files",
+        ],
         never: &[
             "tokio",
             "std::net",
