@@ -89,6 +89,7 @@ const PURE: &[Pure] = &[
             "captions/src/budget",
             "captions/src/talker",
             "captions/src/files",
+            "captions/src/models",
         ],
         never: &[
             "tokio",
