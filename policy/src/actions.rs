@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::facts::{Dimension, Facts, NewRole};
-use crate::ids::{BarId, KnockId, ParticipantId};
+use crate::ids::{BarId, KnockId, ParticipantId, SessionId};
 use crate::kind::RoomKind;
 use crate::roles::Role;
 use crate::settings::SettingKey;
@@ -113,6 +113,24 @@ kinds! {
     ReadEarlierChat "read_earlier_chat" by [Standing, ChatHistory];
     /// Deleting a message of the chat.
     DeleteChat "delete_chat" by [Standing, Mine];
+    /// Hearing what someone says, to make captions of it.
+    Listen "listen" by [Standing, CaptionsRule, Consent, Voice];
+    /// Making a caption of what someone says.
+    PublishCue "publish_cue" by [Standing, CaptionsRule, Consent, Voice, Assignment];
+    /// Choosing which captions one wants to read.
+    ChooseCaptions "choose_captions" by [Standing, Target];
+    /// Reading captions.
+    ReadCaptions "read_captions" by [Standing, CaptionsRule];
+    /// Refusing that captions are made of what one says.
+    RefuseCaptions "refuse_captions" by [Standing, Target];
+    /// Taking that refusal back.
+    AllowCaptions "allow_captions" by [Standing, Target];
+    /// Keeping what was said.
+    KeepTranscript "keep_transcript" by [Standing, CaptionsRule, TranscriptRule, Consent];
+    /// Reading what was kept of what was said.
+    ReadTranscript "read_transcript" by [Standing];
+    /// Deleting what was kept of what was said.
+    DeleteTranscript "delete_transcript" by [Standing];
     /// Letting someone in who waits at the door.
     Admit "admit" by [Standing, Space];
     /// Sending away someone who waits at the door.
@@ -329,6 +347,8 @@ units! {
     InviteAccount;
     /// Reading what was decided in a room.
     ReadAudit;
+    /// Reading captions.
+    ReadCaptions;
     /// Reading what was decided anywhere in the organisation.
     ReadOrganisationAudit;
 }
@@ -396,6 +416,46 @@ actions! {
     DeleteChat {
         /// Its number in the room.
         number: u64
+    }
+    /// Hearing someone's microphone, and nothing else of theirs, to make captions.
+    Listen {
+        /// Whose.
+        participant: ParticipantId
+    }
+    /// Making a caption of what someone says.
+    PublishCue {
+        /// Who says it.
+        participant: ParticipantId
+    }
+    /// Choosing which captions one wants to read.
+    ChooseCaptions {
+        /// Who reads.
+        participant: ParticipantId
+    }
+    /// Refusing that captions are made of what one says.
+    RefuseCaptions {
+        /// Who refuses.
+        participant: ParticipantId
+    }
+    /// Taking that refusal back.
+    AllowCaptions {
+        /// Who refused.
+        participant: ParticipantId
+    }
+    /// Keeping what someone says.
+    KeepTranscript {
+        /// Who says it.
+        participant: ParticipantId
+    }
+    /// Reading what was kept of a session.
+    ReadTranscript {
+        /// Of which.
+        session: SessionId
+    }
+    /// Deleting what was kept of a session.
+    DeleteTranscript {
+        /// Of which.
+        session: SessionId
     }
     /// Going out.
     Leave {
@@ -553,11 +613,32 @@ impl OrgOption {
 of_one_kind! {
     plain: Enter Knock SeeLobby SeeCount Lock Unlock ReadPassword ChangePassword EndSession SeeStats ReadRoom EndRoom CreateRoom
         InviteAccount SeeBars Suspend LiftSuspension ManageGuestLinks ManageStreamTokens ReadOrganisation ReadChat ReadEarlierChat ReadAudit
-        ReadOrganisationAudit EditName EditPicture;
+        ReadOrganisationAudit EditName EditPicture ReadCaptions;
     aimed: WriteChat WritePrivateChat Resume Connect Watch SeeParticipant RaiseHand Leave Mute PauseVideo StopShare Remove Bar
-        SendBack TransferOwnership ChangeProfile ProposeProfile;
+        SendBack TransferOwnership ChangeProfile ProposeProfile Listen PublishCue ChooseCaptions RefuseCaptions AllowCaptions
+        KeepTranscript;
     aimed at a source: Unpublish Ask Grant Withdraw;
     at the door: Admit Deny
+}
+
+impl Action for ReadTranscript {
+    fn kind(&self) -> ActionKind {
+        ActionKind::ReadTranscript
+    }
+
+    fn audit_target(&self) -> Option<[u8; 16]> {
+        Some(*self.session.as_bytes())
+    }
+}
+
+impl Action for DeleteTranscript {
+    fn kind(&self) -> ActionKind {
+        ActionKind::DeleteTranscript
+    }
+
+    fn audit_target(&self) -> Option<[u8; 16]> {
+        Some(*self.session.as_bytes())
+    }
 }
 
 impl Action for Unbar {

@@ -6,8 +6,8 @@ use std::fmt;
 use crate::roles::Role;
 pub use crate::settings::Relax;
 use crate::settings::{
-    Camera, ChatHistory, GuestRoster, Microphone, ParticipantCount, PrivateChat, ProfileChange,
-    RoomChat, RoomCreation, ScreenShare, SignIn, WaitingRoom,
+    Camera, Captions, ChatHistory, GuestRoster, Microphone, ParticipantCount, PrivateChat,
+    ProfileChange, RoomChat, RoomCreation, ScreenShare, SignIn, Transcript, WaitingRoom,
 };
 
 /// A value of one dimension. Sealed: the dimensions are these and no others.
@@ -190,6 +190,27 @@ facts! {
         /// It has locked it.
         Locked,
     }
+    /// Whether someone lets captions be made of what they say.
+    Consent {
+        /// They have not refused.
+        Given,
+        /// They have refused.
+        Refused,
+    }
+    /// Whether someone's microphone is on, by a permit that stands.
+    Voice {
+        /// It is not.
+        Off,
+        /// It is.
+        On,
+    }
+    /// Whose work it is to make captions of a microphone.
+    Assignment {
+        /// The actor's own.
+        Own,
+        /// Another's, or nobody's.
+        Other,
+    }
     /// Whether the knock, the resume secret, the message or the room is the actor's own.
     Mine {
         /// It is.
@@ -254,8 +275,14 @@ impl Target {
 }
 
 /// What is known about one request. Every fact starts out missing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts([Option<u8>; Dimension::ALL.len()]);
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Facts {
     /// Nothing is known.
@@ -396,6 +423,16 @@ dimensions! {
     CreateRight("create_right"): CreateRight as CreateRight = [Yes "yes", No "no"];
     /// [`OrgAdmin`].
     OrgAdmin("org_admin"): OrgAdmin as OrgAdmin = [Yes "yes", No "no"];
+    /// The setting [`Captions`].
+    CaptionsRule("captions"): Captions as Captions = [Off "off", On "on"];
+    /// The setting [`Transcript`].
+    TranscriptRule("transcript"): Transcript as Transcript = [Off "off", On "on"];
+    /// [`Consent`].
+    Consent("consent"): Consent as Consent = [Given "given", Refused "refused"];
+    /// [`Voice`].
+    Voice("voice"): Voice as Voice = [Off "off", On "on"];
+    /// [`Assignment`].
+    Assignment("assignment"): Assignment as Assignment = [Own "own", Other "other"];
     /// [`Mine`].
     Mine("mine"): Mine as Mine = [Yes "yes", No "no"];
 }
@@ -447,6 +484,9 @@ mod tests {
             CreateRight,
             OrgAdmin,
             Held,
+            Consent,
+            Voice,
+            Assignment,
             Mine
         );
         all!(
@@ -460,7 +500,9 @@ mod tests {
             RoomCreation,
             RoomChat,
             PrivateChat,
-            ChatHistory
+            ChatHistory,
+            Captions,
+            Transcript
         );
         named::<Relax>(&[Relax::Host, Relax::Admin, Relax::Fixed], |value| {
             snake(&format!("{value:?}"))

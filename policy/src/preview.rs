@@ -258,6 +258,7 @@ fn inside(settings: &Settings) -> Facts {
         .with(settings.participant_count())
         .with(settings.room_chat())
         .with(settings.chat_history())
+        .with(settings.captions())
 }
 
 fn enter(rules: &Snapshot, who: Role, door: &Facts) -> Answer {

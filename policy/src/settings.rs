@@ -323,18 +323,25 @@ settings! {
         Named = "named",
     }
     /// Live captions.
-    captions: Captions, Host, later {
+    captions: Captions, Host, built {
         /// Off.
         Off = "off",
         /// On; each viewer chooses a language or none.
         On = "on",
     }
     /// Whether the captions are kept as a transcript.
-    transcript: Transcript, Host, later {
+    transcript: Transcript, Host, built {
         /// No.
         Off = "off",
         /// Yes.
         On = "on",
+    }
+    /// How long a transcript is kept after the session.
+    transcript_retention: TranscriptRetention, Admin, built {
+        /// Not at all.
+        None = "none",
+        /// Thirty days.
+        ThirtyDays = "thirty_days",
     }
     /// Where speech is recognised.
     caption_engine: CaptionEngine, Admin, later {
@@ -518,6 +525,16 @@ impl ResumeWindow {
 }
 
 impl ChatRetention {
+    /// How long after the session, if at all.
+    pub const fn duration(self) -> Option<Duration> {
+        match self {
+            Self::None => None,
+            Self::ThirtyDays => Some(Duration::from_secs(30 * 24 * 60 * 60)),
+        }
+    }
+}
+
+impl TranscriptRetention {
     /// How long after the session, if at all.
     pub const fn duration(self) -> Option<Duration> {
         match self {

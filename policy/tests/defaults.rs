@@ -147,6 +147,12 @@ const TABLE: &[(&str, &str, &str, Relax)] = &[
     ),
     ("transcript kept: no", "transcript", "off", Relax::Host),
     (
+        "transcript kept after the session: no",
+        "transcript_retention",
+        "none",
+        Relax::Admin,
+    ),
+    (
         "caption engine: own hardware only",
         "caption_engine",
         "own_hardware",

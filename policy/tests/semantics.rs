@@ -103,6 +103,23 @@ fn ingress(kind: ActionKind, case: &Case) -> bool {
     }
 }
 
+/// What makes captions: it hears who is on and has not refused, and says what those said whom it was given.
+fn captioner(kind: ActionKind, case: &Case) -> bool {
+    let may = || {
+        case.standing("admitted")
+            && case.is(Dimension::CaptionsRule, "on")
+            && case.is(Dimension::Consent, "given")
+    };
+    match kind {
+        ActionKind::Listen => may() && case.is(Dimension::Voice, "on"),
+        ActionKind::PublishCue => {
+            may() && case.is(Dimension::Voice, "on") && case.is(Dimension::Assignment, "own")
+        }
+        ActionKind::KeepTranscript => may() && case.is(Dimension::TranscriptRule, "on"),
+        _ => false,
+    }
+}
+
 fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
     use Role::{Attendee, Guest, Host, Observer, Owner, Presenter};
 
@@ -113,6 +130,9 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
     );
     if role == Role::Ingress {
         return ingress(kind, &case);
+    }
+    if role == Role::Captioner {
+        return captioner(kind, &case);
     }
     if service {
         return false;
@@ -206,6 +226,13 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
         ActionKind::ReadEarlierChat => {
             case.standing("admitted") && case.is(Dimension::ChatHistory, "from_start")
         }
+        ActionKind::Listen | ActionKind::PublishCue | ActionKind::KeepTranscript => false,
+        ActionKind::ChooseCaptions | ActionKind::RefuseCaptions | ActionKind::AllowCaptions => {
+            case.standing("admitted") && case.own()
+        }
+        ActionKind::ReadCaptions => {
+            case.standing("admitted") && case.is(Dimension::CaptionsRule, "on")
+        }
         ActionKind::DeleteChat => {
             moderates() || (case.mine() && role != Observer && case.standing("admitted"))
         }
@@ -252,7 +279,11 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
         ActionKind::ReadPassword | ActionKind::ChangePassword | ActionKind::ChangeKind => {
             moderates() || owner_outside()
         }
-        ActionKind::ReadRoom | ActionKind::ReadAudit | ActionKind::SeeStats => {
+        ActionKind::ReadRoom
+        | ActionKind::ReadAudit
+        | ActionKind::SeeStats
+        | ActionKind::ReadTranscript
+        | ActionKind::DeleteTranscript => {
             moderates() || (matches!(role, Owner | Host) && case.standing("outside"))
         }
         ActionKind::EndRoom => owner_outside(),
@@ -341,6 +372,8 @@ fn who_is_outside_can_only_come_to_the_door_or_tend_their_own_room() {
                 | ActionKind::ManageStreamTokens
                 | ActionKind::ReadAudit
                 | ActionKind::SeeStats
+                | ActionKind::ReadTranscript
+                | ActionKind::DeleteTranscript
         );
         let hosted_room = hosted && role.is_moderator();
         assert!(door || own_room || hosted_room, "{kind} by {role}");
@@ -468,9 +501,35 @@ fn observers_and_services_but_an_ingress_send_nothing() {
 }
 
 #[test]
-fn services_but_an_ingress_may_do_nothing() {
-    let service = |role| matches!(role, Role::Captioner | Role::Recorder | Role::Relay);
-    assert!(!table().any(|(_, role, _, allowed)| allowed && service(role)));
+fn services_may_do_nothing_but_what_they_are_for() {
+    let idle = |role| matches!(role, Role::Recorder | Role::Relay);
+    assert!(!table().any(|(_, role, _, allowed)| allowed && idle(role)));
+    let captions = |kind| {
+        matches!(
+            kind,
+            ActionKind::Listen | ActionKind::PublishCue | ActionKind::KeepTranscript
+        )
+    };
+    for (kind, role, _, allowed) in table() {
+        assert!(
+            !allowed || (role == Role::Captioner) == captions(kind),
+            "{kind} by {role}"
+        );
+    }
+}
+
+#[test]
+fn x01_x02_a_captioner_hears_and_captions_only_who_lets_it() {
+    for value in [
+        (Dimension::Consent, "refused"),
+        (Dimension::Voice, "off"),
+        (Dimension::CaptionsRule, "off"),
+        (Dimension::Assignment, "other"),
+    ] {
+        let mut found = allowed_when(value.0, value.1)
+            .filter(|(kind, ..)| matches!(kind, ActionKind::Listen | ActionKind::PublishCue));
+        assert_eq!(found.next(), None, "{value:?}");
+    }
 }
 
 #[test]

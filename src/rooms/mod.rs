@@ -3,9 +3,11 @@
 
 pub mod actor;
 pub mod captions;
+mod consent;
 pub mod control;
 pub mod deeds;
 pub mod effect;
+mod facts;
 pub mod floor;
 pub mod fuzz;
 pub mod levels;

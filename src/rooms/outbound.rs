@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::media::turn::Relay;
+use crate::rooms::captions::CueView;
 use crate::rooms::quality::QualityView;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::view::{
@@ -57,6 +58,12 @@ pub enum ServerMessage {
         seq: u64,
         /// What changed.
         event: Event,
+    },
+    /// A caption in a language that the receiver chose, or a later revision of one. Not an event: it has no number and is not
+    /// kept, so that what is said never pushes out what happened.
+    Cue {
+        /// The caption.
+        cue: CueView,
     },
     /// The last message before the socket closes.
     Closed {

@@ -197,6 +197,8 @@ pub struct Person {
     pub presence: Presence,
     /// Another name or picture that they asked for.
     pub requested: Requested,
+    /// They want no captions of what they say.
+    pub uncaptioned: bool,
 }
 
 impl Person {
@@ -210,6 +212,7 @@ impl Person {
             hand: false,
             presence: Presence::Connected,
             requested: Requested::default(),
+            uncaptioned: false,
         }
     }
 

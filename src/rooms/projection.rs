@@ -455,7 +455,7 @@ fn line(room: &Room, rules: &Snapshot, person: &Person) -> ParticipantView {
         hand: person.hand,
         connected: person.connected(),
         stream: person.who.way.stream(),
-        uncaptioned: false,
+        uncaptioned: person.uncaptioned,
     }
 }
 

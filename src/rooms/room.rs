@@ -5,20 +5,16 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use conclave_policy::actions::Action;
-use conclave_policy::facts::{
-    Barred, Facts, Hosting, Lock as LockFact, Mine, OrgAdmin, Password, Space, Standing, Subject,
-    Suspension, Target, TargetRole,
-};
+use conclave_policy::facts::{Barred, Facts};
 use conclave_policy::levels::{Levels, OrgChoices, RoomChoices};
 use conclave_policy::permit::{Permit, PolicyVersion};
 use conclave_policy::roles::Role;
-use conclave_policy::settings::{
-    LastHostLeaves, RemovedMayReturn, Settings, SignIn, Start, WaitingRoom,
-};
+use conclave_policy::settings::{LastHostLeaves, Settings, SignIn};
 use conclave_policy::source::Source;
 
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, ActorId, OrgId, ParticipantId, RoomId, SessionId};
+use crate::rooms::consent::Refusals;
 use crate::rooms::control::{Bar, Marks};
 use crate::rooms::effect::Effect;
 use crate::rooms::floor::Taken;
@@ -102,6 +98,7 @@ pub struct Room {
     pub(in crate::rooms) lobby: Lobby,
     pub(in crate::rooms) shown: Shown,
     pub(in crate::rooms) taken: Taken,
+    pub(in crate::rooms) refusals: Refusals,
     /// Whom a host put back into the waiting room and no host has admitted since.
     pub(in crate::rooms) sent_back: BTreeSet<ActorId>,
     /// By what those who were removed in this session are known again.
@@ -131,6 +128,7 @@ impl Room {
             lobby: Lobby::default(),
             shown: Shown::default(),
             taken: Taken::default(),
+            refusals: Refusals::default(),
             sent_back: BTreeSet::new(),
             removed: Vec::new(),
             timers,
@@ -351,144 +349,6 @@ impl Room {
         }
     }
 
-    /// What is true of an applicant who stands before the door.
-    pub fn facts_outside(&self, who: &Applicant) -> Facts {
-        let facts = self
-            .facts_of_room()
-            .with(Standing::Outside)
-            .with(who.password)
-            .with(self.barred(who));
-        // Where two hosts must agree, one alone does not open the door by relaxing it. And whoever was put back waits,
-        // whatever the door lets others do, until a host has admitted them.
-        if self.charter.two_hosts || self.sent_back.contains(&who.actor) {
-            return facts.with(WaitingRoom::Everyone);
-        }
-        match who.way.waiting_room() {
-            Some(waiting_room) => facts.with(waiting_room),
-            None => facts,
-        }
-    }
-
-    /// What is true of a participant, whatever they want to do.
-    pub fn facts_of(&self, by: &Person) -> Facts {
-        self.facts_in(self.facts_of_room(), by)
-    }
-
-    /// The same, given what is true of the room: for many participants it is gathered once.
-    fn facts_in(&self, room: Facts, by: &Person) -> Facts {
-        room.with(if by.connected() {
-            Standing::Admitted
-        } else {
-            Standing::Disconnected
-        })
-        .with(Password::Proved)
-        .with(self.barred(&by.who))
-        .with(if by.who.org_admin {
-            OrgAdmin::Yes
-        } else {
-            OrgAdmin::No
-        })
-        .with(if by.role == Role::Owner {
-            Mine::Yes
-        } else {
-            Mine::No
-        })
-    }
-
-    /// The same, as if the connection were there: standing permits and views outlive a short loss of it.
-    pub fn facts_present(&self, by: &Person) -> Facts {
-        self.facts_of(by).with(Standing::Admitted)
-    }
-
-    /// The same of everyone who is in.
-    pub(in crate::rooms) fn facts_of_all(&self) -> impl Iterator<Item = (&Person, Facts)> {
-        let room = self.facts_of_room();
-        self.people
-            .values()
-            .map(move |person| (person, self.facts_in(room, person).with(Standing::Admitted)))
-    }
-
-    /// The same, with the target and source of what they want to do.
-    pub fn facts_inside<A: RoomAction>(&self, by: &Person, action: &A) -> Result<Facts, ErrorCode> {
-        let mut facts = self.facts_of(by);
-        if let Some(target) = action.target() {
-            let target = self.people.get(&target).ok_or(ErrorCode::NotFound)?;
-            facts = self.facts_about(facts, by, target);
-            if let Some(source) = action.source() {
-                facts = facts.with(target.floor.right(source));
-            }
-        }
-        action.facts(self, facts)
-    }
-
-    /// What is true of a participant, with what the other one is to them.
-    pub fn facts_about(&self, of: Facts, by: &Person, target: &Person) -> Facts {
-        of.with(relation(by, target))
-            .with(TargetRole(target.role))
-            .with(self.subject(target))
-    }
-
-    fn facts_of_room(&self) -> Facts {
-        let settings = &self.charter.settings;
-        Facts::new()
-            .with(if self.locked {
-                LockFact::Locked
-            } else {
-                LockFact::Open
-            })
-            .with(if self.suspended {
-                Suspension::Suspended
-            } else {
-                Suspension::Running
-            })
-            .with(if self.hosted || settings.start() == Start::Anytime {
-                Hosting::Present
-            } else {
-                Hosting::Absent
-            })
-            .with(if self.people.len() < settings.max_participants().count() {
-                Space::Free
-            } else {
-                Space::Full
-            })
-            .with(settings.sign_in())
-            .with(settings.waiting_room())
-            .with(settings.microphone())
-            .with(settings.camera())
-            .with(settings.screen_share())
-            .with(settings.guest_roster())
-            .with(settings.profile_change())
-            .with(settings.participant_count())
-            .with(settings.room_chat())
-            .with(settings.private_chat())
-            .with(settings.chat_history())
-    }
-
-    /// What a roster line is about: guests see moderators and those who send something.
-    pub fn subject(&self, person: &Person) -> Subject {
-        if person.role.is_moderator() {
-            Subject::Moderator
-        } else if person.floor.live().is_empty() {
-            Subject::Quiet
-        } else {
-            Subject::Speaking
-        }
-    }
-
-    fn barred(&self, who: &Applicant) -> Barred {
-        let may_return = self.charter.settings.removed_may_return() == RemovedMayReturn::Yes;
-        let removed = who.identities().any(|id| self.charter.barred.contains(&id));
-        let removed = (removed || self.was_removed(who)) && !may_return;
-        // A stream asks every few seconds by itself: once turned away, it stays away.
-        let denied = who.way.stream().is_some() && self.lobby.was_denied(who);
-        let barred = self.charter.bars.iter().any(|bar| bar.keeps_out(who));
-        if removed || denied || barred {
-            Barred::Yes
-        } else {
-            Barred::No
-        }
-    }
-
     /// Puts someone into the room. Lost seats of the same identity or link end, so that nobody is here as their own ghost.
     pub(in crate::rooms) fn seat(
         &mut self,
@@ -510,8 +370,10 @@ impl Room {
         self.shown.keep(&who, role);
         let role = self.inside(&who, role);
         let floor = self.taken.floor(who.actor);
+        let uncaptioned = self.refusals.holds(who.actor);
         let person = Person {
             floor,
+            uncaptioned,
             ..Person::new(id, who, role)
         };
         self.people.insert(id, person);
@@ -688,11 +550,4 @@ impl Room {
             self.timers.set(Timer::Empty, now.after(EMPTY));
         }
     }
-}
-
-fn relation(by: &Person, target: &Person) -> Target {
-    if by.id == target.id {
-        return Target::Own;
-    }
-    Target::between(by.role, target.role)
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::clock::Timestamp;
 use crate::ids::{BarId, KnockId, ParticipantId, PictureId, RoomId};
 use crate::likeness::NameWarning;
-use crate::rooms::captions::{CaptionChoice, CaptionsView, CueView};
+use crate::rooms::captions::{CaptionChoice, CaptionsView};
 use crate::rooms::control::Bar;
 use crate::rooms::person::Applicant;
 
@@ -519,8 +519,6 @@ pub enum Event {
     },
     /// Whether there are captions, what may be chosen, or whether somebody is listened to is different now.
     Captions(CaptionsView),
-    /// A caption in a language that the receiver chose, or a later revision of it.
-    Cue(CueView),
     /// How many are in the room, for those who may see it.
     Count {
         /// The number.

@@ -265,6 +265,8 @@ fn of_settings(settings: &Settings) -> Facts {
         .with(settings.room_chat())
         .with(settings.private_chat())
         .with(settings.chat_history())
+        .with(settings.captions())
+        .with(settings.transcript())
 }
 
 #[cfg(test)]

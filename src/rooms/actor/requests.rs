@@ -163,8 +163,12 @@ impl RoomActor {
                 self.on_chat_search(by, id, words.as_str(), before);
             }
             RoomRequest::DeleteChat { number } => self.on_delete_chat(by, id, number),
-            RoomRequest::Captions { .. } | RoomRequest::CaptionMe { .. } => {
-                self.answer(by, id, Err(ErrorCode::Unavailable));
+            RoomRequest::Captions { .. } => self.answer(by, id, Err(ErrorCode::Unavailable)),
+            RoomRequest::CaptionMe { allowed: false } => {
+                self.cut(by, id, act::RefuseCaptions { participant: by });
+            }
+            RoomRequest::CaptionMe { allowed: true } => {
+                self.grant(by, id, act::AllowCaptions { participant: by });
             }
             RoomRequest::End {} => self.cut(by, id, act::EndSession {}),
             RoomRequest::Stats {} => self.on_stats(by, id).await,

@@ -186,6 +186,8 @@ export class Link {
       case "event":
         this.#event(message.seq, message.event);
         return;
+      case "cue":
+        return;
       case "closed":
         this.#refused(message.code, message.text);
         return;

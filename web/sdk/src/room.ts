@@ -50,7 +50,6 @@ export function applyEvent(room: RoomView, event: RoomEvent): RoomView {
       const { type: _type, ...captions } = event;
       return { ...room, captions };
     }
-    case "cue":
     case "chat":
     case "chat_deleted":
     case "done_to_you":

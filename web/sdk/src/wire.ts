@@ -39,6 +39,8 @@ function isServerMessage(value: unknown): value is ServerMessage {
       return typeof value["id"] === "number" && (isRecord(value["ok"]) || isRecord(value["error"]));
     case "event":
       return typeof value["seq"] === "number" && isRecord(value["event"]);
+    case "cue":
+      return isRecord(value["cue"]);
     case "message":
       return typeof value["phrase"] === "string" || typeof value["text"] === "string";
     case "closed":

@@ -58,7 +58,6 @@ export function tell(meeting: Meeting, event: RoomEvent): void {
       meeting.notices.withdraw(`profile.${event.participant}`);
       return;
     case "captions":
-    case "cue":
     case "participant_left":
     case "settings":
     case "lobby_count":
