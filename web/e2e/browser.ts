@@ -32,19 +32,24 @@ export class Seat {
   /** What the page complained about: a breach of its own content policy, an error that nobody caught. */
   readonly complaints: string[] = [];
 
-  private constructor(browser: Browser, context: BrowserContext, page: Page) {
+  /** The browser is somebody else's. */
+  readonly #shared: boolean;
+
+  private constructor(browser: Browser, context: BrowserContext, page: Page, shared: boolean) {
+    this.#shared = shared;
     this.browser = browser;
     this.context = context;
     this.page = page;
     this.#watch(page);
   }
 
-  static async take(options: { relay?: number } = {}): Promise<Seat> {
-    const browser = await chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", headless: true, args: FLAGS });
+  /** With `beside` in a window of that browser, which knows nothing of the others. */
+  static async take(options: { relay?: number; beside?: Seat } = {}): Promise<Seat> {
+    const browser = options.beside?.browser ?? (await chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", headless: true, args: FLAGS }));
     const context = await browser.newContext({ viewport: DESKTOP, ignoreHTTPSErrors: true, reducedMotion: "reduce" });
     context.setDefaultTimeout(PATIENCE_MS);
     await context.addInitScript(installProbe, { relay: options.relay ?? null });
-    return new Seat(browser, context, await context.newPage());
+    return new Seat(browser, context, await context.newPage(), options.beside !== undefined);
   }
 
   /** Kills the page as a crash would, and opens its tab again: the same cookies, the same `sessionStorage`, no unloading. */
@@ -86,7 +91,7 @@ export class Seat {
   }
 
   async leave(): Promise<void> {
-    await this.browser.close();
+    await (this.#shared ? this.context.close() : this.browser.close());
   }
 
   /** A crashed page may not even answer that it closes. */

@@ -63,6 +63,10 @@ export class Fox {
     await this.press("Ask to come in");
   }
 
+  async isIn(): Promise<void> {
+    await until("the room", () => this.page.evaluate(() => document.querySelector('[role=toolbar] button[aria-label="Leave"]') !== null), Boolean);
+  }
+
   async fill(label: string, text: string): Promise<void> {
     await until(
       `the field ${label}`,

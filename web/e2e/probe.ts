@@ -16,6 +16,15 @@ export interface Received {
   packets: number;
 }
 
+/** The own voice, as it goes out. */
+export interface Voice {
+  codec: string;
+  packets: number;
+  bytes: number;
+  energy: number;
+  seconds: number;
+}
+
 /** One received stream and whose it is, as the slots say. */
 export interface Inbound {
   participant: string;
@@ -29,6 +38,16 @@ export interface Inbound {
   width: number;
   height: number;
   energy: number;
+  /** Of the sound that was given out: how long it is in seconds, samples of it, and how many of them were made up or shortened away. */
+  seconds: number;
+  samples: number;
+  concealed: number;
+  silent: number;
+  removed: number;
+  inserted: number;
+  /** Seconds that all samples together lay in the buffer, and how many they were. */
+  waited: number;
+  emitted: number;
   freezes: number;
   frozen: number;
 }
@@ -63,6 +82,8 @@ export interface Media {
   lost(): Promise<number>;
   /** Every stream that a slot carries now. */
   inbound(): Promise<Inbound[]>;
+  /** What is sent of the own microphone; null while nothing is. */
+  voice(): Promise<Voice | null>;
 }
 
 declare global {
@@ -161,6 +182,7 @@ export function installProbe(options: { relay: number | null }): void {
     }
 
     override setRemoteDescription(description: RTCSessionDescriptionInit): Promise<void> {
+      if (sessionStorage.getItem("probe.dtx") === "off") description = { type: "answer", sdp: (description.sdp ?? "").replaceAll("usedtx=1", "usedtx=0") };
       // A network that lets no UDP out leaves these.
       if (sessionStorage.getItem("probe.way") === "tcp") {
         const tcp = (description.sdp ?? "").split("\r\n").filter((line) => !/^a=candidate:\S+ \d+ udp /iu.test(line));
@@ -241,6 +263,22 @@ export function installProbe(options: { relay: number | null }): void {
       const protocol = lines.get(String(pair?.["localCandidateId"]))?.["protocol"];
       return typeof protocol === "string" ? protocol : null;
     },
+    async voice() {
+      const report = await peers.at(-1)?.getStats();
+      const lines: (Record<string, unknown> & { id: string })[] = [];
+      report?.forEach((line: Record<string, unknown> & { id: string }) => lines.push(line));
+      const sent = lines.find((line) => line["type"] === "outbound-rtp" && line["kind"] === "audio" && Number(line["packetsSent"]) > 0);
+      if (sent === undefined) return null;
+      const by = (id: unknown) => lines.find((line) => line.id === id);
+      const source = by(sent["mediaSourceId"]);
+      return {
+        codec: String(by(sent["codecId"])?.["mimeType"] ?? ""),
+        packets: Number(sent["packetsSent"]),
+        bytes: Number(sent["bytesSent"]),
+        energy: Number(source?.["totalAudioEnergy"] ?? 0),
+        seconds: Number(source?.["totalSamplesDuration"] ?? 0),
+      };
+    },
     async inbound() {
       const report = await peers.at(-1)?.getStats();
       const byId = new Map<string, Record<string, unknown>>();
@@ -263,6 +301,14 @@ export function installProbe(options: { relay: number | null }): void {
           width: number("frameWidth"),
           height: number("frameHeight"),
           energy: number("totalAudioEnergy"),
+          seconds: number("totalSamplesDuration"),
+          samples: number("totalSamplesReceived"),
+          concealed: number("concealedSamples"),
+          silent: number("silentConcealedSamples"),
+          removed: number("removedSamplesForAcceleration"),
+          inserted: number("insertedSamplesForDeceleration"),
+          waited: number("jitterBufferDelay"),
+          emitted: number("jitterBufferEmittedCount"),
           freezes: number("freezeCount"),
           frozen: number("totalFreezesDuration"),
         });

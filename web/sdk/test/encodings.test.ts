@@ -63,11 +63,15 @@ test("sound is Opus first, or what is wanted first", () => {
   expect(soundOf(known, "red")[0]?.mimeType).toBe("audio/red");
 });
 
+test("sound is bound by what is said of Opus alone: a codec with one rate would not be sent under a bound", () => {
+  for (const source of ["microphone", "screen_audio"] as const) expect(encodingsOf(source, "vp8")).toEqual([{}]);
+});
+
 test("a voice repairs itself and rests in silence, shared sound does not rest; nothing else is touched", () => {
   const section = (mid: string, fmtp: string) => `m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:${mid}\r\na=rtpmap:111 opus/48000/2\r\n${fmtp}`;
   const answer = `v=0\r\n${section("0", "a=fmtp:111 minptime=10;usedtx=0\r\n")}${section("3", "")}${section("4", "a=fmtp:111 minptime=10\r\n")}`;
   const tuned = tuneOpus(answer, new Map([["0", "microphone"], ["3", "screen_audio"]]));
   expect(tuned).toBe(
-    `v=0\r\n${section("0", "a=fmtp:111 minptime=10;useinbandfec=1;usedtx=1\r\n")}${section("3", "a=fmtp:111 useinbandfec=1;usedtx=0\r\n")}${section("4", "a=fmtp:111 minptime=10\r\n")}`,
+    `v=0\r\n${section("0", "a=fmtp:111 minptime=10;useinbandfec=1;usedtx=1;maxaveragebitrate=40000\r\n")}${section("3", "a=fmtp:111 useinbandfec=1;usedtx=0;maxaveragebitrate=96000\r\n")}${section("4", "a=fmtp:111 minptime=10\r\n")}`,
   );
 });

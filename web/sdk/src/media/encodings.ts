@@ -40,9 +40,9 @@ export function encodingsOf(source: Source, codec: VideoCodec): RTCRtpEncodingPa
     case "screen":
       return [{ maxBitrate: SCREEN_RATE, maxFramerate: SCREEN_FRAMES }];
     case "microphone":
-      return [{ maxBitrate: 40_000 }];
     case "screen_audio":
-      return [{ maxBitrate: 96_000 }];
+      // A bound here would also be one for the codecs that have one rate, which browsers then do not send at all: see `tuneOpus`.
+      return [{}];
   }
 }
 

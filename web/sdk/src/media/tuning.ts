@@ -1,11 +1,11 @@
-// What of Opus is said in the answer and nowhere else: repair by the next packet, and silence that costs nothing. Pure text.
+// What of Opus is said in the answer and nowhere else: repair by the next packet, silence that costs nothing, and the rate. Pure text.
 
 import type { Source } from "../generated/Source";
 
 /** What a voice and what a shared sound want of Opus: music is not cut where it is quiet. */
 const WISHES: Readonly<Partial<Record<Source, Readonly<Record<string, string>>>>> = {
-  microphone: { useinbandfec: "1", usedtx: "1" },
-  screen_audio: { useinbandfec: "1", usedtx: "0" },
+  microphone: { useinbandfec: "1", usedtx: "1", maxaveragebitrate: "40000" },
+  screen_audio: { useinbandfec: "1", usedtx: "0", maxaveragebitrate: "96000" },
 };
 
 /** Sets the parameters of Opus in the answer's sections of own sound; `sources` says which section is which. */
