@@ -26,6 +26,9 @@ mod plane;
 #[path = "media/srtp.rs"]
 mod srtp;
 #[cfg(test)]
+#[path = "media/tap.rs"]
+mod tap;
+#[cfg(test)]
 #[path = "media/tcp.rs"]
 mod tcp;
 #[cfg(test)]

@@ -66,6 +66,13 @@ impl Sfu {
             return;
         };
         let publication = peer.publication_mut(source);
+        if publication
+            .tap
+            .as_mut()
+            .is_some_and(|tap| !tap.hear(packet, now))
+        {
+            publication.tap = None;
+        }
         if packet
             .descriptor
             .is_some_and(|descriptor| descriptor.key_frame())

@@ -67,6 +67,7 @@ pub mod srtp;
 pub(crate) mod stream;
 #[doc(hidden)]
 pub mod stun;
+pub mod tap;
 pub(crate) mod tick;
 pub(crate) mod timer;
 pub mod turn;

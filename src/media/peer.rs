@@ -31,6 +31,7 @@ use crate::media::simulcast::MOST_ENCODINGS;
 use crate::media::slot::OutSlot;
 use crate::media::srtp::{Opener, Profile, Sealer};
 use crate::media::stream::Stream;
+use crate::media::tap::Tap;
 
 /// What a publisher that cannot use arrival times may send, in bits a second: at most what the best layer needs.
 const UPLINK: (f64, f64) = (150_000.0, 3_000_000.0);
@@ -55,6 +56,8 @@ pub(crate) struct Publication {
     pub(crate) permit: Option<Permit<Publish>>,
     /// Who receives it.
     pub(crate) edges: Vec<Edge>,
+    /// Who listens to it, to make captions.
+    pub(crate) tap: Option<Box<Tap>>,
     /// The last packets of all its layers.
     pub(crate) history: History,
     /// Which of them are still to be sent on.
@@ -213,6 +216,7 @@ impl Peer {
             );
             let publication = self.publication_mut(source);
             publication.permit = permit;
+            publication.tap = before.tap.take();
             (
                 publication.received,
                 publication.forwarded,

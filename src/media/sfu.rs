@@ -300,6 +300,7 @@ impl Sfu {
         peer.forget(source);
         let publication = peer.publication_mut(source);
         publication.permit = None;
+        publication.tap = None;
         publication.loudness = Loudness::default();
         publication.key_frames_wanted = Default::default();
         let cut = Cut {

@@ -1,6 +1,6 @@
 //! What the rest of the server asks of a shard, each with the place for its answer.
 
-use conclave_policy::actions::{Connect, Publish, Watch};
+use conclave_policy::actions::{Connect, Listen, Publish, Watch};
 use conclave_policy::ids::{ParticipantId, RoomId};
 use conclave_policy::permit::Permit;
 use conclave_policy::source::Source;
@@ -10,6 +10,7 @@ use crate::media::answer::Local;
 use crate::media::event::{ConnectError, Cut, Gone, PeerEvent, Receive, SourceStats, View};
 use crate::media::offer::Description;
 use crate::media::quality::PeerQuality;
+use crate::media::tap::Ear;
 
 /// One command. The answer is given when everything that it changed has been sent.
 #[derive(Debug)]
@@ -32,6 +33,16 @@ pub(crate) enum Command {
     Publish {
         permit: Permit<Publish>,
         reply: oneshot::Sender<Result<(), Gone>>,
+    },
+    Listen {
+        permit: Permit<Listen>,
+        ear: Box<dyn Ear>,
+        reply: oneshot::Sender<Result<(), Gone>>,
+    },
+    Unlisten {
+        room: RoomId,
+        participant: ParticipantId,
+        reply: oneshot::Sender<()>,
     },
     Cut {
         room: RoomId,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use conclave_policy::actions::{Connect, Publish, Watch};
+use conclave_policy::actions::{Connect, Listen, Publish, Watch};
 use conclave_policy::ids::{ParticipantId, RoomId};
 use conclave_policy::permit::Permit;
 use conclave_policy::source::Source;
@@ -20,6 +20,7 @@ use crate::media::event::{
 use crate::media::offer;
 use crate::media::quality::PeerQuality;
 use crate::media::sfu::{Limits, Sfu};
+use crate::media::tap::Ear;
 use crate::secret::RandomSource;
 use crate::udp::command::Command;
 use crate::udp::shard::Shard;
@@ -239,6 +240,24 @@ impl MediaPlane {
         self.ask(|reply| Command::Publish { permit, reply })
             .await
             .unwrap_or(Err(Gone))
+    }
+
+    /// Lets the ear hear the microphone of the permit until that is cut.
+    pub async fn listen(&self, permit: Permit<Listen>, ear: Box<dyn Ear>) -> Result<(), Gone> {
+        self.ask(|reply| Command::Listen { permit, ear, reply })
+            .await
+            .unwrap_or(Err(Gone))
+    }
+
+    /// Nobody listens to the participant when this returns.
+    pub async fn unlisten(&self, room: RoomId, participant: ParticipantId) {
+        self.ask(|reply| Command::Unlisten {
+            room,
+            participant,
+            reply,
+        })
+        .await
+        .unwrap_or(());
     }
 
     /// Ends one source. When this returns its last packet has been sent.

@@ -270,6 +270,14 @@ impl Running {
             Command::Publish { permit, reply } => {
                 self.answer(reply, |sfu, now| sfu.publish(permit, now))
             }
+            Command::Listen { permit, ear, reply } => {
+                self.answer(reply, |sfu, _| sfu.listen(permit, ear))
+            }
+            Command::Unlisten {
+                room,
+                participant,
+                reply,
+            } => self.answer(reply, |sfu, _| sfu.unlisten(room, participant)),
             Command::Cut {
                 room,
                 participant,
