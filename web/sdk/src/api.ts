@@ -38,6 +38,19 @@ export interface AuditFilter {
   to?: number;
 }
 
+export interface TranscriptView {
+  id: string;
+  /** Milliseconds since the epoch. */
+  started: number;
+  /** Null while the session runs. */
+  ended: number | null;
+  /** What it can be had in beside the original. */
+  languages: string[];
+  cues: number;
+}
+
+export type TranscriptFormat = "vtt" | "srt" | "txt" | "json";
+
 /** Who is signed in here, or null. */
 export async function me(): Promise<Me | null> {
   try {
@@ -149,6 +162,21 @@ export function makeStreamToken(room: string, kind: StreamKind, label: string, h
 /** Answered when its stream is out of the room. */
 export function revokeStreamToken(room: string, token: string): Promise<void> {
   return request("DELETE", `/api/rooms/${encodeURIComponent(room)}/stream-tokens/${encodeURIComponent(token)}`);
+}
+
+/** What was kept of what was said, the latest session first: for the owner and hosts. */
+export async function transcripts(room: string): Promise<TranscriptView[]> {
+  return (await request<{ transcripts: TranscriptView[] }>("GET", `/api/rooms/${encodeURIComponent(room)}/transcripts`)).transcripts;
+}
+
+/** Where the file of one transcript is: `language` is `original` or one of its languages. */
+export function transcriptUrl(room: string, transcript: string, language: string, format: TranscriptFormat): string {
+  return `/api/rooms/${encodeURIComponent(room)}/transcripts/${encodeURIComponent(transcript)}/${encodeURIComponent(language)}.${format}`;
+}
+
+/** Gone for good. */
+export function deleteTranscript(room: string, transcript: string): Promise<void> {
+  return request("DELETE", `/api/rooms/${encodeURIComponent(room)}/transcripts/${encodeURIComponent(transcript)}`);
 }
 
 /** What was decided, the newest first: of one room for its hosts, of the organisation for admins. */

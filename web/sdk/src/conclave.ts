@@ -2,12 +2,15 @@
 // (packets), and keeps one promise above all: a cut by a moderator stops the own track here too, and nothing but the
 // participant's own call turns a source on again.
 
+import { NO_CAPTIONS, withCue, type Captions } from "./captions";
 import { Emitter } from "./emitter";
 import { browserEnvironment, type Environment } from "./environment";
 import type { FailureCode } from "./failure";
 import type { IceServer } from "./generated/IceServer";
 import type { BarView } from "./generated/BarView";
+import type { CaptionChoice } from "./generated/CaptionChoice";
 import type { ChatView } from "./generated/ChatView";
+import type { CueView } from "./generated/CueView";
 import type { Done } from "./generated/Done";
 import type { DoneToYou } from "./generated/DoneToYou";
 import type { Event as RoomEvent } from "./generated/Event";
@@ -68,6 +71,8 @@ export interface ConclaveEvents {
   state: State;
   /** Every event of the room, after the state has taken it in. */
   event: RoomEvent;
+  /** More was said, or all that was said is no longer this participant's to read. */
+  captions: Captions;
   /** Remote tracks changed: ask `track` and `audio` again. */
   tracks: undefined;
   stopped: { source: Source; cause: StopCause };
@@ -82,6 +87,7 @@ export class Conclave {
   readonly #local: Local;
   readonly #looks: Looks;
   #state: State = { phase: "connecting" };
+  #captions: Captions = NO_CAPTIONS;
   #measuring: ReturnType<typeof setInterval> | undefined;
 
   private constructor(options: JoinOptions, environment: Environment) {
@@ -109,6 +115,7 @@ export class Conclave {
         admitted: (room, relays) => this.#admitted(room, relays),
         resumed: () => this.#resumed(),
         event: (event) => this.#event(event),
+        cue: (cue) => this.#cue(cue),
         lost: () => this.#patch({ link: "lost", speaking: [] }),
         closed: (code, text) => this.#closed(code, text),
         probe: () => ({ type: "view", ...this.#looks.current() }),
@@ -130,6 +137,11 @@ export class Conclave {
 
   get state(): State {
     return this.#state;
+  }
+
+  /** What was said since this participant chose to read it. */
+  get captions(): Captions {
+    return this.#captions;
   }
 
   on<Name extends keyof ConclaveEvents>(name: Name, listener: (value: ConclaveEvents[Name]) => void): () => void {
@@ -351,6 +363,17 @@ export class Conclave {
     return chatPage(await this.#link.call({ type: "chat_search", words, ...(before === undefined ? {} : { before }) }));
   }
 
+  /** What this participant reads: nothing, `original`, or a language; and whether with the original beside it. */
+  async readCaptions(choice: CaptionChoice): Promise<void> {
+    await this.#call({ type: "captions", language: choice.language, original: choice.original });
+    if (this.#state.phase === "admitted") this.#patch({ room: { ...this.#state.room, caption_choice: choice } });
+  }
+
+  /** Whether what this participant says may be turned into text. */
+  captionMe(allowed: boolean): Promise<void> {
+    return this.#call({ type: "caption_me", allowed });
+  }
+
   deleteChat(number: number): Promise<void> {
     return this.#call({ type: "delete_chat", number });
   }
@@ -415,7 +438,22 @@ export class Conclave {
     if (this.#state.link === "up") this.#quietly({ type: "report_quality", report });
   }
 
+  /** A caption is named by the roster alone. */
+  #cue(cue: CueView): void {
+    if (this.#state.phase !== "admitted") return;
+    const speaker = this.#state.room.participants.find((one) => one.participant === cue.speaker);
+    this.#caption(withCue(this.#captions, cue, speaker?.name, Date.now()));
+  }
+
+  #caption(captions: Captions): void {
+    if (captions === this.#captions) return;
+    this.#captions = captions;
+    this.#emitter.emit("captions", captions);
+  }
+
   #admitted(room: RoomView, relays: IceServer[]): void {
+    // Another session counts its cues anew.
+    this.#caption(NO_CAPTIONS);
     this.#media.relays(relays);
     this.#set({ phase: "admitted", room, speaking: [], link: "up", media: "connecting", local: this.#local.all() });
     void this.#media.start();
@@ -553,6 +591,7 @@ export class Conclave {
 
   /** Nothing is sent, shown or measured any more. */
   #rest(): void {
+    this.#caption(NO_CAPTIONS);
     clearInterval(this.#measuring);
     this.#looks.stop();
     this.#local.dropAll();

@@ -1,7 +1,8 @@
 // What the sdk gives to a page. No framework, no page elements.
 
 export * as api from "./api";
-export type { AuditFilter } from "./api";
+export type { AuditFilter, TranscriptFormat, TranscriptView } from "./api";
+export { clearsAt, CLEARED_MS, current, LINES_KEPT, NO_CAPTIONS, readOf, textOf, withCue, type CaptionLine, type Captions, type Said } from "./captions";
 export { Conclave, type ChatPage, type ConclaveEvents, type JoinOptions, type LobbyPage, type StopCause } from "./conclave";
 export { browserEnvironment, socketUrl, type Environment } from "./environment";
 export { CallFailed, type FailureCode } from "./failure";
@@ -10,7 +11,11 @@ export type { AuditPage } from "./generated/AuditPage";
 export type { AuditRowView } from "./generated/AuditRowView";
 export type { AuditVerdict } from "./generated/AuditVerdict";
 export type { BarView } from "./generated/BarView";
+export type { CaptionChoice } from "./generated/CaptionChoice";
+export type { CaptionsTrouble } from "./generated/CaptionsTrouble";
+export type { CaptionsView } from "./generated/CaptionsView";
 export type { ChatView } from "./generated/ChatView";
+export type { CueView } from "./generated/CueView";
 export type { DoneToYou } from "./generated/DoneToYou";
 export type { Event as RoomEvent } from "./generated/Event";
 export type { GuestLinkMade } from "./generated/GuestLinkMade";

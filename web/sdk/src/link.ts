@@ -4,6 +4,7 @@
 import { Backoff } from "./backoff";
 import { Calls } from "./calls";
 import { CallFailed, CLOSE_CODES, CONNECTION_LOST, UNREACHABLE, type FailureCode } from "./failure";
+import type { CueView } from "./generated/CueView";
 import type { Done } from "./generated/Done";
 import type { ErrorCode } from "./generated/ErrorCode";
 import type { Event as RoomEvent } from "./generated/Event";
@@ -49,6 +50,8 @@ export interface LinkHandlers {
   admitted(room: RoomView, relays: IceServer[]): void;
   resumed(): void;
   event(event: RoomEvent): void;
+  /** A caption, or more of one. */
+  cue(cue: CueView): void;
   lost(): void;
   closed(code: FailureCode, text: string): void;
   /** A harmless request whose answer proves that the connection lives. */
@@ -187,6 +190,7 @@ export class Link {
         this.#event(message.seq, message.event);
         return;
       case "cue":
+        if (this.#phase === "admitted") this.#handlers.cue(message.cue);
         return;
       case "closed":
         this.#refused(message.code, message.text);
