@@ -176,9 +176,18 @@ export function installProbe(options: { relay: number | null }): void {
   const peers: RTCPeerConnection[] = [];
   const RealPeer = window.RTCPeerConnection;
   class ProbedPeer extends RealPeer {
+    #ears = 0;
+
     constructor(configuration?: RTCConfiguration) {
       super(configuration);
       peers.push(this);
+    }
+
+    // A page may have fewer slots for sound than this one: `probe.slots` says how many.
+    override addTransceiver(what: MediaStreamTrack | string, init?: RTCRtpTransceiverInit): RTCRtpTransceiver {
+      const most = sessionStorage.getItem("probe.slots");
+      const full = most !== null && what === "audio" && init?.direction === "recvonly" && (this.#ears += 1) > Number(most);
+      return super.addTransceiver(what, full ? { ...init, direction: "inactive" } : init);
     }
 
     override setRemoteDescription(description: RTCSessionDescriptionInit): Promise<void> {
