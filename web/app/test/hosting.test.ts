@@ -103,13 +103,13 @@ test("the tab says how many wait", () => {
 
 test("who vouches for a name is said in words", () => {
   expect(identityWords(knockOf("a", { identity: { kind: "account", organisation: "Example" } }))).toBe("signed in, Example");
-  expect(identityWords(knockOf("a", { identity: { kind: "guest_link", label: "Kim" } }))).toBe("guest with the link “Kim”");
+  expect(identityWords(knockOf("a", { identity: { kind: "guest_link", label: "Guest" } }))).toBe("guest with the link “Guest”");
   expect(identityWords(knockOf("a"))).toBe("guest, unverified");
   expect(warningWords({ kind: "resembles_host", name: "Guest" })).toContain("Guest");
 });
 
 test("a guest link that is used can be taken back, one that is over cannot", () => {
-  const link = { id: "l", label: "Kim", made: 0, expires: 100, used: null, revoked: null };
+  const link = { id: "l", label: "Guest", made: 0, expires: 100, used: null, revoked: null };
   expect(linkStanding(link, 50)).toMatchObject({ words: "not used yet", mayRevoke: true });
   expect(linkStanding({ ...link, used: 10 }, 50)).toMatchObject({ words: "in use", mayRevoke: true });
   expect(linkStanding(link, 100)).toMatchObject({ words: "expired", mayRevoke: false });

@@ -11,7 +11,7 @@ import { answerWords, whatWords } from "../src/words/preview";
 import { settingOf } from "./people";
 
 function line(number: number, more: Partial<ChatView> = {}): ChatView {
-  return { number, at: number * 1_000, participant: "ada", name: "Member", role: "attendee", text: `line ${number}`, deleted: false, ...more };
+  return { number, at: number * 1_000, participant: "member", name: "Member", role: "attendee", text: `line ${number}`, deleted: false, ...more };
 }
 
 test("what comes while one looks elsewhere is unread once, however often it comes", () => {

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { delayWords, lostOf, lostWords, receivedWords, sentWords, serverSlotWords, serverSourceWords, verdictOf, verdictOn, wayWords } from "../src/words/quality";
 
 const received = (more: Partial<QualityReport["received"][number]> = {}): QualityReport["received"][number] => ({
-  participant: "ada",
+  participant: "member",
   source: "camera",
   codec: "vp8",
   kbps: 480,
@@ -31,9 +31,9 @@ test("a connection is as good as its worst part", () => {
 });
 
 test("without a report there is no verdict, and without a transport no connection", () => {
-  const view: QualityView = { participant: "ada", name: "Ada", client: null, at: null, server: null };
+  const view: QualityView = { participant: "member", name: "Member", client: null, at: null, server: null };
   expect(verdictOn(view)).toBe("off");
-  expect(verdictOn({ ...view, server: { participant: "ada", profile: null, way: null, estimate: null, round_trip_ms: null, sources: [], slots: [] } })).toBe("unknown");
+  expect(verdictOn({ ...view, server: { participant: "member", profile: null, way: null, estimate: null, round_trip_ms: null, sources: [], slots: [] } })).toBe("unknown");
   expect(verdictOn({ ...view, client: report() })).toBe("good");
 });
 
@@ -41,7 +41,7 @@ test("what was not measured is a dash and not a zero", () => {
   expect([lostWords(null), delayWords(null)]).toEqual(["–", "–"]);
   expect(lostWords(0)).toBe("0 %");
   expect(lostOf(report({ received: [received({ lost_permille: null })] }))).toBeNull();
-  expect(serverSlotWords({ participant: "ada", source: "camera", layer: null, target: null, packets: null, bytes: null, lost: null, repaired: null })).toBe("–");
+  expect(serverSlotWords({ participant: "member", source: "camera", layer: null, target: null, packets: null, bytes: null, lost: null, repaired: null })).toBe("–");
 });
 
 test("streams are said in words", () => {

@@ -32,7 +32,7 @@ import {
 const OWNER = "Room Owner";
 const MEMBER = "Second Member";
 const GUEST = "Someone Else";
-const LABEL = "Kim of Example Ltd";
+const LABEL = "Guest of Example Ltd";
 
 let server: Server;
 let host: Seat;

@@ -13,7 +13,7 @@ const OWNER = "Room Owner";
 const MEMBER = "Second Member";
 /** With two letters of another script. */
 const LOOKALIKE = "Rооm Owner";
-const BETTER = "Jun Second";
+const BETTER = "Better Name";
 
 let server: Server;
 let host: Seat;

@@ -161,7 +161,7 @@ step("ten thousand at the door: one page of them is drawn, and the next is fetch
       version: 1,
       name: `Visitor ${at + 1}`,
       signed_in: false,
-      identity: { kind: at % 7 === 0 ? "guest_link" : "unverified", label: "Kim of Example Ltd" },
+      identity: { kind: at % 7 === 0 ? "guest_link" : "unverified", label: "Guest of Example Ltd" },
       since: 1_000 + at,
       first_seen: 1_000,
       while_locked: at % 5 === 0,

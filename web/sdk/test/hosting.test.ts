@@ -83,8 +83,8 @@ test("several are let in each in the version that was seen, and the answer is th
 test("a word to all who wait names nobody, a word to one names them", () => {
   void client.messageWaiting({ phrase: "one_moment" });
   expect(world.socket.last("message_waiting").request).toEqual({ type: "message_waiting", phrase: "one_moment" });
-  void client.messageWaiting({ text: "Kim?" }, "k1");
-  expect(world.socket.last("message_waiting").request).toEqual({ type: "message_waiting", text: "Kim?", knock: "k1" });
+  void client.messageWaiting({ text: "Who is there?" }, "k1");
+  expect(world.socket.last("message_waiting").request).toEqual({ type: "message_waiting", text: "Who is there?", knock: "k1" });
 });
 
 test("a plain removal does not speak of a bar", () => {
@@ -95,11 +95,11 @@ test("a plain removal does not speak of a bar", () => {
 });
 
 test("the spotlight, the suspension and the right to write are taken over", () => {
-  world.socket.event(1, { type: "spotlight", participant: "ada" });
+  world.socket.event(1, { type: "spotlight", participant: "member" });
   world.socket.event(2, { type: "suspended", suspended: true, by: "Host" });
   world.socket.event(3, { type: "may_chat", may: true });
   world.socket.event(4, { type: "lobby_count", waiting: 900, suspected: 3 });
-  expect(client.state).toMatchObject({ room: { spotlight: "ada", suspended: true, may_chat: true, lobby: { waiting: 900, suspected: 3 } } });
+  expect(client.state).toMatchObject({ room: { spotlight: "member", suspended: true, may_chat: true, lobby: { waiting: 900, suspected: 3 } } });
 });
 
 test("the first page of the chat names no number, the next one begins where it ended", async () => {

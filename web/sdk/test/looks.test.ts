@@ -18,17 +18,17 @@ afterEach(() => {
 });
 
 test("many changes make one message, in whole pixels", () => {
-  looks.set("ada", "camera", { width: 100.4, height: 50 });
-  looks.set("ada", "camera", { width: 320.6, height: 180 });
+  looks.set("member", "camera", { width: 100.4, height: 50 });
+  looks.set("member", "camera", { width: 320.6, height: 180 });
   vi.advanceTimersByTime(200);
-  expect(told).toEqual([{ looks: [{ participant: "ada", source: "camera", width: 321, height: 180 }] }]);
+  expect(told).toEqual([{ looks: [{ participant: "member", source: "camera", width: 321, height: 180 }] }]);
 });
 
 test("what did not change is not said again", () => {
-  looks.set("ada", "camera", { width: 10, height: 10 });
+  looks.set("member", "camera", { width: 10, height: 10 });
   vi.advanceTimersByTime(200);
-  looks.set("ada", "camera", null);
-  looks.set("ada", "camera", { width: 10, height: 10 });
+  looks.set("member", "camera", null);
+  looks.set("member", "camera", { width: 10, height: 10 });
   vi.advanceTimersByTime(200);
   expect(told.length).toBe(1);
   looks.repeat();
@@ -49,8 +49,8 @@ test("screens come first, then the larger pictures, and no more than there are s
 });
 
 test("a hidden page looks at nothing, and an element without size is not shown", () => {
-  looks.set("ada", "camera", { width: 10, height: 10 });
-  looks.set("bo", "camera", { width: 0, height: 10 });
+  looks.set("member", "camera", { width: 10, height: 10 });
+  looks.set("other", "camera", { width: 0, height: 10 });
   expect(looks.current().looks.length).toBe(1);
   looks.setHidden(true);
   vi.advanceTimersByTime(200);
@@ -62,7 +62,7 @@ test("a hidden page looks at nothing, and an element without size is not shown",
 
 test("the most that the person wants to receive is said with the pictures, and taken back", () => {
   looks.setMost(360);
-  looks.set("ada", "camera", { width: 10, height: 10 });
+  looks.set("member", "camera", { width: 10, height: 10 });
   vi.advanceTimersByTime(200);
   expect(told.at(-1)).toMatchObject({ receive: { max_height: 360 } });
   looks.setMost(null);

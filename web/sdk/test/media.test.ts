@@ -299,13 +299,13 @@ test("slots give the tracks of others, by participant and source", async () => {
   tell({
     type: "slots",
     slots: [
-      { mid: "a4", participant: "ada", source: "microphone" },
-      { mid: "v12", participant: "ada", source: "camera" },
+      { mid: "a4", participant: "member", source: "microphone" },
+      { mid: "v12", participant: "member", source: "camera" },
     ],
   });
   expect(changed).toHaveBeenCalled();
-  expect(client.track("ada", "camera")?.id).toBe("v12");
-  expect(client.track("ada", "screen")).toBeNull();
+  expect(client.track("member", "camera")?.id).toBe("v12");
+  expect(client.track("member", "screen")).toBeNull();
   expect(client.audio().map((slot) => slot.mid)).toEqual(["a4"]);
 });
 

@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { reportOf, type Snapshot, type StatsLine } from "../src/media/quality";
 
-const SLOTS = [{ mid: "12", participant: "ada", source: "camera" as const }];
+const SLOTS = [{ mid: "12", participant: "member", source: "camera" as const }];
 
 function look(lines: StatsLine[]): Snapshot {
   return { lines: new Map(lines.map((line) => [String(line["id"]), line])), sources: new Map([["1", "camera"]]), tracks: new Map([["t12", "12"]]) };
@@ -15,7 +15,7 @@ const codec: StatsLine = { id: "c", type: "codec", mimeType: "video/VP9" };
 test("rates, losses and freezes are those since the last look", () => {
   const report = reportOf(look([inbound({}), codec]), look([inbound({ timestamp: 6_000, bytesReceived: 626_000, packetsReceived: 595, packetsLost: 5, freezeCount: 3, totalFreezesDuration: 0.75, frameWidth: 640, frameHeight: 360, framesPerSecond: 24.6, jitter: 0.0123 }), codec]), SLOTS);
   expect(report?.received).toEqual([
-    { participant: "ada", source: "camera", codec: "vp9", kbps: 1000, width: 640, height: 360, fps: 25, lost_permille: 10, jitter_ms: 12, freezes: 2, frozen_ms: 250, concealed_permille: null },
+    { participant: "member", source: "camera", codec: "vp9", kbps: 1000, width: 640, height: 360, fps: 25, lost_permille: 10, jitter_ms: 12, freezes: 2, frozen_ms: 250, concealed_permille: null },
   ]);
 });
 

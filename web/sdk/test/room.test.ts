@@ -5,23 +5,23 @@ import type { KnockView } from "../src/generated/KnockView";
 import { applyEvent, isModerator, ownLine } from "../src/room";
 import { participant, roomView, YOU } from "./fakes";
 
-const KNOCK: KnockView = { knock: "k1", version: 1, name: "Jun", signed_in: false, since: 1, while_locked: false, denied_before: 0, identity: { kind: "unverified" }, first_seen: 1, suspected: false, similar_to: null, agreed_by: null, picture: null };
+const KNOCK: KnockView = { knock: "k1", version: 1, name: "Guest", signed_in: false, since: 1, while_locked: false, denied_before: 0, identity: { kind: "unverified" }, first_seen: 1, suspected: false, similar_to: null, agreed_by: null, picture: null };
 
 test("people come, change and go", () => {
-  let room = applyEvent(roomView(), { type: "participant_joined", participant: participant("ada") });
-  room = applyEvent(room, { type: "participant_changed", participant: participant("ada", {}, { hand: true }) });
+  let room = applyEvent(roomView(), { type: "participant_joined", participant: participant("member") });
+  room = applyEvent(room, { type: "participant_changed", participant: participant("member", {}, { hand: true }) });
   expect(room.participants.map((p) => [p.participant, p.hand])).toEqual([
     [YOU, false],
-    ["ada", true],
+    ["member", true],
   ]);
-  room = applyEvent(room, { type: "participant_left", participant: "ada", reason: "left" });
+  room = applyEvent(room, { type: "participant_left", participant: "member", reason: "left" });
   expect(room.participants.length).toBe(1);
 });
 
 test("a knock is shown in its newest version until it is gone", () => {
   let room = applyEvent(roomView(), { type: "knocked", knock: KNOCK });
-  room = applyEvent(room, { type: "knocked", knock: { ...KNOCK, version: 2, name: "June" } });
-  expect(room.knocks).toEqual([{ ...KNOCK, version: 2, name: "June" }]);
+  room = applyEvent(room, { type: "knocked", knock: { ...KNOCK, version: 2, name: "Guest Two" } });
+  expect(room.knocks).toEqual([{ ...KNOCK, version: 2, name: "Guest Two" }]);
   expect(applyEvent(room, { type: "knock_gone", knock: "k1" }).knocks).toEqual([]);
 });
 
