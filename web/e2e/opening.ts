@@ -38,7 +38,7 @@ export function mailOf(who: string): string {
 }
 
 /** `people` gives names to parts; the first is the owner of the room. */
-export async function opening<Who extends string>(people: Readonly<Record<Who, string>>, plan: Plan<Who>): Promise<Opening<Who>> {
+export async function opening<Who extends string>(people: Readonly<Record<Who, string>>, plan: Plan<NoInfer<Who>>): Promise<Opening<Who>> {
   const [owner, ...others] = Object.keys(people) as Who[];
   if (owner === undefined) throw new Error("a story needs somebody");
   const server = await startServer();

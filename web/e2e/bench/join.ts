@@ -2,9 +2,8 @@
 // first frame that a decoder of that page gives out, in a real browser, everything on this machine. The ratio is to two bare
 // peer connections in one page, which have no server, no door and no signalling between them.
 
-import { Seat } from "../browser.js";
-import { startServer } from "../server.js";
-import { button, enter, inviteMember, isIn, knock, makeAccount, makeRoom, tool, turn } from "../steps.js";
+import { opening } from "../opening.js";
+import { button, isIn, knock, tool, turn } from "../steps.js";
 import { installClock, type Times } from "./clock.js";
 
 const ROUNDS = 15;
@@ -12,17 +11,10 @@ const ROUNDS = 15;
 const BETWEEN_MS = 1_500;
 const PATIENCE_MS = 20_000;
 
-const server = await startServer();
-const seats: Seat[] = [];
+const { seats, room, close } = await opening({ host: "Room Owner", viewer: "Second Member" }, { stage: "entered" });
 try {
-  const [host, viewer] = await Promise.all([Seat.take(), Seat.take()]);
-  seats.push(host, viewer);
+  const { host, viewer } = seats;
   await viewer.context.addInitScript(installClock);
-  await makeAccount(host, server.ownerLink, "Ottilie Brandt", "ottilie@example.org");
-  const room = await makeRoom(host, "Board");
-  await button(host.page, "Done").click();
-  await makeAccount(viewer, await inviteMember(host), "Jun Park", "jun@example.org");
-  await enter(host, room.link);
   await host.page.evaluate(() => window.wire.request({ type: "set_setting", key: "waiting_room", value: "nobody" }));
   await turn(host, "Camera", true);
 
@@ -50,8 +42,7 @@ try {
   print("join.socket_open", median(ways.map((times) => times.opening)));
   print("join.first_media", median(media), ` ratio=${(median(media) / base).toFixed(2)}`);
 } finally {
-  await Promise.all(seats.map((seat) => seat.leave()));
-  await server.stop();
+  await close();
 }
 
 function print(name: string, value: number, ratio = ""): void {

@@ -4,36 +4,27 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { accessible, fits } from "../axe.js";
-import { Seat } from "../browser.js";
+import type { Seat } from "../browser.js";
 import { story } from "../chapter.js";
-import { startServer, type Server } from "../server.js";
-import { button, chatPanel, closePanel, enter, inviteMember, isIn, knock, makeAccount, makeRoom, setSetting, told, tool, waits, write, type RoomKeys } from "../steps.js";
+import { opening, type Opening } from "../opening.js";
+import { button, chatPanel, closePanel, isIn, knock, setSetting, told, tool, waits, write } from "../steps.js";
 
 const OWNER = "Room Owner";
 const MEMBER = "Second Member";
 const LINK = "See https://example.org/agenda and <b>bring</b> your notes";
 
-let server: Server;
+let meeting: Opening<"host" | "member">;
 let host: Seat;
 let member: Seat;
-let room: RoomKeys;
 
 const step = story(() => ({ host, member }));
 
 before(async () => {
-  server = await startServer();
-  [host, member] = await Promise.all([Seat.take(), Seat.take()]);
-  await makeAccount(host, server.ownerLink, OWNER, "ottilie@example.org");
-  room = await makeRoom(host, "Board");
-  await button(host.page, "Done").click();
-  await makeAccount(member, await inviteMember(host), MEMBER, "jun@example.org");
-  await enter(host, room.link);
+  meeting = await opening({ host: OWNER, member: MEMBER }, { stage: "entered" });
+  ({ host, member } = meeting.seats);
 });
 
-after(async () => {
-  await Promise.all([host?.leave(), member?.leave()]);
-  await server?.stop();
-});
+after(() => meeting?.close());
 
 step("an empty chat says what it is for", async () => {
   const panel = await chatPanel(host);
@@ -45,8 +36,8 @@ step("an empty chat says what it is for", async () => {
 });
 
 step("whoever comes in reads from their own entry on, and is told why they cannot write", async () => {
-  await member.page.goto(room.link);
-  await knock(member, room.password);
+  await member.page.goto(meeting.room.link);
+  await knock(member, meeting.room.password);
   await waits(member);
   await button(host.page, "Let in").click();
   await isIn(member);

@@ -4,20 +4,16 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { accessible, fits } from "../axe.js";
-import { Seat, until } from "../browser.js";
+import { until, type Seat } from "../browser.js";
 import { story } from "../chapter.js";
-import { startServer, type Server } from "../server.js";
+import { opening, type Opening } from "../opening.js";
 import {
   button,
   closePanel,
   done,
-  enter,
   focusPerson,
-  inviteMember,
   isIn,
   knock,
-  makeAccount,
-  makeRoom,
   openRoomPanel,
   options,
   peoplePanel,
@@ -26,7 +22,6 @@ import {
   tool,
   turn,
   waits,
-  type RoomKeys,
 } from "../steps.js";
 
 const OWNER = "Room Owner";
@@ -34,29 +29,20 @@ const MEMBER = "Second Member";
 const GUEST = "Someone Else";
 const LABEL = "Guest of Example Ltd";
 
-let server: Server;
+let meeting: Opening<"host" | "member" | "guest">;
 let host: Seat;
 let member: Seat;
 let guest: Seat;
-let room: RoomKeys;
 let link = "";
 
 const step = story(() => ({ host, member, guest }));
 
 before(async () => {
-  server = await startServer();
-  [host, member, guest] = await Promise.all([Seat.take(), Seat.take(), Seat.take()]);
-  await makeAccount(host, server.ownerLink, OWNER, "ottilie@example.org");
-  room = await makeRoom(host, "Board");
-  await button(host.page, "Done").click();
-  await makeAccount(member, await inviteMember(host), MEMBER, "jun@example.org");
-  await enter(host, room.link);
+  meeting = await opening({ host: OWNER, member: MEMBER, guest: GUEST }, { stage: "entered", strangers: ["guest"] });
+  ({ host, member, guest } = meeting.seats);
 });
 
-after(async () => {
-  await Promise.all([host?.leave(), member?.leave(), guest?.leave()]);
-  await server?.stop();
-});
+after(() => meeting?.close());
 
 step("a guest link is made for one person, and its secret leaves the address bar", async () => {
   await setSetting(host, "Sign-in", "Guests may knock");
@@ -65,7 +51,7 @@ step("a guest link is made for one person, and its secret leaves the address bar
   await button(panel, "Make a link").click();
   link = (await panel.getByLabel(`Link for ${LABEL}`, { exact: true }).innerText()).trim();
   assert.match(link, /\/g\/[a-z2-7]{26}#.+/u);
-  assert.ok(!link.includes(room.password));
+  assert.ok(!link.includes(meeting.room.password));
   await panel.getByRole("list", { name: "Guest links" }).getByText("not used yet").waitFor();
   await host.shootDark("60-guest-link");
   await guest.page.goto(link);
@@ -77,10 +63,10 @@ step("a guest link is made for one person, and its secret leaves the address bar
 });
 
 step("hosts see who vouches for a name, and say a word to those who wait", async () => {
-  await knock(guest, room.password);
+  await knock(guest, meeting.room.password);
   await waits(guest);
-  await member.page.goto(room.link);
-  await knock(member, room.password);
+  await member.page.goto(meeting.room.link);
+  await knock(member, meeting.room.password);
   await waits(member);
   const panel = await peoplePanel(host, "Waiting");
   await panel.getByText(`guest with the link “${LABEL}”`).waitFor();
@@ -116,7 +102,7 @@ step("by key: who waits, the focus on one, denied; then several are let in toget
   await done(host, `${GUEST} was denied.`);
   await guest.page.getByRole("heading", { name: "You were not let in" }).waitFor();
   await button(guest.page, "Knock again").click();
-  await knock(guest, room.password);
+  await knock(guest, meeting.room.password);
   await waits(guest);
   const panel = await peoplePanel(host, "Waiting");
   await panel.getByText("denied once before").waitFor();

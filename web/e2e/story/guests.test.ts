@@ -3,43 +3,36 @@
 
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
-import { Seat } from "../browser.js";
+import type { Seat } from "../browser.js";
 import { story } from "../chapter.js";
-import { startServer, type Server } from "../server.js";
-import { button, closePanel, enter, isIn, knock, makeAccount, makeRoom, openRoomPanel, PASSWORD, setSetting, told, tool, turn, waits, type RoomKeys } from "../steps.js";
+import { mailOf, opening, type Opening } from "../opening.js";
+import { button, closePanel, isIn, knock, openRoomPanel, PASSWORD, setSetting, told, tool, turn, waits } from "../steps.js";
 
 const OWNER = "Room Owner";
 const GUEST = "Someone Else";
 
-let server: Server;
+let meeting: Opening<"host" | "guest">;
 let host: Seat;
 let guest: Seat;
-let room: RoomKeys;
 
 const step = story(() => ({ host, guest }));
 
 before(async () => {
-  server = await startServer();
-  [host, guest] = await Promise.all([Seat.take(), Seat.take()]);
-  await makeAccount(host, server.ownerLink, OWNER, "ottilie@example.org");
-  room = await makeRoom(host, "Open day");
-  await enter(host, room.link);
+  meeting = await opening({ host: OWNER, guest: GUEST }, { title: "Open day", stage: "entered", strangers: ["guest"] });
+  ({ host, guest } = meeting.seats);
 });
 
-after(async () => {
-  await Promise.all([host?.leave(), guest?.leave()]);
-  await server?.stop();
-});
+after(() => meeting?.close());
 
 step("a guest goes as far as the door, and a strict room does not say why it stays shut", async () => {
   const { page } = guest;
-  await page.goto(room.link);
+  await page.goto(meeting.room.link);
   await page.getByRole("heading", { name: "Who are you?" }).waitFor();
   await guest.shoot("40-who-are-you");
   await button(page, "As a guest").click();
   await page.getByLabel("Your name").fill(GUEST);
   await button(page, "Go on as a guest").click();
-  await knock(guest, room.password);
+  await knock(guest, meeting.room.password);
   await page.getByRole("alert").getByText("does not work, or the room is not open to you").waitFor();
   await guest.shoot("41-guest-refused");
 });
@@ -54,7 +47,7 @@ step("the host opens the room to guests, and is told what was relaxed", async ()
 });
 
 step("a guest knocks, is turned away, and knocks again", async () => {
-  await knock(guest, room.password);
+  await knock(guest, meeting.room.password);
   await waits(guest);
   await told(host, `${GUEST} (guest, unverified) knocks.`);
   await tool(host, /^People/u).click();
@@ -63,7 +56,7 @@ step("a guest knocks, is turned away, and knocks again", async () => {
   await guest.page.getByRole("heading", { name: "You were not let in" }).waitFor();
   await guest.shoot("44-denied");
   await button(guest.page, "Knock again").click();
-  await knock(guest, room.password);
+  await knock(guest, meeting.room.password);
   await waits(guest);
   await host.page.getByText("denied once before").waitFor();
   await button(host.page, `Let in ${GUEST}`).click();
@@ -84,17 +77,17 @@ step("a guest asks first, and speaks when allowed", async () => {
 
 step("a guest's session is good for that room alone, and not for the start page", async () => {
   const page = await guest.context.newPage();
-  await page.goto(server.origin);
+  await page.goto(meeting.server.origin);
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
-  await page.goto(`${server.origin}/r/${"a".repeat(26)}`);
+  await page.goto(`${meeting.server.origin}/r/${"a".repeat(26)}`);
   await page.getByRole("heading", { name: "Who are you?" }).waitFor();
   await page.close();
 });
 
 step("a second tab of the same person is refused and the first goes on", async () => {
   const page = await guest.context.newPage();
-  await page.goto(room.link);
-  await page.getByLabel("Room password").fill(room.password);
+  await page.goto(meeting.room.link);
+  await page.getByLabel("Room password").fill(meeting.room.password);
   await button(page, "Ask to come in").click();
   await page.getByRole("alert").getByText("in this room already").waitFor();
   await page.close();
@@ -140,7 +133,7 @@ step("it fits 320 pixels, and the dark", async () => {
 
 step("who signs out elsewhere is out here too, and is told what to do", async () => {
   const page = await host.context.newPage();
-  await page.goto(server.origin);
+  await page.goto(meeting.server.origin);
   await button(page, "Sign out").click();
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
   await page.close();
@@ -148,7 +141,7 @@ step("who signs out elsewhere is out here too, and is told what to do", async ()
   await host.shoot("50-signed-out");
   await button(host.page, "Sign in again").click();
   await button(host.page, "With my account").click();
-  await host.page.getByLabel("E-mail").fill("ottilie@example.org");
+  await host.page.getByLabel("E-mail").fill(mailOf("host"));
   await host.page.getByLabel("Password of your account").fill(PASSWORD);
   await button(host.page, "Sign in").click();
   await host.page.getByLabel("Room password").waitFor();

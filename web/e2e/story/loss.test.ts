@@ -3,13 +3,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Seat, until } from "../browser.js";
+import { until, type Seat } from "../browser.js";
 import { figure } from "../figures.js";
 import { inLossyNetwork, LOSSY_PORT } from "../netns.js";
+import { opening } from "../opening.js";
 import type { Inbound } from "../probe.js";
-import { Relay } from "../relay.js";
-import { startServer } from "../server.js";
-import { button, enter, inviteMember, isIn, knock, makeAccount, makeRoom, turn } from "../steps.js";
+import { turn } from "../steps.js";
 
 const PERCENT = 10;
 const WATCH_S = Number(process.env["E2E_LOSS_SECONDS"] ?? 25);
@@ -21,19 +20,9 @@ if (inside === true) test("one packet in ten is lost and the meeting goes on", l
 else test("in a network of its own", () => assert.equal(inside, 0));
 
 async function lossy(): Promise<void> {
-  const server = await startServer();
-  const relay = await Relay.open(Number(new URL(server.origin).port), LOSSY_PORT);
-  const [host, member] = await Promise.all([Seat.take(), Seat.take({ relay: relay.port })]);
+  const meeting = await opening({ host: "Room Owner", member: "Second Member" }, { stage: "in", relay: { who: "member", port: LOSSY_PORT } });
+  const { host, member } = meeting.seats;
   try {
-    await makeAccount(host, server.ownerLink, "Room Owner", "ottilie@example.org");
-    const room = await makeRoom(host, "Board");
-    await button(host.page, "Done").click();
-    await makeAccount(member, await inviteMember(host), "Second Member", "jun@example.org");
-    await enter(host, room.link);
-    await host.page.evaluate(() => window.wire.request({ type: "set_setting", key: "waiting_room", value: "nobody" }));
-    await member.page.goto(room.link);
-    await knock(member, room.password);
-    await isIn(member);
     for (const seat of [host, member]) for (const source of ["Microphone", "Camera"] as const) await turn(seat, source, true);
     await until("pictures through the loss", () => picture(member), (line) => (line?.frames ?? 0) > 30);
     await until("the member's pictures", () => picture(host), (line) => (line?.frames ?? 0) > 30);
@@ -53,9 +42,7 @@ async function lossy(): Promise<void> {
     figure("e2e.loss.lost", lost * 100, "percent");
     assert.ok(lost > 0.04, "nothing was lost: the story shows nothing");
   } finally {
-    await Promise.all([host.leave(), member.leave()]);
-    relay.close();
-    await server.stop();
+    await meeting.close();
   }
 }
 

@@ -4,15 +4,14 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { accessible, fits } from "../axe.js";
-import { Seat, until } from "../browser.js";
+import { until, type Seat } from "../browser.js";
 import { story } from "../chapter.js";
 import { installClapper, watchClapper } from "../clapper.js";
 import { figure } from "../figures.js";
-import { Fox } from "../firefox.js";
+import type { Fox } from "../firefox.js";
+import { opening, type Opening } from "../opening.js";
 import type { Inbound } from "../probe.js";
-import { Relay } from "../relay.js";
-import { startServer, type Server } from "../server.js";
-import { button, closePanel, enter, inviteMember, isIn, knock, makeAccount, makeRoom, openRoomPanel, PASSWORD, peoplePanel, tool, turn, type RoomKeys } from "../steps.js";
+import { button, closePanel, isIn, knock, openRoomPanel, peoplePanel, tool, turn } from "../steps.js";
 
 const OWNER = "Room Owner";
 const MEMBER = "Second Member";
@@ -23,37 +22,25 @@ const IN_STEP_MS = 80;
 /** A publisher begins an encoding, the estimate grows to it, and a key frame comes. */
 const LAYERS_MS = 30_000;
 
-let server: Server;
-let relay: Relay;
+let meeting: Opening<"host" | "member">;
 let host: Seat;
 let member: Seat;
 let fox: Fox;
-let room: RoomKeys;
 const ids: Record<string, string> = {};
 
 const step = story(() => ({ host, member }));
 
 before(async () => {
-  server = await startServer();
-  relay = await Relay.open(Number(new URL(server.origin).port));
-  [host, member, fox] = await Promise.all([Seat.take(), Seat.take({ relay: relay.port }), Fox.take()]);
-  await makeAccount(host, server.ownerLink, OWNER, "ottilie@example.org");
-  room = await makeRoom(host, "Board");
-  await button(host.page, "Done").click();
-  await makeAccount(member, await inviteMember(host), MEMBER, "jun@example.org");
-  await fox.makeAccount(await inviteMember(host), FOX, "kim@example.org", PASSWORD);
-  await enter(host, room.link);
-  await member.page.goto(room.link);
+  meeting = await opening({ host: OWNER, member: MEMBER }, { stage: "entered", firefox: FOX, relay: { who: "member" } });
+  ({ host, member } = meeting.seats);
+  fox = meeting.fox;
+  await member.page.goto(meeting.room.link);
 });
 
-after(async () => {
-  await Promise.all([host?.leave(), member?.leave(), fox?.leave()]);
-  relay?.close();
-  await server?.stop();
-});
+after(() => meeting?.close());
 
 step("three come in, one of them with Firefox", async () => {
-  await Promise.all([knock(member, room.password), fox.knock(room)]);
+  await Promise.all([knock(member, meeting.room.password), fox.knock(meeting.room)]);
   const panel = await peoplePanel(host, "Waiting");
   for (const name of [MEMBER, FOX]) await button(panel, `Let in ${name}`).click();
   await isIn(member);
@@ -191,7 +178,7 @@ step("another network interrupts for a moment and turns nothing off", async () =
   const mine = () => received(host).then((lines) => of(lines, MEMBER, "camera")?.frames ?? 0);
   const [before, transports] = [await ufrag(), await page.evaluate(() => window.media.peers.length)];
   const [moved, frames] = [Date.now(), await mine()];
-  relay.move();
+  meeting.relay.move();
   await page.evaluate(() => dispatchEvent(new Event("online")));
   await until("other credentials", ufrag, (now) => now !== before);
   await until("the member's pictures from elsewhere", mine, (now) => now > frames + 10);

@@ -6,6 +6,7 @@ import { after, before } from "node:test";
 import { Seat, until } from "../browser.js";
 import { story } from "../chapter.js";
 import { counted, figure } from "../figures.js";
+import { mailOf } from "../opening.js";
 import type { StatsLine } from "../probe.js";
 import { Relay } from "../relay.js";
 import { startServer, type Server } from "../server.js";
@@ -60,7 +61,7 @@ step("the owner's link makes the first account, and its secret leaves the addres
   await host.page.getByRole("heading", { name: "Welcome" }).waitFor();
   assert.equal(host.page.url(), `${server.origin}/invitation`);
   await host.shoot("01-invitation");
-  await fillAccount(host, OWNER, "ottilie@example.org");
+  await fillAccount(host, OWNER, mailOf("host"));
   await host.shoot("02-no-rooms");
 });
 
@@ -76,7 +77,7 @@ step("a room comes with a link and, apart from it, a password", async () => {
 
 step("a member is invited and makes an account", async () => {
   const link = await inviteMember(host);
-  await makeAccount(member, link, MEMBER, "jun@example.org");
+  await makeAccount(member, link, MEMBER, mailOf("member"));
   await enter(host, room.link);
   await host.shoot("05-alone");
 });

@@ -4,10 +4,10 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { accessible, fits } from "../axe.js";
-import { Seat } from "../browser.js";
+import type { Seat } from "../browser.js";
 import { story } from "../chapter.js";
-import { startServer, type Server } from "../server.js";
-import { button, closePanel, enter, inviteMember, isIn, knock, makeAccount, makeRoom, peoplePanel, setSetting, told, waits, type RoomKeys } from "../steps.js";
+import { opening, type Opening } from "../opening.js";
+import { button, closePanel, peoplePanel, setSetting, told } from "../steps.js";
 
 const OWNER = "Room Owner";
 const MEMBER = "Second Member";
@@ -15,32 +15,18 @@ const MEMBER = "Second Member";
 const LOOKALIKE = "Rооm Owner";
 const BETTER = "Better Name";
 
-let server: Server;
+let meeting: Opening<"host" | "member">;
 let host: Seat;
 let member: Seat;
-let room: RoomKeys;
 
 const step = story(() => ({ host, member }));
 
 before(async () => {
-  server = await startServer();
-  [host, member] = await Promise.all([Seat.take(), Seat.take()]);
-  await makeAccount(host, server.ownerLink, OWNER, "ottilie@example.org");
-  room = await makeRoom(host, "Board");
-  await button(host.page, "Done").click();
-  await makeAccount(member, await inviteMember(host), MEMBER, "jun@example.org");
-  await enter(host, room.link);
-  await member.page.goto(room.link);
-  await knock(member, room.password);
-  await waits(member);
-  await button(host.page, "Let in").click();
-  await isIn(member);
+  meeting = await opening({ host: OWNER, member: MEMBER }, { stage: "in" });
+  ({ host, member } = meeting.seats);
 });
 
-after(async () => {
-  await Promise.all([host?.leave(), member?.leave()]);
-  await server?.stop();
-});
+after(() => meeting?.close());
 
 step("a name that looks like a host's is held, and the host is warned", async () => {
   await ask({ name: LOOKALIKE });
@@ -86,7 +72,7 @@ step("where a host lets changes be free they are shown at once", async () => {
 });
 
 step("outside a meeting an account keeps the name and picture that it comes with next", async () => {
-  await member.page.goto(server.origin);
+  await member.page.goto(meeting.server.origin);
   await button(member.page, `${MEMBER}: name and picture`).click();
   const dialog = member.page.getByRole("dialog", { name: "Your name and picture" });
   await choosePicture();

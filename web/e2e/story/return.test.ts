@@ -2,40 +2,26 @@
 
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
-import { Seat, until } from "../browser.js";
+import { until, type Seat } from "../browser.js";
 import { story } from "../chapter.js";
-import { startServer, type Server } from "../server.js";
-import { button, closePanel, enter, inviteMember, isIn, knock, makeAccount, makeRoom, openRoomPanel, options, peoplePanel, told, tool, turn, waits, type RoomKeys } from "../steps.js";
+import { opening, type Opening } from "../opening.js";
+import { button, closePanel, isIn, knock, openRoomPanel, options, peoplePanel, told, tool, turn, waits } from "../steps.js";
 
 const OWNER = "Room Owner";
 const MEMBER = "Second Member";
 
-let server: Server;
+let meeting: Opening<"host" | "member">;
 let host: Seat;
 let member: Seat;
-let room: RoomKeys;
 
 const step = story(() => ({ host, member }));
 
 before(async () => {
-  server = await startServer();
-  [host, member] = await Promise.all([Seat.take(), Seat.take()]);
-  await makeAccount(host, server.ownerLink, OWNER, "ottilie@example.org");
-  room = await makeRoom(host, "Board");
-  await button(host.page, "Done").click();
-  await makeAccount(member, await inviteMember(host), MEMBER, "jun@example.org");
-  await enter(host, room.link);
-  await member.page.goto(room.link);
-  await knock(member, room.password);
-  await waits(member);
-  await button(host.page, "Let in").click();
-  await isIn(member);
+  meeting = await opening({ host: OWNER, member: MEMBER }, { stage: "in" });
+  ({ host, member } = meeting.seats);
 });
 
-after(async () => {
-  await Promise.all([host?.leave(), member?.leave()]);
-  await server?.stop();
-});
+after(() => meeting?.close());
 
 step("a broken connection is said, taken up again, and the sound goes on", async () => {
   await turn(member, "Microphone", true);
@@ -100,7 +86,7 @@ step("who leaves is out: the way back is the way in", async () => {
 });
 
 step("the last host is told what leaving means", async () => {
-  await knock(member, room.password);
+  await knock(member, meeting.room.password);
   await waits(member);
   await button(host.page, "Let in").first().click();
   await isIn(member);

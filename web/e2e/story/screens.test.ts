@@ -7,6 +7,7 @@ import { accessible, fits } from "../axe.js";
 import { Seat } from "../browser.js";
 import { story } from "../chapter.js";
 import { figure } from "../figures.js";
+import { mailOf } from "../opening.js";
 import { startServer, type Server } from "../server.js";
 import { button, closePanel, enter, inviteMember, isIn, knock, makeAccount, makeRoom, openRoomPanel, options, peoplePanel, tool, waits, type RoomKeys } from "../steps.js";
 
@@ -43,7 +44,7 @@ step("signing in, an invitation, and an address that leads nowhere", async () =>
   await host.page.goto(server.ownerLink);
   await host.page.getByRole("heading", { name: "Welcome" }).waitFor();
   await screen(host, "invitation");
-  await makeAccount(host, server.ownerLink, OWNER, "ottilie@example.org");
+  await makeAccount(host, server.ownerLink, OWNER, mailOf("host"));
   await screen(host, "no_rooms");
 });
 
@@ -70,7 +71,7 @@ step("the start page with rooms and its dialogs", async () => {
   room = await makeRoom(host, "Quarterly review");
   await accessible(host, "new_room");
   await button(host.page, "Done").click();
-  await makeAccount(member, await inviteMember(host), MEMBER, "jun@example.org");
+  await makeAccount(member, await inviteMember(host), MEMBER, mailOf("member"));
   await screen(host, "rooms");
   await host.shootDark("80-rooms");
   await button(host.page, "Link and password of Quarterly review").click();

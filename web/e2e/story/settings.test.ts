@@ -4,37 +4,28 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { accessible, fits } from "../axe.js";
-import { Seat, until } from "../browser.js";
+import { until, type Seat } from "../browser.js";
 import { story } from "../chapter.js";
-import { startServer, type Server } from "../server.js";
-import { button, closePanel, done, enter, focusPerson, inviteMember, isIn, knock, makeAccount, makeRoom, openRoomPanel, peoplePanel, told, waits, type RoomKeys } from "../steps.js";
+import { opening, type Opening } from "../opening.js";
+import { button, closePanel, done, enter, focusPerson, isIn, knock, openRoomPanel, peoplePanel, told, waits } from "../steps.js";
 
 const OWNER = "Room Owner";
 const MEMBER = "Second Member";
 const THIRD = "Third Person";
 
-let server: Server;
+let meeting: Opening<"host" | "member" | "third">;
 let host: Seat;
 let member: Seat;
 let third: Seat;
-let room: RoomKeys;
 
 const step = story(() => ({ host, member, third }));
 
 before(async () => {
-  server = await startServer();
-  [host, member, third] = await Promise.all([Seat.take(), Seat.take(), Seat.take()]);
-  await makeAccount(host, server.ownerLink, OWNER, "ottilie@example.org");
-  room = await makeRoom(host, "Board");
-  await button(host.page, "Done").click();
-  await makeAccount(member, await inviteMember(host), MEMBER, "jun@example.org");
-  await makeAccount(third, await inviteMember(host), THIRD, "kim@example.org");
+  meeting = await opening({ host: OWNER, member: MEMBER, third: THIRD }, { stage: "accounts" });
+  ({ host, member, third } = meeting.seats);
 });
 
-after(async () => {
-  await Promise.all([host?.leave(), member?.leave(), third?.leave()]);
-  await server?.stop();
-});
+after(() => meeting?.close());
 
 step("what the organisation chooses and locks holds in every room", async () => {
   const { page } = host;
@@ -75,7 +66,7 @@ step("a relaxation shows whom it lets do more, and is made only then", async () 
 });
 
 step("a preset sets many at once, says how many, and what the organisation keeps", async () => {
-  await enter(host, room.link);
+  await enter(host, meeting.room.link);
   const panel = await openRoomPanel(host, "Settings");
   await panel.getByRole("button", { name: /^Team meeting/u }).click();
   const dialog = host.page.getByRole("dialog", { name: "Set the room as “Team meeting”?" });
@@ -106,8 +97,8 @@ step("a room that has chosen for itself may follow its organisation again", asyn
 });
 
 step("two hosts must agree before anyone is let in", async () => {
-  await member.page.goto(room.link);
-  await knock(member, room.password);
+  await member.page.goto(meeting.room.link);
+  await knock(member, meeting.room.password);
   await waits(member);
   await peoplePanel(host, "Waiting");
   await button(host.page, `Let in ${MEMBER}`).click();
@@ -120,7 +111,7 @@ step("two hosts must agree before anyone is let in", async () => {
 
 step("the organisation takes the option back, and one host suffices again", async () => {
   const page = await host.context.newPage();
-  await page.goto(server.origin);
+  await page.goto(meeting.server.origin);
   await button(page, "Organisation").click();
   await page.getByLabel("Two hosts must agree before anyone is let in").click();
   await until("the option", () => page.getByLabel("Two hosts must agree before anyone is let in").isChecked(), (on) => !on);
@@ -134,13 +125,13 @@ step("where it holds, the word of the second host lets someone in", async () => 
   await host.page.keyboard.press("3");
   await told(member, `${OWNER} made you a host.`);
   const page = await host.context.newPage();
-  await page.goto(server.origin);
+  await page.goto(meeting.server.origin);
   await button(page, "Organisation").click();
   await page.getByLabel("Two hosts must agree before anyone is let in").click();
   await until("the option", () => page.getByLabel("Two hosts must agree before anyone is let in").isChecked(), Boolean);
   await page.close();
-  await third.page.goto(room.link);
-  await knock(third, room.password);
+  await third.page.goto(meeting.room.link);
+  await knock(third, meeting.room.password);
   await waits(third);
   await peoplePanel(host, "Waiting");
   await button(host.page, `Let in ${THIRD}`).click();
