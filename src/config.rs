@@ -79,6 +79,8 @@ pub struct Media {
     /// Hand the system several datagrams for one receiver at once (UDP segmentation offload). Where it cannot, the server notices
     /// by itself.
     pub segmentation: bool,
+    /// Threads that share the packets, 64 at most. 0: as many as there are processors, four at most.
+    pub shards: u8,
     /// Whether the port of HTTPS also takes media by TCP, for clients whose network lets no UDP out.
     pub share_https: bool,
     /// TCP sockets for media alone, beside that.
@@ -176,6 +178,7 @@ impl Default for Media {
             listen: vec![SocketAddr::from(([0, 0, 0, 0], 8443))],
             announce: Vec::new(),
             segmentation: true,
+            shards: 0,
             share_https: true,
             tcp: Vec::new(),
         }

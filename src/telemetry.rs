@@ -6,11 +6,23 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tracing_subscriber::EnvFilter;
 
+use crate::media::counters::MediaCounters;
+
 /// The mark with which the text format ends.
 const END: &str = "# EOF\n";
 
-/// Everything registered, as Prometheus reads it, and the counters of the media plane by name and value.
-pub fn samples(registry: &Registry, media: impl Iterator<Item = (&'static str, u64)>) -> String {
+/// What of the media plane's counters is shown for each of its threads too.
+const OF_EACH: [&str; 6] = [
+    "peers",
+    "busy_microseconds",
+    "datagrams_received",
+    "datagrams_sent",
+    "strays",
+    "letters_dropped",
+];
+
+/// Everything registered, as Prometheus reads it, and the counters of the media plane's shards by name and value.
+pub fn samples(registry: &Registry, shards: &[MediaCounters]) -> String {
     let mut text = String::new();
     if encode(&mut text, registry).is_err() {
         tracing::error!("metrics cannot be encoded");
@@ -18,18 +30,35 @@ pub fn samples(registry: &Registry, media: impl Iterator<Item = (&'static str, u
     }
     let body = text.strip_suffix(END).map_or(text.len(), str::len);
     text.truncate(body);
-    for (name, value) in media {
+    let all = shards.iter().copied();
+    let all = all.fold(MediaCounters::default(), MediaCounters::plus);
+    for (name, value) in all.iter() {
         let name = format!("conclave_media_{name}");
-        // How many transports stand rises and falls; everything else only rises.
-        let lines = match name.ends_with("_peers") {
-            true => format!("# TYPE {name} gauge\n{name} {value}"),
-            false => format!("# TYPE {name} counter\n{name}_total {value}"),
-        };
-        // Writing to a string cannot fail.
-        let _infallible = writeln!(text, "{lines}");
+        family(&mut text, &name, [(String::new(), value)].into_iter());
+    }
+    for name in OF_EACH {
+        let each = (0..).zip(shards).filter_map(|(shard, counters): (u8, _)| {
+            let (_, value) = counters.iter().find(|(known, _)| *known == name)?;
+            Some((format!("{{shard=\"{shard}\"}}"), value))
+        });
+        family(&mut text, &format!("conclave_media_shard_{name}"), each);
     }
     text.push_str(END);
     text
+}
+
+/// The samples of one name, by their labels.
+fn family(text: &mut String, name: &str, samples: impl Iterator<Item = (String, u64)>) {
+    // How many transports stand rises and falls; everything else only rises.
+    let (kind, end) = match name.ends_with("_peers") {
+        true => ("gauge", ""),
+        false => ("counter", "_total"),
+    };
+    // Writing to a string cannot fail.
+    let _infallible = writeln!(text, "# TYPE {name} {kind}");
+    for (labels, value) in samples {
+        let _infallible = writeln!(text, "{name}{end}{labels} {value}");
+    }
 }
 
 /// Starts logging to standard error.
@@ -50,7 +79,6 @@ pub fn log(json: bool, filter: &str) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::gateway::counters::Counters;
-    use crate::media::counters::MediaCounters;
     use crate::rooms::refusal::ErrorCode;
 
     #[test]
@@ -72,6 +100,13 @@ mod tests {
                     continue;
                 };
                 let name = name.strip_suffix("_total").unwrap_or(name);
+                let name = match name.strip_prefix("shard_") {
+                    Some(name) => {
+                        assert!(OF_EACH.contains(&name), "{word}");
+                        name
+                    }
+                    None => name,
+                };
                 // A name that ends on an underscore is the beginning of several.
                 let found = known.iter().any(|known| {
                     *known == name || (name.ends_with('_') && known.starts_with(name))
@@ -88,16 +123,23 @@ mod tests {
         let (counters, mut registry) = (Counters::default(), Registry::with_prefix("conclave"));
         counters.register(&mut registry);
         counters.closed(ErrorCode::Removed);
-        let text = samples(
-            &registry,
-            [("forwarded_audio", 3), ("peers", 2)].into_iter(),
-        );
+        let shard = |forwarded_audio, peers, busy_microseconds| MediaCounters {
+            forwarded_audio,
+            peers,
+            busy_microseconds,
+            ..MediaCounters::default()
+        };
+        let text = samples(&registry, &[shard(1, 2, 50), shard(2, 0, 70)]);
         assert!(
             text.contains("conclave_websockets_closed_total{code=\"removed\"} 1"),
             "{text}"
         );
         assert!(text.contains("conclave_media_forwarded_audio_total 3"));
         assert!(text.contains("conclave_media_peers 2"));
+        let each = "conclave_media_shard_busy_microseconds_total{shard=\"0\"} 50\n\
+                    conclave_media_shard_busy_microseconds_total{shard=\"1\"} 70\n";
+        assert!(text.contains(each), "{text}");
+        assert!(text.contains("conclave_media_shard_peers{shard=\"1\"} 0"));
         assert!(text.ends_with(END));
     }
 }

@@ -23,6 +23,9 @@ mod layers;
 #[path = "media/plane.rs"]
 mod plane;
 #[cfg(test)]
+#[path = "media/shards.rs"]
+mod shards;
+#[cfg(test)]
 #[path = "media/srtp.rs"]
 mod srtp;
 #[cfg(test)]

@@ -34,6 +34,21 @@ pub struct Local {
     pub slots: Vec<Option<(u32, Option<u32>)>>,
 }
 
+impl Local {
+    /// Of a peer that is never answered.
+    pub(crate) const fn none() -> Self {
+        Self {
+            session: 0,
+            ufrag: String::new(),
+            password: Secret::new(String::new()),
+            fingerprint: [0; 32],
+            candidates: Vec::new(),
+            stream_candidates: Vec::new(),
+            slots: Vec::new(),
+        }
+    }
+}
+
 /// The name of the clock behind all slots of one answer.
 pub const CNAME: &str = "conclave";
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use conclave_policy::actions::Connect;
 use conclave_policy::permit::Permit;
+use conclave_policy::source::Source;
 
 use crate::media::answer::Local;
 use crate::media::event::{CloseReason, ConnectError, PeerEvent, PeerKey};
@@ -42,7 +43,7 @@ impl Sfu {
         } else {
             self.limits.peers
         };
-        if self.peers.len() >= most {
+        if self.peers.len() - self.across.mirrors() >= most {
             return Err(ConnectError::Full);
         }
         let credentials = self.credentials().ok_or(ConnectError::Full)?;
@@ -68,14 +69,19 @@ impl Sfu {
             peer.inherit(older);
         }
         self.peers.insert(peer);
+        self.drop_mirror_of(room, participant, now);
         self.rooms
             .entry(room)
             .or_default()
             .members
             .insert(participant, key);
-        self.counters.peers = self.peers.len() as u64;
+        self.count_peers();
         self.timers.start(now);
+        self.announce_room(room);
         self.enter(key, now);
+        for source in Source::ALL {
+            self.announce(key, source);
+        }
         Ok((key, local))
     }
 
@@ -119,7 +125,7 @@ impl Sfu {
         if lines.0.len() != lines.1.len() || !lines.0.iter().zip(lines.1).all(same) {
             return Err(OfferError::Changed.into());
         }
-        peer.permit = permit;
+        peer.permit = Some(permit);
         if peer.description.ufrag != description.ufrag {
             self.fragments.remove(&peer.agent.credentials.ufrag);
             self.fragments.insert(credentials.ufrag, key);
@@ -136,11 +142,18 @@ impl Sfu {
             self.events.push_back((key, PeerEvent::Connected));
             self.events.push_back((key, PeerEvent::Slots(peer.shown())));
         }
+        for source in Source::ALL {
+            self.announce(key, source);
+        }
         Ok((key, local))
     }
 
     fn credentials(&self) -> Option<Credentials> {
-        let draws = (0..DRAWS).map(|_| Credentials::generate(&*self.random));
+        let draws = (0..DRAWS).map(|_| {
+            let mut drawn = Credentials::generate(&*self.random);
+            self.across.sign(&mut drawn.ufrag);
+            drawn
+        });
         draws
             .into_iter()
             .find(|drawn| !self.fragments.contains_key(&drawn.ufrag))

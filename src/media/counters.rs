@@ -91,6 +91,12 @@ counters! {
     profile_aes_128_gcm,
     /// Sessions that protect media with AEAD_AES_256_GCM.
     profile_aes_256_gcm,
+    /// Datagrams that came to one shard's socket and were passed on to another, whose peer sent them.
+    strays,
+    /// Packets passed on to other shards, once for each.
+    carried,
+    /// What shards told each other and no queue had room for.
+    letters_dropped,
     /// Packets that failed their authentication.
     srtp_forged,
     /// Packets that came twice.

@@ -145,6 +145,26 @@ pub struct SourceStats {
     pub dropped: u64,
 }
 
+impl SourceStats {
+    /// The lines of several shards, those of one source made one: it comes to one of them and leaves from each.
+    pub fn sum(lines: impl IntoIterator<Item = Self>) -> Vec<Self> {
+        let mut sums = Vec::<Self>::new();
+        for line in lines {
+            let same =
+                |sum: &&mut Self| (sum.participant, sum.source) == (line.participant, line.source);
+            match sums.iter_mut().find(same) {
+                Some(sum) => {
+                    sum.received += line.received;
+                    sum.forwarded += line.forwarded;
+                    sum.dropped += line.dropped;
+                }
+                None => sums.push(line),
+            }
+        }
+        sums
+    }
+}
+
 /// A source was cut: nothing of it is sent any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cut {

@@ -8,7 +8,8 @@ use conclave_policy::source::Source;
 use crate::media::answer::CNAME;
 use crate::media::downlink::Downlink;
 use crate::media::event::PeerKey;
-use crate::media::history::{History, MOST_PENDING, Place};
+use crate::media::history::{History, MANY_PENDING, Place};
+use crate::media::mail::{Mail, Shards};
 use crate::media::offer::Kind;
 use crate::media::pacer::Waiting;
 use crate::media::peer::{Edge, Peer, Publication, Refused};
@@ -47,10 +48,16 @@ impl Sfu {
         let (source, packet) = peer.admit(opened, datagram, now);
         let (begun, recoded) = (peer.begun.take(), peer.recoded.take());
         let (room, participant) = (peer.room, peer.participant);
+        let bound = match (source, &packet) {
+            (Some(source), Ok(packet)) => peer.publication(source).bound_for(packet.layer),
+            _ => Shards::default(),
+        };
         if let Some((source, layer)) = begun {
             self.begin_again(key, source, layer);
         }
         if let Some(source) = recoded {
+            self.post_packets();
+            self.announce(key, source);
             self.offer_source(room, participant, source, now);
         }
         let (Some(source), Ok(packet)) = (source, &packet) else {
@@ -59,6 +66,35 @@ impl Sfu {
             }
             return;
         };
+        if !bound.is_empty() {
+            self.across.outgoing.put(bound, key, source, packet);
+            self.counters.carried += u64::from(bound.len());
+        }
+        self.take_admitted(key, source, packet, now);
+    }
+
+    /// A packet came of a publisher whose transport is in another shard, which judged it.
+    pub(crate) fn take_mirrored(
+        &mut self,
+        mirror: PeerKey,
+        source: Source,
+        packet: &Packet<'_>,
+        now: Instant,
+    ) {
+        let Some(peer) = self.peers.get_mut(mirror) else {
+            return;
+        };
+        let publication = peer.publication_mut(source);
+        if publication.permit.is_none() {
+            self.counters.dropped_not_permitted += 1;
+            return;
+        }
+        publication.history.keep(Kind::of(source), packet);
+        self.take_admitted(mirror, source, packet, now);
+    }
+
+    /// A packet may go to whoever receives its source.
+    fn take_admitted(&mut self, key: PeerKey, source: Source, packet: &Packet<'_>, now: Instant) {
         if Kind::of(source) == Kind::Audio {
             self.hear(key, source, packet.level, now);
         }
@@ -94,20 +130,21 @@ impl Sfu {
             self.pending.push_back((key, source));
         }
         self.work += publication.edges.len();
-        if publication.pending.places().len() >= MOST_PENDING {
+        if publication.pending.places().len() >= MANY_PENDING {
             self.work += MOST_WORK;
         }
     }
 
     /// Whether enough waits that [`Sfu::flush`] should be called before the next datagram is taken.
-    pub const fn is_due(&self) -> bool {
-        self.work >= MOST_WORK
+    pub fn is_due(&self) -> bool {
+        self.work >= MOST_WORK || self.across.outgoing.is_full()
     }
 
     /// Sends on what waits: source by source, to each receiver all that is for it, so that it leaves together. Says whether
     /// there is more, for which the outbox has no room; then it is to be emptied and this called again. What was forbidden
     /// since it came is not sent.
     pub fn flush(&mut self, now: Instant) -> bool {
+        self.post_packets();
         while let Some((key, source)) = self.pending.front().copied() {
             if !self.forward(key, source, now) {
                 return true;
@@ -119,7 +156,8 @@ impl Sfu {
     }
 
     /// An encoding of a source goes on in another stream, whose numbers have nothing to do with those before.
-    fn begin_again(&mut self, key: PeerKey, source: Source, layer: u8) {
+    pub(crate) fn begin_again(&mut self, key: PeerKey, source: Source, layer: u8) {
+        self.begin_across(key, source, layer);
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
@@ -321,8 +359,28 @@ impl Sfu {
         if publication.permit.is_none() {
             return;
         }
-        let edges = publication.edges.clone();
-        for edge in edges {
+        let bound = publication.bound_for(layer);
+        let mail = || Mail::Clock {
+            key,
+            source,
+            layer,
+            ntp,
+            rtp,
+        };
+        self.across.post_all(bound, mail);
+        self.tell_clock((key, source, layer), ntp, rtp);
+    }
+
+    /// A publisher's clock goes to those who receive the source here.
+    pub(crate) fn tell_clock(
+        &mut self,
+        (key, source, layer): (PeerKey, Source, u8),
+        ntp: u64,
+        rtp: u32,
+    ) {
+        let publication = self.peers.get(key).map(|peer| peer.publication(source));
+        let edges = publication.map(|publication| publication.edges.clone());
+        for edge in edges.unwrap_or_default() {
             let Some(viewer) = self.peers.get(edge.viewer) else {
                 continue;
             };
@@ -436,6 +494,9 @@ impl Sfu {
             now,
         );
         if wanted.iter().all(|wanted| !wanted) {
+            return;
+        }
+        if self.ask_home(publisher, source, wanted, now) {
             return;
         }
         let Some(peer) = self.peers.get_mut(publisher) else {

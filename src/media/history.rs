@@ -14,7 +14,9 @@ const VIDEO: usize = 512;
 /// Sound is not repaired; it is kept only until it is forwarded.
 const AUDIO: usize = 64;
 /// Packets of one source that wait to be forwarded at most: what waits must still be kept when its turn comes.
-pub(crate) const MOST_PENDING: usize = 32;
+const MOST_PENDING: usize = 64;
+/// With so many it is time to forward them: what another shard passes on comes as many at a time.
+pub(crate) const MANY_PENDING: usize = MOST_PENDING / 2;
 
 /// The last packets of a source, each layer by itself.
 #[derive(Debug, Default)]

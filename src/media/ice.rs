@@ -21,7 +21,8 @@ pub(crate) const CONSENT: Duration = Duration::from_secs(20);
 /// How long an address belongs to the peer that last proved itself there, when another claims it.
 pub(crate) const HELD: Duration = Duration::from_secs(10);
 
-const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+pub(crate) const LETTERS: &[u8; 64] =
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Our user fragment for one peer.
 pub(crate) type Ufrag = [u8; UFRAG];
@@ -52,6 +53,15 @@ impl Credentials {
             ufrag: ufrag.map(letter),
             key: stun::key(&password),
             password: Secret::new(password),
+        }
+    }
+
+    /// Of a peer that no check is ever for: its fragment is in no table.
+    pub(crate) fn none() -> Self {
+        Self {
+            ufrag: Ufrag::default(),
+            key: stun::key(""),
+            password: Secret::new(String::new()),
         }
     }
 

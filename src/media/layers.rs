@@ -203,7 +203,7 @@ impl Sfu {
         };
         let stacked = peer.is_stacked(source);
         let publication = peer.publication_mut(source);
-        if publication.permit.is_none() {
+        if publication.permit.is_none() || Kind::of(source) == Kind::Audio {
             return;
         }
         let mut wanted = [false; MOST_ENCODINGS];
@@ -216,6 +216,16 @@ impl Sfu {
                     *wanted = true;
                 }
             }
+        }
+        if self.tell_home(key, source, wanted) {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let publication = peer.publication_mut(source);
+        for (wanted, bound) in wanted.iter_mut().zip(publication.bound) {
+            *wanted |= !bound.is_empty();
         }
         if !publication.wanted.update(wanted, now) {
             return;
@@ -240,20 +250,24 @@ impl Sfu {
                 continue;
             };
             let mut stands = [false; 2];
+            let is_here = peer.home.is_here();
             for (source, stands) in [Source::Camera, Source::Screen]
                 .into_iter()
                 .zip(&mut stands)
             {
                 let publication = peer.publication_mut(source);
                 *stands = publication.permit.is_some();
-                for gauge in &mut publication.gauges {
-                    gauge.refresh(now);
+                if is_here {
+                    for gauge in &mut publication.gauges {
+                        gauge.refresh(now);
+                    }
                 }
             }
             let watches = peer.watch.is_some() && !peer.views.is_empty();
             for (source, stands) in [Source::Camera, Source::Screen].into_iter().zip(stands) {
                 if stands {
                     self.tell_wanted(key, source, now);
+                    self.tell_gauges(key, source);
                 }
             }
             if watches {

@@ -1,6 +1,7 @@
 //! The SFU without input and output: demultiplexing, ICE-lite, DTLS, SRTP, SDP slots, forwarding, repairs. It may not open a
 //! socket, read a clock, touch the store or know a role; `crate::udp` runs it.
 
+pub(crate) mod across;
 pub(crate) mod admit;
 pub(crate) mod aim;
 #[doc(hidden)]
@@ -37,6 +38,7 @@ pub(crate) mod history;
 pub(crate) mod ice;
 pub(crate) mod layers;
 pub(crate) mod loudness;
+pub mod mail;
 pub mod offer;
 #[doc(hidden)]
 pub mod outbox;

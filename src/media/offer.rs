@@ -81,6 +81,18 @@ pub struct Description {
     pub lines: Vec<Line>,
 }
 
+impl Description {
+    /// Of a peer that never offered.
+    pub(crate) const fn none() -> Self {
+        Self {
+            session: 0,
+            ufrag: String::new(),
+            fingerprint: [0; 32],
+            lines: Vec::new(),
+        }
+    }
+}
+
 /// One media line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {

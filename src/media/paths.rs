@@ -47,6 +47,7 @@ impl Sfu {
             && let Some(peer) = self.peers.get_mut(key)
         {
             peer.agent.forget(path);
+            self.across.unroute(path);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One participant's transport and everything that hangs on it: ICE, DTLS, keys, streams, slots, and the standing permits.
 //! When it goes, all of that goes.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use conclave_policy::actions::{Connect, Publish, Watch};
@@ -17,9 +18,10 @@ use crate::media::estimate::loss::LossBound;
 use crate::media::event::{PeerKey, Receive, Slot, View};
 use crate::media::gauge::Gauge;
 use crate::media::history::{History, Pending};
-use crate::media::ice::Agent;
+use crate::media::ice::{Agent, Credentials};
 use crate::media::layers::Wanted;
 use crate::media::loudness::Loudness;
+use crate::media::mail::{Shards, Standing};
 use crate::media::offer::{Description, Kind};
 use crate::media::rate::{Bucket, Meter};
 use crate::media::rtcp::ReceptionReport;
@@ -49,11 +51,33 @@ pub(crate) struct Edge {
     pub(crate) choice: Option<Choice>,
 }
 
+/// Where a peer has its transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Home {
+    /// In this shard.
+    Here,
+    /// In another one; here it is a mirror, which only publishes.
+    There {
+        shard: u8,
+        /// Its key there.
+        key: PeerKey,
+    },
+}
+
+impl Home {
+    pub(crate) const fn is_here(self) -> bool {
+        matches!(self, Self::Here)
+    }
+}
+
 /// What stands behind one source of one participant.
 #[derive(Debug, Default)]
 pub(crate) struct Publication {
     /// Without it no packet of the source is forwarded.
-    pub(crate) permit: Option<Permit<Publish>>,
+    pub(crate) permit: Option<Arc<Permit<Publish>>>,
+    /// Other shards that the packets of each encoding go to, because somebody there wants them; of sound all that have members of
+    /// the room. In a mirror: its home, if that was told that the encoding is wanted here.
+    pub(crate) bound: [Shards; MOST_ENCODINGS],
     /// Who receives it.
     pub(crate) edges: Vec<Edge>,
     /// Who listens to it, to make captions.
@@ -79,6 +103,14 @@ pub(crate) struct Publication {
     pub(crate) dropped: u64,
 }
 
+impl Publication {
+    /// The other shards that packets of an encoding go to.
+    pub(crate) fn bound_for(&self, encoding: u8) -> Shards {
+        let bound = self.bound.get(usize::from(encoding));
+        bound.copied().unwrap_or_default()
+    }
+}
+
 /// Keys and what they protect.
 #[derive(Debug)]
 pub(crate) struct Secured {
@@ -93,8 +125,9 @@ pub(crate) struct Peer {
     pub(crate) key: PeerKey,
     pub(crate) room: RoomId,
     pub(crate) participant: ParticipantId,
-    /// Behind the transport itself.
-    pub(crate) permit: Permit<Connect>,
+    pub(crate) home: Home,
+    /// Behind the transport itself, where that is.
+    pub(crate) permit: Option<Permit<Connect>>,
     pub(crate) description: Description,
     /// What of the description the client sends.
     pub(crate) sends: Sends,
@@ -154,11 +187,46 @@ impl Peer {
         own_ssrc: u32,
         now: Instant,
     ) -> Self {
+        let (room, participant) = (permit.room(), permit.action().participant);
+        Self {
+            permit: Some(permit),
+            slots,
+            own_ssrc,
+            ..Self::bare(key, room, participant, description, local, agent, now)
+        }
+    }
+
+    /// A publisher whose transport is in another shard.
+    pub(crate) fn mirror(
+        key: PeerKey,
+        room: RoomId,
+        participant: ParticipantId,
+        home: Home,
+        now: Instant,
+    ) -> Self {
+        let agent = Agent::new(Credentials::none(), String::new(), now);
+        let (description, local) = (Description::none(), Local::none());
+        Self {
+            home,
+            ..Self::bare(key, room, participant, description, local, agent, now)
+        }
+    }
+
+    fn bare(
+        key: PeerKey,
+        room: RoomId,
+        participant: ParticipantId,
+        description: Description,
+        local: Local,
+        agent: Agent,
+        now: Instant,
+    ) -> Self {
         Self {
             key,
-            room: permit.room(),
-            participant: permit.action().participant,
-            permit,
+            room,
+            participant,
+            home: Home::Here,
+            permit: None,
             sends: Sends::of(&description),
             description,
             local,
@@ -169,12 +237,12 @@ impl Peer {
             recoded: None,
             begun: None,
             arrivals: Arrivals::new(now),
-            own_ssrc,
+            own_ssrc: 0,
             watch: None,
             publications: Default::default(),
             views: Vec::new(),
             most: Receive::default(),
-            slots,
+            slots: Vec::new(),
             slots_changed: false,
             uplink: LossBound::new(UPLINK),
             wish: 0,
@@ -201,6 +269,16 @@ impl Peer {
             Source::Screen => screen,
             Source::ScreenAudio => screen_audio,
         }
+    }
+
+    /// A source as other shards are told of it, if it stands.
+    pub(crate) fn standing(&self, source: Source) -> Option<Standing> {
+        let publication = self.publication(source);
+        Some(Standing {
+            permit: Arc::clone(publication.permit.as_ref()?),
+            codecs: self.sends.codecs_of(source).cloned(),
+            codec: publication.codec,
+        })
     }
 
     /// Takes over what stood behind an older transport of the same participant.

@@ -147,6 +147,7 @@ impl Sfu {
         let peers = members.into_iter().flatten();
         peers
             .filter_map(|key| self.peers.get(*key))
+            .filter(|peer| peer.home.is_here())
             .map(|peer| self.quality_of(peer))
             .collect()
     }

@@ -29,10 +29,19 @@ impl Sfu {
             return;
         };
         if protocol == Protocol::Stun {
+            if let Some(shard) = self.across.named(datagram) {
+                return self.pass_check(shard, path, datagram, now);
+            }
             return self.receive_stun(path, datagram, now);
         }
         let Some(key) = self.paths.get(&path).copied() else {
-            self.counters.unknown_source += 1;
+            match self.across.owner(path) {
+                Some(shard) => {
+                    self.counters.strays += 1;
+                    self.across.stray(shard, path, datagram);
+                }
+                None => self.counters.unknown_source += 1,
+            }
             return;
         };
         match protocol {
@@ -83,6 +92,18 @@ impl Sfu {
         Some(())
     }
 
+    /// Passes a check on to the shard that it names, unless the address belongs to somebody else.
+    fn pass_check(&mut self, shard: u8, path: Path, datagram: &[u8], now: Instant) {
+        let owner = self.paths.get(&path).and_then(|key| self.peers.get(*key));
+        let held = owner.is_some_and(|owner| owner.agent.holds(path, now));
+        if held || self.across.is_held(path, Some(shard), now) {
+            self.counters.bad_stun += 1;
+            return;
+        }
+        self.counters.strays += 1;
+        self.across.stray(shard, path, datagram);
+    }
+
     /// Gives an address to a peer that proved itself there, unless another one did so lately.
     fn claim(&mut self, key: PeerKey, path: Path, use_candidate: bool, now: Instant) -> Option<()> {
         if let Some(owner) = self.paths.get(&path).copied().filter(|owner| *owner != key)
@@ -93,6 +114,9 @@ impl Sfu {
             }
             owner.agent.forget(path);
         }
+        if self.across.is_held(path, None, now) {
+            return None;
+        }
         let change = self
             .peers
             .get_mut(key)?
@@ -100,8 +124,10 @@ impl Sfu {
             .validated(path, use_candidate, now);
         if let Some(forgotten) = change.forgotten {
             self.paths.remove(&forgotten);
+            self.across.unroute(forgotten);
         }
         self.paths.insert(path, key);
+        self.across.route(path);
         Some(())
     }
 

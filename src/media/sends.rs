@@ -45,6 +45,16 @@ impl Sends {
         Self(lines.collect())
     }
 
+    /// One source as another shard tells of it.
+    pub(crate) fn learn(&mut self, source: Source, codecs: Option<Codecs>) {
+        self.0.retain(|line| line.source != source);
+        self.0.extend(codecs.map(|codecs| Line {
+            source,
+            mid: String::new(),
+            codecs,
+        }));
+    }
+
     /// The codecs in which a source may come.
     pub(crate) fn codecs_of(&self, source: Source) -> Option<&Codecs> {
         let line = self.0.iter().find(|line| line.source == source)?;

@@ -11,6 +11,7 @@ use conclave_policy::ids::{ParticipantId, RoomId};
 use conclave_policy::permit::{Permit, PolicyVersion};
 use conclave_policy::source::Source;
 
+use crate::media::across::Across;
 use crate::media::counters::MediaCounters;
 use crate::media::dtls::{Identity, Step};
 use crate::media::event::{CloseReason, Cut, Gone, PeerEvent, PeerKey, Receive, SourceStats, View};
@@ -70,8 +71,6 @@ pub struct Sfu {
     pub(crate) pacing: Vec<PeerKey>,
     pub(crate) counters: MediaCounters,
     pub(crate) timers: Timers,
-    /// The newest rule set that a permit was given by; older permits are worthless.
-    version: PolicyVersion,
     /// Handshakes under way.
     pub(crate) handshakes: usize,
     /// Where answers are composed.
@@ -80,6 +79,8 @@ pub struct Sfu {
     pub(crate) pending: VecDeque<(PeerKey, Source)>,
     /// How many datagrams will come of that, about.
     pub(crate) work: usize,
+    /// What it knows of the other shards.
+    pub(crate) across: Across,
 }
 
 impl std::fmt::Debug for Sfu {
@@ -115,11 +116,11 @@ impl Sfu {
             pacing: Vec::new(),
             counters: MediaCounters::default(),
             timers: Timers::default(),
-            version: PolicyVersion(0),
             handshakes: 0,
             scratch: Vec::new(),
             pending: VecDeque::new(),
             work: 0,
+            across: Across::default(),
         }
     }
 
@@ -160,8 +161,9 @@ impl Sfu {
         let key = self.find(room, participant).ok_or(Gone)?;
         let peer = self.peers.get_mut(key).ok_or(Gone)?;
         let publication = peer.publication_mut(source);
-        publication.permit = Some(permit);
+        publication.permit = Some(Arc::new(permit));
         publication.wanted = Wanted::default();
+        self.announce(key, source);
         self.offer_source(room, participant, source, now);
         Ok(())
     }
@@ -245,7 +247,9 @@ impl Sfu {
                 }
             })
         });
-        lines.filter(|line| line.received > 0).collect()
+        lines
+            .filter(|line| line.received > 0 || line.forwarded > 0)
+            .collect()
     }
 
     /// Everything counted so far.
@@ -282,18 +286,22 @@ impl Sfu {
     }
 
     /// Whether a permit may still be used: a rule set that was replaced permits nothing any more.
-    pub(crate) fn is_current(&mut self, version: PolicyVersion) -> bool {
-        let current = version >= self.version;
-        self.version = self.version.max(version);
-        current
+    pub(crate) fn is_current(&self, version: PolicyVersion) -> bool {
+        self.across.is_current(version)
     }
 
+    /// The transport of a participant, if it is here.
     pub(crate) fn find(&self, room: RoomId, participant: ParticipantId) -> Option<PeerKey> {
-        self.rooms.get(&room)?.members.get(&participant).copied()
+        let key = self.rooms.get(&room)?.members.get(&participant).copied()?;
+        self.peers.get(key)?.home.is_here().then_some(key)
+    }
+
+    pub(crate) fn count_peers(&mut self) {
+        self.counters.peers = (self.peers.len() - self.across.mirrors()) as u64;
     }
 
     /// Takes a source's permit and everything that rests on it.
-    fn withdraw(&mut self, key: PeerKey, source: Source, now: Instant) -> Cut {
+    pub(crate) fn withdraw(&mut self, key: PeerKey, source: Source, now: Instant) -> Cut {
         let Some(peer) = self.peers.get_mut(key) else {
             return Cut::default();
         };
@@ -306,6 +314,7 @@ impl Sfu {
         let cut = Cut {
             forwarded: publication.forwarded,
         };
+        self.withdraw_across(key, source);
         self.detach_source(key, source, now);
         cut
     }
@@ -317,6 +326,10 @@ impl Sfu {
         reason: CloseReason,
         now: Instant,
     ) -> Option<Box<Peer>> {
+        if self.peers.get(key).is_some_and(|peer| !peer.home.is_here()) {
+            self.drop_mirror(key, now);
+            return None;
+        }
         // Out of the room first, so that no slot is given to it again.
         if let Some((room, participant)) = self
             .peers
@@ -324,6 +337,7 @@ impl Sfu {
             .map(|peer| (peer.room, peer.participant))
         {
             self.leave_room(room, participant, key);
+            self.leave_across(key, room, now);
         }
         for source in Source::ALL {
             self.detach_source(key, source, now);
@@ -340,10 +354,11 @@ impl Sfu {
         for path in peer.agent.paths() {
             if self.paths.get(&path) == Some(&key) {
                 self.paths.remove(&path);
+                self.across.unroute(path);
             }
         }
         self.events.push_back((key, PeerEvent::Closed { reason }));
-        self.counters.peers = self.peers.len() as u64;
+        self.count_peers();
         if self.peers.len() == 0 {
             self.tally_estimates();
             self.timers.stop();

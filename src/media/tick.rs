@@ -106,6 +106,9 @@ impl Sfu {
             let Some(peer) = self.peers.get_mut(key) else {
                 continue;
             };
+            if !peer.home.is_here() {
+                continue;
+            }
             if let Some(reason) = peer.overdue(now) {
                 self.remove(key, reason, now);
                 continue;

@@ -283,6 +283,8 @@ fn media_settings(config: &Config, address: SocketAddr) -> MediaSettings {
         },
         limits: Default::default(),
         segmentation: config.media.segmentation,
+        shards: config.media.shards,
+        spread: 0,
     }
 }
 
@@ -406,7 +408,8 @@ async fn samples(operator: Arc<Operator>) -> impl IntoResponse {
     operator
         .sessions
         .set(i64::try_from(running).unwrap_or(i64::MAX));
-    let text = telemetry::samples(&operator.metrics, operator.media.counters().iter());
+    let shards: Vec<_> = operator.media.shard_counters().collect();
+    let text = telemetry::samples(&operator.metrics, &shards);
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(CONTENT_TYPE, kind)], text)
 }

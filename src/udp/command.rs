@@ -79,6 +79,8 @@ pub(crate) enum Command {
         room: RoomId,
         reply: oneshot::Sender<Vec<SourceStats>>,
     },
+    /// Take in what other shards have told until now, and send what follows from it.
+    Settle { reply: oneshot::Sender<()> },
     /// End every transport, and the thread.
     Stop,
 }

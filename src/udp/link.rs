@@ -27,6 +27,8 @@ pub(crate) struct Link {
     /// The connection as an address.
     pub(crate) path: Path,
     state: AtomicU8,
+    /// The shard whose peer's checks come over it.
+    shard: AtomicU8,
     waiting: Mutex<Vec<u8>>,
     /// Something waits, or it is over.
     wake: Notify,
@@ -37,6 +39,7 @@ impl Link {
         Self {
             path: Path::stream(place, remote),
             state: AtomicU8::new(NEW),
+            shard: AtomicU8::new(0),
             waiting: Mutex::default(),
             wake: Notify::new(),
         }
@@ -77,6 +80,16 @@ impl Link {
             }
             self.wake.notified().await;
         }
+    }
+
+    /// What comes over it is for this shard from now on.
+    pub(crate) fn name(&self, shard: u8) {
+        self.shard.store(shard, Ordering::Release);
+    }
+
+    /// Which shard what comes over it is for.
+    pub(crate) fn shard(&self) -> usize {
+        usize::from(self.shard.load(Ordering::Acquire))
     }
 
     /// A peer proved itself over this connection.

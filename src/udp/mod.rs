@@ -3,7 +3,9 @@
 
 pub(crate) mod command;
 pub(crate) mod link;
+pub(crate) mod neighbours;
 pub(crate) mod outlet;
+pub(crate) mod places;
 pub mod plane;
 pub(crate) mod port;
 pub(crate) mod shard;

@@ -1,8 +1,9 @@
 //! The media plane as the rest of the server sees it: a handle that can be cloned, and the threads behind it. Every function
 //! that lets media flow takes a permit; none of them knows a role.
 
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use conclave_policy::actions::{Connect, Listen, Publish, Watch};
@@ -17,12 +18,15 @@ use crate::media::dtls::Identity;
 use crate::media::event::{
     Answer, ConnectError, Cut, Gone, Offer, PeerEvent, Receive, SourceStats, View,
 };
+use crate::media::mail::MOST_SHARDS;
 use crate::media::offer;
 use crate::media::quality::PeerQuality;
 use crate::media::sfu::{Limits, Sfu};
 use crate::media::tap::Ear;
 use crate::secret::RandomSource;
 use crate::udp::command::Command;
+use crate::udp::neighbours::Neighbours;
+use crate::udp::places::{Places, SPREAD};
 use crate::udp::shard::Shard;
 use crate::udp::socket;
 use crate::udp::streams::Streams;
@@ -30,6 +34,8 @@ use crate::udp::tcp::{self, StreamDoor};
 
 /// Commands that may wait for a shard; each takes microseconds, and who sends more waits.
 const COMMANDS: usize = 1024;
+/// Shards at most, where none are asked for: the rest of the machine is for everything else.
+const MOST_CORES: usize = 4;
 
 /// How the media plane is set up.
 #[derive(Clone, Debug)]
@@ -42,6 +48,10 @@ pub struct MediaSettings {
     pub streams: StreamSettings,
     /// Bounds of each shard.
     pub limits: Limits,
+    /// Threads that share the packets; none means as many as there are processors, four at most.
+    pub shards: u8,
+    /// Members of one room on one shard before the room spreads to the next; none means some dozens.
+    pub spread: usize,
     /// Send what goes to one receiver by one call, where the system can (UDP segmentation offload).
     pub segmentation: bool,
 }
@@ -81,27 +91,37 @@ pub enum MediaError {
 /// A handle to the media plane.
 #[derive(Clone, Debug)]
 pub struct MediaPlane {
-    commands: mpsc::Sender<Command>,
-    counters: Arc<Mutex<MediaCounters>>,
+    shards: Arc<[Handle]>,
+    places: Arc<Mutex<Places>>,
     addresses: Arc<[SocketAddr]>,
     door: Option<StreamDoor>,
 }
 
-/// The thread behind the media plane. When it is dropped the thread goes on until every handle is gone.
+/// What a shard is asked by.
+#[derive(Clone, Debug)]
+struct Handle {
+    commands: mpsc::Sender<Command>,
+    counters: Arc<Mutex<MediaCounters>>,
+}
+
+/// The threads behind the media plane. When it is dropped they go on until every handle is gone.
 #[derive(Debug)]
 pub struct MediaThread {
-    commands: mpsc::WeakSender<Command>,
-    thread: JoinHandle<()>,
+    shards: Vec<(mpsc::WeakSender<Command>, JoinHandle<()>)>,
     streams: Option<JoinHandle<()>>,
 }
 
 impl MediaThread {
-    /// Ends every transport with a goodbye, and the thread; waits for it. Blocks: not to be called from an async task.
+    /// Ends every transport with a goodbye, and the threads; waits for them. Blocks: not to be called from an async task.
     pub fn stop(self) {
-        if let Some(commands) = self.commands.upgrade() {
-            let _ = commands.blocking_send(Command::Stop);
+        for (commands, _) in &self.shards {
+            if let Some(commands) = commands.upgrade() {
+                let _ = commands.blocking_send(Command::Stop);
+            }
         }
-        let _ = self.thread.join();
+        for (_, thread) in self.shards {
+            let _ = thread.join();
+        }
         if let Some(streams) = self.streams {
             let _ = streams.join();
         }
@@ -109,65 +129,82 @@ impl MediaThread {
 }
 
 impl MediaPlane {
-    /// Binds the sockets and starts the thread.
+    /// Binds the sockets and starts the threads.
     pub fn start(
         settings: MediaSettings,
         random: Arc<dyn RandomSource>,
     ) -> Result<(Self, MediaThread), MediaError> {
-        let sockets = socket::bind(&settings.bind, !settings.announce.is_empty())?;
-        let candidates = socket::candidates(&sockets, &settings.announce);
+        let count = match settings.shards {
+            0 => {
+                std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_CORES))
+            }
+            wanted => usize::from(wanted.min(MOST_SHARDS)),
+        };
+        let count = u8::try_from(count).unwrap_or(1);
+        let sockets = socket::bind(&settings.bind, !settings.announce.is_empty(), count)?;
+        let first = sockets.first().map_or(&[][..], Vec::as_slice);
+        let candidates = socket::candidates(first, &settings.announce);
         let identity = Arc::new(Identity::generate().ok_or(MediaError::Certificate)?);
-        let mut sfu = Sfu::new(identity, candidates.clone(), settings.limits, random);
         let wanted = &settings.streams;
         let started = if wanted.listen.is_empty() && wanted.shared.is_none() {
             None
         } else {
-            Some(tcp::start(&wanted.listen)?)
+            Some(tcp::start(&wanted.listen, count)?)
         };
-        let (mut door, mut streams, mut stream_thread) = (None, Streams::default(), None);
+        let (mut door, mut streams, mut stream_thread) = (None, Vec::new(), None);
+        let mut stream_candidates = Vec::new();
         if let Some(started) = started {
             let bound: Vec<_> = wanted.shared.into_iter().chain(started.bound).collect();
-            sfu.name_streams(socket::stream_candidates(&bound, &settings.announce)?);
+            stream_candidates = socket::stream_candidates(&bound, &settings.announce)?;
             door = wanted.shared.map(|_| started.door);
-            streams = Streams::new(started.arrivals, started.counts);
+            // What is counted for all is told by the first.
+            let mut counts = Some(started.counts);
+            let each = started.arrivals.into_iter();
+            streams = each
+                .map(|arrivals| Streams::new(arrivals, counts.take().unwrap_or_default()))
+                .collect();
             stream_thread = Some(started.thread);
         }
-        let (sender, receiver) = mpsc::channel(COMMANDS);
-        let counters = Arc::new(Mutex::new(MediaCounters::default()));
-        let shard = Shard {
-            sfu,
-            commands: receiver,
-            counters: Arc::clone(&counters),
-            segmentation: settings.segmentation,
-            streams,
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            // Look at the sockets after every pass of the loop.
-            .event_interval(1)
-            .build()
-            .map_err(MediaError::Thread)?;
-        let thread = std::thread::Builder::new()
-            .name("media".to_owned())
-            .spawn(move || {
-                if let Err(error) = runtime.block_on(shard.run(sockets)) {
-                    tracing::error!(%error, "media thread ended");
-                }
-            })
-            .map_err(MediaError::Thread)?;
-        let thread = MediaThread {
-            commands: sender.downgrade(),
-            thread,
-            streams: stream_thread,
+        let version = Arc::new(AtomicU64::new(0));
+        let mut streams = streams.into_iter();
+        let (mut handles, mut threads) = (Vec::new(), Vec::new());
+        for (number, (sockets, neighbours)) in
+            (0..).zip(sockets.into_iter().zip(Neighbours::all(count)))
+        {
+            let (identity, random) = (Arc::clone(&identity), Arc::clone(&random));
+            let mut sfu = Sfu::new(identity, candidates.clone(), settings.limits, random);
+            sfu.name_streams(stream_candidates.clone());
+            let (sender, receiver) = mpsc::channel(COMMANDS);
+            let counters = Arc::new(Mutex::new(MediaCounters::default()));
+            let shard = Shard {
+                sfu: sfu.among(number, count, Arc::clone(&version)),
+                commands: receiver,
+                counters: Arc::clone(&counters),
+                segmentation: settings.segmentation,
+                streams: streams.next().unwrap_or_default(),
+                neighbours,
+            };
+            threads.push((sender.downgrade(), run(number, shard, sockets)?));
+            handles.push(Handle {
+                commands: sender,
+                counters,
+            });
+        }
+        let spread = match settings.spread {
+            0 => SPREAD,
+            wanted => wanted,
         };
         Ok((
             Self {
-                commands: sender,
-                counters,
+                shards: handles.into(),
+                places: Arc::new(Mutex::new(Places::new(count, spread))),
                 addresses: candidates.into(),
                 door,
             },
-            thread,
+            MediaThread {
+                shards: threads,
+                streams: stream_thread,
+            },
         ))
     }
 
@@ -181,9 +218,9 @@ impl MediaPlane {
         self.door.clone()
     }
 
-    /// Whether the thread of packets still runs; for health checks.
+    /// Whether every thread of packets still runs; for health checks.
     pub fn is_running(&self) -> bool {
-        !self.commands.is_closed()
+        self.shards.iter().all(|shard| !shard.commands.is_closed())
     }
 
     /// Makes a transport for the participant of the permit. What happens to it is told to `events`; when that is dropped
@@ -197,16 +234,25 @@ impl MediaPlane {
         // Read here and not on the thread of packets: a long offer takes milliseconds.
         let description = Box::new(offer::read(&offer)?);
         let copy = description.clone();
-        let local = self
-            .ask(|reply| Command::Connect {
+        let (room, participant) = (permit.room(), permit.action().participant);
+        let (shard, known) = {
+            let mut places = self.places();
+            let known = places.find(room, participant).is_some();
+            (places.enter(room, participant), known)
+        };
+        let connected = self
+            .ask(shard, |reply| Command::Connect {
                 permit,
                 description,
                 events,
                 reply,
             })
             .await
-            .unwrap_or(Err(ConnectError::Gone))?;
-        Ok(answer::write(&copy, &local))
+            .unwrap_or(Err(ConnectError::Gone));
+        if connected.is_err() && !known {
+            self.places().leave(room, participant);
+        }
+        Ok(answer::write(&copy, &connected?))
     }
 
     /// New ICE credentials for the transport that the participant of the permit has; an offer of any other connection is refused.
@@ -217,8 +263,9 @@ impl MediaPlane {
     ) -> Result<Answer, ConnectError> {
         let description = Box::new(offer::read(&offer)?);
         let copy = description.clone();
+        let shard = self.of(permit.room(), permit.action().participant);
         let local = self
-            .ask(|reply| Command::Restart {
+            .ask(shard, |reply| Command::Restart {
                 permit,
                 description,
                 reply,
@@ -230,28 +277,32 @@ impl MediaPlane {
 
     /// Lets the participant of the permit receive the room's media.
     pub async fn watch(&self, permit: Permit<Watch>) -> Result<(), Gone> {
-        self.ask(|reply| Command::Watch { permit, reply })
+        let shard = self.of(permit.room(), permit.action().participant);
+        self.ask(shard, |reply| Command::Watch { permit, reply })
             .await
             .unwrap_or(Err(Gone))
     }
 
     /// Lets the participant of the permit send one source to those who watch.
     pub async fn publish(&self, permit: Permit<Publish>) -> Result<(), Gone> {
-        self.ask(|reply| Command::Publish { permit, reply })
+        let shard = self.of(permit.room(), permit.action().participant);
+        self.ask(shard, |reply| Command::Publish { permit, reply })
             .await
             .unwrap_or(Err(Gone))
     }
 
     /// Lets the ear hear the microphone of the permit until that is cut.
     pub async fn listen(&self, permit: Permit<Listen>, ear: Box<dyn Ear>) -> Result<(), Gone> {
-        self.ask(|reply| Command::Listen { permit, ear, reply })
+        let shard = self.of(permit.room(), permit.action().participant);
+        self.ask(shard, |reply| Command::Listen { permit, ear, reply })
             .await
             .unwrap_or(Err(Gone))
     }
 
     /// Nobody listens to the participant when this returns.
     pub async fn unlisten(&self, room: RoomId, participant: ParticipantId) {
-        self.ask(|reply| Command::Unlisten {
+        let shard = self.of(room, participant);
+        self.ask(shard, |reply| Command::Unlisten {
             room,
             participant,
             reply,
@@ -262,19 +313,29 @@ impl MediaPlane {
 
     /// Ends one source. When this returns its last packet has been sent.
     pub async fn cut(&self, room: RoomId, participant: ParticipantId, source: Source) -> Cut {
-        self.ask(|reply| Command::Cut {
-            room,
-            participant,
-            source,
-            reply,
-        })
-        .await
-        .unwrap_or_default()
+        let shard = self.of(room, participant);
+        let mut cut: Cut = self
+            .ask(shard, |reply| Command::Cut {
+                room,
+                participant,
+                source,
+                reply,
+            })
+            .await
+            .unwrap_or_default();
+        if self.settle_but(Some(shard)).await {
+            let lines = self.stats(room).await;
+            let mut lines = lines.iter();
+            let line = lines.find(|line| line.participant == participant && line.source == source);
+            cut.forwarded = line.map_or(cut.forwarded, |line| line.forwarded);
+        }
+        cut
     }
 
     /// Ends what the participant receives, as completely.
     pub async fn unwatch(&self, room: RoomId, participant: ParticipantId) {
-        self.ask(|reply| Command::Unwatch {
+        let shard = self.of(room, participant);
+        self.ask(shard, |reply| Command::Unwatch {
             room,
             participant,
             reply,
@@ -285,20 +346,23 @@ impl MediaPlane {
 
     /// Ends the participant's transport, both directions; its keys are forgotten.
     pub async fn disconnect(&self, room: RoomId, participant: ParticipantId) {
-        self.ask(|reply| Command::Disconnect {
+        let shard = self.of(room, participant);
+        self.ask(shard, |reply| Command::Disconnect {
             room,
             participant,
             reply,
         })
         .await
         .unwrap_or(());
+        self.settle_but(Some(shard)).await;
+        self.places().leave(room, participant);
     }
 
     /// Ends every transport of a room.
     pub async fn end(&self, room: RoomId) {
-        self.ask(|reply| Command::End { room, reply })
-            .await
-            .unwrap_or(());
+        self.ask_all(|reply| Command::End { room, reply }).await;
+        self.settle_but(None).await;
+        self.places().end(room);
     }
 
     /// What the participant wants to see, the most wanted first, and how much at most; it replaces what was wanted before.
@@ -309,7 +373,8 @@ impl MediaPlane {
         wants: Vec<View>,
         most: Receive,
     ) -> Result<(), Gone> {
-        self.ask(|reply| Command::View {
+        let shard = self.of(room, participant);
+        self.ask(shard, |reply| Command::View {
             room,
             participant,
             wants,
@@ -322,26 +387,106 @@ impl MediaPlane {
 
     /// Packets of each source of a room.
     pub async fn stats(&self, room: RoomId) -> Vec<SourceStats> {
-        self.ask(|reply| Command::Stats { room, reply })
-            .await
-            .unwrap_or_default()
+        let lines = self.ask_all(|reply| Command::Stats { room, reply }).await;
+        SourceStats::sum(lines.into_iter().flatten())
     }
 
     /// How each transport of a room does.
     pub async fn quality(&self, room: RoomId) -> Vec<PeerQuality> {
-        self.ask(|reply| Command::Quality { room, reply })
-            .await
-            .unwrap_or_default()
+        let all = self.ask_all(|reply| Command::Quality { room, reply }).await;
+        all.into_iter().flatten().collect()
     }
 
-    /// Everything counted so far, over all rooms.
+    /// Everything counted so far, over all rooms and shards.
     pub fn counters(&self) -> MediaCounters {
-        *self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+        let all = self.shard_counters();
+        all.fold(MediaCounters::default(), MediaCounters::plus)
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+    /// What each shard counted.
+    pub fn shard_counters(&self) -> impl Iterator<Item = MediaCounters> {
+        let read =
+            |shard: &Handle| *(shard.counters.lock()).unwrap_or_else(PoisonError::into_inner);
+        self.shards.iter().map(read)
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The shard of a participant; any, if it has none, for it has no transport on any.
+    fn of(&self, room: RoomId, participant: ParticipantId) -> u8 {
+        self.places().find(room, participant).unwrap_or(0)
+    }
+
+    /// Lets every shard but this take in what that one told, and send what it had begun; says whether there are others.
+    async fn settle_but(&self, shard: Option<u8>) -> bool {
+        let others = (0..)
+            .take(self.shards.len())
+            .filter(|other| Some(*other) != shard);
+        let asked: Vec<u8> = others.collect();
+        if self.shards.len() < 2 {
+            return false;
+        }
+        self.ask_these(&asked, |reply| Command::Settle { reply })
+            .await;
+        true
+    }
+
+    async fn ask_all<T>(&self, command: impl Fn(oneshot::Sender<T>) -> Command) -> Vec<T> {
+        let all: Vec<u8> = (0..).take(self.shards.len()).collect();
+        self.ask_these(&all, command).await
+    }
+
+    /// Asks several shards at the same time.
+    async fn ask_these<T>(
+        &self,
+        shards: &[u8],
+        command: impl Fn(oneshot::Sender<T>) -> Command,
+    ) -> Vec<T> {
+        let mut waiting = Vec::new();
+        for shard in shards
+            .iter()
+            .filter_map(|shard| self.shards.get(usize::from(*shard)))
+        {
+            let (reply, answer) = oneshot::channel();
+            if shard.commands.send(command(reply)).await.is_ok() {
+                waiting.push(answer);
+            }
+        }
+        let mut answers = Vec::new();
+        for answer in waiting {
+            answers.extend(answer.await.ok());
+        }
+        answers
+    }
+
+    async fn ask<T>(
+        &self,
+        shard: u8,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Option<T> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(command(reply)).await.ok()?;
+        let shard = self.shards.get(usize::from(shard))?;
+        shard.commands.send(command(reply)).await.ok()?;
         answer.await.ok()
     }
+}
+
+/// Starts the thread of a shard.
+fn run(number: u8, shard: Shard, sockets: Vec<UdpSocket>) -> Result<JoinHandle<()>, MediaError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        // Look at the sockets after every pass of the loop.
+        .event_interval(1)
+        .build()
+        .map_err(MediaError::Thread)?;
+    std::thread::Builder::new()
+        .name(format!("media-{number}"))
+        .spawn(move || {
+            if let Err(error) = runtime.block_on(shard.run(sockets)) {
+                tracing::error!(%error, "media thread ended");
+            }
+        })
+        .map_err(MediaError::Thread)
 }

@@ -18,14 +18,17 @@ use crate::media::offer::Description;
 use crate::media::outbox::Path;
 use crate::media::sfu::Sfu;
 use crate::udp::command::Command;
+use crate::udp::neighbours::Neighbours;
 use crate::udp::outlet::Outlets;
 use crate::udp::port::{Inbox, Port, Sent};
 use crate::udp::streams::Streams;
 
-/// Datagrams taken from connections before the sockets have their turn.
+/// Datagrams taken from connections, or letters from other shards, before the sockets have their turn.
 const TURN: usize = 64;
 /// How soon a full receiver of events is tried again.
 const RETRY: Duration = Duration::from_millis(20);
+/// How soon the full queue of another shard is tried again.
+const SOON: Duration = Duration::from_millis(1);
 /// The longest wait, for counters to be fresh and a missed wake-up not to matter.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
@@ -38,6 +41,7 @@ pub(crate) struct Shard {
     /// Send what goes to one receiver by one call, where the system can.
     pub(crate) segmentation: bool,
     pub(crate) streams: Streams,
+    pub(crate) neighbours: Neighbours,
 }
 
 struct Running {
@@ -46,6 +50,9 @@ struct Running {
     counters: Arc<Mutex<MediaCounters>>,
     ports: Vec<Port>,
     streams: Streams,
+    neighbours: Neighbours,
+    /// Answers that wait until the other shards can know what was done.
+    held: Vec<Held>,
     outlets: Outlets,
     waiting: bool,
     clock: SystemClock,
@@ -53,6 +60,9 @@ struct Running {
     woke: Instant,
     stopped: bool,
 }
+
+/// Gives an answer.
+type Held = Box<dyn FnOnce() + Send>;
 
 impl Shard {
     /// Runs until it is told to stop or nobody can tell it anything any more.
@@ -67,6 +77,8 @@ impl Shard {
             counters: self.counters,
             ports,
             streams: self.streams,
+            neighbours: self.neighbours,
+            held: Vec::new(),
             outlets: Outlets::default(),
             waiting: false,
             clock: SystemClock,
@@ -99,19 +111,22 @@ impl Running {
         let now = self.clock.instant();
         self.sfu
             .count_busy(now.saturating_duration_since(self.woke));
-        let retry = self.waiting.then(|| now + RETRY);
+        let clear = self.neighbours.is_clear();
+        let retry = (self.waiting || !clear).then(|| now + if clear { RETRY } else { SOON });
         let until = [self.sfu.next_timeout(), retry]
             .into_iter()
             .flatten()
             .fold(now + LONGEST_WAIT, Instant::min);
         let (ports, streams) = (&self.ports, &mut self.streams);
+        let neighbours = &mut self.neighbours;
         let readable = std::future::poll_fn(|context| {
             // Every socket is asked, so that each wakes this task.
             let ready = ports
                 .iter()
                 .filter(|port| port.poll_ready(context).is_ready())
                 .count();
-            if streams.poll_ready(context).is_ready() || ready > 0 {
+            let letters = neighbours.poll_ready(context).is_ready();
+            if streams.poll_ready(context).is_ready() || letters || ready > 0 {
                 Poll::Ready(())
             } else {
                 Poll::Pending
@@ -119,7 +134,7 @@ impl Running {
         });
         let command = tokio::select! {
             biased;
-            command = self.commands.recv() => Some(command.unwrap_or(Command::Stop)),
+            command = self.commands.recv(), if clear => Some(command.unwrap_or(Command::Stop)),
             () = readable => None,
             () = tokio::time::sleep_until(until.into()) => None,
         };
@@ -152,9 +167,7 @@ impl Running {
                 let path = Path { socket, remote };
                 let now = self.clock.instant();
                 for datagram in datagrams {
-                    while let Ok(command) = self.commands.try_recv() {
-                        self.obey(command);
-                    }
+                    self.mind();
                     self.sfu.receive(path, datagram, now);
                     if self.sfu.is_due() {
                         self.settle();
@@ -164,9 +177,7 @@ impl Running {
             self.settle();
         }
         for turn in 0..TURN {
-            while let Ok(command) = self.commands.try_recv() {
-                self.obey(command);
-            }
+            self.mind();
             let Some(arrival) = self.streams.take() else {
                 break;
             };
@@ -177,8 +188,64 @@ impl Running {
             }
             more |= turn + 1 == TURN;
         }
+        self.mind();
         self.settle();
-        more
+        more || self.neighbours.waiting() > 0
+    }
+
+    /// Does what is commanded, and takes in what other shards tell.
+    fn mind(&mut self) {
+        // What was told before the datagram came is known before it is looked at.
+        for _ in 0..=self.neighbours.waiting() {
+            while self.neighbours.is_clear()
+                && let Ok(command) = self.commands.try_recv()
+            {
+                self.obey(command);
+            }
+            if !self.take_letter() {
+                break;
+            }
+        }
+    }
+
+    fn take_letter(&mut self) -> bool {
+        let Some((from, mail)) = self.neighbours.take() else {
+            return false;
+        };
+        self.sfu.deliver(from, mail, self.clock.instant());
+        if self.sfu.is_due() {
+            self.settle();
+        }
+        true
+    }
+
+    /// Takes in what the other shards have told until now. What they tell meanwhile can wait.
+    fn catch_up(&mut self) {
+        for _ in 0..self.neighbours.waiting() {
+            self.take_letter();
+        }
+        self.settle();
+    }
+
+    /// Hands over what is for other shards.
+    fn post(&mut self) {
+        while let Some((to, mail)) = self.sfu.poll_mail() {
+            self.neighbours.post(to, mail);
+        }
+        if self.neighbours.retry() {
+            for answer in self.held.drain(..) {
+                answer();
+            }
+        }
+    }
+
+    /// Answers, as soon as the other shards can know what was done.
+    fn reply<T: Send + 'static>(&mut self, reply: oneshot::Sender<T>, answer: T) {
+        if self.neighbours.is_clear() {
+            let _ = reply.send(answer);
+        } else {
+            self.held.push(Box::new(move || drop(reply.send(answer))));
+        }
     }
 
     fn pass_time(&mut self) {
@@ -190,6 +257,9 @@ impl Running {
         } else if self.waiting {
             self.tell();
         }
+        if !self.neighbours.is_clear() {
+            self.post();
+        }
     }
 
     /// Sends what is to be sent and tells what is to be told.
@@ -199,6 +269,7 @@ impl Running {
             self.send();
         }
         self.send();
+        self.post();
         let mut told = false;
         while let Some((key, event)) = self.sfu.poll_event() {
             self.outlets.push(key, event);
@@ -216,6 +287,7 @@ impl Running {
         for key in gone {
             self.sfu.abandon(key, now);
         }
+        self.post();
     }
 
     /// Sends what the outbox holds, each run by as few calls as the system allows.
@@ -242,6 +314,7 @@ impl Running {
     fn publish_counters(&self) {
         let mut counters = self.sfu.counters();
         self.streams.count(&mut counters);
+        counters.letters_dropped = self.neighbours.dropped;
         *self.counters.lock().unwrap_or_else(PoisonError::into_inner) = counters;
     }
 
@@ -314,19 +387,23 @@ impl Running {
             }
             Command::Quality { room, reply } => self.answer(reply, |sfu, _| sfu.quality(room)),
             Command::Stats { room, reply } => self.answer(reply, |sfu, _| sfu.stats(room)),
+            Command::Settle { reply } => {
+                self.catch_up();
+                self.reply(reply, ());
+            }
             Command::Stop => self.stop(),
         }
     }
 
     /// Does something, sends what follows from it, and only then answers.
-    fn answer<T>(
+    fn answer<T: Send + 'static>(
         &mut self,
         reply: oneshot::Sender<T>,
         action: impl FnOnce(&mut Sfu, Instant) -> T,
     ) {
         let answer = action(&mut self.sfu, self.clock.instant());
         self.settle();
-        let _ = reply.send(answer);
+        self.reply(reply, answer);
     }
 
     fn connect(
@@ -343,7 +420,7 @@ impl Running {
             local
         });
         self.settle();
-        let _ = reply.send(answer);
+        self.reply(reply, answer);
     }
 
     fn stop(&mut self) {

@@ -15,11 +15,13 @@ const TRIES: usize = 8;
 /// System buffers: 30 ms of a gigabit. Best effort; the system may grant less.
 const BUFFER: usize = 4 * 1024 * 1024;
 
-/// Binds every address; an unspecified one stands for all of the machine's own, unless they are `announced` otherwise.
+/// Binds every address once for each shard; an unspecified one stands for all of the machine's own, unless they are `announced`
+/// otherwise. The system then divides what comes between the shards' sockets, each sender's always to the same.
 pub(crate) fn bind(
     addresses: &[SocketAddr],
     announced: bool,
-) -> Result<Vec<UdpSocket>, MediaError> {
+    shards: u8,
+) -> Result<Vec<Vec<UdpSocket>>, MediaError> {
     let mut wanted = Vec::new();
     for address in addresses {
         if address.ip().is_unspecified() && !announced {
@@ -36,7 +38,7 @@ pub(crate) fn bind(
     }
     let mut last = None;
     for _ in 0..TRIES {
-        match bind_all(&wanted) {
+        match bind_shards(&wanted, shards) {
             Err((_, error))
                 if error.kind() == ErrorKind::AddrInUse
                     && wanted.iter().all(|address| address.port() == 0) =>
@@ -133,8 +135,29 @@ fn own_addresses(v4: bool) -> Result<Vec<IpAddr>, MediaError> {
     Ok(own)
 }
 
+/// The sockets of every shard, on the same addresses.
+fn bind_shards(
+    addresses: &[SocketAddr],
+    shards: u8,
+) -> Result<Vec<Vec<UdpSocket>>, (SocketAddr, io::Error)> {
+    if shards < 2 {
+        return Ok(vec![bind_all(addresses, false)?]);
+    }
+    // Once alone: whoever has the port already is not to share it with us.
+    let alone = bind_all(addresses, false)?;
+    let bound = alone.iter().map(UdpSocket::local_addr);
+    let unspecified = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+    let bound =
+        (bound.collect::<io::Result<Vec<SocketAddr>>>()).map_err(|error| (unspecified, error))?;
+    drop(alone);
+    (0..shards).map(|_| bind_all(&bound, true)).collect()
+}
+
 /// Binds all; where no port is given, all get the same one.
-fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<UdpSocket>, (SocketAddr, io::Error)> {
+fn bind_all(
+    addresses: &[SocketAddr],
+    shared: bool,
+) -> Result<Vec<UdpSocket>, (SocketAddr, io::Error)> {
     let mut sockets: Vec<UdpSocket> = Vec::new();
     for address in addresses {
         let mut address = *address;
@@ -143,12 +166,12 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<UdpSocket>, (SocketAddr, io:
         {
             address.set_port(first.port());
         }
-        sockets.push(bind_one(address).map_err(|error| (address, error))?);
+        sockets.push(bind_one(address, shared).map_err(|error| (address, error))?);
     }
     Ok(sockets)
 }
 
-fn bind_one(address: SocketAddr) -> io::Result<UdpSocket> {
+fn bind_one(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::DGRAM,
@@ -160,6 +183,9 @@ fn bind_one(address: SocketAddr) -> io::Result<UdpSocket> {
     let _ = socket.set_recv_buffer_size(BUFFER);
     let _ = socket.set_send_buffer_size(BUFFER);
     socket.set_nonblocking(true)?;
+    if shared {
+        socket.set_reuse_port(true)?;
+    }
     socket.bind(&address.into())?;
     Ok(socket.into())
 }
@@ -170,7 +196,9 @@ mod tests {
 
     #[test]
     fn an_unspecified_address_means_every_own_one_on_one_port() {
-        let sockets = bind(&["0.0.0.0:0".parse().unwrap()], false).unwrap();
+        let sockets = bind(&["0.0.0.0:0".parse().unwrap()], false, 1)
+            .unwrap()
+            .remove(0);
         let bound: Vec<SocketAddr> = sockets
             .iter()
             .map(|socket| socket.local_addr().unwrap())
@@ -185,8 +213,22 @@ mod tests {
     }
 
     #[test]
+    fn shards_share_a_port_that_nobody_else_has() {
+        let at = |port| [SocketAddr::from(([127, 0, 0, 1], port))];
+        let shards = bind(&at(0), false, 3).unwrap();
+        let port = shards[0][0].local_addr().unwrap().port();
+        assert_eq!(shards.len(), 3);
+        let same = |sockets: &Vec<UdpSocket>| sockets[0].local_addr().unwrap().port() == port;
+        assert!(shards.iter().all(same));
+        assert!(bind(&at(port), false, 3).is_err(), "a second server");
+        assert!(bind(&at(port), false, 1).is_err());
+    }
+
+    #[test]
     fn an_announced_address_gets_the_bound_port() {
-        let sockets = bind(&["127.0.0.1:0".parse().unwrap()], true).unwrap();
+        let sockets = bind(&["127.0.0.1:0".parse().unwrap()], true, 1)
+            .unwrap()
+            .remove(0);
         let port = sockets[0].local_addr().unwrap().port();
         let announced = candidates(
             &sockets,

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::media::framing::Frames;
+use crate::media::mail::named_by;
 use crate::media::paths::MOST_STREAMS;
 use crate::media::stun;
 use crate::udp::link::Link;
@@ -84,14 +85,15 @@ impl StreamDoor {
 /// What the rest of the plane gets of the thread of connections.
 pub(crate) struct Started {
     pub(crate) door: StreamDoor,
-    pub(crate) arrivals: mpsc::Receiver<Arrival>,
+    /// For each shard.
+    pub(crate) arrivals: Vec<mpsc::Receiver<Arrival>>,
     pub(crate) counts: Arc<StreamCounts>,
     pub(crate) bound: Vec<SocketAddr>,
     pub(crate) thread: JoinHandle<()>,
 }
 
 /// Binds the listeners and starts the thread of connections.
-pub(crate) fn start(addresses: &[SocketAddr]) -> Result<Started, MediaError> {
+pub(crate) fn start(addresses: &[SocketAddr], shards: u8) -> Result<Started, MediaError> {
     let (mut listeners, mut bound) = (Vec::new(), Vec::new());
     for address in addresses {
         let failed = |error| MediaError::BindTcp(*address, error);
@@ -100,11 +102,11 @@ pub(crate) fn start(addresses: &[SocketAddr]) -> Result<Started, MediaError> {
         listeners.push(listener);
     }
     let (admissions, admitted) = mpsc::channel(ADMISSIONS);
-    let (sender, arrivals) = mpsc::channel(ARRIVALS);
+    let (senders, arrivals) = (0..shards).map(|_| mpsc::channel(ARRIVALS)).unzip();
     let counts = Arc::new(StreamCounts::default());
     let house = Arc::new(House {
         places: Mutex::default(),
-        arrivals: sender,
+        arrivals: senders,
         counts: Arc::clone(&counts),
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -160,7 +162,7 @@ async fn run(
                 Err(_) => continue,
             },
             Some(_) = connections.join_next() => continue,
-            () = house.arrivals.closed() => break,
+            () = house.closed() => break,
         };
         match house.enter(client) {
             Some(link) => drop(connections.spawn(connection(stream, link, Arc::clone(&house)))),
@@ -195,7 +197,8 @@ async fn accept(listener: std::net::TcpListener, to: mpsc::Sender<(TcpStream, So
 #[derive(Debug)]
 struct House {
     places: Mutex<Places>,
-    arrivals: mpsc::Sender<Arrival>,
+    /// One for each shard.
+    arrivals: Vec<mpsc::Sender<Arrival>>,
     counts: Arc<StreamCounts>,
 }
 
@@ -210,6 +213,33 @@ struct Places {
 }
 
 impl House {
+    /// Waits until every shard has ended.
+    async fn closed(&self) {
+        for shard in &self.arrivals {
+            shard.closed().await;
+        }
+    }
+
+    /// The shard that a check is for.
+    fn named(&self, check: &stun::Request<'_>) -> u8 {
+        let ours = check.fragments().map_or("", |(ours, _)| ours);
+        let named = named_by(ours.as_bytes()).unwrap_or(0);
+        if usize::from(named) < self.arrivals.len() {
+            named
+        } else {
+            0
+        }
+    }
+
+    /// Tells the shard of a connection; `false` if it has ended.
+    async fn tell(&self, arrival: Arrival) -> bool {
+        let (Arrival::Datagram(link, _) | Arrival::Gone(link)) = &arrival;
+        match self.arrivals.get(link.shard()) {
+            Some(shard) => shard.send(arrival).await.is_ok(),
+            None => false,
+        }
+    }
+
     fn enter(&self, client: SocketAddr) -> Option<Arc<Link>> {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let link = places.enter(client)?;
@@ -285,7 +315,7 @@ async fn connection(stream: TcpStream, link: Arc<Link>, house: Arc<House>) {
     let (reader, writer) = stream.into_split();
     let counts = &house.counts;
     let ended = tokio::select! {
-        ended = read(reader, &link, &house.arrivals) => ended,
+        ended = read(reader, &link, &house) => ended,
         ended = write(writer, &link) => ended,
     };
     match ended {
@@ -295,7 +325,7 @@ async fn connection(stream: TcpStream, link: Arc<Link>, house: Arc<House>) {
     }
     link.end();
     // The number is free for another only when the shard knows that this one is gone.
-    let _stopped = house.arrivals.send(Arrival::Gone(Arc::clone(&link))).await;
+    let _stopped = house.tell(Arrival::Gone(Arc::clone(&link))).await;
     house.leave(&link);
 }
 
@@ -306,11 +336,7 @@ enum End {
 }
 
 /// Reads frames for the shard.
-async fn read(
-    mut reader: OwnedReadHalf,
-    link: &Arc<Link>,
-    arrivals: &mpsc::Sender<Arrival>,
-) -> End {
+async fn read(mut reader: OwnedReadHalf, link: &Arc<Link>, house: &House) -> End {
     let deadline = Instant::now() + FIRST_CHECK;
     let mut frames = Frames::new(FIRST_FRAME);
     let (mut proven, mut first) = (false, 0);
@@ -346,12 +372,18 @@ async fn read(
             };
             if !proven {
                 first += 1;
-                if first > FIRST_FRAMES || stun::Request::parse(datagram).is_err() {
+                let Ok(check) = stun::Request::parse(datagram) else {
                     return End::Unproven;
+                };
+                if first > FIRST_FRAMES {
+                    return End::Unproven;
+                }
+                if first == 1 {
+                    link.name(house.named(&check));
                 }
             }
             let arrival = Arrival::Datagram(Arc::clone(link), datagram.to_vec());
-            if arrivals.send(arrival).await.is_err() {
+            if !house.tell(arrival).await {
                 // The shard has stopped: the writer sends what waits.
                 return pending().await;
             }

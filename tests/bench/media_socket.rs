@@ -41,6 +41,8 @@ pub(crate) fn run() {
         streams: StreamSettings::default(),
         limits: Limits::default(),
         segmentation: true,
+        shards: 1,
+        spread: 0,
     };
     let (plane, media) = MediaPlane::start(settings, Arc::new(SystemRandom)).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -163,9 +165,8 @@ fn media_time() -> Duration {
         let path = thread.ok()?.path();
         let name = std::fs::read_to_string(path.join("comm")).ok()?;
         // Not those of the bench, which has much the same name.
-        if name.trim() != "media" {
-            return None;
-        }
+        let number = name.trim().strip_prefix("media-")?;
+        number.parse::<u8>().ok()?;
         // Nanoseconds on a processor, first of three fields.
         let times = std::fs::read_to_string(path.join("schedstat")).ok()?;
         times.split(' ').next()?.parse::<u64>().ok()

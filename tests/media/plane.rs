@@ -26,16 +26,28 @@ pub(crate) struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        Self::with("127.0.0.1:0", StreamSettings::default())
+        Self::of(1)
+    }
+
+    /// With several shards, over which every room is spread.
+    fn of(shards: u8) -> Self {
+        Self::set(shards, "127.0.0.1:0", StreamSettings::default())
     }
 
     pub(crate) fn with(bind: &str, streams: StreamSettings) -> Self {
+        Self::set(1, bind, streams)
+    }
+
+    pub(crate) fn set(shards: u8, bind: &str, streams: StreamSettings) -> Self {
         let settings = MediaSettings {
             bind: vec![bind.parse().unwrap()],
             announce: Vec::new(),
             streams,
             limits: Limits::default(),
             segmentation: true,
+            shards,
+            // Each next one on another.
+            spread: 1,
         };
         let (plane, thread) = MediaPlane::start(settings, Arc::new(SystemRandom)).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -209,5 +221,57 @@ fn a_transport_whose_owner_is_gone_ends() {
     }
     assert!(orphan.client.closed);
     assert_eq!(stage.plane.counters().peers, 1);
+    stage.thread.stop();
+}
+
+/// Invariant 4, also where publisher and viewer are on different shards: what is counted as sent when a cut is answered stays
+/// so, while the publisher goes on.
+#[test]
+fn nothing_is_sent_after_a_cut_was_answered_on_any_shard() {
+    let stage = Stage::of(3);
+    let (mut speaker, _one) = stage.join(1);
+    let viewers: Vec<_> = (2..5).map(|who| stage.join(who)).collect();
+    let block = |future| stage.runtime.block_on(future);
+    let view = View {
+        participant: participant(1),
+        source: Camera,
+        width: 640,
+        height: 360,
+        spotlight: false,
+    };
+    for who in 2..5 {
+        let looks = stage
+            .plane
+            .view(room(1), participant(who), vec![view], Default::default());
+        stage.runtime.block_on(looks).unwrap();
+    }
+    let over = Arc::new(AtomicBool::new(false));
+    let speaking = {
+        let over = Arc::clone(&over);
+        std::thread::spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                speaker.client.frame(Camera, true);
+                speaker.pump(Duration::from_micros(700));
+            }
+        })
+    };
+    let mut sent = 0;
+    for _ in 0..30 {
+        let permit = stage.permits.publish(1, 1, Camera);
+        stage.runtime.block_on(stage.plane.publish(permit)).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        let cut = block(stage.plane.cut(room(1), participant(1), Camera));
+        std::thread::sleep(Duration::from_millis(5));
+        let stats = stage.runtime.block_on(stage.plane.stats(room(1)));
+        let line = stats.iter().find(|line| line.source == Camera).unwrap();
+        assert_eq!(line.forwarded, cut.forwarded, "sent after the answer");
+        sent = cut.forwarded;
+    }
+    over.store(true, Ordering::Relaxed);
+    speaking.join().unwrap();
+    assert!(sent > 60, "{sent} packets in all");
+    let counters = stage.plane.counters();
+    assert!(counters.carried > 0, "one shard did it all");
+    drop(viewers);
     stage.thread.stop();
 }

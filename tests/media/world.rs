@@ -1,4 +1,4 @@
-//! A simulated network: a shard and its clients, with loss, delay and reordering, on a clock that goes on only when told.
+//! A simulated network: a media plane and its clients, with loss, delay and reordering, on a clock that goes on only when told.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,12 +12,12 @@ use conclave::media::dtls::Identity;
 use conclave::media::event::{ConnectError, Cut, PeerEvent, PeerKey, Receive, View};
 use conclave::media::offer;
 use conclave::media::outbox::Path;
-use conclave::media::sfu::{Limits, Sfu};
-use conclave::secret::SystemRandom;
+use conclave::media::sfu::Limits;
 use conclave_policy::source::Source;
 
 use crate::media_client::{Client, Script};
 use crate::permits::{Permits, participant, room};
+use crate::shards::Shards;
 
 static IDENTITY: LazyLock<Arc<Identity>> =
     LazyLock::new(|| Arc::new(Identity::generate().unwrap()));
@@ -38,7 +38,7 @@ pub(crate) struct Member {
     pub(crate) who: u8,
     pub(crate) client: Client,
     pub(crate) at: SocketAddr,
-    pub(crate) key: Option<PeerKey>,
+    pub(crate) key: Option<(usize, PeerKey)>,
     pub(crate) events: Vec<PeerEvent>,
     /// Checks go on by themselves.
     pub(crate) keeps_consent: bool,
@@ -55,7 +55,7 @@ struct Flying {
 }
 
 pub(crate) struct World {
-    pub(crate) sfu: Sfu,
+    pub(crate) sfu: Shards,
     pub(crate) members: Vec<Member>,
     pub(crate) network: Network,
     pub(crate) clock: ManualClock,
@@ -75,16 +75,12 @@ impl World {
 
     pub(crate) fn with(limits: Limits) -> Self {
         let server: SocketAddr = "192.0.2.1:3478".parse().unwrap();
+        let clock = ManualClock::new();
         Self {
-            sfu: Sfu::new(
-                Arc::clone(&IDENTITY),
-                vec![server],
-                limits,
-                Arc::new(SystemRandom),
-            ),
+            sfu: Shards::new(&IDENTITY, server, limits, clock.instant()),
             members: Vec::new(),
             network: Network::default(),
-            clock: ManualClock::new(),
+            clock,
             permits: Permits::new(),
             flying: BinaryHeap::new(),
             number: 0,
@@ -306,22 +302,10 @@ impl World {
 
     /// Sends what the server wants sent and tells what it wants told.
     pub(crate) fn settle(&mut self) {
-        self.sfu.settle();
         let now = self.now();
-        loop {
-            let more = self.sfu.flush(now);
-            let sends: Vec<_> = self
-                .sfu
-                .outbox()
-                .iter()
-                .map(|send| (send.path.remote, send.bytes.to_vec()))
-                .collect();
-            self.sfu.outbox().clear();
-            for (to, bytes) in sends {
+        for (to, run) in self.sfu.send(now) {
+            for bytes in run {
                 self.fly(self.server, to, bytes);
-            }
-            if !more {
-                break;
             }
         }
         while let Some((key, event)) = self.sfu.poll_event() {
