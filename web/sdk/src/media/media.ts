@@ -13,7 +13,7 @@ import type { Source } from "../generated/Source";
 import { NO_PREFERENCES, type MediaPreferences } from "./preferences";
 import { reportOf, type Snapshot } from "./quality";
 import { kindOf } from "./sources";
-import { holds } from "./step";
+import { Step } from "./step";
 import type { MakeTransport, Transport } from "./transport";
 
 const OFFER_TIMEOUT_MS = 12_000;
@@ -22,7 +22,7 @@ const PATIENCE_MS = 2_000;
 /** One that found none by then is replaced. */
 const HEALED_WITHIN_MS = 6_000;
 /** How often pictures and sound are brought into step. */
-const STEP_MS = 2_000;
+const STEP_MS = 1_000;
 
 export type MediaStatus = "connecting" | "connected" | "failed";
 
@@ -50,11 +50,10 @@ export class Media {
   #slots: SlotView[] = [];
   #preferences: MediaPreferences;
   #looked: Snapshot | null = null;
-  #stepped: Snapshot | null = null;
+  #step = new Step();
   #restarting = false;
   /** A restart of this outage was tried. */
   #healing = false;
-  #held: Map<string, number> = new Map();
   #stepping: ReturnType<typeof setInterval> | undefined;
   #connected = false;
   #relays: IceServer[] = [];
@@ -155,15 +154,7 @@ export class Media {
     if (transport === null || !this.#connected || !this.#slots.some((slot) => kindOf(slot.source) === "audio")) return;
     const now = await transport.stats();
     if (this.#transport !== transport) return;
-    const times = holds(this.#stepped, now, this.#slots);
-    this.#stepped = now;
-    // Somebody who is silent for a moment keeps what was found last.
-    for (const { mid } of this.#slots) {
-      const last = this.#held.get(mid);
-      if (last !== undefined && !times.has(mid)) times.set(mid, last);
-    }
-    this.#held = times;
-    transport.hold(times);
+    transport.hold(this.#step.next(now, this.#slots));
   }
 
   slots(slots: SlotView[]): void {
@@ -264,8 +255,7 @@ export class Media {
     this.#healing = false;
     this.#slots = [];
     this.#looked = null;
-    this.#stepped = null;
-    this.#held = new Map();
+    this.#step = new Step();
     clearInterval(this.#stepping);
     const old = this.#transport;
     this.#transport = null;
