@@ -52,7 +52,7 @@ test("it never waits for somebody else's sound, for the other source's, or for s
 
 test("and never longer than anyone would bear", () => {
   expect(held([5_000])).toEqual([400]);
-  expect(held([40, ...Array<number>(9).fill(5_000)]).at(-1)).toBe(400);
+  expect(held([40, ...Array<number>(9).fill(5_000)]).every((hold) => (hold ?? 0) <= 400)).toBe(true);
 });
 
 test("one look that has nothing to do with the others changes nothing", () => {
