@@ -3,7 +3,7 @@
 
 import { signal } from "@preact/signals";
 
-export type ManagePart = "settings" | "links" | "streams" | "audit";
+export type ManagePart = "settings" | "links" | "streams" | "transcripts" | "audit";
 export type OrganisationPart = "settings" | "audit";
 
 export type Route =
@@ -40,7 +40,7 @@ export function routeOf(path: string, fragment: string): Route {
   if (path === "/invitation") return { page: "invitation", token: secret };
   if (path === "/organisation") return { page: "organisation", part: "settings" };
   if (path === "/organisation/audit") return { page: "organisation", part: "audit" };
-  const found = /^\/(?<kind>[rg])\/(?<room>[a-z2-7]{26})(?:\/(?<part>settings|links|streams|audit))?$/u.exec(path)?.groups;
+  const found = /^\/(?<kind>[rg])\/(?<room>[a-z2-7]{26})(?:\/(?<part>settings|links|streams|transcripts|audit))?$/u.exec(path)?.groups;
   const room = found?.["room"];
   if (room === undefined) return { page: "unknown" };
   const part = found?.["part"];

@@ -15,6 +15,7 @@ export const KEYS = {
   hand: "H",
   people: "P",
   chat: "C",
+  captions: "T",
   room: "R",
   layout: "G",
 } as const;
@@ -100,6 +101,9 @@ function own(meeting: Meeting, key: string): boolean {
       return true;
     case KEYS.chat:
       meeting.open("chat");
+      return true;
+    case KEYS.captions:
+      meeting.open("captions");
       return true;
     case KEYS.room:
       meeting.open("room");

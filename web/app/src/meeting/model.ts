@@ -1,8 +1,10 @@
 // One meeting for the page: the client's state as signals, the person's acts with their refusals turned into notices, and
 // the events of the room in words.
 
-import { Conclave, isModerator, ownLine, type KnockView, type PendingProfile, type QualityReport, type Source, type State } from "@conclave/sdk";
+import { Conclave, isModerator, ownLine, type CaptionsView, type KnockView, type PendingProfile, type QualityReport, type Source, type State } from "@conclave/sdk";
 import { computed, effect, signal } from "@preact/signals";
+import { Captions } from "../captions/model";
+import type { CaptionsTab } from "../captions/panel";
 import { Chat } from "../chat/model";
 import { DeviceTrouble, openCamera, openMicrophone, openScreen } from "../devices/open";
 import { textOf } from "../ui/failure";
@@ -11,11 +13,11 @@ import { ASK } from "../words/people";
 import type { Act } from "./acts";
 import { knockTitle } from "./alert";
 import { Notices } from "./notices";
-import { tell } from "./telling";
+import { tell, toldOnEntry } from "./telling";
 import { lineOf } from "./line";
 import { titleOf } from "./waiting";
 
-export type Panel = "people" | "chat" | "room";
+export type Panel = "people" | "captions" | "chat" | "room";
 export type PeopleTab = "people" | "waiting" | "changes";
 export type RoomTab = "controls" | "invite" | "quality" | "settings" | "audit";
 export type Layout = "grid" | "speaker";
@@ -31,6 +33,7 @@ export class Meeting {
   readonly panel = signal<Panel | null>(null);
   readonly peopleTab = signal<PeopleTab>("people");
   readonly roomTab = signal<RoomTab>("controls");
+  readonly captionsTab = signal<CaptionsTab>("live");
   readonly layout = signal<Layout>(localStorage.getItem(LAYOUT) === "speaker" ? "speaker" : "grid");
   /** An act that waits for the host to confirm it. */
   readonly confirming = signal<Act | null>(null);
@@ -57,12 +60,17 @@ export class Meeting {
   /** How many wait, those on later pages included. */
   readonly waiting = computed(() => this.room.value?.lobby?.waiting ?? this.knocks.value.length);
   readonly chat: Chat;
+  readonly captions: Captions;
+
+  /** How captions stood before the last event about them. */
+  captionsWere: CaptionsView["state"] = "off";
 
   readonly #ends: (() => void)[];
 
   constructor(client: Conclave) {
     this.client = client;
     this.chat = new Chat(client, () => this.panel.value === "chat" && !document.hidden);
+    this.captions = new Captions(client);
     this.state.value = client.state;
     const visible = () => client.setHidden(document.hidden);
     const changed = () => client.networkChanged();
@@ -71,7 +79,13 @@ export class Meeting {
     const line = lineOf(navigator);
     line?.addEventListener("change", changed);
     this.#ends = [
-      client.on("state", (state) => (this.state.value = state)),
+      client.on("state", (state) => {
+        const before = this.state.peek();
+        this.state.value = state;
+        this.captions.follow(state);
+        if (state.phase === "admitted" && before.phase !== "admitted") toldOnEntry(this, state.room.captions);
+      }),
+      client.on("captions", (captions) => this.captions.take(captions)),
       client.on("tracks", () => (this.tracks.value += 1)),
       client.on("quality", (report) => (this.quality.value = report)),
       client.on("event", (event) => tell(this, event)),
@@ -106,6 +120,7 @@ export class Meeting {
   /** The page lets go of this meeting; a client that is still in leaves. */
   dispose(): void {
     this.client.leave();
+    this.captions.dispose();
     for (const end of this.#ends) end();
     this.notices.clear();
     document.title = "Conclave";
@@ -180,6 +195,16 @@ export class Meeting {
       const result = await work();
       this.announce(typeof done === "string" ? done : done(result));
     });
+  }
+
+  /** Whether what the person says may be turned into text. */
+  captionMe(allowed: boolean): Promise<boolean> {
+    return this.doing(allowed ? "What you say may be turned into text again." : "Nothing that you say is turned into text.", () => this.client.captionMe(allowed));
+  }
+
+  openCaptions(tab: CaptionsTab): void {
+    this.captionsTab.value = tab;
+    this.panel.value = "captions";
   }
 
   announce(text: string): void {

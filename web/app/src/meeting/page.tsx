@@ -4,6 +4,9 @@ import type { Admitted } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { CaptionsAloud, CaptionsOver } from "../captions/overlay";
+import { CaptionsPanel } from "../captions/panel";
+import { CaptionSigns } from "../captions/signs";
 import { ChatPanel } from "../chat/panel";
 import { Badge } from "../ui/badge";
 import { Button } from "../ui/button";
@@ -57,6 +60,7 @@ export function MeetingPage(props: { meeting: Meeting }): JSX.Element | null {
           {room.locked ? <Lock size={18} /> : <Unlock size={18} />}
           <span>{room.locked ? "Locked" : "Open to knocks"}</span>
         </button>
+        <CaptionSigns meeting={meeting} room={room} />
         <span class="meeting-me">{meeting.own.value !== undefined && <Badge>You: {ROLE[meeting.own.value.role]}</Badge>}</span>
         {room.count !== undefined && (
           <span class="meeting-count">
@@ -80,6 +84,8 @@ export function MeetingPage(props: { meeting: Meeting }): JSX.Element | null {
       <Sound meeting={meeting} />
       <main class="meeting-main">
         <Stage meeting={meeting} room={room} speaking={state.speaking} />
+        <CaptionsOver meeting={meeting} room={room} />
+        <CaptionsAloud meeting={meeting} room={room} />
       </main>
       <Side meeting={meeting} state={state} />
       <Toolbar meeting={meeting} onLeave={leave} />
@@ -162,7 +168,7 @@ function Banners(props: { meeting: Meeting; state: Admitted }): JSX.Element | nu
   return null;
 }
 
-const PANELS: Readonly<Record<Panel, string>> = { people: "People", chat: "Chat", room: "Room" };
+const PANELS: Readonly<Record<Panel, string>> = { people: "People", captions: "Captions", chat: "Chat", room: "Room" };
 
 function Side(props: { meeting: Meeting; state: Admitted }): JSX.Element | null {
   const { meeting, state } = props;
@@ -180,8 +186,9 @@ function Side(props: { meeting: Meeting; state: Admitted }): JSX.Element | null 
           <Cross size={18} />
         </Button>
       </header>
-      <div class="side-body" tabIndex={panel === "chat" ? -1 : 0}>
+      <div class="side-body" tabIndex={panel === "chat" || panel === "captions" ? -1 : 0}>
         {panel === "people" && <PeoplePanel meeting={meeting} room={state.room} />}
+        {panel === "captions" && <CaptionsPanel meeting={meeting} room={state.room} />}
         {panel === "chat" && <ChatPanel meeting={meeting} room={state.room} />}
         {panel === "room" && <RoomPanel meeting={meeting} room={state.room} />}
       </div>

@@ -7,6 +7,7 @@ import { Badge } from "../ui/badge";
 import { Button } from "../ui/button";
 import { Camera, Chevron, Hand, Microphone, MicrophoneOff, Screen, Star } from "../ui/icons";
 import { Tabs } from "../ui/tabs";
+import { NOT_CAPTIONED } from "../words/captions";
 import { ROLE, standing } from "../words/people";
 import { actsOn } from "./acts";
 import { Changes } from "./changes";
@@ -97,6 +98,7 @@ function Person(props: { participant: ParticipantView; meeting: Meeting; room: R
           <p class="line-notes">
             <Badge>{ROLE[participant.role]}</Badge>
             {!participant.signed_in && <Badge tone="warn">{standing(false)}</Badge>}
+            {participant.uncaptioned === true && <Badge>{NOT_CAPTIONED}</Badge>}
             {!participant.connected && <Badge tone="warn">connection lost</Badge>}
           </p>
         </div>

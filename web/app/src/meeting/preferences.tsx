@@ -1,6 +1,7 @@
 // What the person sets for themselves on this device: camera and microphone, light or dark, sounds, keys.
 
 import type { JSX } from "preact";
+import { Refusal } from "../captions/panel";
 import { DevicePickers } from "../devices/pickers";
 import { setTheme, theme, THEMES } from "../theme";
 import { Button } from "../ui/button";
@@ -18,6 +19,19 @@ export function PreferencesDialog(props: { meeting: Meeting; onClose: () => void
       <DevicePickers version={0} onMicrophone={() => void meeting.swap("microphone")} onCamera={() => void meeting.swap("camera")} />
       <PictureChoices meeting={meeting} />
       <Choice label="Look" value={theme.value} options={THEMES} onChange={setTheme} />
+      <fieldset class="choices">
+        <legend>Captions</legend>
+        <Refusal meeting={meeting} />
+        <Button
+          small
+          onPress={() => {
+            meeting.dialog.value = null;
+            meeting.openCaptions("look");
+          }}
+        >
+          How you read captions
+        </Button>
+      </fieldset>
       {meeting.moderates.value && (
         <fieldset class="choices">
           <legend>When someone knocks</legend>

@@ -18,6 +18,7 @@ const OWN: readonly Line[] = [
   { key: KEYS.hand, words: "Raise or lower your hand" },
   { key: KEYS.people, words: "People" },
   { key: KEYS.chat, words: "Chat" },
+  { key: KEYS.captions, words: "Captions" },
   { key: KEYS.room, words: "Room" },
   { key: KEYS.layout, words: "Speaker or grid" },
   { key: "?", words: "These keys" },

@@ -1,6 +1,7 @@
 // The events of the room in words: a notice for what a person should know, with what they can do about it.
 
-import type { ParticipantView, RoomEvent, Source } from "@conclave/sdk";
+import type { CaptionsView, ParticipantView, RoomEvent, Source } from "@conclave/sdk";
+import { JOIN_CAPTIONS, JOIN_TRANSCRIPT, switchSaid } from "../words/captions";
 import { askButton, kindSaid, lockSaid, saidOf, settingSaid, suspendSaid } from "../words/notices";
 import { ASK, identityWords } from "../words/people";
 import { knockHeard } from "./alert";
@@ -30,7 +31,7 @@ export function tell(meeting: Meeting, event: RoomEvent): void {
       meeting.notices.say(suspendSaid(event.suspended, event.by), { topic: "suspended", tone: event.suspended ? "warn" : "plain" });
       return;
     case "setting_changed":
-      meeting.notices.say(settingSaid(event.setting, event.by), { topic: `setting.${event.setting.key}` });
+      settingChanged(meeting, event);
       return;
     case "kind_changed":
       meeting.notices.say(kindSaid(event.kind, event.by), { topic: "kind" });
@@ -58,6 +59,8 @@ export function tell(meeting: Meeting, event: RoomEvent): void {
       meeting.notices.withdraw(`profile.${event.participant}`);
       return;
     case "captions":
+      captionsChanged(meeting, event);
+      return;
     case "participant_left":
     case "settings":
     case "lobby_count":
@@ -72,6 +75,46 @@ export function tell(meeting: Meeting, event: RoomEvent): void {
     case "media":
       return;
   }
+}
+
+/** Whoever comes in is told what listens here before they say anything. */
+export function toldOnEntry(meeting: Meeting, captions: CaptionsView): void {
+  meeting.captionsWere = captions.state;
+  if (captions.state === "on" || captions.state === "delayed") captionsNotice(meeting, JOIN_CAPTIONS);
+  if (captions.transcript) meeting.notices.say(JOIN_TRANSCRIPT, { topic: "transcript", tone: "key", stay: true });
+}
+
+function settingChanged(meeting: Meeting, event: RoomEvent & { type: "setting_changed" }): void {
+  const { setting, by } = event;
+  const said = switchSaid(setting, by);
+  if (said === null) meeting.notices.say(settingSaid(setting, by), { topic: `setting.${setting.key}` });
+  else if (setting.key === "captions" && setting.value === "on") captionsNotice(meeting, said);
+  else meeting.notices.say(said, { topic: setting.key, tone: setting.value === "on" ? "key" : "plain", stay: setting.value === "on" });
+}
+
+function captionsNotice(meeting: Meeting, text: string): void {
+  meeting.notices.say(text, {
+    topic: "captions",
+    tone: "key",
+    actions: [
+      { label: "Read captions", run: () => meeting.openCaptions("live") },
+      { label: "Do not caption me", run: () => meeting.captionMe(false) },
+    ],
+  });
+}
+
+/** Said to those whom it concerns: readers, and hosts. */
+function captionsChanged(meeting: Meeting, event: RoomEvent & { type: "captions" }): void {
+  const was = meeting.captionsWere;
+  meeting.captionsWere = event.state;
+  if (was === event.state) return;
+  const reads = (meeting.room.value?.caption_choice.language ?? null) !== null;
+  if (!reads && !meeting.moderates.value) return;
+  const topic = "captions.state";
+  if (event.state === "delayed") meeting.notices.say("Captions come late: the server’s machine is busy.", { topic });
+  else if (event.state === "unavailable") {
+    meeting.notices.say("There are no captions just now.", { topic, tone: "warn", actions: [{ label: "Why", run: () => meeting.openCaptions("live") }], stay: false });
+  } else if (event.state === "on" && (was === "delayed" || was === "unavailable")) meeting.notices.say("Captions come again as usual.", { topic });
 }
 
 function doneToYou(meeting: Meeting, event: RoomEvent & { type: "done_to_you" }): void {

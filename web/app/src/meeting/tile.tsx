@@ -7,6 +7,7 @@ import { Picture } from "../devices/picture";
 import { Badge } from "../ui/badge";
 import { Dots, Hand, MicrophoneOff, Screen, Star } from "../ui/icons";
 import { Menu } from "../ui/menu";
+import { NOT_CAPTIONED } from "../words/captions";
 import { initials, ROLE } from "../words/people";
 import { actsOn } from "./acts";
 import type { Meeting } from "./model";
@@ -69,6 +70,7 @@ export function Tile(props: TileProps): JSX.Element {
           {quiet && source === "camera" && <MicrophoneOff size={16} />}
           <span>{source === "screen" ? `${name}: screen` : name}</span>
         </span>
+        {participant.uncaptioned === true && source === "camera" && <Badge>{NOT_CAPTIONED}</Badge>}
         {source === "camera" && (participant.role !== "attendee" || !participant.signed_in) && <Badge>{ROLE[participant.role]}</Badge>}
       </div>
       {participant.hand && source === "camera" && (
@@ -109,6 +111,7 @@ function describe(participant: ParticipantView, name: string, source: "camera" |
   if (source === "screen") return `Shared screen of ${name}`;
   const parts = [name, ROLE[participant.role].toLowerCase(), quiet ? "microphone off" : speaking ? "speaking" : "microphone on"];
   parts.push(participant.sources.camera === "on" ? "camera on" : "camera off");
+  if (participant.uncaptioned === true) parts.push("not captioned");
   if (participant.hand) parts.push("hand raised");
   if (!participant.connected) parts.push("connection lost");
   return parts.join(", ");

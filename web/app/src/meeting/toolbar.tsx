@@ -2,7 +2,7 @@
 
 import type { SourceState } from "@conclave/sdk";
 import type { ComponentChildren, JSX } from "preact";
-import { Camera, CameraOff, Chat, Hand, Key, Leave, Microphone, MicrophoneOff, People, Screen } from "../ui/icons";
+import { Camera, CameraOff, Captions, Chat, Hand, Key, Leave, Microphone, MicrophoneOff, People, Screen } from "../ui/icons";
 import { askButton } from "../words/notices";
 import { KEYS } from "./keys";
 import type { Meeting, Panel } from "./model";
@@ -37,6 +37,9 @@ export function Toolbar(props: { meeting: Meeting; onLeave: () => void }): JSX.E
         </Tool>
         <Tool name={unread > 0 ? `Chat, ${unread} unread` : "Chat"} label="Chat" pressed={meeting.panel.value === "chat"} shortcut={KEYS.chat} onPress={() => toggle("chat")} count={unread}>
           <Chat />
+        </Tool>
+        <Tool name="Captions" label="Captions" pressed={meeting.panel.value === "captions"} shortcut={KEYS.captions} onPress={() => toggle("captions")}>
+          <Captions />
         </Tool>
         <Tool name="Room" label="Room" pressed={meeting.panel.value === "room"} shortcut={KEYS.room} onPress={() => toggle("room")}>
           <Key />

@@ -218,6 +218,19 @@ export const Pause = (p: IconProps) => (
   </Lines>
 );
 
+export const Captions = (p: IconProps) => (
+  <Lines {...p}>
+    <rect x="3" y="5" width="18" height="14" rx="2.5" />
+    <path d="M10.2 10.2a2.4 2.4 0 1 0 0 3.6M17.2 10.2a2.4 2.4 0 1 0 0 3.6" />
+  </Lines>
+);
+
+export const Page = (p: IconProps) => (
+  <Lines {...p}>
+    <path d="M6 3.5h8.5l4 4v13H6zM9 10.5h6.5M9 14h6.5M9 17.5h4" />
+  </Lines>
+);
+
 export const Search = (p: IconProps) => (
   <Lines {...p}>
     <circle cx="10.5" cy="10.5" r="6" />

@@ -23,7 +23,7 @@ export const GROUPS: readonly SettingGroup[] = [
   { title: "What people see of each other", keys: ["guest_roster", "participant_count", "profile_change"] },
   { title: "Limits", keys: ["max_participants", "sessions_per_identity", "session_length", "room_creation"] },
   { title: "Chat", keys: ["room_chat", "private_chat", "files", "live_links", "chat_history", "chat_retention", "reactions"] },
-  { title: "Captions and recording", keys: ["captions", "transcript", "caption_engine", "live_stream", "recording", "audit_log"] },
+  { title: "Captions and recording", keys: ["captions", "transcript", "transcript_retention", "caption_engine", "live_stream", "recording", "audit_log"] },
 ];
 
 const OFF_ON = { off: "Off", on: "On" };
@@ -142,8 +142,13 @@ const WORDS: Readonly<Record<string, Words>> = {
     about: "How reactions are shown.",
     values: { counted: "Counted together", named: "With names" },
   },
-  captions: { title: "Captions", about: "Live subtitles; each viewer chooses a language.", values: OFF_ON },
-  transcript: { title: "Transcript", about: "Whether the text of the captions is kept.", values: OFF_ON },
+  captions: { title: "Captions", about: "What is said is turned into text, on the operator’s own machines. Each person chooses what they read, and may refuse to be captioned.", values: OFF_ON },
+  transcript: { title: "Transcript", about: "Whether the text of the captions is kept for the hosts. Everyone is told while it is.", values: OFF_ON },
+  transcript_retention: {
+    title: "Transcript after the meeting",
+    about: "How long a transcript is kept.",
+    values: { none: "Not kept", thirty_days: "30 days" },
+  },
   caption_engine: {
     title: "Caption engine",
     about: "Where speech is turned into text.",
