@@ -63,6 +63,8 @@ export interface Wire {
   statsWhenDone(type: string): Promise<StatsLine[]>;
   /** Gives the page an event as the server would; nothing the server says afterwards is heard. */
   feed(event: object): void;
+  /** Gives the page a caption as the server would; the server is heard as before. */
+  caption(cue: object): void;
   /** Breaks the newest connection as a network would. */
   drop(): void;
   /** Opens a connection beside the page's own and gives the first message that comes back. */
@@ -159,6 +161,7 @@ export function installProbe(options: { relay: number | null }): void {
       fed = true;
       current?.dispatchEvent(new MessageEvent("message", { data: JSON.stringify({ type: "event", seq: lastSeq, event }) }));
     },
+    caption: (cue) => void current?.dispatchEvent(new MessageEvent("message", { data: JSON.stringify({ type: "cue", cue }) })),
     drop: () => current?.close(4999),
     first: (room, request) =>
       new Promise((resolve, reject) => {

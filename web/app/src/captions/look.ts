@@ -3,6 +3,12 @@
 import type { CaptionChoice } from "@conclave/sdk";
 import { signal, type Signal } from "@preact/signals";
 
+const PREFIX = "conclave.captions.";
+const LANGUAGE = `${PREFIX}language`;
+const BESIDE = `${PREFIX}original`;
+/** As the protocol has it: `original`, or a language by its code. */
+const CODE = /^[A-Za-z][A-Za-z0-9-]{1,15}$/u;
+
 export const SIZES = ["small", "medium", "large", "huge"] as const;
 export const GROUNDS = ["shade", "black", "white"] as const;
 export const LINES = ["1", "2", "3", "4"] as const;
@@ -22,12 +28,6 @@ export interface Kept<Value extends string> {
   /** What is none of its values changes nothing. */
   set(wanted: string): void;
 }
-
-const PREFIX = "conclave.captions.";
-const LANGUAGE = `${PREFIX}language`;
-const BESIDE = `${PREFIX}original`;
-/** As the protocol has it: `original`, or a language by its code. */
-const CODE = /^[A-Za-z][A-Za-z0-9-]{1,15}$/u;
 
 /** What was read last on this device. */
 export function keptChoice(storage: Pick<Storage, "getItem"> = localStorage): CaptionChoice {
