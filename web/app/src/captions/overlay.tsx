@@ -13,11 +13,13 @@ export function CaptionsOver(props: { meeting: Meeting; room: RoomView }): JSX.E
   const choice = room.caption_choice;
   if (choice.language === null || over.value.value === "off") return null;
   const blocks = meeting.captions.shown.value;
+  const engine = blocks.flat().findLast((line) => line.translation !== null && readOf(line, choice).main === line.translation)?.translation?.engine;
   return (
     <div class={lookClasses(place.value.value)} role="group" aria-label="Captions over the picture" data-lines={lines.value.value}>
       {blocks.map((block) => (
         <Block key={`${block[0]?.speaker ?? ""}.${size.value.value}`} meeting={meeting} block={block} choice={choice} />
       ))}
+      {engine !== null && engine !== undefined && <p class="caption-engine">{roughWords(engine)}</p>}
     </div>
   );
 }
@@ -30,20 +32,16 @@ function Block(props: { meeting: Meeting; block: readonly CaptionLine[]; choice:
   const { meeting, block, choice } = props;
   const first = block[0];
   const read = block.map((line) => ({ cue: line.cue, ...readOf(line, choice) }));
-  const engine = read.findLast(({ main }) => main !== null && main.engine !== null)?.main?.engine;
   const beside = read.filter((one) => one.beside !== null);
   return (
     <div class="caption" data-speaker={first?.speaker}>
-      <p class="caption-head">
-        <bdi class={`caption-name voice-${meeting.captions.colourOf(first?.speaker ?? "")}`}>{block.at(-1)?.name || SOMEONE}</bdi>
-        {engine !== null && engine !== undefined && <span class="caption-engine">{roughWords(engine)}</span>}
+      <p class={`caption-name voice-${meeting.captions.colourOf(first?.speaker ?? "")}`}>
+        <bdi>{block.at(-1)?.name || SOMEONE}</bdi>
       </p>
-      <div class="caption-words">
-        {read.map(({ cue, main }) => main !== null && <Words key={cue} said={main} />)}
-      </div>
+      <div class="caption-words">{read.map(({ cue, main }) => main !== null && <Words key={cue} said={main} />)}</div>
       {beside.length > 0 && (
-        <div class="caption-words caption-beside">
-          {beside.map(({ cue, beside: said }) => said !== null && <Words key={cue} said={said} />)}
+        <div class="caption-beside">
+          <div class="caption-words">{beside.map(({ cue, beside: said }) => said !== null && <Words key={cue} said={said} />)}</div>
         </div>
       )}
     </div>

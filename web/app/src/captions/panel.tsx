@@ -266,9 +266,7 @@ function Look(props: { meeting: Meeting; room: RoomView }): JSX.Element {
       <div class="captions-sample" aria-hidden="true">
         <div class={lookClasses("here")}>
           <div class="caption">
-            <p class="caption-head">
-              <span class="caption-name voice-1">Name</span>
-            </p>
+            <p class="caption-name voice-1">Name</p>
             <div class="caption-words">
               <p>
                 This is how captions look over the picture,<span class="caption-tail"> with words to come</span>

@@ -107,7 +107,8 @@ function captionsNotice(meeting: Meeting, text: string): void {
 function captionsChanged(meeting: Meeting, event: RoomEvent & { type: "captions" }): void {
   const was = meeting.captionsWere;
   meeting.captionsWere = event.state;
-  if (was === event.state) return;
+  // The open panel says it already.
+  if (was === event.state || meeting.panel.value === "captions") return;
   const reads = (meeting.room.value?.caption_choice.language ?? null) !== null;
   if (!reads && !meeting.moderates.value) return;
   const topic = "captions.state";
