@@ -16,6 +16,9 @@ mod bottleneck;
 #[path = "network/ends.rs"]
 mod ends;
 #[cfg(test)]
+#[path = "network/layers.rs"]
+mod layers;
+#[cfg(test)]
 #[path = "network/link.rs"]
 mod link;
 #[cfg(test)]

@@ -235,7 +235,7 @@ fn describe_format(attributes: &mut Vec<Attribute>, codecs: &Codecs, format: &Fo
         attributes.push(pair("rtcp-fb", format!("{number} {name}")));
     }
     if let Some(repair) = format.repair_type {
-        attributes.push(pair("rtpmap", format!("{repair} rtx/90000")));
+        attributes.push(pair("rtpmap", format!("{repair} rtx/{clock}")));
         attributes.push(pair("fmtp", format!("{repair} apt={number}")));
     }
 }

@@ -11,7 +11,7 @@ use crate::media::stream::{Packet, SenderClock};
 
 /// Video packets kept: about a second at 4 Mbit/s.
 const VIDEO: usize = 512;
-/// Sound is not repaired; it is kept only until it is forwarded.
+/// Sound packets kept: about a second. Later a repair is of no use.
 const AUDIO: usize = 64;
 /// Packets of one source that wait to be forwarded at most: what waits must still be kept when its turn comes.
 const MOST_PENDING: usize = 64;

@@ -9,6 +9,7 @@ use conclave_policy::source::Source;
 use crate::media::av1::Structure;
 use crate::media::codec::Codec;
 use crate::media::descriptor::Descriptor;
+use crate::media::offer::Kind;
 use crate::media::rtcp::ReceptionReport;
 use crate::media::sends::Declared;
 use crate::media::skips::{Cut, Layers, Ranks, Skips};
@@ -26,6 +27,8 @@ const MARGIN: Duration = Duration::from_millis(15);
 const MOST_ASKED: u8 = 8;
 /// After this a repair would come too late to be shown.
 const USEFUL: Duration = Duration::from_secs(1);
+/// The same for sound, which players do not wait for as long.
+const SOUND_USEFUL: Duration = Duration::from_millis(400);
 /// A sender's clock is told on at most this often; browsers report it every second or so.
 const CLOCKS: Duration = Duration::from_millis(200);
 /// A stream that was silent for so long may be replaced by another of the same source.
@@ -210,8 +213,12 @@ impl Stream {
     /// Which packets to ask for now. However many receivers miss one, the publisher is asked as if one did.
     pub(crate) fn ask(&mut self, trip: Option<Duration>, now: Instant) -> Vec<u16> {
         let again = trip.unwrap_or(TRIP).clamp(TRIPS.0, TRIPS.1) + MARGIN;
+        let useful = match Kind::of(self.source) {
+            Kind::Audio => SOUND_USEFUL,
+            _ => USEFUL,
+        };
         self.missing
-            .retain(|missing| now.saturating_duration_since(missing.since) < USEFUL);
+            .retain(|missing| now.saturating_duration_since(missing.since) < useful);
         let is_due = |missing: &Missing| {
             let wait = if missing.asked == 0 { ASK_AT } else { again };
             missing.asked < MOST_ASKED && now.saturating_duration_since(missing.last) >= wait

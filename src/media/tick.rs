@@ -39,9 +39,11 @@ impl Sfu {
 
     fn ask_publishers(&mut self, now: Instant) {
         for key in self.peers.keys() {
-            for source in [Source::Camera, Source::Screen] {
+            for source in Source::ALL {
                 self.ask_for_losses(key, source, now);
-                self.ask_for_key_frame(key, source, now);
+                if Kind::of(source) == Kind::Video {
+                    self.ask_for_key_frame(key, source, now);
+                }
             }
         }
     }

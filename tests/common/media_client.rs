@@ -18,6 +18,7 @@ use dimpl::certificate::generate_self_signed_certificate;
 use dimpl::{Config, Dtls, DtlsCertificate, Output, SrtpProfile};
 
 pub(crate) const OPUS: u8 = 111;
+pub(crate) const RED: u8 = 61;
 pub(crate) const VP8: u8 = 96;
 pub(crate) const RTX: u8 = 97;
 pub(crate) const MID: u8 = 4;
@@ -40,7 +41,7 @@ pub(crate) const FORMATS: [(&str, u8, &str, &str); 8] = [
     ),
     ("AV1", 45, "90000", "level-idx=5;profile=0;tier=0"),
     ("opus", OPUS, "48000/2", "minptime=10;useinbandfec=1"),
-    ("red", 63, "48000/2", "111/111"),
+    ("red", RED, "48000/2", "111/111"),
     ("PCMU", 0, "8000", ""),
     ("G722", 9, "8000", ""),
 ];
@@ -73,6 +74,8 @@ pub(crate) struct Script {
     /// The codecs of its picture and sound lines, by their names in [`FORMATS`], the best first.
     pub(crate) pictures: &'static [&'static str],
     pub(crate) sounds: &'static [&'static str],
+    /// Offers retransmission of sound too, which browsers do not.
+    pub(crate) repairs_sound: bool,
 }
 
 impl Default for Script {
@@ -89,6 +92,7 @@ impl Default for Script {
             encodings: false,
             pictures: &["VP8"],
             sounds: &["opus"],
+            repairs_sound: false,
         }
     }
 }
@@ -261,7 +265,12 @@ impl Client {
         let formats = names
             .iter()
             .map(|name| *FORMATS.iter().find(|format| format.0 == *name).unwrap());
-        let repaired = |number: u8| video && self.script.repairs && number != 0;
+        let asks = if video {
+            self.script.repairs
+        } else {
+            self.script.repairs_sound
+        };
+        let repaired = |number: u8| asks && number != 0;
         let numbers: Vec<String> = formats
             .clone()
             .flat_map(|format| [Some(format.1), repaired(format.1).then_some(format.1 + 1)])
@@ -280,6 +289,7 @@ impl Client {
              a=extmap:{TRANSPORT_CC} http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"
         );
         for (name, number, clock, parameters) in formats {
+            let rate = clock.split('/').next().unwrap();
             let _ = write!(
                 line,
                 "a=rtpmap:{number} {name}/{clock}\r\na=rtcp-fb:{number} transport-cc\r\n"
@@ -287,17 +297,17 @@ impl Client {
             if !parameters.is_empty() {
                 let _ = write!(line, "a=fmtp:{number} {parameters}\r\n");
             }
+            if video || asks {
+                let _ = write!(line, "a=rtcp-fb:{number} nack\r\n");
+            }
             if video {
-                let _ = write!(
-                    line,
-                    "a=rtcp-fb:{number} nack\r\na=rtcp-fb:{number} nack pli\r\n"
-                );
+                let _ = write!(line, "a=rtcp-fb:{number} nack pli\r\n");
             }
             if repaired(number) {
                 let repair = number + 1;
                 let _ = write!(
                     line,
-                    "a=rtpmap:{repair} rtx/90000\r\na=fmtp:{repair} apt={number}\r\n"
+                    "a=rtpmap:{repair} rtx/{rate}\r\na=fmtp:{repair} apt={number}\r\n"
                 );
             }
         }
@@ -324,7 +334,7 @@ impl Client {
         }
         if let Some(source) = source.filter(|_| self.script.announces) {
             let (ssrc, repair) = (Self::ssrc(source), Self::repair_ssrc(source));
-            if video && self.script.repairs {
+            if asks {
                 let _ = write!(
                     line,
                     "a=ssrc-group:FID {ssrc} {repair}\r\na=ssrc:{repair} cname:c\r\n"

@@ -6,7 +6,7 @@ use conclave::media::event::{PeerEvent, Receive, View};
 use conclave::media::rtcp::{Compound, Report, reports};
 use conclave_policy::source::Source::{self, Camera, Microphone, Screen};
 
-use crate::media_client::{Client, RTX, Received, Script, Sending, VP8};
+use crate::media_client::{Client, RED, RTX, Received, Script, Sending, VP8};
 use crate::permits::{participant, room};
 use crate::world::World;
 
@@ -719,7 +719,7 @@ fn red_goes_to_those_who_know_it_and_its_newest_block_to_the_rest() {
         let payload = vec![0xef, 0x0f, 0, 3, 0x6f, 1, 2, 3, 4, 5, round];
         let client = &mut world.members[speaker].client;
         let mut sending = client.next(Microphone, payload, 960);
-        sending.payload_type = 63;
+        sending.payload_type = RED;
         client.send(&sending);
         world.run(20);
     }
@@ -732,7 +732,7 @@ fn red_goes_to_those_who_know_it_and_its_newest_block_to_the_rest() {
     assert!(
         types(&world, knows)
             .iter()
-            .all(|(number, payload)| *number == 63 && payload.len() == 11)
+            .all(|(number, payload)| *number == RED && payload.len() == 11)
     );
     let plain = types(&world, rest);
     assert_eq!(plain.len(), 20);
@@ -742,7 +742,7 @@ fn red_goes_to_those_who_know_it_and_its_newest_block_to_the_rest() {
     for _ in 0..10 {
         let client = &mut world.members[speaker].client;
         let mut sending = client.next(Microphone, vec![0x6f, 9, 9], 960);
-        sending.payload_type = 63;
+        sending.payload_type = RED;
         client.send(&sending);
         world.run(20);
     }

@@ -12,20 +12,30 @@ use rtc_rtcp::transport_feedbacks::transport_layer_cc::{
     SymbolTypeTcc, TransportLayerCc,
 };
 
-use crate::media_client::{Client, OPUS, RTX, Received, Sending, VP8, vp8};
+use crate::media_client::{Client, OPUS, RED, RTX, Received, Sending, VP8, vp8};
 
 const FRAME: u64 = 33;
 const MTU: usize = 1100;
+/// What stands in the pictures of the first of several encodings; the next has one more.
+const MARK: u8 = 0x60;
+/// The payload types of repairs of sound.
+const OPUS_RTX: u8 = OPUS + 1;
+const RED_RTX: u8 = RED + 1;
+/// What comes later than this, in microseconds, is not played.
+const LATEST: u32 = 500_000;
 
 /// A camera: so many bits a second in frames of several packets; key frames on demand, lost packets again.
 pub(crate) struct Camera {
     pub(crate) source: Source,
+    /// Which of several encodings.
+    encoding: Option<usize>,
+    /// Somebody wants it.
+    pub(crate) active: bool,
     pub(crate) rate: u64,
     picture: u16,
     next: u64,
     key: bool,
     kept: BTreeMap<u64, Sending>,
-    repairs: u64,
     /// Requests that came: key frames, packets.
     pub(crate) asked: (u32, u32),
     /// What it knows of its own way, and the most it would send: then it obeys.
@@ -40,12 +50,13 @@ impl Camera {
     pub(crate) fn new(source: Source, rate: u64) -> Self {
         Self {
             source,
+            encoding: None,
+            active: true,
             rate,
             picture: 1,
             next: 0,
             key: true,
             kept: BTreeMap::new(),
-            repairs: 100,
             asked: (0, 0),
             obeys: None,
             told: None,
@@ -53,8 +64,29 @@ impl Camera {
         }
     }
 
+    /// One of several encodings of a source.
+    pub(crate) fn encoding(source: Source, encoding: usize, rate: u64) -> Self {
+        Self {
+            encoding: Some(encoding),
+            ..Self::new(source, rate)
+        }
+    }
+
+    fn ssrc(&self) -> u32 {
+        match self.encoding {
+            Some(encoding) => Client::encoding_ssrc(self.source, encoding),
+            None => Client::ssrc(self.source),
+        }
+    }
+
+    /// Whether anybody wants it; what begins again begins with a key frame.
+    pub(crate) fn switch(&mut self, active: bool) {
+        self.key |= active && !self.active;
+        self.active = active;
+    }
+
     pub(crate) fn run(&mut self, client: &mut Client, now: u64) {
-        if now < self.next {
+        if now < self.next || !self.active {
             return;
         }
         self.next = now + FRAME * 1000;
@@ -66,8 +98,14 @@ impl Camera {
         while left > 0 {
             let size = left.min(MTU);
             left -= size;
-            let mut sending = client.next(self.source, Vec::new(), 0);
+            let mut sending = match self.encoding {
+                Some(encoding) => client.next_of(self.source, encoding, Vec::new()),
+                None => client.next(self.source, Vec::new(), 0),
+            };
             sending.payload = vp8(self.picture & 0x7fff, self.picture as u8, self.key, size);
+            if let (Some(encoding), Some(last)) = (self.encoding, sending.payload.last_mut()) {
+                *last = MARK + u8::try_from(encoding).unwrap();
+            }
             if !first {
                 sending.payload[0] &= !0x10;
             }
@@ -95,7 +133,7 @@ impl Camera {
     }
 
     pub(crate) fn take(&mut self, client: &mut Client, packet: &[u8], now: Instant) {
-        let own = Client::ssrc(self.source);
+        let own = self.ssrc();
         for report in reports(packet) {
             match report {
                 Report::KeyFrame { media } if media == own => {
@@ -110,11 +148,7 @@ impl Camera {
                             self.strange += 1;
                             continue;
                         };
-                        self.repairs += 1;
-                        let mut again = sent.clone();
-                        again.payload = [&number.to_be_bytes()[..], &sent.payload].concat();
-                        again.ssrc = Client::repair_ssrc(self.source);
-                        (again.payload_type, again.index) = (RTX, self.repairs);
+                        let again = client.repair_of(sent);
                         client.send(&again);
                     }
                 }
@@ -131,35 +165,110 @@ impl Camera {
     }
 }
 
-/// A microphone: a packet every 20 ms that carries its frame's number, and the one before again, as in-band FEC does.
+/// What a microphone does against losses.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Against {
+    /// A packet carries the frame before again, more coarsely (Opus in-band FEC).
+    pub(crate) fec: bool,
+    /// A packet carries the whole one before again (RED).
+    pub(crate) red: bool,
+}
+
+/// A microphone: a packet every 20 ms that carries its frame's number.
 #[derive(Default)]
 pub(crate) struct Microphone {
+    against: Against,
     next: u64,
     pub(crate) frames: u32,
+    before: Option<Vec<u8>>,
+    kept: BTreeMap<u64, Sending>,
+    /// Packets that it was asked for again.
+    pub(crate) asked: u32,
 }
 
 impl Microphone {
+    pub(crate) fn new(against: Against) -> Self {
+        Self {
+            against,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn run(&mut self, client: &mut Client, now: u64) {
         if now < self.next {
             return;
         }
         self.next = now + 20_000;
         self.frames += 1;
-        let mut payload = vec![0x78; 80];
-        payload[1..5].copy_from_slice(&self.frames.to_be_bytes());
-        payload[5..9].copy_from_slice(&(now as u32).to_be_bytes());
-        let sending = client.next(Source::Microphone, payload, 960);
+        let mut opus = vec![0x78; 80];
+        opus[1..5].copy_from_slice(&self.frames.to_be_bytes());
+        opus[5..9].copy_from_slice(&(now as u32).to_be_bytes());
+        opus[9] = u8::from(self.against.fec);
+        let mut sending = client.next(Source::Microphone, opus.clone(), 960);
+        if self.against.red {
+            let before = self.before.replace(opus.clone()).unwrap_or_default();
+            let head = [
+                0x80 | OPUS,
+                0x0f,
+                0,
+                u8::try_from(before.len()).unwrap(),
+                OPUS,
+            ];
+            sending.payload_type = RED;
+            sending.payload = [&head[..], &before, &opus].concat();
+        }
         client.send(&sending);
+        self.kept.insert(sending.index, sending);
+        while self.kept.len() > 64 {
+            self.kept.pop_first();
+        }
+    }
+
+    /// What is asked for comes again in a stream of its own.
+    pub(crate) fn take(&mut self, client: &mut Client, packet: &[u8]) {
+        for report in reports(packet) {
+            let Report::Nack { media, lost } = report else {
+                continue;
+            };
+            if media != Client::ssrc(Source::Microphone) {
+                continue;
+            }
+            for number in lost.iter() {
+                self.asked += 1;
+                let mut kept = self.kept.values();
+                if let Some(sent) = kept.find(|sent| sent.index as u16 == number) {
+                    let again = client.repair_of(sent);
+                    client.send(&again);
+                }
+            }
+        }
     }
 }
 
 /// What comes on one slot.
 #[derive(Default)]
 struct Track {
+    sound: bool,
     newest: Option<u64>,
     missing: BTreeMap<u64, (u64, u64, u32)>,
     /// Since when it cannot go on.
     stuck: Option<u64>,
+}
+
+impl Track {
+    fn arrived(&mut self, index: u64, now: u64) {
+        match self.newest {
+            Some(newest) if index <= newest => {
+                self.missing.remove(&index);
+            }
+            newest => {
+                for lost in newest.map_or(index, |newest| newest + 1)..index {
+                    self.missing.insert(lost, (now, 0, 0));
+                }
+                self.newest = Some(index);
+            }
+        }
+    }
 }
 
 /// A receiver.
@@ -181,6 +290,10 @@ pub(crate) struct Receiver {
     pub(crate) heard: BTreeSet<u32>,
     pub(crate) late: Vec<u32>,
     pub(crate) pictures: Vec<u64>,
+    /// Which encodings came, and since when.
+    pub(crate) layers: Vec<(u64, u8)>,
+    /// It asks for lost packets of sound too.
+    pub(crate) asks_for_sound: bool,
     pub(crate) bytes: u64,
     pub(crate) padding: u64,
     pub(crate) repaired: u64,
@@ -207,6 +320,8 @@ impl Receiver {
             heard: BTreeSet::new(),
             late: Vec::new(),
             pictures: Vec::new(),
+            layers: Vec::new(),
+            asks_for_sound: false,
             bytes: 0,
             padding: 0,
             repaired: 0,
@@ -240,22 +355,30 @@ impl Receiver {
         }
         let header = &packet.header;
         match header.payload_type {
-            OPUS => {
-                let number =
-                    |at: usize| u32::from_be_bytes(packet.payload[at..at + 4].try_into().unwrap());
-                let frame = number(1);
-                self.late.push((now as u32).wrapping_sub(number(5)));
-                self.heard.insert(frame);
-                self.heard.insert(frame - 1);
+            OPUS | RED => {
+                self.sound(header.ssrc, packet.index, now);
+                self.hear(header.payload_type, &packet.payload, now);
             }
-            VP8 => self.video(
-                header.ssrc,
-                packet.index,
-                header.marker,
-                header.timestamp,
-                now,
-            ),
-            RTX if header.padding => self.padding += 1,
+            VP8 => {
+                self.note_layer(&packet.payload, now);
+                self.video(
+                    header.ssrc,
+                    packet.index,
+                    header.marker,
+                    header.timestamp,
+                    now,
+                );
+            }
+            RTX | OPUS_RTX | RED_RTX if header.padding => self.padding += 1,
+            OPUS_RTX | RED_RTX => {
+                self.repaired += 1;
+                let of = client.server().repairs[&header.ssrc];
+                let number = u16::from_be_bytes(packet.payload[..2].try_into().unwrap());
+                if let Some(track) = self.tracks.get_mut(&of) {
+                    track.missing.retain(|index, _| *index as u16 != number);
+                }
+                self.hear(header.payload_type - 1, &packet.payload[2..], now);
+            }
             RTX => {
                 self.repaired += 1;
                 let of = client.server().repairs[&header.ssrc];
@@ -269,19 +392,52 @@ impl Receiver {
         }
     }
 
-    fn video(&mut self, ssrc: u32, index: u64, marker: bool, timestamp: u32, now: u64) {
-        let track = self.tracks.entry(ssrc).or_default();
-        match track.newest {
-            Some(newest) if index <= newest => {
-                track.missing.remove(&index);
+    /// The frames of a packet of sound.
+    fn hear(&mut self, payload_type: u8, payload: &[u8], now: u64) {
+        let number =
+            |opus: &[u8], at: usize| u32::from_be_bytes(opus[at..at + 4].try_into().unwrap());
+        let mut blocks = vec![payload];
+        if payload_type == RED {
+            let length = usize::from(u16::from_be_bytes([payload[2] & 3, payload[3]]));
+            blocks = vec![&payload[5 + length..], &payload[5..5 + length]];
+            blocks.retain(|block| !block.is_empty());
+        }
+        self.late
+            .push((now as u32).wrapping_sub(number(blocks[0], 5)));
+        for opus in blocks {
+            let frame = number(opus, 1);
+            // What the player would have played long ago is of no use any more.
+            if (now as u32).wrapping_sub(number(opus, 5)) > LATEST {
+                continue;
             }
-            newest => {
-                for lost in newest.map_or(index, |newest| newest + 1)..index {
-                    track.missing.insert(lost, (now, 0, 0));
-                }
-                track.newest = Some(index);
+            self.heard.insert(frame);
+            if opus[9] == 1 {
+                self.heard.insert(frame - 1);
             }
         }
+    }
+
+    fn sound(&mut self, ssrc: u32, index: u64, now: u64) {
+        if !self.asks_for_sound {
+            return;
+        }
+        let track = self.tracks.entry(ssrc).or_default();
+        track.sound = true;
+        track.arrived(index, now);
+    }
+
+    fn note_layer(&mut self, payload: &[u8], now: u64) {
+        let Some(layer) = payload.last().and_then(|last| last.checked_sub(MARK)) else {
+            return;
+        };
+        if self.layers.last().is_none_or(|(_, last)| *last != layer) {
+            self.layers.push((now, layer));
+        }
+    }
+
+    fn video(&mut self, ssrc: u32, index: u64, marker: bool, timestamp: u32, now: u64) {
+        let track = self.tracks.entry(ssrc).or_default();
+        track.arrived(index, now);
         let _ = timestamp;
         // A picture is shown when it and all before it are there.
         let frames = self.frames.entry(ssrc).or_default();
@@ -333,6 +489,12 @@ impl Receiver {
                 .missing
                 .values()
                 .any(|(since, _, _)| now - since > 1_000_000);
+            if track.sound {
+                track
+                    .missing
+                    .retain(|_, (since, _, _)| now - *since <= u64::from(LATEST));
+                continue;
+            }
             if stuck && track.stuck.is_none_or(|at| now - at > 500_000) {
                 track.stuck = Some(now);
                 client.report(&Compound::default().key_frame(1, *ssrc));

@@ -17,7 +17,7 @@ use conclave::media::sfu::{Limits, Sfu};
 use conclave::secret::RandomSource;
 use conclave_policy::source::Source;
 
-use crate::ends::{Camera, Microphone, Receiver, micros};
+use crate::ends::{Against, Camera, Microphone, Receiver, micros};
 use crate::link::Link;
 use crate::media_client::{Client, Script};
 use crate::permits::{Permits, participant, room};
@@ -68,6 +68,8 @@ pub(crate) struct Member {
     pub(crate) up: Link,
     pub(crate) down: Link,
     pub(crate) camera: Option<Camera>,
+    /// The encodings of a camera that sends several, the smallest first.
+    pub(crate) encodings: Vec<Camera>,
     pub(crate) microphone: Option<Microphone>,
     pub(crate) receiver: Receiver,
     pub(crate) events: Vec<PeerEvent>,
@@ -130,6 +132,7 @@ impl Net {
             up,
             down,
             camera: None,
+            encodings: Vec::new(),
             microphone: None,
             receiver: Receiver::new(),
             events: Vec::new(),
@@ -174,8 +177,25 @@ impl Net {
         self.members[place].camera = Some(Camera::new(Source::Camera, rate));
     }
 
+    /// A camera that sends several encodings, the smallest first, as far as they are wanted.
+    pub(crate) fn film_in(&mut self, place: usize, rates: &[u64]) {
+        let encodings = rates.iter().enumerate();
+        self.members[place].encodings = encodings
+            .map(|(encoding, rate)| Camera::encoding(Source::Camera, encoding, *rate))
+            .collect();
+    }
+
     pub(crate) fn talk(&mut self, place: usize) {
-        self.members[place].microphone = Some(Microphone::default());
+        let fec = Against {
+            fec: true,
+            red: false,
+        };
+        self.speak(place, fec);
+    }
+
+    /// Speaks with this against losses.
+    pub(crate) fn speak(&mut self, place: usize, against: Against) {
+        self.members[place].microphone = Some(Microphone::new(against));
     }
 
     pub(crate) fn view(&mut self, place: usize, whom: &[u8], width: u16, height: u16) {
@@ -251,6 +271,9 @@ impl Net {
                 if let Some(camera) = &mut member.camera {
                     camera.run(client, now);
                 }
+                for camera in &mut member.encodings {
+                    camera.run(client, now);
+                }
                 if let Some(microphone) = &mut member.microphone {
                     microphone.run(client, now);
                 }
@@ -300,8 +323,11 @@ impl Net {
             member.receiver.take(client, &packet, now);
         }
         for report in std::mem::take(&mut client.reports) {
-            if let Some(camera) = &mut member.camera {
+            for camera in member.camera.iter_mut().chain(&mut member.encodings) {
                 camera.take(client, &report, instant);
+            }
+            if let Some(microphone) = &mut member.microphone {
+                microphone.take(client, &report);
             }
         }
     }
@@ -330,6 +356,13 @@ impl Net {
         while let Some((key, event)) = self.sfu.poll_event() {
             let mut members = self.members.iter_mut();
             if let Some(member) = members.find(|member| member.key == Some(key)) {
+                if let PeerEvent::Layers { source, wanted } = &event
+                    && *source == Source::Camera
+                {
+                    for (camera, wanted) in member.encodings.iter_mut().zip(wanted) {
+                        camera.switch(wanted.active);
+                    }
+                }
                 member.events.push(event);
             }
         }

@@ -24,6 +24,11 @@ const SILENCE: Duration = Duration::from_millis(1200);
 /// What it does to the rate, once for each such time.
 const SILENT: f64 = 0.6;
 
+/// Packets that wait less than this, in milliseconds, are no queue: the pacer itself lets so much leave at once, and a key frame with
+/// which a larger layer begins fills it.
+const BURST: f64 = 45.0;
+/// That holds for whoever sends less than this share of the estimate.
+const WITHIN: f64 = 0.9;
 /// With packets waiting so long, in milliseconds, losses are the way's fullness and not its nature.
 const QUEUED: f64 = 100.0;
 
@@ -229,12 +234,20 @@ impl Estimator {
         })
     }
 
+    /// Whether what waits on the way is no more than a burst of somebody who sends less than they may.
+    fn is_burst(&self) -> bool {
+        let sending = self.sending.rate().unwrap_or(f64::MAX);
+        self.standing.milliseconds() < BURST && sending < self.delay.rate() * WITHIN
+    }
+
     fn judge(&mut self, now: Instant) {
         let trip = self.round_trip.unwrap_or(ROUND_TRIP);
         let before = self.delay.rate();
-        let lowered = self
-            .delay
-            .update(self.trend.usage(), self.arriving(), trip, now);
+        let usage = match self.trend.usage() {
+            Usage::Over if self.is_burst() => Usage::Normal,
+            usage => usage,
+        };
+        let lowered = self.delay.update(usage, self.arriving(), trip, now);
         if lowered && self.delay.rate() < before * 0.66 {
             self.prober.hasten(now);
         }
