@@ -17,6 +17,7 @@ mod common;
 
 mod chat;
 mod control;
+mod cuts;
 mod door;
 mod durable;
 mod media;

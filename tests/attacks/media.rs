@@ -16,10 +16,10 @@ use crate::common::text;
 use crate::media_client::{Client, OPUS, Script, Sending, UdpClient, VP8};
 use crate::raw;
 
-const SOON: Duration = Duration::from_secs(5);
+pub(crate) const SOON: Duration = Duration::from_secs(5);
 
 /// Does something with a media client, which blocks.
-async fn with<T: Send + 'static>(
+pub(crate) async fn with<T: Send + 'static>(
     mut media: UdpClient,
     act: impl FnOnce(&mut UdpClient) -> T + Send + 'static,
 ) -> (UdpClient, T) {
@@ -42,7 +42,11 @@ pub(crate) fn offer(media: &UdpClient) -> Value {
 }
 
 /// Offers, and says whether there are keys in the end.
-async fn connect(socket: &mut Socket, script: Script, within: Duration) -> (UdpClient, bool) {
+pub(crate) async fn connect(
+    socket: &mut Socket,
+    script: Script,
+    within: Duration,
+) -> (UdpClient, bool) {
     let mut media = UdpClient::new(script);
     let answer = socket.ok(offer(&media)).await;
     media.answer(&text(&answer, "sdp"));
@@ -83,7 +87,7 @@ async fn exchange(
 }
 
 /// A counter of one participant's source, as the host sees it.
-async fn counter(host: &mut Socket, participant: &str, source: &str, name: &str) -> u64 {
+pub(crate) async fn counter(host: &mut Socket, participant: &str, source: &str, name: &str) -> u64 {
     let stats = host.ok(json!({"type": "stats"})).await;
     let lines = stats["sources"].as_array().unwrap().clone();
     let line = lines
@@ -174,7 +178,7 @@ impl Stage {
 }
 
 /// A counter of the media plane.
-async fn metric(server: &Server, name: &str) -> u64 {
+pub(crate) async fn metric(server: &Server, name: &str) -> u64 {
     let end = if name == "peers" { "" } else { "_total" };
     server.metric(&format!("conclave_media_{name}{end}")).await
 }

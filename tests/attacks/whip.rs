@@ -91,7 +91,12 @@ async fn with<T: Send + 'static>(
 }
 
 /// Begins a stream, which must be let in, and gets its transport up.
-async fn up(server: &Server, path: &str, token: &str, media: UdpClient) -> (UdpClient, Answer) {
+pub(crate) async fn up(
+    server: &Server,
+    path: &str,
+    token: &str,
+    media: UdpClient,
+) -> (UdpClient, Answer) {
     let answer = begin(server, path, token, &media.client.offer().sdp).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     let sdp = String::from_utf8(answer.bytes.clone()).unwrap();
@@ -114,12 +119,12 @@ async fn token(server: &Server, owner: &Person, room: &Room, body: Value) -> (St
     (text(one, "id"), text(one, "token"))
 }
 
-async fn source_token(server: &Server, owner: &Person, room: &Room) -> (String, String) {
+pub(crate) async fn source_token(server: &Server, owner: &Person, room: &Room) -> (String, String) {
     let body = json!({"kind": "source", "label": "Stage camera", "expires_in_hours": 8});
     token(server, owner, room, body).await
 }
 
-async fn viewer_token(server: &Server, owner: &Person, room: &Room) -> (String, String) {
+pub(crate) async fn viewer_token(server: &Server, owner: &Person, room: &Room) -> (String, String) {
     let body = json!({"kind": "viewer", "label": "Foyer", "expires_in_hours": 8});
     token(server, owner, room, body).await
 }
@@ -154,7 +159,7 @@ async fn peers(server: &Server) -> u64 {
 }
 
 /// The line of the roster with this name.
-async fn joined(host: &mut Socket, name: &str) -> Value {
+pub(crate) async fn joined(host: &mut Socket, name: &str) -> Value {
     loop {
         let line = host.event("participant_joined").await["participant"].clone();
         if line["name"] == name {
