@@ -30,6 +30,8 @@ pub struct Config {
     pub media: Media,
     /// The operator's TURN server.
     pub turn: Turn,
+    /// Captions.
+    pub captions: Captions,
     /// Where Prometheus may ask; loopback by default.
     pub metrics: SocketAddr,
     /// Load balancers whose word on the client's address counts.
@@ -101,6 +103,66 @@ pub struct Turn {
     pub seconds: u32,
 }
 
+/// Captions: what recognises speech and what translates it, both on the operator's own machines.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Captions {
+    /// The program of the workers. Left out: `conclave-captioner` beside the server's own program.
+    pub worker: Option<PathBuf>,
+    /// The model file. Left out: there are no captions.
+    pub model: Option<PathBuf>,
+    /// The language that is spoken, or `auto`.
+    pub language: String,
+    /// Recognisers at the same time; each works with one core.
+    pub workers: usize,
+    /// What translates.
+    pub translator: Translator,
+    /// A folder of models, for `neural`.
+    pub translator_models: Option<PathBuf>,
+    /// The address of a server that speaks LibreTranslate's protocol, for `http`.
+    pub translator_address: Option<String>,
+    /// What that server asks for.
+    pub translator_key: Option<Secret<String>>,
+    /// Where `conclave captions fetch` downloads models from.
+    pub models_address: Option<String>,
+    /// Where models are kept. Left out: `models` in the data folder.
+    pub models_folder: Option<PathBuf>,
+    /// Run the workers without a sandbox where the system has none.
+    pub without_sandbox: bool,
+}
+
+/// What translates captions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Translator {
+    /// The programs of Apertium, where they are installed.
+    Apertium,
+    /// Nothing.
+    None,
+    /// Models in `translator_models`.
+    Neural,
+    /// The server at `translator_address`.
+    Http,
+}
+
+impl Default for Captions {
+    fn default() -> Self {
+        Self {
+            worker: None,
+            model: None,
+            language: "auto".to_owned(),
+            workers: 1,
+            translator: Translator::Apertium,
+            translator_models: None,
+            translator_address: None,
+            translator_key: None,
+            models_address: None,
+            models_folder: None,
+            without_sandbox: false,
+        }
+    }
+}
+
 /// Load balancers in front of the server.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -164,6 +226,7 @@ impl Default for Config {
             audit: Audit::default(),
             media: Media::default(),
             turn: Turn::default(),
+            captions: Captions::default(),
             metrics: SocketAddr::from(([127, 0, 0, 1], 9464)),
             proxies: Proxies::default(),
             limits: Limits::default(),

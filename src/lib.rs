@@ -5,6 +5,7 @@
 pub mod api;
 pub mod auth;
 pub mod bounded;
+pub mod captioner;
 pub mod chat;
 pub mod clock;
 pub mod config;

@@ -447,10 +447,10 @@ actions! {
         /// Who says it.
         participant: ParticipantId
     }
-    /// Reading what was kept of a session.
+    /// Reading what was kept of a session, or of which sessions there is something.
     ReadTranscript {
         /// Of which.
-        session: SessionId
+        session: Option<SessionId>
     }
     /// Deleting what was kept of a session.
     DeleteTranscript {
@@ -627,7 +627,7 @@ impl Action for ReadTranscript {
     }
 
     fn audit_target(&self) -> Option<[u8; 16]> {
-        Some(*self.session.as_bytes())
+        self.session.map(|session| *session.as_bytes())
     }
 }
 

@@ -17,6 +17,7 @@ pub mod running;
 mod sessions;
 mod settings;
 mod streamtokens;
+mod transcripts;
 pub mod whip;
 
 #[cfg(test)]

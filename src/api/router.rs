@@ -13,7 +13,7 @@ use crate::api::problem::Problem;
 use crate::api::running::RunningRooms;
 use crate::api::{
     audit, guestlinks, invitations, organisation, profile, quality, rooms, sessions, settings,
-    streamtokens,
+    streamtokens, transcripts,
 };
 use crate::auth::limits::{Rate, Rates};
 use crate::auth::picture::Painter;
@@ -111,6 +111,15 @@ pub fn router(state: ApiState) -> Router {
         .route(
             "/api/rooms/{id}/stream-tokens/{token}",
             axum::routing::delete(streamtokens::revoke),
+        )
+        .route("/api/rooms/{id}/transcripts", get(transcripts::list))
+        .route(
+            "/api/rooms/{id}/transcripts/{transcript}",
+            axum::routing::delete(transcripts::delete),
+        )
+        .route(
+            "/api/rooms/{id}/transcripts/{transcript}/{file}",
+            get(transcripts::read),
         )
         .route("/api/rooms/{id}/settings/preview", get(settings::preview))
         .route("/api/rooms/{id}/entry", get(settings::entry))

@@ -3,6 +3,7 @@
 //!
 //! Cuts act first and are answered when their audit row is durable; grants act only after it is.
 
+mod captions;
 mod chat;
 mod door;
 mod follow;
@@ -16,6 +17,7 @@ mod requests;
 mod rules;
 mod settings;
 mod streams;
+mod transcript;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,6 +31,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::auth::limits::Rates;
 use crate::auth::session::Auth;
 use crate::bounded::Text;
+use crate::captioner::Captioner;
 use crate::clock::{Clock, Timestamp};
 use crate::guard::{Audit, Guard};
 use crate::ids::{ActorId, KnockId, ParticipantId};
@@ -67,6 +70,8 @@ pub struct Means {
     pub media: MediaPlane,
     /// The operator's TURN server, if there is one.
     pub turn: Option<Turn>,
+    /// The caption workers.
+    pub captioner: Captioner,
     /// What must last.
     pub store: Store,
     /// Sign-in, and the common budget for guesses at room passwords.
@@ -205,6 +210,8 @@ enum Waited {
     Handover(handover::Step),
     /// An offer of a media transport, permitted.
     Offer(Box<media::Offered>),
+    /// A permit for a caption worker to listen.
+    Listen(Box<captions::Heard>),
     /// The chat's: a message, a deletion or a page.
     Chat(chat::Came),
 }
@@ -250,6 +257,9 @@ pub struct RoomActor {
     /// Whose many rows are being written.
     turn: Arc<Semaphore>,
     chat: chat::Chat,
+    captions: captions::Captions,
+    /// Something of what was said is stored.
+    kept: bool,
 }
 
 impl RoomActor {
@@ -265,6 +275,8 @@ impl RoomActor {
     ) -> Self {
         Self {
             chat: chat::Chat::new(room.charter().room, last_chat),
+            captions: captions::Captions::new(means.captioner.desk()),
+            kept: false,
             room,
             means,
             password,
@@ -299,7 +311,7 @@ impl RoomActor {
         self.refresh().await;
         while !self.room.ended() {
             let count = self.lobby_dirty.then_some(self.lobby_at);
-            let until = [self.room.deadline(), count]
+            let until = [self.room.deadline(), count, self.captions.deadline()]
                 .into_iter()
                 .flatten()
                 .min()
@@ -317,9 +329,15 @@ impl RoomActor {
                     None => break,
                 },
                 Some(waited) = self.waits.next() => self.on_durable(waited).await,
+                () = self.captions.desk.rung() => {
+                    self.on_captioner();
+                    self.follow_up().await;
+                    self.project();
+                }
                 () = timer => {
                     let now = self.means.clock.now();
                     self.room.on_time(now);
+                    self.on_captions_time();
                     self.follow_up().await;
                     self.project();
                 }
@@ -333,6 +351,7 @@ impl RoomActor {
             self.on_durable(waited).await;
         }
         self.end_chat().await;
+        self.end_transcript().await;
     }
 
     /// Takes what has come in by now. What others see of all that is told once: a participant who asks much does not cost
@@ -469,6 +488,7 @@ impl RoomActor {
             Waited::Settings(step) => self.on_step(step).await,
             Waited::Handover(step) => self.on_handover(step).await,
             Waited::Offer(offered) => self.on_offered(*offered).await,
+            Waited::Listen(heard) => self.on_heard(*heard).await,
             Waited::Noted => {}
             Waited::Answer {
                 by: (by, id),

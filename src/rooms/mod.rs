@@ -5,6 +5,7 @@ pub mod actor;
 pub mod captions;
 mod consent;
 pub mod control;
+pub mod cues;
 pub mod deeds;
 pub mod effect;
 mod facts;

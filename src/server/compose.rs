@@ -28,6 +28,7 @@ use crate::api::whip::{self, Streams};
 use crate::auth::limits::{Rate, Rates};
 use crate::auth::request::Origins;
 use crate::auth::session::Auth;
+use crate::captioner::Captioner;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::gateway::counters::Counters;
@@ -41,7 +42,7 @@ use crate::server::heads::{self, Heads};
 use crate::server::listener::{self, Crowd, Door};
 use crate::server::policy::{Examined, Question};
 use crate::server::rules::{self, RulesMetrics, Watcher};
-use crate::server::{certificate, web};
+use crate::server::{captions, certificate, web};
 use crate::store::database::Store;
 use crate::store::heads::HeadKey;
 use crate::store::seal::SealingKeys;
@@ -77,6 +78,7 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
 
     // Before any session runs: whatever chat runs by the books was left behind when the server was killed.
     store.end_lost_chats().await?;
+    store.end_lost_transcripts().await?;
     let loaded = rules::load(config.policy.rules.as_deref(), PolicyVersion(1))
         .context("`policy.rules` cannot be used")?;
     let text = loaded.text().map(str::to_owned);
@@ -102,17 +104,23 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
     let heads = Arc::new(heads.await?);
     let auth = Arc::new(Auth::start(store.clone(), clock.clone(), random.clone()).await?);
     let turn = relay(&config)?;
+    let captioner = Captioner::start(
+        captions::settings(&config.captions),
+        clock.clone(),
+        random.as_ref(),
+    );
     let means = Means {
         guard: guard.clone(),
         media: media.clone(),
         turn,
+        captioner,
         store: store.clone(),
         auth: auth.clone(),
         clock: clock.clone(),
         random,
     };
     let rooms = Arc::new(Registry::new(Arc::new(means)));
-    let chat_clock = clock.clone();
+    let (chat_clock, transcript_clock) = (clock.clone(), clock.clone());
     let (stop, stopping) = watch::channel(false);
     let counters = Arc::new(Counters::default());
     let open = counters.connections.clone();
@@ -179,6 +187,10 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
         let (store, clock) = (store.clone(), chat_clock);
         async move { store.keep_chats(clock).await }
     });
+    let transcripts = tokio::spawn({
+        let (store, clock) = (store.clone(), transcript_clock);
+        async move { store.keep_transcripts(clock).await }
+    });
     let signer = tokio::spawn({
         let heads = heads.clone();
         async move { heads.keep().await }
@@ -195,8 +207,10 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
     operator.await.context("the metrics listener failed")??;
     keeper.abort();
     chats.abort();
+    transcripts.abort();
     // What ended just now is wiped now; if there is too much of it, the rest when the server starts again.
     let _wiped = tokio::time::timeout(GOODBYES, store.wipe_chats(ended)).await;
+    let _wiped = tokio::time::timeout(GOODBYES, store.wipe_transcripts(ended)).await;
     signer.abort();
     watcher.await.context("the watch over the rules failed")?;
     guard.flush().await;

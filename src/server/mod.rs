@@ -1,5 +1,6 @@
 //! Puts the parts together: certificates, listeners, routes, metrics, and the order in which things start and stop.
 
+mod captions;
 pub mod certificate;
 pub mod compose;
 pub mod heads;

@@ -38,6 +38,7 @@ migrations! {
     38 "0038_a_room_has_a_kind";
     40 "0040_a_room_password_has_a_revision";
     50 "0050_a_stream_token_brings_one_stream";
+    60 "0060_what_was_said_is_kept_where_a_host_wants_it";
 }
 
 /// All of them, ready to run.

@@ -26,5 +26,6 @@ pub mod sessions;
 pub mod settings;
 pub mod streamtokens;
 pub mod trail;
+pub mod transcripts;
 pub mod verify;
 pub mod writer;

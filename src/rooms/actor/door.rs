@@ -291,7 +291,9 @@ impl RoomActor {
         let rules = self.means.guard.snapshot();
         self.lines.refresh(&self.room, &rules);
         let mut round = Round::new(&self.room, &rules, &self.lines);
-        let view = seat.projection.whole(&mut round, person);
+        let mut view = seat.projection.whole(&mut round, person);
+        view.captions = self.captions.view(person);
+        view.caption_choice = self.captions.choice(participant);
         let seq = seat.seq();
         seat.send(ServerMessage::Admitted {
             room: Box::new(view),

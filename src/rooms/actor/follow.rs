@@ -49,6 +49,7 @@ impl RoomActor {
             self.tell_moderators(&Event::Lobby { knocks });
         }
         self.count_lobby();
+        self.tend_captions().await;
     }
 
     /// Tells the hosts how many wait, a few times a second at most.
@@ -186,6 +187,7 @@ impl RoomActor {
             .disconnect(self.room.charter().room, participant)
             .await;
         self.chat.log.went(participant);
+        self.captions.went(participant);
         self.gone.insert(participant, reason);
         if let Some(seat) = self.seats.remove(&participant)
             && let Some(connection) = seat.connection
@@ -200,6 +202,7 @@ impl RoomActor {
         let room = self.room.charter().room;
         self.means.media.disconnect(room, participant).await;
         self.chat.log.went(participant);
+        self.captions.went(participant);
         self.gone.insert(participant, LeaveReason::SentBack);
         let connection = self
             .seats

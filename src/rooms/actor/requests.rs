@@ -163,7 +163,9 @@ impl RoomActor {
                 self.on_chat_search(by, id, words.as_str(), before);
             }
             RoomRequest::DeleteChat { number } => self.on_delete_chat(by, id, number),
-            RoomRequest::Captions { .. } => self.answer(by, id, Err(ErrorCode::Unavailable)),
+            RoomRequest::Captions { language, original } => {
+                self.on_choose_captions(by, id, language, original);
+            }
             RoomRequest::CaptionMe { allowed: false } => {
                 self.cut(by, id, act::RefuseCaptions { participant: by });
             }

@@ -1,0 +1,256 @@
+//! A room's end of the captioner: it opens and closes tracks, asks for translations, and collects what comes back. What is newer
+//! takes the place of what is older and was not collected yet, so that a busy room costs no memory.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, Weak};
+
+use conclave_captions::wire;
+use tokio::sync::Notify;
+
+use crate::captioner::shared::{Health, Shared, locked};
+use crate::captioner::track::Line;
+use crate::ids::ActorId;
+use crate::media::tap::Ear;
+
+/// Captions that may wait for a room. Finished ones are never left out for unfinished ones.
+const MOST_CUES: usize = 512;
+/// Answers of the translator that may wait for a room.
+const MOST_TRANSLATED: usize = 512;
+
+/// A caption as a worker gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CueIn {
+    /// Of which track.
+    pub track: u64,
+    /// Who gave it.
+    pub by: ActorId,
+    /// Whether the track is assigned to that worker.
+    pub own: bool,
+    /// Its number in the track.
+    pub cue: u64,
+    /// The language of the text.
+    pub language: String,
+    /// When it begins, by the time of the meeting.
+    pub t0: i64,
+    /// When it ends.
+    pub t1: i64,
+    /// What stays.
+    pub committed: String,
+    /// What may change.
+    pub tentative: String,
+    /// Nothing follows.
+    pub finished: bool,
+}
+
+/// Texts to be translated together.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Comes back.
+    pub id: u64,
+    /// Their language.
+    pub source: String,
+    /// The language wanted.
+    pub target: String,
+    /// The texts.
+    pub texts: Vec<String>,
+}
+
+/// What came of a [`Batch`].
+#[derive(Clone, Debug)]
+pub struct Translated {
+    /// Of which.
+    pub id: u64,
+    /// A text for each; nothing where it could not be translated.
+    pub texts: Vec<Option<String>>,
+}
+
+/// What a room did not know yet.
+#[derive(Debug, Default)]
+pub struct News {
+    /// Tracks that ended without the room's doing, or with it.
+    pub lost: Vec<u64>,
+    /// Captions, in order.
+    pub cues: Vec<CueIn>,
+    /// Translations.
+    pub translated: Vec<Translated>,
+}
+
+/// A new track, for the media plane.
+#[derive(Debug)]
+pub struct Opening {
+    /// Its number.
+    pub track: u64,
+    /// What hears.
+    pub ear: Box<dyn Ear>,
+}
+
+/// A room's end.
+#[derive(Debug)]
+pub struct Desk {
+    shared: Arc<Shared>,
+    mailbox: Arc<Mailbox>,
+    wanted: bool,
+    tracks: BTreeMap<u64, usize>,
+}
+
+impl Desk {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            mailbox: Arc::default(),
+            wanted: false,
+            tracks: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn mailbox(&self) -> Weak<Mailbox> {
+        Arc::downgrade(&self.mailbox)
+    }
+
+    /// Whether the room has captions on.
+    pub fn want(&mut self, wanted: bool) {
+        if std::mem::replace(&mut self.wanted, wanted) != wanted {
+            self.shared.want(wanted);
+        }
+    }
+
+    /// How the workers do.
+    pub fn health(&self) -> Health {
+        self.shared.health()
+    }
+
+    /// Whether the captions of this room come late.
+    pub fn is_delayed(&self) -> bool {
+        let workers: BTreeSet<usize> = self.tracks.values().copied().collect();
+        self.shared.is_delayed(&workers)
+    }
+
+    /// The worker that a new track would be assigned to, and who that is; nothing while none is up.
+    pub fn assign(&self) -> Option<(usize, ActorId)> {
+        let worker = self.shared.least_busy()?;
+        Some((worker, self.shared.workers.get(worker)?.actor))
+    }
+
+    /// Opens a track of that worker, if it is still the one that it was. It is closed with [`Desk::close`], by the media plane,
+    /// or when the worker ends.
+    pub fn open(&mut self, worker: usize, hints: Vec<String>) -> Option<Opening> {
+        let (track, audio) = self.shared.open(worker, self.mailbox(), hints)?;
+        let id = track.id.0;
+        self.tracks.insert(id, worker);
+        let clock = &self.shared.clock;
+        let ear = Line {
+            track,
+            shared: Arc::downgrade(&self.shared),
+            audio,
+            base: (clock.instant(), clock.now()),
+            codec: None,
+        };
+        Some(Opening {
+            track: id,
+            ear: Box::new(ear),
+        })
+    }
+
+    /// Ends a track. When this returns nothing of it comes any more.
+    pub fn close(&mut self, track: u64) {
+        self.shared.close(wire::Track(track));
+        self.tracks.remove(&track);
+        self.mailbox.forget(track);
+    }
+
+    /// Asks for a translation; `false` if there is nobody to ask.
+    pub fn translate(&self, batch: Batch) -> bool {
+        self.shared
+            .translations
+            .try_send((self.mailbox(), batch))
+            .is_ok()
+    }
+
+    /// Waits until there is something to collect.
+    pub async fn rung(&self) {
+        self.mailbox.bell.notified().await;
+    }
+
+    /// What came since the last time.
+    pub fn collect(&mut self) -> News {
+        let post = std::mem::take(&mut *locked(&self.mailbox.post));
+        for track in &post.lost {
+            self.tracks.remove(track);
+        }
+        News {
+            lost: post.lost.into_iter().collect(),
+            cues: post.cues.into_values().collect(),
+            translated: post.translated.into(),
+        }
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.want(false);
+        for track in std::mem::take(&mut self.tracks).into_keys() {
+            self.close(track);
+        }
+    }
+}
+
+/// Where what comes waits for a room.
+#[derive(Debug, Default)]
+pub(super) struct Mailbox {
+    post: Mutex<Post>,
+    bell: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Post {
+    lost: BTreeSet<u64>,
+    cues: BTreeMap<(u64, u64), CueIn>,
+    translated: VecDeque<Translated>,
+}
+
+impl Mailbox {
+    /// Something that is not in it is worth a look.
+    pub(super) fn look(&self) {
+        self.bell.notify_one();
+    }
+
+    /// A track ended. What it said before is still there, unless it is forgotten.
+    pub(super) fn lost(&self, track: wire::Track) {
+        locked(&self.post).lost.insert(track.0);
+        self.bell.notify_one();
+    }
+
+    /// Takes a caption; a later revision takes the place of an earlier one. `false` if there is no room for it.
+    pub(super) fn put(&self, cue: CueIn) -> bool {
+        let mut post = locked(&self.post);
+        let key = (cue.track, cue.cue);
+        let full = post.cues.len() >= MOST_CUES && !post.cues.contains_key(&key);
+        if full {
+            let open = post.cues.iter().find(|(_, cue)| !cue.finished);
+            let Some(open) = open.map(|(key, _)| *key) else {
+                return false;
+            };
+            post.cues.remove(&open);
+        }
+        post.cues.insert(key, cue);
+        drop(post);
+        self.bell.notify_one();
+        true
+    }
+
+    pub(super) fn translated(&self, translated: Translated) {
+        let mut post = locked(&self.post);
+        if post.translated.len() >= MOST_TRANSLATED {
+            post.translated.pop_front();
+        }
+        post.translated.push_back(translated);
+        drop(post);
+        self.bell.notify_one();
+    }
+
+    fn forget(&self, track: u64) {
+        let mut post = locked(&self.post);
+        post.cues.retain(|(of, _), _| *of != track);
+        post.lost.remove(&track);
+    }
+}

@@ -1,0 +1,157 @@
+//! One worker process: started with nothing of the server's surroundings, spoken to in frames over pipes, ended when it is
+//! dropped. What it writes to its log goes into the server's, a little at a time.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use conclave_captions::wire::{Frames, Message};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+
+/// Bytes of a line of its log that are kept.
+const MOST_LINE: u64 = 500;
+/// Lines of its log that are kept of one process; whoever says more has said it.
+const MOST_LINES: usize = 200;
+/// How long a worker may take to read what it is sent.
+const WRITE: Duration = Duration::from_secs(5);
+/// Where the worker finds the programs that it may run.
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// Why a worker ended, or was ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Ended {
+    /// It could not be started.
+    #[error("the worker cannot be started")]
+    Spawn(#[source] std::io::Error),
+    /// It said why it ends.
+    #[error("the worker says: {0}")]
+    Said(String),
+    /// It ended, or its pipe did.
+    #[error("the worker ended")]
+    Gone,
+    /// It speaks another version, or nonsense.
+    #[error("the worker speaks otherwise than the server")]
+    Nonsense,
+    /// It does not answer.
+    #[error("the worker does not answer")]
+    Stalled,
+    /// It says more than it can have to say.
+    #[error("the worker says too much")]
+    Flood,
+    /// Nobody needs it any more.
+    #[error("nobody needs the worker")]
+    Idle,
+}
+
+/// A running worker; it ends when this is dropped.
+pub(super) struct Process {
+    /// Kept, for its end is the worker's.
+    pub(super) child: Child,
+    pub(super) reader: Reader,
+    pub(super) writer: Writer,
+}
+
+impl Process {
+    /// Starts the program as this kind of worker.
+    pub(super) fn start(
+        program: &Path,
+        kind: &'static str,
+        without_sandbox: bool,
+    ) -> Result<Self, Ended> {
+        let mut command = Command::new(program);
+        command.arg(kind);
+        if without_sandbox {
+            command.arg("--without-sandbox");
+        }
+        let mut child = command
+            .env_clear()
+            .env("PATH", PATH)
+            .env("LANG", "C.UTF-8")
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(Ended::Spawn)?;
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        let (Some(stdin), Some(stdout)) = (stdin, stdout) else {
+            return Err(Ended::Gone);
+        };
+        if let Some(log) = child.stderr.take() {
+            tokio::spawn(keep_log(log, kind));
+        }
+        Ok(Self {
+            child,
+            reader: Reader {
+                pipe: stdout,
+                frames: Frames::default(),
+                piece: vec![0; 16 * 1024],
+            },
+            writer: Writer(stdin),
+        })
+    }
+}
+
+/// What comes from a worker.
+pub(super) struct Reader {
+    pipe: ChildStdout,
+    frames: Frames,
+    piece: Vec<u8>,
+}
+
+impl Reader {
+    /// The next message. Nothing is lost when this is dropped before it is ready.
+    pub(super) async fn next<M: Message>(&mut self) -> Result<M, Ended> {
+        loop {
+            if let Some(message) = self.frames.next().map_err(|_| Ended::Nonsense)? {
+                return Ok(message);
+            }
+            let count = self.pipe.read(&mut self.piece).await;
+            match count.ok().and_then(|count| self.piece.get(..count)) {
+                Some([]) | None => return Err(Ended::Gone),
+                Some(piece) => self.frames.push(piece),
+            }
+        }
+    }
+}
+
+/// Where a worker is spoken to.
+pub(super) struct Writer(ChildStdin);
+
+impl Writer {
+    /// Sends a message; one that does not fit a frame is left out.
+    pub(super) async fn send<M: Message>(&mut self, message: &M) -> Result<(), Ended> {
+        let Ok(frame) = message.encode() else {
+            return Ok(());
+        };
+        match tokio::time::timeout(WRITE, self.0.write_all(&frame)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Ended::Gone),
+            Err(_) => Err(Ended::Stalled),
+        }
+    }
+}
+
+/// Puts what a worker has to tell a person into the log of the server. All is read, so that it never waits for that; not all is kept.
+async fn keep_log(log: ChildStderr, kind: &'static str) {
+    let mut log = BufReader::new(log);
+    let mut line = Vec::new();
+    for number in 0_usize.. {
+        line.clear();
+        match (&mut log)
+            .take(MOST_LINE)
+            .read_until(b'\n', &mut line)
+            .await
+        {
+            Ok(0) | Err(_) => return,
+            Ok(_) if number < MOST_LINES => {
+                let text = String::from_utf8_lossy(&line);
+                let text: String = text.chars().filter(|c| !c.is_control()).collect();
+                tracing::info!(worker = kind, "{text}");
+            }
+            Ok(_) => {}
+        }
+    }
+}

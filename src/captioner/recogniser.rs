@@ -1,0 +1,362 @@
+//! Keeps one recogniser running: starts it when a room has captions on, gives it what is heard, checks what it says, and ends it
+//! when it stalls, floods or speaks nonsense.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use conclave_captions::wire::{
+    self, Closing, FromRecogniser, MAX_LANGUAGE, ToRecogniser, Track, VERSION,
+};
+use tokio::sync::mpsc;
+
+use crate::captioner::desk::CueIn;
+use crate::captioner::process::{Ended, Process, Reader, Writer};
+use crate::captioner::shared::{Shared, locked};
+use crate::captioner::track::Packet;
+
+/// How long a worker may take until it is ready: a large model on a slow disk.
+const START: Duration = Duration::from_secs(60);
+/// How often it is asked whether it is there, and how long it may take to say so.
+const PING: Duration = Duration::from_millis(500);
+const STALL: Duration = Duration::from_secs(5);
+/// How long it may be idle before it is ended.
+const IDLE: Duration = Duration::from_secs(60);
+/// Messages that a worker may send a second: some for each of its tracks.
+const MOST_MESSAGES: u32 = 2000;
+/// Revisions of the captions of one track a second, beyond which those that are not final are left out.
+const MOST_REVISIONS: u32 = 10;
+/// How often the open words of a speaker are recognised anew, when there is time.
+const STEP_MS: u16 = 1000;
+
+/// Keeps the worker running for as long as there is a server.
+pub(super) async fn keep(shared: Weak<Shared>, worker: usize) {
+    loop {
+        let Some(strong) = shared.upgrade() else {
+            return;
+        };
+        // A server that stops lets go of all desks, and then of this.
+        tokio::select! {
+            () = strong.wanted() => {}
+            () = tokio::time::sleep(IDLE) => continue,
+        }
+        let (ended, was_up) = run(&strong, worker).await;
+        let wait = strong.down(worker, was_up);
+        drop(strong);
+        if matches!(ended, Ended::Idle) {
+            continue;
+        }
+        let cause = std::error::Error::source(&ended).map(ToString::to_string);
+        tracing::warn!(worker = "recogniser", place = worker, %ended, cause, "starting it again");
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// One life of the worker: why it ended, and whether it was up before.
+async fn run(shared: &Arc<Shared>, worker: usize) -> (Ended, bool) {
+    let settings = &shared.settings;
+    let (Some(program), Some(model)) = (&settings.worker, &settings.model) else {
+        return (Ended::Idle, false);
+    };
+    let process = match Process::start(program, "recogniser", settings.without_sandbox) {
+        Ok(process) => process,
+        Err(ended) => return (ended, false),
+    };
+    let Process {
+        child: _child,
+        mut reader,
+        mut writer,
+    } = process;
+    let hello = ToRecogniser::Hello {
+        version: VERSION,
+        model: model.to_string_lossy().into_owned(),
+        language: settings.language.clone(),
+        partial_step_ms: STEP_MS,
+    };
+    if let Err(ended) = greet(&mut reader, &mut writer, &hello).await {
+        return (ended, false);
+    }
+    let Some((packets, closes)) = shared.up(worker) else {
+        return (Ended::Idle, true);
+    };
+    let (pings, pinged) = mpsc::channel(4);
+    // Writing waits for the worker to read: apart from reading, so that neither waits for the other.
+    let ended = tokio::select! {
+        ended = write(writer, packets, closes, pinged) => ended,
+        ended = listen(shared, worker, reader, pings) => ended,
+    };
+    (ended, true)
+}
+
+async fn greet(
+    reader: &mut Reader,
+    writer: &mut Writer,
+    hello: &ToRecogniser,
+) -> Result<(), Ended> {
+    writer.send(hello).await?;
+    let first = tokio::time::timeout(START, reader.next::<FromRecogniser>());
+    match first.await.map_err(|_| Ended::Stalled)?? {
+        FromRecogniser::Ready {
+            version: VERSION,
+            model,
+            languages,
+            multilingual,
+        } => {
+            let languages = languages.len();
+            tracing::info!(worker = "recogniser", model, languages, multilingual, "up");
+            Ok(())
+        }
+        FromRecogniser::Failed { reason } => Err(Ended::Said(reason)),
+        _ => Err(Ended::Nonsense),
+    }
+}
+
+/// Writes what is heard, as long as its gate is open: a track is opened with its first packet and closed with a word.
+async fn write(
+    mut writer: Writer,
+    mut packets: mpsc::Receiver<Packet>,
+    mut closes: mpsc::Receiver<Track>,
+    mut pings: mpsc::Receiver<u64>,
+) -> Ended {
+    let mut open: HashMap<Track, ()> = HashMap::new();
+    loop {
+        let sent = tokio::select! {
+            biased;
+            Some(track) = closes.recv() => match open.remove(&track) {
+                Some(()) => {
+                    let why = Closing::Cut;
+                    writer.send(&ToRecogniser::Close { track, why }).await
+                }
+                None => Ok(()),
+            },
+            Some(nonce) = pings.recv() => writer.send(&ToRecogniser::Ping { nonce }).await,
+            Some(packet) = packets.recv() => say(&mut writer, &mut open, packet).await,
+            else => return Ended::Idle,
+        };
+        if let Err(ended) = sent {
+            return ended;
+        }
+    }
+}
+
+async fn say(
+    writer: &mut Writer,
+    open: &mut HashMap<Track, ()>,
+    packet: Packet,
+) -> Result<(), Ended> {
+    let Packet {
+        track,
+        codec,
+        sequence,
+        timestamp,
+        at,
+        payload,
+    } = packet;
+    if !track.is_open() {
+        return Ok(());
+    }
+    if open.insert(track.id, ()).is_none() {
+        let opening = ToRecogniser::Open {
+            track: track.id,
+            codec,
+            language: track.language.clone(),
+            hints: track.hints.clone(),
+        };
+        writer.send(&opening).await?;
+    }
+    let audio = ToRecogniser::Audio {
+        track: track.id,
+        sequence,
+        timestamp,
+        at_ms: at,
+        payload,
+    };
+    writer.send(&audio).await
+}
+
+/// Takes what the worker says, and asks it whether it is there.
+async fn listen(
+    shared: &Arc<Shared>,
+    worker: usize,
+    mut reader: Reader,
+    pings: mpsc::Sender<u64>,
+) -> Ended {
+    let mut ticks = tokio::time::interval(PING);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let start = shared.clock.instant();
+    let (mut asked, mut answered, mut heard) = (0_u64, start, start);
+    let mut flood = Pace::new(start);
+    let mut said = HashMap::new();
+    loop {
+        let message = tokio::select! {
+            message = reader.next::<FromRecogniser>() => message,
+            _ = ticks.tick() => {
+                let now = shared.clock.instant();
+                if shared.is_wanted() {
+                    heard = now;
+                }
+                if now.saturating_duration_since(answered) > STALL {
+                    return Ended::Stalled;
+                }
+                if now.saturating_duration_since(heard) > IDLE {
+                    return Ended::Idle;
+                }
+                asked += 1;
+                // With some on their way already there is no need for another.
+                let _under_way = pings.try_send(asked);
+                continue;
+            }
+        };
+        let now = shared.clock.instant();
+        if !flood.allows(MOST_MESSAGES, now) {
+            return Ended::Flood;
+        }
+        match message {
+            Err(ended) => return ended,
+            Ok(FromRecogniser::Failed { reason }) => return Ended::Said(reason),
+            Ok(FromRecogniser::Ready { .. }) => return Ended::Nonsense,
+            Ok(FromRecogniser::Pong { .. }) => answered = now,
+            Ok(FromRecogniser::Closed { track }) => {
+                said.remove(&track);
+            }
+            Ok(FromRecogniser::Load { delayed, .. }) => {
+                let before = match shared.workers.get(worker) {
+                    Some(place) => std::mem::replace(&mut locked(&place.state).delayed, delayed),
+                    None => delayed,
+                };
+                if before != delayed {
+                    shared.ring();
+                }
+            }
+            Ok(cue @ FromRecogniser::Cue { .. }) => take(shared, worker, &mut said, cue, now),
+        }
+    }
+}
+
+/// What a worker has said of one track.
+struct Said {
+    cue: u64,
+    revision: u32,
+    committed: String,
+    finished: bool,
+    pace: Pace,
+}
+
+/// Checks a caption and gives it to the room whose track it is. What is not as it must be is left out: a worker is not trusted.
+fn take(
+    shared: &Arc<Shared>,
+    worker: usize,
+    said: &mut HashMap<Track, Said>,
+    cue: FromRecogniser,
+    now: Instant,
+) {
+    let FromRecogniser::Cue {
+        track,
+        cue,
+        revision,
+        language,
+        t0_ms,
+        t1_ms,
+        committed,
+        tentative,
+        finished,
+    } = cue
+    else {
+        return;
+    };
+    // A track that is closed is nobody's: what was said of it after that is dropped here.
+    let Some((assigned, mailbox)) = shared.find(track) else {
+        said.remove(&track);
+        return;
+    };
+    let Some(place) = shared.workers.get(worker) else {
+        return;
+    };
+    let own = assigned == worker;
+    if own {
+        let goes_on = match said.get_mut(&track) {
+            None => true,
+            Some(before) if before.cue == cue => {
+                !before.finished
+                    && revision > before.revision
+                    && committed.starts_with(&before.committed)
+                    && (finished || before.pace.allows(MOST_REVISIONS, now))
+            }
+            Some(before) => cue > before.cue,
+        };
+        let sound = t1_ms >= t0_ms && is_language(&language) && (!finished || tentative.is_empty());
+        if !goes_on || !sound {
+            tracing::debug!(
+                worker = "recogniser",
+                track = track.0,
+                "a caption is left out"
+            );
+            return;
+        }
+        let pace = match said.remove(&track) {
+            Some(before) => before.pace,
+            None => Pace::new(now),
+        };
+        let committed = committed.clone();
+        let known = Said {
+            cue,
+            revision,
+            committed,
+            finished,
+            pace,
+        };
+        said.insert(track, known);
+    }
+    let taken = mailbox.put(CueIn {
+        track: track.0,
+        by: place.actor,
+        own,
+        cue,
+        language,
+        t0: t0_ms,
+        t1: t1_ms,
+        committed,
+        tentative,
+        finished,
+    });
+    if !taken {
+        tracing::warn!(
+            worker = "recogniser",
+            "a room does not keep up with its captions"
+        );
+    }
+}
+
+/// Whether it can be the code of a language.
+fn is_language(text: &str) -> bool {
+    (2..=MAX_LANGUAGE.min(16)).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// Counts what happens within a second.
+#[derive(Debug)]
+struct Pace {
+    since: Instant,
+    count: u32,
+}
+
+impl Pace {
+    const fn new(now: Instant) -> Self {
+        Self {
+            since: now,
+            count: 0,
+        }
+    }
+
+    fn allows(&mut self, most: u32, now: Instant) -> bool {
+        if now.saturating_duration_since(self.since) >= Duration::from_secs(1) {
+            *self = Self::new(now);
+        }
+        self.count = self.count.saturating_add(1);
+        self.count <= most
+    }
+}
+
+const _: () = assert!(wire::MAX_CUE_TEXT <= 1000);

@@ -1,0 +1,118 @@
+//! One tap on its way to a recogniser: the ear that the media plane calls, and the gate that ends it. Once the gate is shut
+//! nothing that was heard goes any further, wherever it waits.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use conclave_captions::wire;
+use tokio::sync::mpsc;
+
+use crate::captioner::shared::Shared;
+use crate::clock::Timestamp;
+use crate::media::codec::Codec;
+use crate::media::tap::{Ear, Sound};
+
+/// A tap, as the worker it is assigned to is told of it.
+#[derive(Debug)]
+pub(super) struct Track {
+    pub(super) id: wire::Track,
+    pub(super) language: Option<String>,
+    pub(super) hints: Vec<String>,
+    shut: AtomicBool,
+}
+
+impl Track {
+    pub(super) const fn new(id: u64, language: Option<String>, hints: Vec<String>) -> Self {
+        Self {
+            id: wire::Track(id),
+            language,
+            hints,
+            shut: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether what was heard may still go on.
+    pub(super) fn is_open(&self) -> bool {
+        !self.shut.load(Ordering::Acquire)
+    }
+
+    /// Ends it for good; says whether it was open.
+    pub(super) fn shut(&self) -> bool {
+        !self.shut.swap(true, Ordering::AcqRel)
+    }
+}
+
+/// One packet on its way.
+#[derive(Debug)]
+pub(super) struct Packet {
+    pub(super) track: Arc<Track>,
+    pub(super) codec: wire::Codec,
+    pub(super) sequence: u64,
+    pub(super) timestamp: u32,
+    pub(super) at: i64,
+    pub(super) payload: Vec<u8>,
+}
+
+/// What the media plane calls.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) track: Arc<Track>,
+    pub(super) shared: Weak<Shared>,
+    pub(super) audio: mpsc::Sender<Packet>,
+    /// The same moment on both clocks.
+    pub(super) base: (Instant, Timestamp),
+    pub(super) codec: Option<wire::Codec>,
+}
+
+impl Ear for Line {
+    fn hear(&mut self, sound: &Sound<'_>) -> bool {
+        let codec = match sound.codec {
+            Codec::Opus => wire::Codec::Opus,
+            Codec::G722 => wire::Codec::G722,
+            Codec::Pcmu => wire::Codec::Pcmu,
+            Codec::Pcma => wire::Codec::Pcma,
+            _ => return false,
+        };
+        // A track is of one codec; with another it begins anew.
+        if !self.track.is_open() || *self.codec.get_or_insert(codec) != codec {
+            return false;
+        }
+        if sound.payload.len() > wire::MAX_PAYLOAD {
+            return true;
+        }
+        let packet = Packet {
+            track: self.track.clone(),
+            codec,
+            sequence: sound.sequence,
+            timestamp: sound.timestamp,
+            at: self.millis(sound.at),
+            payload: sound.payload.to_vec(),
+        };
+        // A worker that does not keep up loses sound, as by a bad network. One that is gone hears no more.
+        !matches!(
+            self.audio.try_send(packet),
+            Err(mpsc::error::TrySendError::Closed(_))
+        )
+    }
+}
+
+impl Line {
+    fn millis(&self, at: Instant) -> i64 {
+        let (instant, time) = self.base;
+        let apart = |time: std::time::Duration| i64::try_from(time.as_millis()).unwrap_or(0);
+        time.as_millis()
+            .saturating_add(apart(at.saturating_duration_since(instant)))
+            .saturating_sub(apart(instant.saturating_duration_since(at)))
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if self.track.shut()
+            && let Some(shared) = self.shared.upgrade()
+        {
+            shared.closed(self.track.id);
+        }
+    }
+}

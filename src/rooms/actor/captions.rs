@@ -1,0 +1,634 @@
+//! A room and its captions: whose microphone a worker hears, by permits that are asked for again with every change, what comes of
+//! it, and who reads it. What may not be heard any more is cut here before anyone is answered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use conclave_policy::actions::{ActionKind, ChooseCaptions, KeepTranscript, Listen, PublishCue};
+use conclave_policy::facts::Assignment;
+use conclave_policy::permit::Permit;
+use conclave_policy::roles::Role;
+use conclave_policy::settings::{Captions as Setting, Transcript};
+
+use super::{RoomActor, Waited, durable};
+use crate::bounded::Text;
+use crate::captioner::{Batch, CueIn, Desk, Trouble};
+use crate::clock::Timestamp;
+use crate::ids::{ActorId, ParticipantId};
+use crate::rooms::captions::{
+    CaptionChoice, CaptionsState, CaptionsTrouble, CaptionsView, CueView, MOST_LANGUAGES,
+};
+use crate::rooms::cues::{Cues, For, Said, Spoken, Targets, same};
+use crate::rooms::outbound::{Done, ServerMessage};
+use crate::rooms::person::Person;
+use crate::rooms::refusal::ErrorCode;
+use crate::rooms::seat::OUTBOX;
+use crate::rooms::view::Event;
+
+/// What stands for the words as they were spoken.
+const ORIGINAL: &str = "original";
+/// Cues that wait for one client that is slow or away; the oldest go first.
+const MOST_WAITING: usize = 32;
+/// Room in the outbox of a client that captions leave to what happens.
+const LEFT: usize = OUTBOX / 2;
+/// How soon it is looked again whether something waits.
+const TICK: Duration = Duration::from_millis(250);
+/// How soon a microphone is listened to again after that ended by itself.
+const REST: Duration = Duration::from_millis(500);
+/// Languages that are told of.
+const MOST_TOLD: usize = 64;
+/// Names that help the recogniser, and bytes of one.
+const MOST_HINTS: usize = 32;
+const MOST_HINT: usize = 64;
+
+/// The captions of one room.
+pub(super) struct Captions {
+    pub(super) desk: Desk,
+    cues: Cues,
+    taps: BTreeMap<ParticipantId, Tap>,
+    readers: BTreeMap<ParticipantId, Reader>,
+    targets: Targets,
+    told: CaptionsView,
+    tick: Option<Timestamp>,
+}
+
+/// How far it is with listening to someone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tap {
+    /// Permitted; the row is being written.
+    Asked,
+    /// A worker hears them.
+    Open { track: u64 },
+    /// It ended by itself, and is not tried again before.
+    Rests { until: Timestamp },
+}
+
+/// What someone reads.
+#[derive(Debug)]
+struct Reader {
+    choice: CaptionChoice,
+    /// Nothing is shown to them that was said before.
+    since: Timestamp,
+    /// What waits for them: the latest of each cue and language.
+    waiting: BTreeMap<(u64, String), CueView>,
+}
+
+/// A permit to listen whose row is durable, or is not.
+pub(super) struct Heard {
+    participant: ParticipantId,
+    worker: usize,
+    permit: Permit<Listen>,
+    durable: bool,
+}
+
+impl Captions {
+    pub(super) fn new(desk: Desk) -> Self {
+        Self {
+            desk,
+            cues: Cues::default(),
+            taps: BTreeMap::new(),
+            readers: BTreeMap::new(),
+            targets: Targets::default(),
+            told: CaptionsView::default(),
+            tick: None,
+        }
+    }
+
+    /// When something is to be looked at without anything having happened.
+    pub(super) const fn deadline(&self) -> Option<Timestamp> {
+        self.tick
+    }
+
+    /// What someone has chosen.
+    pub(super) fn choice(&self, of: ParticipantId) -> CaptionChoice {
+        let reader = self.readers.get(&of);
+        reader
+            .map(|reader| reader.choice.clone())
+            .unwrap_or_default()
+    }
+
+    /// Someone is out: they read nothing any more.
+    pub(super) fn went(&mut self, participant: ParticipantId) {
+        self.readers.remove(&participant);
+        self.count_languages();
+    }
+
+    /// What the captions are to a participant.
+    pub(super) fn view(&self, person: &Person) -> CaptionsView {
+        CaptionsView {
+            trouble: self.told.trouble.filter(|_| person.role.is_moderator()),
+            ..self.told.clone()
+        }
+    }
+
+    fn count_languages(&mut self) {
+        let chosen = self
+            .readers
+            .values()
+            .filter_map(|reader| reader.choice.language.as_ref());
+        self.targets.wanted = chosen.filter(|code| *code != ORIGINAL).cloned().collect();
+    }
+
+    fn whose(&self, track: u64) -> Option<ParticipantId> {
+        let mut taps = self.taps.iter();
+        let found = taps.find(|(_, tap)| **tap == Tap::Open { track });
+        found.map(|(participant, _)| *participant)
+    }
+
+    fn is_running(&self) -> bool {
+        self.taps
+            .values()
+            .any(|tap| matches!(tap, Tap::Open { .. }))
+    }
+}
+
+impl RoomActor {
+    /// Chooses what someone reads.
+    pub(super) fn on_choose_captions(
+        &mut self,
+        by: ParticipantId,
+        id: u32,
+        language: Option<Text<16>>,
+        original: bool,
+    ) {
+        let outcome = self.choose_captions(by, language, original);
+        self.answer(by, id, outcome.map(|()| Done::Done {}));
+    }
+
+    fn choose_captions(
+        &mut self,
+        by: ParticipantId,
+        language: Option<Text<16>>,
+        original: bool,
+    ) -> Result<(), ErrorCode> {
+        let _may = self.look(by, ChooseCaptions { participant: by })?;
+        let Some(language) = language.map(Text::into_string) else {
+            self.captions.went(by);
+            return Ok(());
+        };
+        if language != ORIGINAL && !is_language(&language) {
+            return Err(ErrorCode::InvalidValue);
+        }
+        let others = self.captions.readers.iter().filter(|(who, _)| **who != by);
+        let languages: BTreeSet<&str> = others
+            .filter_map(|(_, reader)| reader.choice.language.as_deref())
+            .chain([language.as_str()])
+            .filter(|code| *code != ORIGINAL)
+            .collect();
+        if languages.len() > MOST_LANGUAGES && language != ORIGINAL {
+            return Err(ErrorCode::TooMany);
+        }
+        let before = self.captions.readers.get(&by).map(|reader| reader.since);
+        let reader = Reader {
+            choice: CaptionChoice {
+                language: Some(language),
+                original,
+            },
+            since: before.unwrap_or_else(|| self.means.clock.now()),
+            waiting: BTreeMap::new(),
+        };
+        self.captions.readers.insert(by, reader);
+        self.captions.count_languages();
+        Ok(())
+    }
+
+    /// Sees to it that those are listened to who may be, and nobody else, and that everyone knows.
+    pub(super) async fn tend_captions(&mut self) {
+        let on = self.captions_on();
+        if !on && self.captions.taps.is_empty() && self.captions.told.state == CaptionsState::Off {
+            return;
+        }
+        self.captions.desk.want(on);
+        self.stop_listening().await;
+        if on {
+            self.start_listening();
+        } else {
+            self.captions.cues.clear();
+            for reader in self.captions.readers.values_mut() {
+                reader.waiting.clear();
+            }
+        }
+        self.tell_captions();
+        self.time_captions();
+    }
+
+    fn captions_on(&self) -> bool {
+        !self.room.ended() && self.room.charter().settings.captions() == Setting::On
+    }
+
+    /// Whether policy lets a worker hear this participant now.
+    fn may_listen(&self, participant: ParticipantId) -> bool {
+        let rules = self.means.guard.snapshot();
+        self.room.person(participant).is_some_and(|person| {
+            let facts = self.room.facts_of_captioner(person, Assignment::Own);
+            rules.allows(ActionKind::Listen, Role::Captioner, &facts)
+        })
+    }
+
+    /// Cuts every tap that would not be permitted now: what it heard and has not been shown is dropped.
+    async fn stop_listening(&mut self) {
+        let taps: Vec<_> = self
+            .captions
+            .taps
+            .iter()
+            .map(|(id, tap)| (*id, *tap))
+            .collect();
+        for (participant, tap) in taps {
+            if self.may_listen(participant) {
+                continue;
+            }
+            self.captions.taps.remove(&participant);
+            if let Tap::Open { track } = tap {
+                self.captions.desk.close(track);
+                let room = self.room.charter().room;
+                self.means.media.unlisten(room, participant).await;
+                self.end_cue(track);
+            }
+        }
+    }
+
+    /// Asks for permits to listen to those who speak and are not listened to.
+    fn start_listening(&mut self) {
+        let now = self.means.clock.now();
+        let untapped = |id: &ParticipantId| match self.captions.taps.get(id) {
+            None => true,
+            Some(Tap::Rests { until }) => *until <= now,
+            Some(Tap::Asked | Tap::Open { .. }) => false,
+        };
+        let speaking: Vec<_> = (self.room.people().map(|person| person.id))
+            .filter(untapped)
+            .filter(|id| self.may_listen(*id))
+            .collect();
+        for participant in speaking {
+            // Without a worker there is nobody to listen; the captioner says when there is.
+            let Some((worker, actor)) = self.captions.desk.assign() else {
+                return;
+            };
+            let Some(person) = self.room.person(participant) else {
+                continue;
+            };
+            let charter = self.room.charter();
+            let facts = self.room.facts_of_captioner(person, Assignment::Own);
+            let (asked, audit) = self.means.guard.ask_about(
+                charter.org,
+                actor,
+                Role::Captioner,
+                charter.room,
+                &facts,
+                Listen { participant },
+                person.who.actor,
+            );
+            let Ok(permit) = asked else { continue };
+            self.captions.taps.insert(participant, Tap::Asked);
+            self.waits.push(Box::pin(async move {
+                Waited::Listen(Box::new(Heard {
+                    participant,
+                    worker,
+                    permit,
+                    durable: durable(audit).await,
+                }))
+            }));
+        }
+    }
+
+    /// The row of a permit to listen is durable, or is not.
+    pub(super) async fn on_heard(&mut self, heard: Heard) {
+        let Heard {
+            participant,
+            worker,
+            permit,
+            durable,
+        } = heard;
+        // What happened meanwhile counts: who was muted is not listened to.
+        if self.captions.taps.get(&participant) != Some(&Tap::Asked) {
+            return;
+        }
+        self.captions.taps.remove(&participant);
+        if !self.may_listen(participant) {
+            return;
+        }
+        let hints = self.hints();
+        let opening = match durable {
+            true => self.captions.desk.open(worker, hints),
+            false => None,
+        };
+        let until = self.means.clock.now().after(REST);
+        let mut tap = Tap::Rests { until };
+        if let Some(opening) = opening {
+            let track = opening.track;
+            match self.means.media.listen(permit, opening.ear).await {
+                Ok(()) => tap = Tap::Open { track },
+                Err(_) => self.captions.desk.close(track),
+            }
+        }
+        self.captions.taps.insert(participant, tap);
+        self.follow_up().await;
+    }
+
+    /// Names that may come up: those of who is in, the most important first.
+    fn hints(&self) -> Vec<String> {
+        let names = self.room.people().map(|person| person.who.name.clone());
+        names
+            .filter(|name| (1..=MOST_HINT).contains(&name.len()))
+            .take(MOST_HINTS)
+            .collect()
+    }
+
+    /// Takes what the workers have to say.
+    pub(super) fn on_captioner(&mut self) {
+        let health = self.captions.desk.health();
+        self.captions.targets.pairs = health.pairs;
+        self.captions.targets.engine = health.engine.unwrap_or_default();
+        let news = self.captions.desk.collect();
+        for cue in news.cues {
+            self.on_cue(cue);
+        }
+        for came in news.translated {
+            let Captions { cues, targets, .. } = &mut self.captions;
+            let said = cues.translated(came.id, &came.texts, targets);
+            self.say(said);
+        }
+        let until = self.means.clock.now().after(REST);
+        for track in news.lost {
+            if let Some(participant) = self.captions.whose(track) {
+                self.captions.taps.insert(participant, Tap::Rests { until });
+                self.end_cue(track);
+            }
+        }
+        self.translate();
+        self.hand_out();
+    }
+
+    /// A worker made a caption: it counts if the worker may make it, of a track that is its own and still heard.
+    fn on_cue(&mut self, cue: CueIn) {
+        let Some(participant) = self.captions.whose(cue.track) else {
+            return;
+        };
+        let Some(person) = self.room.person(participant) else {
+            return;
+        };
+        let assignment = if cue.own {
+            Assignment::Own
+        } else {
+            Assignment::Other
+        };
+        let facts = self.room.facts_of_captioner(person, assignment);
+        let charter = self.room.charter();
+        let asked = self.means.guard.look(
+            charter.org,
+            cue.by,
+            Role::Captioner,
+            charter.room,
+            &facts,
+            PublishCue { participant },
+        );
+        if asked.is_err() {
+            return;
+        }
+        let spoken = Spoken {
+            of: (cue.track, cue.cue),
+            speaker: participant,
+            name: person.who.name.clone(),
+            language: cue.language,
+            t0: cue.t0,
+            t1: cue.t1,
+            committed: cue.committed,
+            tentative: cue.tentative,
+            finished: cue.finished,
+        };
+        let now = self.means.clock.now();
+        let Captions { cues, targets, .. } = &mut self.captions;
+        let said = cues.take(spoken, targets, now);
+        self.say(said);
+    }
+
+    fn end_cue(&mut self, track: u64) {
+        let Captions { cues, targets, .. } = &mut self.captions;
+        let said = cues.lost(track, targets);
+        self.say(said);
+        self.translate();
+        self.hand_out();
+    }
+
+    fn translate(&mut self) {
+        let now = self.means.clock.now();
+        let Captions {
+            cues,
+            targets,
+            desk,
+            ..
+        } = &mut self.captions;
+        let mut said = Vec::new();
+        for job in cues.due(targets, now) {
+            let (id, count) = (job.id, job.texts.len());
+            let batch = Batch {
+                id,
+                source: job.source,
+                target: job.target,
+                texts: job.texts,
+            };
+            if !desk.translate(batch) {
+                said.extend(cues.translated(id, &vec![None; count], targets));
+            }
+        }
+        self.say(said);
+    }
+
+    /// Keeps what is to be kept, and lays out what is to be read.
+    fn say(&mut self, said: Vec<Said>) {
+        for (whom, view) in said {
+            if view.is_final && !matches!(whom, For::Fallback(_)) {
+                self.keep_cue(&view);
+            }
+            for reader in self.captions.readers.values_mut() {
+                if reader.reads(&whom, &view) {
+                    let key = (view.cue, view.language.clone());
+                    reader.waiting.insert(key, view.clone());
+                    while reader.waiting.len() > MOST_WAITING {
+                        reader.waiting.pop_first();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives everyone what waits for them, unless their client is behind: captions never take the room of what happens.
+    fn hand_out(&mut self) {
+        let rules = self.means.guard.snapshot();
+        let mut slow = Vec::new();
+        for (id, reader) in &mut self.captions.readers {
+            if reader.waiting.is_empty() {
+                continue;
+            }
+            let Some((seat, person)) = self.seats.get_mut(id).zip(self.room.person(*id)) else {
+                continue;
+            };
+            let facts = self.room.facts_present(person);
+            if !rules.allows(ActionKind::ReadCaptions, person.role, &facts) {
+                reader.waiting.clear();
+                continue;
+            }
+            let free = |seat: &crate::rooms::seat::Seat| {
+                let outbox = seat
+                    .connection
+                    .as_ref()
+                    .map(|connection| &connection.outbox);
+                outbox.is_some_and(|outbox| outbox.capacity() > LEFT)
+            };
+            while free(seat) {
+                let Some((_, cue)) = reader.waiting.pop_first() else {
+                    break;
+                };
+                if !seat.send(ServerMessage::Cue { cue }) {
+                    slow.push(*id);
+                    break;
+                }
+            }
+        }
+        slow.into_iter().for_each(|id| self.lose(id));
+    }
+
+    /// Keeps a final cue, if the room keeps what is said.
+    fn keep_cue(&mut self, view: &CueView) {
+        let settings = &self.room.charter().settings;
+        if settings.transcript() != Transcript::On || view.committed.is_empty() {
+            return;
+        }
+        // Of who has gone meanwhile only what was said while they were in is kept.
+        let Some(person) = self.room.person(view.speaker) else {
+            return;
+        };
+        let facts = self.room.facts_of_captioner(person, Assignment::Own);
+        let charter = self.room.charter();
+        let participant = view.speaker;
+        let asked = self.means.guard.look(
+            charter.org,
+            ActorId::from_bytes(*charter.session.as_bytes()),
+            Role::Captioner,
+            charter.room,
+            &facts,
+            KeepTranscript { participant },
+        );
+        if let Ok(permit) = asked {
+            self.store_cue(&permit, view);
+        }
+    }
+
+    /// Tells everyone how it is with captions, if that is news.
+    fn tell_captions(&mut self) {
+        let health = self.captions.desk.health();
+        let settings = &self.room.charter().settings;
+        let on = self.captions_on();
+        let state = match (on, health.trouble) {
+            (false, _) => CaptionsState::Off,
+            (true, Some(_)) => CaptionsState::Unavailable,
+            (true, None) if self.captions.desk.is_delayed() => CaptionsState::Delayed,
+            (true, None) => CaptionsState::On,
+        };
+        let languages: BTreeSet<String> = health
+            .pairs
+            .into_iter()
+            .map(|(_, into)| into)
+            .take(MOST_TOLD)
+            .collect();
+        let view = CaptionsView {
+            state,
+            running: self.captions.is_running(),
+            languages: match on {
+                true => languages.into_iter().collect(),
+                false => Vec::new(),
+            },
+            engine: health.engine.filter(|_| on),
+            transcript: on && settings.transcript() == Transcript::On,
+            trouble: health.trouble.filter(|_| on).map(|trouble| match trouble {
+                Trouble::NoModel => CaptionsTrouble::NoModel,
+                Trouble::NoWorker => CaptionsTrouble::NoWorker,
+                Trouble::Failed => CaptionsTrouble::Failed,
+            }),
+        };
+        if view == self.captions.told {
+            return;
+        }
+        self.captions.told = view;
+        let told: Vec<_> = self
+            .room
+            .people()
+            .map(|person| (person.id, self.captions.view(person)))
+            .collect();
+        for (to, view) in told {
+            self.tell(to, Event::Captions(view));
+        }
+    }
+
+    /// Goes through what waits.
+    pub(super) fn on_captions_time(&mut self) {
+        let now = self.means.clock.now();
+        if self.captions.tick.is_some_and(|at| at <= now) {
+            self.captions.tick = None;
+            self.translate();
+            self.hand_out();
+        }
+    }
+
+    fn time_captions(&mut self) {
+        let captions = &self.captions;
+        let translating = captions.cues.is_busy() && !captions.targets.wanted.is_empty();
+        let waiting = captions
+            .readers
+            .values()
+            .any(|reader| !reader.waiting.is_empty());
+        let resting = captions
+            .taps
+            .values()
+            .any(|tap| matches!(tap, Tap::Rests { .. }));
+        if translating || waiting || resting {
+            let at = self.means.clock.now().after(TICK);
+            self.captions.tick = self.captions.tick.or(Some(at));
+        } else {
+            self.captions.tick = None;
+        }
+    }
+}
+
+impl Reader {
+    /// Whether they read this.
+    fn reads(&self, whom: &For, view: &CueView) -> bool {
+        let Some(language) = &self.choice.language else {
+            return false;
+        };
+        view.t0 >= self.since
+            && match whom {
+                For::Readers => {
+                    self.choice.original || language == ORIGINAL || same(language, &view.language)
+                }
+                For::Fallback(wanted) => language == wanted,
+                For::Translation => *language == view.language,
+            }
+    }
+}
+
+/// Whether it can be the code of a language.
+fn is_language(text: &str) -> bool {
+    let mut parts = text.split('-');
+    let first = parts.next().unwrap_or_default();
+    (2..=3).contains(&first.len())
+        && first.bytes().all(|byte| byte.is_ascii_lowercase())
+        && parts.all(|part| {
+            (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_language_is_chosen_by_its_code() {
+        for code in ["en", "es", "cat", "pt-BR", "zh-Hant-TW"] {
+            assert!(is_language(code), "{code}");
+        }
+        for code in ["", "e", "EN", "english", "en-", "en_US", "en-<b>", "../es"] {
+            assert!(!is_language(code), "{code}");
+        }
+    }
+}
