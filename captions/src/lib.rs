@@ -2,9 +2,33 @@
 //! that cues become, and the workers themselves. The default features are pure and small; that is all the server links.
 //! `audio` adds the decoders and speech detection, `worker` whisper.cpp, the sandbox and the binary.
 
+#[cfg(feature = "audio")]
+pub mod agree;
+#[cfg(feature = "audio")]
+pub mod budget;
+#[cfg(feature = "worker")]
+pub mod clock;
+#[cfg(feature = "audio")]
+pub mod cue;
+#[cfg(feature = "audio")]
+pub mod desk;
+#[cfg(feature = "audio")]
+pub mod detect;
 #[cfg(feature = "files")]
 pub mod files;
+#[cfg(feature = "audio")]
+pub mod guards;
+#[cfg(feature = "audio")]
+pub mod listen;
 #[cfg(feature = "models")]
 pub mod models;
+#[cfg(feature = "worker")]
+pub mod recognise;
+#[cfg(feature = "audio")]
+pub mod sound;
+#[cfg(feature = "audio")]
+pub mod talker;
+#[cfg(feature = "audio")]
+pub mod tongue;
 #[cfg(feature = "wire")]
 pub mod wire;

@@ -1,0 +1,207 @@
+//! Who is recognised next, and what is left out when there is too much: the newest sound of an open phrase stands for all
+//! its older ones, finished phrases are never left out. Over budget there are finished cues only; when even those come
+//! late the worker says so; and it comes back by itself. Pure: the time is handed in.
+
+use crate::talker::Due;
+use crate::wire::{FromRecogniser, Track};
+
+/// The longest step between two passes over an open phrase.
+const LONGEST_STEP_MS: i64 = 3000;
+/// A finished phrase that waits so long means that there is no time for open ones.
+const BEHIND_MS: i64 = 1500;
+/// One that waits so long comes late.
+const LATE_MS: i64 = 4000;
+/// Nothing may wait for so long before things are as they were.
+const CALM_MS: i64 = 3000;
+
+/// Decides for one worker process.
+pub struct Budget {
+    step_ms: i64,
+    state: State,
+    /// Since when no finished phrase has been waiting.
+    calm_since: Option<i64>,
+    waiting: u32,
+    told: (u32, State),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum State {
+    Live,
+    FinalsOnly,
+    Delayed,
+}
+
+impl Budget {
+    /// With the step between two passes over an open phrase when there is time.
+    #[must_use]
+    pub fn new(step_ms: u16) -> Self {
+        Self {
+            step_ms: i64::from(step_ms.clamp(300, 3000)),
+            state: State::Live,
+            calm_since: None,
+            waiting: 0,
+            told: (0, State::Live),
+        }
+    }
+
+    /// Chooses among what is due now: the phrase that has been over the longest; else the open one with the most new
+    /// sound, if that is a step's worth.
+    pub fn choose(&mut self, due: &[(Track, Due)], workers: usize, now: i64) -> Option<Track> {
+        let oldest = due.iter().filter_map(|(track, due)| match due {
+            Due::Last(since) => Some((*since, *track)),
+            Due::Partial(_) => None,
+        });
+        let oldest = oldest.min();
+        let step = self.step(due.len(), workers);
+        let newest = due.iter().filter_map(|(track, due)| match due {
+            Due::Partial(sound) if *sound >= step => Some((*sound, *track)),
+            _ => None,
+        });
+        let ready = newest.clone().count();
+        let finals = due
+            .iter()
+            .filter(|(_, due)| matches!(due, Due::Last(_)))
+            .count();
+        self.waiting = u32::try_from(ready + finals).unwrap_or(u32::MAX);
+        self.judge(
+            oldest.map_or(0, |(since, _)| now.saturating_sub(since)),
+            finals,
+            now,
+        );
+        match oldest {
+            Some((_, track)) => Some(track),
+            None if self.state == State::Live => newest.max().map(|(_, track)| track),
+            None => None,
+        }
+    }
+
+    /// A phrase was given up.
+    pub fn lost(&mut self) {
+        self.state = State::Delayed;
+        self.calm_since = None;
+    }
+
+    /// What to tell the server, if it is not what it was told last.
+    pub fn tell(&mut self) -> Option<FromRecogniser> {
+        // The number alone is told only when it grew or fell by half, or every cue would bring one.
+        let (waiting, state) = self.told;
+        let much = self.waiting > 8 && self.waiting > waiting.saturating_mul(2)
+            || self.waiting < waiting / 2;
+        if state == self.state && !much {
+            return None;
+        }
+        self.told = (self.waiting, self.state);
+        Some(FromRecogniser::Load {
+            waiting: self.waiting,
+            delayed: self.state == State::Delayed,
+            finals_only: self.state >= State::FinalsOnly,
+        })
+    }
+
+    /// With more talkers than workers each gets its turn less often.
+    fn step(&self, talkers: usize, workers: usize) -> i64 {
+        let share = talkers.div_ceil(workers.max(1)).max(1);
+        let share = i64::try_from(share).unwrap_or(i64::MAX);
+        self.step_ms.saturating_mul(share).min(LONGEST_STEP_MS)
+    }
+
+    fn judge(&mut self, age_ms: i64, finals: usize, now: i64) {
+        if age_ms > LATE_MS {
+            self.state = State::Delayed;
+        } else if age_ms > BEHIND_MS {
+            self.state = self.state.max(State::FinalsOnly);
+        }
+        if finals > 0 {
+            self.calm_since = None;
+            return;
+        }
+        let since = *self.calm_since.get_or_insert(now);
+        if now.saturating_sub(since) >= CALM_MS {
+            self.state = State::Live;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn flags(budget: &mut Budget) -> Option<(bool, bool)> {
+        budget.tell().map(|load| match load {
+            FromRecogniser::Load {
+                delayed,
+                finals_only,
+                ..
+            } => (finals_only, delayed),
+            _ => unreachable!(),
+        })
+    }
+
+    #[test]
+    fn a_finished_phrase_goes_before_open_ones_and_the_oldest_first() {
+        let mut budget = Budget::new(1000);
+        let due = [
+            (Track(1), Due::Partial(2900)),
+            (Track(2), Due::Last(500)),
+            (Track(3), Due::Last(400)),
+        ];
+        assert_eq!(budget.choose(&due, 1, 600), Some(Track(3)));
+        assert_eq!(budget.choose(&due[..2], 1, 600), Some(Track(2)));
+        assert_eq!(budget.choose(&due[..1], 1, 600), Some(Track(1)));
+        let few = [(Track(1), Due::Partial(900))];
+        assert_eq!(budget.choose(&few, 1, 600), None);
+    }
+
+    #[test]
+    fn many_talkers_lengthen_the_step() {
+        let mut budget = Budget::new(1000);
+        let due: Vec<_> = (0..2).map(|at| (Track(at), Due::Partial(1500))).collect();
+        assert_eq!(budget.choose(&due, 1, 0), None);
+        assert_eq!(budget.choose(&due, 2, 0), Some(Track(1)));
+    }
+
+    #[test]
+    fn over_budget_there_are_finished_cues_then_a_word_of_it_and_then_it_comes_back() {
+        let mut budget = Budget::new(1000);
+        let open = (Track(1), Due::Partial(2000));
+        budget.choose(&[open, (Track(2), Due::Last(0))], 2, 100);
+        assert_eq!(flags(&mut budget), None);
+        budget.choose(&[open, (Track(2), Due::Last(0))], 2, 1600);
+        assert_eq!(flags(&mut budget), Some((true, false)));
+        budget.choose(&[open, (Track(2), Due::Last(0))], 2, 4100);
+        assert_eq!(flags(&mut budget), Some((true, true)));
+        assert_eq!(flags(&mut budget), None);
+        assert_eq!(budget.choose(&[open], 2, 4200), None);
+        assert_eq!(budget.choose(&[open], 2, 7100), None);
+        assert_eq!(budget.choose(&[open], 2, 7200), Some(Track(1)));
+        assert_eq!(flags(&mut budget), Some((false, false)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_finished_phrase_is_never_passed_over(
+            loads in prop::collection::vec((0..20_u64, 0..10_000_i64, any::<bool>()), 1..60)
+        ) {
+            let mut budget = Budget::new(1000);
+            let mut due = Vec::new();
+            for (now, (track, value, last)) in loads.into_iter().enumerate() {
+                let now = 100 * i64::try_from(now).unwrap();
+                due.retain(|(other, _)| *other != Track(track));
+                due.push((Track(track), if last { Due::Last(now - value) } else { Due::Partial(value) }));
+                let chosen = budget.choose(&due, 1, now);
+                let lasts = due.iter().filter(|(_, due)| matches!(due, Due::Last(_)));
+                if lasts.clone().count() > 0 {
+                    let chosen = due.iter().find(|(track, _)| Some(*track) == chosen).unwrap().1;
+                    let oldest = lasts.clone().all(|(_, due)| match (due, chosen) {
+                        (Due::Last(other), Due::Last(this)) => this <= *other,
+                        _ => false,
+                    });
+                    prop_assert!(oldest);
+                }
+                due.retain(|(track, _)| Some(*track) != chosen);
+            }
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! One track from packets to cues: listening, finding phrases, asking for passes over them, agreeing on their words. What
+//! recognises stands outside and answers when it can. Pure; holds the phrases that wait, bounded in number and length.
+
+use std::collections::VecDeque;
+
+use crate::agree::{Agreement, Word};
+use crate::cue::Cues;
+use crate::detect::{Found, Speech};
+use crate::guards::{self, Heard};
+use crate::listen::{Frame, Listener, Packet};
+use crate::sound::Sound;
+use crate::tongue::{Ask, Tongue};
+use crate::wire::{Codec, FromRecogniser, Track};
+
+/// Finished phrases that wait for their pass: eight minutes of one who never stops, on a machine that is far too slow.
+const MOST_WAITING: usize = 40;
+/// Words of the speaker that help with the next ones.
+const MOST_SAID: usize = 60;
+/// How far from a word's time the sound is cut, at the quietest place there: recognisers' times are rough.
+const NEAR_MS: i64 = 250;
+/// Less than this is not worth a cut.
+const LEAST_CUT_MS: i64 = 1000;
+
+/// What a recogniser's model can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest sound that one pass may be given.
+    pub window_ms: i64,
+    /// From here on the sound is cut after settled words within a sentence.
+    pub long_ms: i64,
+    /// Whether it understands words in advance.
+    pub prompts: bool,
+}
+
+/// Sound to recognise.
+pub struct Pass {
+    /// Whose.
+    pub track: Track,
+    /// Which of the speaker's phrases.
+    phrase: u64,
+    /// The sound.
+    pub sound: Sound,
+    /// The language.
+    pub ask: Ask,
+    /// Words that may come up, then those that went before; empty where the model knows no prompts.
+    pub prompt: String,
+    /// Whether the phrase is over.
+    pub last: bool,
+}
+
+/// A pass that a talker would like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// A phrase is over since this time (of the machine).
+    Last(i64),
+    /// So much sound came since the last pass.
+    Partial(i64),
+}
+
+/// One who talks.
+pub struct Talker {
+    track: Track,
+    limits: Limits,
+    listener: Listener,
+    speech: Speech,
+    tongue: Tongue,
+    hints: String,
+    said: VecDeque<Word>,
+    cues: Cues,
+    /// The finished ones first; the last may be open.
+    phrases: VecDeque<Phrase>,
+    next: u64,
+    running: bool,
+    lost: u64,
+    frames: Vec<Frame>,
+}
+
+struct Phrase {
+    id: u64,
+    sound: Sound,
+    agreement: Agreement,
+    /// When it ended, by the machine's clock.
+    over: Option<i64>,
+    /// The end of what the last pass was given.
+    recognised_ms: Option<i64>,
+}
+
+impl Talker {
+    /// Of `track`, in `codec`, speaking `language` if someone said so.
+    #[must_use]
+    pub fn new(
+        track: Track,
+        codec: Codec,
+        language: Option<String>,
+        hints: &[String],
+        limits: Limits,
+    ) -> Self {
+        Self {
+            track,
+            limits,
+            listener: Listener::new(codec),
+            speech: Speech::default(),
+            tongue: Tongue::new(language),
+            hints: hints.join(", "),
+            said: VecDeque::new(),
+            cues: Cues::new(track),
+            phrases: VecDeque::new(),
+            next: 0,
+            running: false,
+            lost: 0,
+            frames: Vec::new(),
+        }
+    }
+
+    /// Takes a packet.
+    pub fn hear(&mut self, packet: Packet, now: i64) {
+        let mut frames = std::mem::take(&mut self.frames);
+        self.listener.hear(packet, &mut frames);
+        self.listen(&mut frames, now);
+    }
+
+    /// No packets come: what is being said is over.
+    pub fn pause(&mut self, now: i64) {
+        let mut frames = std::mem::take(&mut self.frames);
+        self.listener.pause(&mut frames);
+        self.listen(&mut frames, now);
+        if self.speech.stop() {
+            self.close(now);
+        }
+    }
+
+    /// Whether a phrase is open.
+    #[must_use]
+    pub fn speaking(&self) -> bool {
+        self.phrases
+            .back()
+            .is_some_and(|phrase| phrase.over.is_none())
+    }
+
+    /// Whether nothing waits and nothing runs.
+    #[must_use]
+    pub fn idle(&self) -> bool {
+        self.phrases.is_empty() && !self.running
+    }
+
+    /// How many phrases were given up because they waited too long, since the last question.
+    pub fn lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
+    }
+
+    /// What to recognise next, if anything. Phrases with nothing to recognise end here, so cues may come of it.
+    pub fn due(&mut self, out: &mut Vec<FromRecogniser>) -> Option<Due> {
+        if self.running {
+            return None;
+        }
+        loop {
+            let first = self.phrases.front()?;
+            let worth = guards::before(&first.sound).is_ok();
+            match first.over {
+                Some(since) if worth => return Some(Due::Last(since)),
+                None if worth => {
+                    let from = first.recognised_ms.unwrap_or(first.sound.start_ms());
+                    return Some(Due::Partial(first.sound.end_ms().saturating_sub(from)));
+                }
+                None => return None,
+                Some(_) => self.give_up(out),
+            }
+        }
+    }
+
+    /// Begins the pass that is due.
+    pub fn start(&mut self) -> Option<Pass> {
+        let prompt = self.prompt();
+        let first = self.phrases.front_mut()?;
+        if self.running {
+            return None;
+        }
+        self.running = true;
+        first.recognised_ms = Some(first.sound.end_ms());
+        Some(Pass {
+            track: self.track,
+            phrase: first.id,
+            sound: first.sound.clone(),
+            ask: self.tongue.ask(),
+            prompt,
+            last: first.over.is_some(),
+        })
+    }
+
+    /// Takes what a pass brought, or that it failed. Appends the cues that follow.
+    pub fn take(&mut self, pass: &Pass, heard: Option<&Heard>, out: &mut Vec<FromRecogniser>) {
+        self.running = false;
+        let Some(first) = self.phrases.front().filter(|first| first.id == pass.phrase) else {
+            return;
+        };
+        // Cut meanwhile: the words of its end belong to the phrase after it, which is asked for on its own.
+        let cut = first.sound.end_ms() < pass.sound.end_ms();
+        let words = heard.map(|heard| guards::after(heard, &pass.sound));
+        if let Some(heard) = heard {
+            let detected = heard.detected.as_ref();
+            let sure = heard.words.iter().map(|word| word.sure).sum::<f32>();
+            let sure = (!heard.words.is_empty()).then(|| sure / heard.words.len() as f32);
+            self.tongue.heard(
+                detected.map(|(language, sure)| (language.as_str(), *sure)),
+                sure,
+            );
+        }
+        let language = heard.map_or("", |heard| heard.language.as_str());
+        match words {
+            Some(Ok(words)) if pass.last => self.end(words, language, out),
+            // Nobody said it: nor what an earlier pass guessed and could not settle.
+            Some(Err(_)) if pass.last => self.end(Vec::new(), language, out),
+            None if pass.last => self.give_up(out),
+            Some(Ok(words)) if !cut => self.partial(words, language, out),
+            _ => {}
+        }
+    }
+
+    fn partial(&mut self, words: Vec<Word>, language: &str, out: &mut Vec<FromRecogniser>) {
+        let Some(first) = self.phrases.front_mut() else {
+            return;
+        };
+        let settled = first.agreement.hear(words);
+        self.cues
+            .update(&settled, first.agreement.open(), language, out);
+        if first.over.is_none() {
+            let any = first.sound.length_ms() > self.limits.long_ms;
+            if let Some(place) = first.place_to_cut(any) {
+                let gone = first.sound.split(place);
+                let words = first.agreement.forget_before(gone.end_ms());
+                self.remember(words);
+            }
+        }
+    }
+
+    /// The first phrase is done.
+    fn end(&mut self, words: Vec<Word>, language: &str, out: &mut Vec<FromRecogniser>) {
+        if let Some(mut first) = self.phrases.pop_front() {
+            let settled = first.agreement.finish(words);
+            self.cues.update(&settled, &[], language, out);
+            self.cues.finish(out);
+            self.remember(first.agreement.forget_before(i64::MAX));
+        }
+    }
+
+    /// The first phrase gets no last pass: what the one before it said stands.
+    fn give_up(&mut self, out: &mut Vec<FromRecogniser>) {
+        if let Some(mut first) = self.phrases.pop_front() {
+            let settled = first.agreement.give_up();
+            let language = self.cues.language().to_owned();
+            self.cues.update(&settled, &[], &language, out);
+            self.cues.finish(out);
+            self.remember(first.agreement.forget_before(i64::MAX));
+        }
+    }
+
+    fn listen(&mut self, frames: &mut Vec<Frame>, now: i64) {
+        for frame in frames.drain(..) {
+            match self.speech.hear(frame) {
+                Found::Nothing => {}
+                Found::Began(frames) => {
+                    let mut sound = Sound::default();
+                    for (frame, voiced) in &frames {
+                        sound.push(frame, *voiced);
+                    }
+                    self.open(sound);
+                }
+                Found::More(frame, voiced) => {
+                    if let Some(open) = self.phrases.back_mut() {
+                        open.sound.push(&frame, voiced);
+                    }
+                    self.keep_short(now);
+                }
+                Found::Ended(frame) => {
+                    if let Some(open) = self.phrases.back_mut() {
+                        open.sound.push(&frame, false);
+                    }
+                    self.close(now);
+                }
+            }
+        }
+        self.frames = std::mem::take(frames);
+    }
+
+    fn open(&mut self, sound: Sound) {
+        let id = self.next;
+        self.next += 1;
+        self.phrases.push_back(Phrase {
+            id,
+            sound,
+            agreement: Agreement::default(),
+            over: None,
+            recognised_ms: None,
+        });
+    }
+
+    fn close(&mut self, now: i64) {
+        if let Some(open) = self.phrases.back_mut() {
+            open.over.get_or_insert(now);
+        }
+        while self.phrases.len() > MOST_WAITING {
+            // Not the first, which may be in a pass.
+            self.phrases.remove(1);
+            self.lost += 1;
+        }
+    }
+
+    /// One who never stops is cut where it is quietest, in the later half of the window.
+    fn keep_short(&mut self, now: i64) {
+        let Some(open) = self.phrases.back_mut() else {
+            return;
+        };
+        let length = open.sound.length_ms();
+        if length < self.limits.window_ms {
+            return;
+        }
+        let place = open.sound.quietest(length / 2, length, 200);
+        let mut tail = open.sound.split(place);
+        std::mem::swap(&mut tail, &mut open.sound);
+        self.close(now);
+        self.open(tail);
+    }
+
+    fn prompt(&self) -> String {
+        if !self.limits.prompts {
+            return String::new();
+        }
+        let mut prompt = self.hints.clone();
+        if !prompt.is_empty() {
+            prompt.push('.');
+        }
+        for word in &self.said {
+            if !word.glued {
+                prompt.push(' ');
+            }
+            prompt.push_str(&word.text);
+        }
+        prompt
+    }
+
+    fn remember(&mut self, words: Vec<Word>) {
+        if self.limits.prompts {
+            self.said.extend(words);
+            let over = self.said.len().saturating_sub(MOST_SAID);
+            self.said.drain(..over);
+        }
+    }
+}
+
+impl Phrase {
+    /// Where to cut settled words off, from the begin of the sound.
+    fn place_to_cut(&self, any: bool) -> Option<i64> {
+        let cut_ms = self.agreement.cut_at(any)?;
+        let place = cut_ms.saturating_sub(self.sound.start_ms());
+        if place < LEAST_CUT_MS {
+            return None;
+        }
+        let place = self
+            .sound
+            .quietest((place - NEAR_MS).max(0), place + NEAR_MS, 96);
+        (place < self.sound.length_ms()).then_some(place)
+    }
+}
+
+#[cfg(test)]
+mod tests;
