@@ -8,6 +8,7 @@
     reason = "a test may fail, and no test uses all of it"
 )]
 
+pub(crate) mod noise;
 pub(crate) mod random;
 pub(crate) mod stage;
 
