@@ -10,6 +10,7 @@ pub mod facts;
 pub mod ids;
 pub mod kind;
 pub mod levels;
+mod particular;
 pub mod permit;
 pub mod presets;
 pub mod preview;
