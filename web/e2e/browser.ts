@@ -1,7 +1,7 @@
 // Real Chromium with fake devices, one process per person, and the screenshots of what the person sees.
 
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import { installProbe } from "./probe.js";
 
@@ -44,8 +44,10 @@ export class Seat {
   }
 
   /** With `beside` in a window of that browser, which knows nothing of the others. */
-  static async take(options: { relay?: number; beside?: Seat } = {}): Promise<Seat> {
-    const browser = options.beside?.browser ?? (await chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", headless: true, args: FLAGS }));
+  static async take(options: { relay?: number; beside?: Seat; voice?: string } = {}): Promise<Seat> {
+    // A file is spoken once each time that the microphone is opened.
+    const args = options.voice === undefined ? FLAGS : [...FLAGS, `--use-file-for-fake-audio-capture=${resolve(options.voice)}%noloop`];
+    const browser = options.beside?.browser ?? (await chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", headless: true, args }));
     const context = await browser.newContext({ viewport: DESKTOP, ignoreHTTPSErrors: true, reducedMotion: "reduce" });
     context.setDefaultTimeout(PATIENCE_MS);
     await context.addInitScript(installProbe, { relay: options.relay ?? null });

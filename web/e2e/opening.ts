@@ -18,6 +18,10 @@ export interface Plan<Who extends string> {
   readonly relay?: { readonly who: Who; readonly port?: number };
   /** The name of somebody who comes with Firefox. */
   readonly firefox?: string;
+  /** What those say who speak: a file each. */
+  readonly voices?: Readonly<Partial<Record<Who, string>>>;
+  /** Of the server, by the names of its environment. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Everyone but the owner has a window of one browser: that many browsers would be too much for a small machine. */
   readonly oneBrowser?: true;
 }
@@ -41,7 +45,7 @@ export function mailOf(who: string): string {
 export async function opening<Who extends string>(people: Readonly<Record<Who, string>>, plan: Plan<NoInfer<Who>>): Promise<Opening<Who>> {
   const [owner, ...others] = Object.keys(people) as Who[];
   if (owner === undefined) throw new Error("a story needs somebody");
-  const server = await startServer();
+  const server = await startServer(plan.settings);
   let relay: Relay | undefined;
   let fox: Fox | undefined;
   const seats = {} as Record<Who, Seat>;
@@ -55,8 +59,9 @@ export async function opening<Who extends string>(people: Readonly<Record<Who, s
   try {
     relay = plan.relay === undefined ? undefined : await Relay.open(Number(new URL(server.origin).port), plan.relay.port);
     const take = async (who: Who): Promise<void> => {
+      const voice = plan.voices?.[who];
       const beside = plan.oneBrowser === undefined || who === others[0] ? undefined : others[0] && seats[others[0]];
-      seats[who] = await Seat.take({ ...(plan.relay?.who === who && relay !== undefined ? { relay: relay.port } : {}), ...(beside === undefined ? {} : { beside }) });
+      seats[who] = await Seat.take({ ...(voice === undefined ? {} : { voice }), ...(plan.relay?.who === who && relay !== undefined ? { relay: relay.port } : {}), ...(beside === undefined ? {} : { beside }) });
     };
     await Promise.all([owner, ...others.slice(0, 1)].map(take));
     await Promise.all(others.slice(1).map(take));

@@ -55,6 +55,8 @@ export interface Inbound {
 export interface Wire {
   /** Every text frame that came, in order. */
   readonly frames: string[];
+  /** When each of them came, by the clock of this machine. */
+  readonly times: number[];
   /** The newest resume secret of this tab. */
   secret: string | null;
   /** Sends a request of the story's own and gives its answer. */
@@ -116,6 +118,7 @@ export function installProbe(options: { relay: number | null }): void {
 
   function heard(text: string): void {
     wire.frames.push(text);
+    wire.times.push(Date.now());
     const message = JSON.parse(text) as { type: string; id?: number; seq?: number; resume?: string; event?: { type: string; slots?: typeof slots }; ok?: unknown; error?: { code: string } };
     if (message.seq !== undefined) lastSeq = message.seq;
     if (message.event?.type === "slots") slots = message.event.slots ?? [];
@@ -153,6 +156,7 @@ export function installProbe(options: { relay: number | null }): void {
 
   const wire: Wire = {
     frames: [],
+    times: [],
     secret: null,
     request: ask,
     statsWhenDone: (type) => new Promise((resolve) => awaited.set(type, resolve)),

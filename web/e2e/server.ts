@@ -21,13 +21,14 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-export async function startServer(): Promise<Server> {
+/** `settings` go by the names of the environment. */
+export async function startServer(settings: Readonly<Record<string, string>> = {}): Promise<Server> {
   const binary = resolve(process.env["CONCLAVE_BIN"] ?? "../../target/debug/conclave");
   if (!existsSync(binary)) throw new Error(`there is no server at ${binary}; build it, or name it in CONCLAVE_BIN`);
   const data = await mkdtemp(join(tmpdir(), "conclave-e2e-"));
   const [port, metrics] = [await freePort(), await freePort()];
   const child = spawn(binary, ["serve", "--data", data, "--listen", `127.0.0.1:${port}`], {
-    env: { ...withoutSettings(process.env), CONCLAVE_METRICS: `127.0.0.1:${metrics}`, CONCLAVE_LOG__FILTER: "warn" },
+    env: { ...withoutSettings(process.env), CONCLAVE_METRICS: `127.0.0.1:${metrics}`, CONCLAVE_LOG__FILTER: "warn", ...settings },
     stdio: ["ignore", "pipe", "inherit"],
   });
   const stop = async () => {

@@ -101,6 +101,9 @@ step("the pages of a room", async () => {
   await host.shootDark("89-stream-tokens");
   await button(host.page, "Take back the token for Hall camera").click();
   await host.page.getByRole("list", { name: "Stream tokens" }).getByText("taken back").waitFor();
+  await host.page.goto(`${server.origin}/r/${room.id}/transcripts`);
+  await host.page.getByText("No transcript is kept.").waitFor();
+  await screen(host, "transcripts");
   await host.page.goto(`${server.origin}/r/${room.id}/audit`);
   await host.page.getByRole("search", { name: "Filters" }).waitFor();
   await screen(host, "room_audit");

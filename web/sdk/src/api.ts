@@ -24,6 +24,8 @@ import type { StreamTokenList } from "./generated/StreamTokenList";
 import type { StreamTokensMade } from "./generated/StreamTokensMade";
 import type { StreamTokenView } from "./generated/StreamTokenView";
 import type { SettingView } from "./generated/SettingView";
+import type { TranscriptList } from "./generated/TranscriptList";
+import type { TranscriptView } from "./generated/TranscriptView";
 
 /** Which rows of the audit trail; what is left out may be anything. */
 export interface AuditFilter {
@@ -36,17 +38,6 @@ export interface AuditFilter {
   /** Not before, and before: milliseconds since the epoch. */
   from?: number;
   to?: number;
-}
-
-export interface TranscriptView {
-  id: string;
-  /** Milliseconds since the epoch. */
-  started: number;
-  /** Null while the session runs. */
-  ended: number | null;
-  /** What it can be had in beside the original. */
-  languages: string[];
-  cues: number;
 }
 
 export type TranscriptFormat = "vtt" | "srt" | "txt" | "json";
@@ -166,7 +157,7 @@ export function revokeStreamToken(room: string, token: string): Promise<void> {
 
 /** What was kept of what was said, the latest session first: for the owner and hosts. */
 export async function transcripts(room: string): Promise<TranscriptView[]> {
-  return (await request<{ transcripts: TranscriptView[] }>("GET", `/api/rooms/${encodeURIComponent(room)}/transcripts`)).transcripts;
+  return (await request<TranscriptList>("GET", `/api/rooms/${encodeURIComponent(room)}/transcripts`)).transcripts;
 }
 
 /** Where the file of one transcript is: `language` is `original` or one of its languages. */

@@ -111,10 +111,15 @@ export function clearsAt(captions: Captions, now: number): number | null {
   return shown.length === 0 ? null : Math.min(...shown.map((block) => grewOf(block) + CLEARED_MS));
 }
 
-/** The words that a viewer of `language` reads, and those beside them. */
+/**
+ * The words that a viewer of `language` reads, and those beside them. What was spoken keeps its place beside while its translation has
+ * not come: words that are being read do not move.
+ */
 export function readOf(line: CaptionLine, choice: { language: string | null; original: boolean }): { main: Said | null; beside: Said | null } {
-  if (choice.language === "original" || line.translation === null) return { main: line.original ?? line.translation, beside: null };
-  return { main: line.translation, beside: choice.original ? line.original : null };
+  const { original, translation } = line;
+  if (choice.language === "original" || original?.language === choice.language) return { main: original ?? translation, beside: null };
+  if (choice.original && choice.language !== null) return { main: translation, beside: original };
+  return { main: translation ?? original, beside: null };
 }
 
 export function textOf(said: Said): string {

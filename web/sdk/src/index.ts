@@ -1,7 +1,7 @@
 // What the sdk gives to a page. No framework, no page elements.
 
 export * as api from "./api";
-export type { AuditFilter, TranscriptFormat, TranscriptView } from "./api";
+export type { AuditFilter, TranscriptFormat } from "./api";
 export { clearsAt, CLEARED_MS, current, LINES_KEPT, NO_CAPTIONS, readOf, textOf, withCue, type CaptionLine, type Captions, type Said } from "./captions";
 export { Conclave, type ChatPage, type ConclaveEvents, type JoinOptions, type LobbyPage, type StopCause } from "./conclave";
 export { browserEnvironment, socketUrl, type Environment } from "./environment";
@@ -49,6 +49,7 @@ export type { SourceStatsView } from "./generated/SourceStatsView";
 export type { StreamKind } from "./generated/StreamKind";
 export type { StreamTokensMade } from "./generated/StreamTokensMade";
 export type { StreamTokenView } from "./generated/StreamTokenView";
+export type { TranscriptView } from "./generated/TranscriptView";
 export type { WaitingWord } from "./generated/WaitingWord";
 export type { What } from "./generated/What";
 export type { Height, VideoCodec } from "./media/encodings";

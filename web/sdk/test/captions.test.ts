@@ -49,9 +49,12 @@ test("another language of the same cue takes the place of the one before", () =>
   expect(captions.lines[0]?.translation).toMatchObject({ language: "ca", committed: "la reunió" });
 });
 
-test("where no translation came the original is read", () => {
+test("where no translation came the original is read, beside where it will stand when one comes", () => {
   const line = told([cue(1, 1, "the meeting")]).lines[0]!;
-  expect(readOf(line, { language: "es", original: true })).toMatchObject({ main: { committed: "the meeting" }, beside: null });
+  expect(readOf(line, { language: "es", original: false })).toMatchObject({ main: { committed: "the meeting" }, beside: null });
+  expect(readOf(line, { language: "es", original: true })).toMatchObject({ main: null, beside: { committed: "the meeting" } });
+  expect(readOf(line, { language: "en", original: true })).toMatchObject({ main: { committed: "the meeting" }, beside: null });
+  expect(readOf(line, { language: null, original: true })).toMatchObject({ main: { committed: "the meeting" }, beside: null });
 });
 
 test("the name is the roster's, kept when the person has left, and never the cue's", () => {

@@ -219,8 +219,8 @@ function Empty(props: { room: RoomView; choice: CaptionChoice }): JSX.Element | 
 function Line(props: { meeting: Meeting; line: CaptionLine; choice: CaptionChoice; together: boolean }): JSX.Element | null {
   const { meeting, line, choice } = props;
   const { main, beside } = readOf(line, choice);
-  if (main === null || textOf(main) === "") return null;
-  const untranslated = choice.language !== null && choice.language !== ORIGINAL && main.engine === null && main.language !== choice.language;
+  if ([main, beside].every((said) => said === null || textOf(said) === "")) return null;
+  const untranslated = choice.language !== null && choice.language !== ORIGINAL && main !== null && main.engine === null && main.language !== choice.language;
   return (
     <li class={props.together ? "said said-together" : "said"} data-cue={line.cue} data-speaker={line.speaker}>
       {!props.together && (
@@ -231,7 +231,7 @@ function Line(props: { meeting: Meeting; line: CaptionLine; choice: CaptionChoic
           </time>
         </p>
       )}
-      <Words said={main} />
+      {main !== null && <Words said={main} />}
       {untranslated && <p class="hint">Not translated: {languageName(main.language)}</p>}
       {beside !== null && <Words said={beside} beside />}
     </li>

@@ -104,6 +104,11 @@ export class Meeting {
         if (this.panel.value === "people" && this.peopleTab.value === "waiting") this.withdrawKnocks();
       }),
       effect(() => {
+        // The panel says all of it.
+        if (this.panel.value !== "captions") return;
+        for (const topic of ["captions", "captions.state", "transcript"]) this.notices.withdraw(topic);
+      }),
+      effect(() => {
         if (this.panel.value !== "chat") return;
         this.chat.read();
         this.notices.withdraw("chat");

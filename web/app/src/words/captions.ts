@@ -100,7 +100,7 @@ const STEPS: Readonly<Record<CaptionsTrouble, readonly Step[]>> = {
   no_model: [
     { text: "See which models there are, with their size and languages:", code: "conclave captions models" },
     { text: "Fetch one, or add a file that was brought along:", code: "conclave captions fetch NAME\nconclave captions add FILE" },
-    { text: "Name it in the settings file and start the server again:", code: "[captions]\nmodel = \"NAME\"" },
+    { text: "Give its file in the settings file and start the server again:", code: "[captions]\nmodel = \"/path/to/the/model.bin\"" },
   ],
   no_worker: [
     { text: "Put the program conclave-captioner beside the server’s own program, or name its place in the settings file:", code: "[captions]\nworker = \"/path/to/conclave-captioner\"" },
