@@ -17,6 +17,7 @@ const CALM_MS: i64 = 3000;
 /// Decides for one worker process.
 pub struct Budget {
     step_ms: i64,
+    partials: bool,
     state: State,
     /// Since when no finished phrase has been waiting.
     calm_since: Option<i64>,
@@ -32,11 +33,12 @@ enum State {
 }
 
 impl Budget {
-    /// With the step between two passes over an open phrase when there is time.
+    /// With the step between two passes over an open phrase when there is time; 0 for finished cues only.
     #[must_use]
     pub fn new(step_ms: u16) -> Self {
         Self {
             step_ms: i64::from(step_ms.clamp(300, 3000)),
+            partials: step_ms > 0,
             state: State::Live,
             calm_since: None,
             waiting: 0,
@@ -70,7 +72,9 @@ impl Budget {
         );
         match oldest {
             Some((_, track)) => Some(track),
-            None if self.state == State::Live => newest.max().map(|(_, track)| track),
+            None if self.partials && self.state == State::Live => {
+                newest.max().map(|(_, track)| track)
+            }
             None => None,
         }
     }

@@ -27,6 +27,8 @@ pub mod recognise;
 #[cfg(feature = "audio")]
 pub mod sound;
 #[cfg(feature = "audio")]
+mod steady;
+#[cfg(feature = "audio")]
 pub mod talker;
 #[cfg(feature = "audio")]
 pub mod tongue;

@@ -2,6 +2,14 @@
 //! window of a recogniser plus what arrives while one pass runs.
 
 use crate::listen::{FRAME, FRAME_MS, Frame, RATE};
+use crate::steady::{Likeness, Steadiness};
+
+/// What is so much fainter than the loudest moment says nothing about steadiness.
+const FAINT_DB: f32 = 30.0;
+/// Moments that are this much alike hold their pitch.
+const ALIKE: f32 = 0.9;
+/// Fewer moments say nothing: half a second.
+const LEAST_MOMENTS: usize = 5;
 
 /// Sound that belongs together, with the meeting's time of its begin.
 #[derive(Clone, Default)]
@@ -9,6 +17,9 @@ pub struct Sound {
     start_ms: i64,
     samples: Vec<f32>,
     voiced: Vec<bool>,
+    steadiness: Steadiness,
+    /// By the number of the frame at which it was compared.
+    moments: Vec<(usize, Likeness)>,
 }
 
 impl Sound {
@@ -19,6 +30,26 @@ impl Sound {
         }
         self.samples.extend_from_slice(&frame.samples);
         self.voiced.push(voiced);
+        let likeness = self.steadiness.hear(frame);
+        self.moments
+            .extend(likeness.map(|likeness| (self.voiced.len(), likeness)));
+    }
+
+    /// Which part of its louder moments holds its pitch, 0 to 1: hardly any of speech, most of tones and music.
+    #[must_use]
+    pub fn steady(&self) -> f32 {
+        let loudness = |(_, likeness): &(usize, Likeness)| likeness.loudness;
+        let loudest = self.moments.iter().map(loudness).fold(f32::MIN, f32::max);
+        let loud = self
+            .moments
+            .iter()
+            .filter(|moment| loudness(moment) > loudest - FAINT_DB);
+        let steady = loud.clone().filter(|(_, moment)| moment.alike > ALIKE);
+        let count = loud.count();
+        if count < LEAST_MOMENTS {
+            return 0.0;
+        }
+        steady.count() as f32 / count as f32
     }
 
     /// The samples.
@@ -99,11 +130,18 @@ impl Sound {
             .unwrap_or(0)
             .min(self.voiced.len());
         let samples = (frames * FRAME).min(self.samples.len());
+        let early = self.moments.iter().take_while(|(at, _)| *at <= frames);
+        let early = early.count();
         let head = Self {
             start_ms: self.start_ms,
             samples: self.samples.drain(..samples).collect(),
             voiced: self.voiced.drain(..frames).collect(),
+            steadiness: Steadiness::default(),
+            moments: self.moments.drain(..early).collect(),
         };
+        for (at, _) in &mut self.moments {
+            *at -= frames;
+        }
         self.start_ms = head.end_ms();
         head
     }

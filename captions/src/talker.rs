@@ -361,6 +361,3 @@ impl Phrase {
         (place < self.sound.length_ms()).then_some(place)
     }
 }
-
-#[cfg(test)]
-mod tests;

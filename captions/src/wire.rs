@@ -4,6 +4,7 @@
 
 mod bytes;
 mod messages;
+mod printed;
 
 use std::fmt;
 use std::io::{self, Read};

@@ -136,7 +136,7 @@ impl Model {
 }
 
 impl Whisper {
-    /// Bounds the tokens of every pass, for measurements with weights that never end a sentence.
+    /// Bounds the tokens of every pass and tries none twice, for measurements with weights that never end a sentence.
     #[must_use]
     pub fn with_most_tokens(mut self, most: i32) -> Self {
         self.most_tokens = Some(most);
@@ -148,7 +148,7 @@ impl Whisper {
     /// # Errors
     /// whisper.cpp's.
     pub fn bare(&mut self, sound: &[f32], last: bool) -> Result<(), Failure> {
-        let mut params = self.params(None, last);
+        let mut params = self.params(Some("en"), last);
         params.set_audio_ctx(self.audio_context(sound.len()));
         params.set_max_tokens(self.most_tokens(sound.len()));
         self.state.full(params, sound).map_err(|e| engine(&e))
@@ -156,6 +156,7 @@ impl Whisper {
 
     fn params(&mut self, language: Option<&str>, last: bool) -> FullParams<'static, 'static> {
         let key = (language.unwrap_or_default().to_owned(), last);
+        let measured = self.most_tokens.is_some();
         let build = || {
             let mut params = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
             params.set_n_threads(1);
@@ -167,7 +168,7 @@ impl Whisper {
             params.set_print_realtime(false);
             params.set_print_timestamps(false);
             // One more try for what stays; none for what the next pass replaces.
-            params.set_temperature_inc(if last { 0.6 } else { 0.0 });
+            params.set_temperature_inc(if last && !measured { 0.6 } else { 0.0 });
             let language = language.and_then(whisper_rs::get_lang_id);
             if let Some(language) = language.and_then(whisper_rs::get_lang_str) {
                 params.set_language(Some(language));

@@ -1,8 +1,6 @@
 //! The messages of the four directions and how each stands in a frame: its kind, then its fields in the order of the
 //! declaration.
 
-use std::fmt;
-
 use super::bytes::{Reader, Writer};
 use super::{
     MAX_CUE_TEXT, MAX_HINT, MAX_HINTS, MAX_LANGUAGE, MAX_LANGUAGES, MAX_PAIRS, MAX_PATH,
@@ -46,7 +44,7 @@ pub enum ToRecogniser {
         model: String,
         /// The language of every track that names none; else it is detected.
         language: Option<String>,
-        /// How often the open words of a speaker are recognised anew, when there is time.
+        /// How often the open words of a speaker are recognised anew, when there is time; 0 for finished cues only.
         partial_step_ms: u16,
     },
     /// A track begins.
@@ -124,7 +122,7 @@ pub enum FromRecogniser {
         committed: String,
         /// The recogniser's guess at what follows.
         tentative: String,
-        /// No further revision comes; nothing is tentative.
+        /// No further revision comes; nothing is tentative. Where nothing is committed either the guess was nothing.
         finished: bool,
     },
     /// The answer to a close: nothing of this track follows.
@@ -616,91 +614,6 @@ impl Message for FromTranslator {
         };
         from.finish()?;
         Ok(message)
-    }
-}
-
-impl fmt::Debug for ToRecogniser {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Hello { version, .. } => write!(to, "Hello(version {version})"),
-            Self::Open { track, codec, .. } => write!(to, "Open({track:?}, {codec:?})"),
-            Self::Audio {
-                track, sequence, ..
-            } => write!(to, "Audio({track:?}, {sequence})"),
-            Self::Close { track, why } => write!(to, "Close({track:?}, {why:?})"),
-            Self::Ping { nonce } => write!(to, "Ping({nonce})"),
-        }
-    }
-}
-
-impl fmt::Debug for FromRecogniser {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ready { version, .. } => write!(to, "Ready(version {version})"),
-            Self::Failed { reason } => write!(to, "Failed({reason})"),
-            Self::Cue {
-                track,
-                cue,
-                revision,
-                finished,
-                ..
-            } => write!(
-                to,
-                "Cue({track:?}, {cue}, revision {revision}, finished {finished})"
-            ),
-            Self::Closed { track } => write!(to, "Closed({track:?})"),
-            Self::Load {
-                waiting,
-                delayed,
-                finals_only,
-            } => write!(
-                to,
-                "Load(waiting {waiting}, delayed {delayed}, finals only {finals_only})"
-            ),
-            Self::Pong { nonce } => write!(to, "Pong({nonce})"),
-        }
-    }
-}
-
-impl fmt::Debug for Engine {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str(match self {
-            Self::Apertium => "Apertium",
-            Self::Neural { .. } => "Neural",
-            Self::Http { .. } => "Http",
-        })
-    }
-}
-
-impl fmt::Debug for ToTranslator {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Hello { version, engine } => write!(to, "Hello(version {version}, {engine:?})"),
-            Self::Translate {
-                id,
-                source,
-                target,
-                texts,
-            } => write!(
-                to,
-                "Translate({id}, {source} to {target}, {} texts)",
-                texts.len()
-            ),
-            Self::Ping { nonce } => write!(to, "Ping({nonce})"),
-        }
-    }
-}
-
-impl fmt::Debug for FromTranslator {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ready { version, pairs, .. } => {
-                write!(to, "Ready(version {version}, {} pairs)", pairs.len())
-            }
-            Self::Failed { reason } => write!(to, "Failed({reason})"),
-            Self::Translated { id, texts } => write!(to, "Translated({id}, {} texts)", texts.len()),
-            Self::Pong { nonce } => write!(to, "Pong({nonce})"),
-        }
     }
 }
 

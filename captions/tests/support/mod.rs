@@ -226,3 +226,15 @@ fn resample(sound: &[i16], rate: u32) -> Vec<i16> {
     };
     (0..length).map(sample).collect()
 }
+
+/// The CPU time of this process in milliseconds: what a pass costs, however busy the machine is.
+pub(crate) fn cpu_ms() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
+}
+
+/// The memory of this process in bytes.
+pub(crate) fn resident() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+}

@@ -9,6 +9,8 @@ use conclave_captions::recognise::whisper::{Model, Whisper};
 use conclave_captions::talker::Pass;
 use conclave_captions::wire::{FromRecogniser, ToRecogniser};
 
+use super::cpu_ms;
+
 /// How finely time passes.
 const STEP_MS: i64 = 20;
 
@@ -16,6 +18,8 @@ pub(crate) struct Stage {
     pub(crate) desk: Desk,
     pub(crate) whisper: Whisper,
     pub(crate) now: i64,
+    /// Whether a pass ends as much later as it takes of CPU time.
+    pub(crate) timed: bool,
     running: Option<(i64, Pass, Option<Heard>)>,
 }
 
@@ -27,6 +31,7 @@ impl Stage {
             desk: Desk::new(model.limits(), language, step_ms, 1),
             whisper: model.recogniser(Abort::default()).unwrap(),
             now: 0,
+            timed: false,
             running: None,
         }
     }
@@ -67,8 +72,10 @@ impl Stage {
             let Some(pass) = self.desk.next(self.now, out) else {
                 return;
             };
+            let begun = cpu_ms();
             let heard = self.whisper.recognise(&pass).ok();
-            let until = self.now + cost(&pass);
+            let own = if self.timed { cpu_ms() - begun } else { 0.0 };
+            let until = self.now + cost(&pass) + own as i64;
             self.running = Some((until, pass, heard));
         }
     }
