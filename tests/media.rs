@@ -26,6 +26,9 @@ mod plane;
 #[path = "media/shards.rs"]
 mod shards;
 #[cfg(test)]
+#[path = "media/spanning.rs"]
+mod spanning;
+#[cfg(test)]
 #[path = "media/srtp.rs"]
 mod srtp;
 #[cfg(test)]

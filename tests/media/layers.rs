@@ -568,6 +568,58 @@ fn a_publisher_is_told_what_nobody_wants_and_at_once_what_somebody_does() {
 }
 
 #[test]
+fn viewers_of_several_shards_are_asked_for_together() {
+    let mut world = World::of(3, Default::default());
+    let speaker = world.join(1, encodings());
+    let viewers: Vec<usize> = (2..5)
+        .map(|who| world.join(who, Script::default()))
+        .collect();
+    world.publish(speaker, Camera);
+    let show = |world: &mut World, viewer: usize, height| {
+        let looks = [(1, Camera, height)];
+        look(world, viewers[viewer], &looks, Receive::default());
+    };
+    for (viewer, height) in [180, 360, 0].into_iter().enumerate() {
+        world.watch(viewer + 1);
+        show(&mut world, viewer, height);
+    }
+    let mut film = Film::new(speaker, Camera);
+    film.asked = [false; 3];
+    // However many ask, and however often, the publisher is asked once a second.
+    for _ in 0..5 {
+        let asked = world.sfu.counters().key_frames_requested;
+        for _ in 0..30 {
+            film.frame(&mut world);
+            for viewer in 1..3 {
+                if let Some(slot) = world.slot_of(viewer, 1, Camera) {
+                    let client = &mut world.members[viewer].client;
+                    let wish = Compound::default().key_frame(1, client.slot_ssrc(&slot));
+                    client.report(&wish);
+                }
+            }
+        }
+        let asked = world.sfu.counters().key_frames_requested - asked;
+        assert!(asked <= 1, "{asked} times in a second");
+    }
+    let last =
+        |world: &World, viewer: usize| encoding(got(world, viewer, 1, Camera).last().unwrap());
+    assert_eq!((last(&world, 1), last(&world, 2)), (0, 1));
+    assert_eq!(told(&world, speaker), [[true, true, false]]);
+    film.on = [true, true, false];
+    show(&mut world, 2, 720);
+    assert_eq!(told(&world, speaker).last().unwrap()[..], [true; 3]);
+    film.on = [true; 3];
+    show(&mut world, 1, 0);
+    film.frames(&mut world, 120);
+    assert_eq!((last(&world, 1), last(&world, 3)), (0, 2));
+    assert_eq!(
+        told(&world, speaker).last().unwrap()[..],
+        [true, false, true]
+    );
+    assert!(world.sfu.counters().carried > 0);
+}
+
+#[test]
 fn an_encoding_that_stops_gives_way_to_another() {
     let mut world = World::new();
     let speaker = world.join(1, encodings());

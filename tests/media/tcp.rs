@@ -108,6 +108,33 @@ fn closes(stream: &mut TcpStream, within: Duration) -> Option<Vec<u8>> {
 }
 
 #[test]
+fn media_flows_between_connections_of_two_shards() {
+    let streams = StreamSettings {
+        listen: vec!["127.0.0.1:0".parse().unwrap()],
+        shared: None,
+    };
+    let stage = Stage::set(2, "127.0.0.1:0", streams);
+    let (mut speaker, mut viewer) = (join(&stage, 1), join(&stage, 2));
+    publish(&stage, 1);
+    look(&stage, 2, 1);
+    // The publisher's shard hears of the look a moment later.
+    viewer.client.pump(Duration::from_millis(100));
+    for _ in 0..20 {
+        speaker.client.client.sound(Microphone, 20);
+        speaker.client.client.frame(Camera, true);
+        speaker.client.pump(pause());
+        viewer.client.pump(pause());
+    }
+    viewer.client.pump(Duration::from_millis(50));
+    assert_eq!(viewer.client.client.received.len(), 40);
+    let counters = counted(&stage, |counters| counters.streams == 2);
+    assert_eq!((counters.streams, counters.streams_accepted), (2, 2));
+    assert!(counters.carried >= 40, "{}", counters.carried);
+    assert_eq!(counters.strays, 0, "each comes to the shard that it names");
+    stage.thread.stop();
+}
+
+#[test]
 fn media_flows_both_ways_without_a_datagram() {
     let stage = stage();
     let (mut speaker, mut viewer) = (join(&stage, 1), join(&stage, 2));

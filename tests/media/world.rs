@@ -74,10 +74,15 @@ impl World {
     }
 
     pub(crate) fn with(limits: Limits) -> Self {
+        Self::of(Shards::usual(), limits)
+    }
+
+    /// With so many shards, over which every room is spread.
+    pub(crate) fn of(shards: u8, limits: Limits) -> Self {
         let server: SocketAddr = "192.0.2.1:3478".parse().unwrap();
         let clock = ManualClock::new();
         Self {
-            sfu: Shards::new(&IDENTITY, server, limits, clock.instant()),
+            sfu: Shards::new(&IDENTITY, server, limits, clock.instant(), shards),
             members: Vec::new(),
             network: Network::default(),
             clock,
