@@ -2,6 +2,7 @@
 //! another shard stands in this one as a mirror: without a transport, with the same permits, and only while those stand. The
 //! edges from it are edges like any other.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,8 +24,9 @@ use crate::media::stun;
 
 /// Addresses of other shards' peers whose datagrams come to our sockets: a few for each peer.
 const MOST_ROUTES: usize = 65_536;
-/// Rooms that stay as empty boxes for strays; a box is some kilobytes.
-const MOST_SPARE: usize = 16;
+/// Boxes for strays. With all of them on their way the other shards do not keep up, and what comes more is dropped: strangers
+/// can send strays too.
+const MOST_BOXES: usize = 64;
 
 /// What a shard knows of the others.
 #[derive(Debug, Default)]
@@ -44,6 +46,8 @@ pub(crate) struct Across {
     arrivals: HashMap<Path, u8>,
     strays: HashMap<u8, Box<Strays>>,
     spare: Vec<Box<Strays>>,
+    /// How many boxes were ever made.
+    boxes: usize,
     /// From which shard's sockets the datagram comes that is being looked at.
     arriving: Option<u8>,
     /// The newest rule set that a permit was given by, in any shard; older permits are worthless.
@@ -115,16 +119,30 @@ impl Across {
         known.is_some_and(|(shard, at)| Some(*shard) != but && lately(*at))
     }
 
-    /// Passes a datagram on to the shard that it belongs to.
-    pub(crate) fn stray(&mut self, to: u8, path: Path, datagram: &[u8]) {
-        let spare = &mut self.spare;
-        let strays = (self.strays.entry(to)).or_insert_with(|| spare.pop().unwrap_or_default());
+    /// Passes a datagram on to the shard that it belongs to; `false` if there is no room for it.
+    pub(crate) fn stray(&mut self, to: u8, path: Path, datagram: &[u8]) -> bool {
+        let (spare, boxes) = (&mut self.spare, &mut self.boxes);
+        let strays = match self.strays.entry(to) {
+            Entry::Occupied(filled) => filled.into_mut(),
+            Entry::Vacant(place) => {
+                let empty = spare.pop().or_else(|| {
+                    let more = *boxes < MOST_BOXES;
+                    *boxes += usize::from(more);
+                    more.then(Box::default)
+                });
+                let Some(empty) = empty else {
+                    return false;
+                };
+                place.insert(empty)
+            }
+        };
         strays.put(path, datagram);
         if strays.is_full()
             && let Some(full) = self.strays.remove(&to)
         {
             self.post(to, Mail::Strays(full));
         }
+        true
     }
 
     /// A peer proved itself at this address; the shard whose socket it is seen at passes on what comes from there.
@@ -263,11 +281,7 @@ impl Sfu {
                 }
             }
             Mail::Strays(strays) => self.take_strays(from, strays, now),
-            Mail::Spent(strays) => {
-                if self.across.spare.len() < MOST_SPARE {
-                    self.across.spare.push(strays);
-                }
-            }
+            Mail::Spent(strays) => self.across.spare.push(strays),
             Mail::Route { path, mine } => {
                 let owner = self.paths.get(&path).and_then(|key| self.peers.get(*key));
                 if owner.is_none_or(|owner| !owner.agent.holds(path, now)) {
@@ -278,6 +292,15 @@ impl Sfu {
                     self.across.learn_route(from, path, mine, now);
                 }
             }
+        }
+    }
+
+    /// A letter had no room in a queue and is not going to be posted.
+    pub fn take_back(&mut self, mail: Mail) {
+        self.counters.letters_dropped += 1;
+        if let Mail::Strays(mut strays) = mail {
+            strays.clear();
+            self.across.spare.push(strays);
         }
     }
 
@@ -584,7 +607,13 @@ impl Sfu {
         let Home::There { shard, key } = peer.home else {
             return false;
         };
-        let bound = &mut peer.publication_mut(source).bound;
+        let publication = peer.publication_mut(source);
+        if wanted == [false; MOST_ENCODINGS] {
+            // Nobody has anything of it to ask for again.
+            publication.history.clear();
+            publication.pending.clear();
+        }
+        let bound = &mut publication.bound;
         if (bound.iter().zip(wanted)).any(|(bound, wanted)| bound.has(shard) != wanted) {
             for (bound, wanted) in bound.iter_mut().zip(wanted) {
                 bound.set(shard, wanted);

@@ -67,8 +67,11 @@ impl Sfu {
             return;
         };
         if !bound.is_empty() {
-            self.across.outgoing.put(bound, key, source, packet);
-            self.counters.carried += u64::from(bound.len());
+            if self.across.outgoing.put(bound, key, source, packet) {
+                self.counters.carried += u64::from(bound.len());
+            } else {
+                self.counters.letters_dropped += 1;
+            }
         }
         self.take_admitted(key, source, packet, now);
     }

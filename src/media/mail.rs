@@ -22,8 +22,9 @@ pub const MOST_SHARDS: u8 = 64;
 /// Packets of one batch, datagrams of one box of strays: with so many they are passed on. What a batch brings must find room
 /// among what waits.
 const MOST: usize = 32;
-/// Batches kept to be used again.
-const MOST_SPENT: usize = 16;
+/// Batches of one shard at a time, most of which wait to be used again. With so many on their way the others are so late that what
+/// comes more is of no use to them.
+const MOST_BATCHES: usize = 256;
 
 /// Some of the shards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -176,7 +177,6 @@ impl Mail {
                 | Self::Clock { .. }
                 | Self::KeyFrame { .. }
                 | Self::Strays(_)
-                | Self::Spent(_)
         )
     }
 }
@@ -221,14 +221,20 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    /// Puts a packet in for these shards.
-    pub(crate) fn put(&mut self, to: Shards, key: PeerKey, source: Source, packet: &Packet<'_>) {
+    /// Puts a packet in for these shards; `false` if too much is on its way to them already.
+    pub(crate) fn put(
+        &mut self,
+        to: Shards,
+        key: PeerKey,
+        source: Source,
+        packet: &Packet<'_>,
+    ) -> bool {
         if self.batch.is_none() {
-            self.batch = Some(self.free());
+            self.batch = self.free();
         }
         // Nobody else has it before it is taken.
         let Some(batch) = self.batch.as_mut().and_then(Arc::get_mut) else {
-            return;
+            return false;
         };
         let start = batch.bytes.len();
         batch.bytes.extend_from_slice(packet.payload);
@@ -242,6 +248,7 @@ impl Outgoing {
             },
             payload: start..batch.bytes.len(),
         });
+        true
     }
 
     /// Nothing of this source that was not passed on yet is ever passed on.
@@ -263,14 +270,12 @@ impl Outgoing {
         let batch = self.batch.take()?;
         let all = batch.packets.iter();
         let to = all.fold(Shards::default(), |to, one| to.plus(one.to));
-        if self.used.len() < MOST_SPENT {
-            self.used.push(Arc::clone(&batch));
-        }
+        self.used.push(Arc::clone(&batch));
         Some((to, batch))
     }
 
-    /// A batch that nobody reads any more, emptied, or a new one.
-    fn free(&mut self) -> Arc<Batch> {
+    /// A batch that nobody reads any more, emptied, or a new one if there are not too many.
+    fn free(&mut self) -> Option<Arc<Batch>> {
         let place = self.used.iter_mut().position(|batch| {
             let alone = Arc::get_mut(batch);
             alone.is_some_and(|batch| {
@@ -280,8 +285,8 @@ impl Outgoing {
             })
         });
         match place {
-            Some(place) => self.used.swap_remove(place),
-            None => Arc::default(),
+            Some(place) => Some(self.used.swap_remove(place)),
+            None => (self.used.len() < MOST_BATCHES).then(Arc::default),
         }
     }
 }
@@ -391,5 +396,14 @@ mod tests {
             assert_eq!(outgoing.take().unwrap().1.of(1).count(), 1);
         }
         assert!(outgoing.used.len() <= 2);
+        let mut kept = Vec::new();
+        for round in 0..MOST_BATCHES as u64 * 2 {
+            if outgoing.put(all, KEY, Source::Camera, &packet(round, b"late")) {
+                kept.extend(outgoing.take());
+            }
+        }
+        assert_eq!(kept.len(), MOST_BATCHES);
+        drop(kept);
+        assert!(outgoing.put(all, KEY, Source::Camera, &packet(1, b"in time")));
     }
 }

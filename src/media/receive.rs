@@ -36,10 +36,7 @@ impl Sfu {
         }
         let Some(key) = self.paths.get(&path).copied() else {
             match self.across.owner(path) {
-                Some(shard) => {
-                    self.counters.strays += 1;
-                    self.across.stray(shard, path, datagram);
-                }
+                Some(shard) => self.pass_on(shard, path, datagram),
                 None => self.counters.unknown_source += 1,
             }
             return;
@@ -100,8 +97,15 @@ impl Sfu {
             self.counters.bad_stun += 1;
             return;
         }
-        self.counters.strays += 1;
-        self.across.stray(shard, path, datagram);
+        self.pass_on(shard, path, datagram);
+    }
+
+    fn pass_on(&mut self, shard: u8, path: Path, datagram: &[u8]) {
+        if self.across.stray(shard, path, datagram) {
+            self.counters.strays += 1;
+        } else {
+            self.counters.letters_dropped += 1;
+        }
     }
 
     /// Gives an address to a peer that proved itself there, unless another one did so lately.

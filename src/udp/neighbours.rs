@@ -23,8 +23,6 @@ pub(crate) struct Neighbours {
     others: Vec<mpsc::Sender<Letter>>,
     next: Option<Letter>,
     backlog: VecDeque<Letter>,
-    /// Letters that were dropped.
-    pub(crate) dropped: u64,
 }
 
 impl Neighbours {
@@ -39,7 +37,6 @@ impl Neighbours {
             others: senders.clone(),
             next: None,
             backlog: VecDeque::new(),
-            dropped: 0,
         })
         .collect()
     }
@@ -74,25 +71,25 @@ impl Neighbours {
             .or_else(|| self.arrivals.as_mut()?.try_recv().ok())
     }
 
-    /// Puts a letter into the queue of a shard.
-    pub(crate) fn post(&mut self, to: u8, mail: Mail) {
+    /// Puts a letter into the queue of a shard; gives it back if it is fleeting and has no room.
+    pub(crate) fn post(&mut self, to: u8, mail: Mail) -> Option<Mail> {
         let fleeting = mail.is_fleeting();
         if !fleeting && !self.backlog.is_empty() {
             self.backlog.push_back((to, mail));
-            return;
+            return None;
         }
-        let Some(other) = self.others.get(usize::from(to)) else {
-            return;
-        };
+        let other = self.others.get(usize::from(to))?;
         if fleeting && (!self.backlog.is_empty() || other.capacity() < MOST / 2) {
-            self.dropped += 1;
-            return;
+            return Some(mail);
         }
         match other.try_send((self.number, mail)) {
-            Err(TrySendError::Full((_, mail))) if !fleeting => self.backlog.push_back((to, mail)),
-            Err(TrySendError::Full(_)) => self.dropped += 1,
+            Err(TrySendError::Full((_, mail))) if fleeting => Some(mail),
+            Err(TrySendError::Full((_, mail))) => {
+                self.backlog.push_back((to, mail));
+                None
+            }
             // A shard that has ended forwards nothing.
-            Ok(()) | Err(TrySendError::Closed(_)) => {}
+            Ok(()) | Err(TrySendError::Closed(_)) => None,
         }
     }
 
@@ -138,17 +135,15 @@ mod tests {
             source: Source::Camera,
             wanted: [true; 3],
         };
-        for _ in 0..MOST {
-            first.post(1, fleeting());
-        }
-        assert!(first.dropped > 0 && second.waiting() <= MOST / 2 + 1);
+        let dropped = (0..MOST).filter_map(|_| first.post(1, fleeting())).count();
+        assert!(dropped > 0 && second.waiting() <= MOST / 2 + 1);
         for place in 0..MOST as u32 {
             let generation = 0;
             let key = PeerKey { place, generation };
-            first.post(1, Mail::Gone { key });
+            assert!(first.post(1, Mail::Gone { key }).is_none());
         }
         assert!(!first.is_clear() && !first.retry());
-        first.post(1, fleeting());
+        assert!(first.post(1, fleeting()).is_some());
         let mut gone = Vec::new();
         while let Some((from, mail)) = second.take() {
             assert_eq!(from, 0);

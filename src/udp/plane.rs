@@ -394,7 +394,21 @@ impl MediaPlane {
     /// How each transport of a room does.
     pub async fn quality(&self, room: RoomId) -> Vec<PeerQuality> {
         let all = self.ask_all(|reply| Command::Quality { room, reply }).await;
-        all.into_iter().flatten().collect()
+        let mut all: Vec<PeerQuality> = all.into_iter().flatten().collect();
+        if self.shards.len() > 1 {
+            // What other shards sent of a source, too.
+            let lines = self.stats(room).await;
+            for peer in &mut all {
+                for source in &mut peer.sources {
+                    let same = |line: &&SourceStats| {
+                        (line.participant, line.source) == (peer.participant, source.source)
+                    };
+                    let line = lines.iter().find(same);
+                    source.forwarded = line.map_or(source.forwarded, |line| line.forwarded);
+                }
+            }
+        }
+        all
     }
 
     /// Everything counted so far, over all rooms and shards.

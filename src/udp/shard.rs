@@ -230,7 +230,9 @@ impl Running {
     /// Hands over what is for other shards.
     fn post(&mut self) {
         while let Some((to, mail)) = self.sfu.poll_mail() {
-            self.neighbours.post(to, mail);
+            if let Some(mail) = self.neighbours.post(to, mail) {
+                self.sfu.take_back(mail);
+            }
         }
         if self.neighbours.retry() {
             for answer in self.held.drain(..) {
@@ -314,7 +316,6 @@ impl Running {
     fn publish_counters(&self) {
         let mut counters = self.sfu.counters();
         self.streams.count(&mut counters);
-        counters.letters_dropped = self.neighbours.dropped;
         *self.counters.lock().unwrap_or_else(PoisonError::into_inner) = counters;
     }
 
