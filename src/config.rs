@@ -127,6 +127,8 @@ pub struct Captions {
     pub models_address: Option<String>,
     /// Where models are kept. Left out: `models` in the data folder.
     pub models_folder: Option<PathBuf>,
+    /// Whether the recogniser is told the names of who is in, so that it writes them as they are written.
+    pub hints: bool,
     /// Run the workers without a sandbox where the system has none.
     pub without_sandbox: bool,
 }
@@ -158,6 +160,7 @@ impl Default for Captions {
             translator_key: None,
             models_address: None,
             models_folder: None,
+            hints: true,
             without_sandbox: false,
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use conclave_captions::wire::{
-    self, Closing, FromRecogniser, MAX_LANGUAGE, ToRecogniser, Track, VERSION,
+    Closing, FromRecogniser, MAX_LANGUAGE, ToRecogniser, Track, VERSION,
 };
 use tokio::sync::mpsc;
 
@@ -359,4 +359,88 @@ impl Pace {
     }
 }
 
-const _: () = assert!(wire::MAX_CUE_TEXT <= 1000);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::captioner::desk::Desk;
+    use crate::captioner::shared::tests::of_two;
+
+    fn cue(track: u64, numbers: (u64, u32), committed: &str) -> FromRecogniser {
+        FromRecogniser::Cue {
+            track: Track(track),
+            cue: numbers.0,
+            revision: numbers.1,
+            language: "en".into(),
+            t0_ms: 0,
+            t1_ms: 1,
+            committed: committed.into(),
+            tentative: String::new(),
+            finished: false,
+        }
+    }
+
+    #[test]
+    fn x01_a_worker_speaks_for_its_own_tracks_and_takes_nothing_back() {
+        let shared = of_two();
+        let mut desk = Desk::new(shared.clone());
+        let _up = (shared.up(0).unwrap(), shared.up(1).unwrap());
+        let opening = desk.open(0, Vec::new()).unwrap();
+        let (track, now) = (opening.track, shared.clock.instant());
+        let (mut own, mut other) = (HashMap::new(), HashMap::new());
+        let mut put = |worker: usize, message| {
+            let said = if worker == 0 { &mut own } else { &mut other };
+            take(&shared, worker, said, message, now);
+            let cues = desk.collect().cues;
+            cues.into_iter()
+                .map(|cue| (cue.own, cue.committed))
+                .collect::<Vec<_>>()
+        };
+        // Another worker's word about it comes to the room as such, where policy refuses it.
+        assert_eq!(
+            put(1, cue(track, (9, 9), "forged")),
+            [(false, "forged".into())]
+        );
+        assert_eq!(
+            put(0, cue(track, (1, 1), "we begin")),
+            [(true, "we begin".into())]
+        );
+        assert!(
+            put(0, cue(track, (1, 2), "they begin")).is_empty(),
+            "taken back"
+        );
+        assert!(
+            put(0, cue(track, (1, 1), "we begin now")).is_empty(),
+            "an old revision"
+        );
+        assert!(put(0, cue(track + 1, (1, 1), "nobody's")).is_empty());
+        assert_eq!(put(0, cue(track, (1, 3), "we begin now")).len(), 1);
+        assert_eq!(put(0, cue(track, (2, 1), "next")).len(), 1);
+        assert!(
+            put(0, cue(track, (1, 4), "we begin now again")).is_empty(),
+            "an old cue"
+        );
+        // What comes after the end is nobody's.
+        drop(opening);
+        assert!(put(0, cue(track, (2, 2), "next words")).is_empty());
+    }
+
+    #[test]
+    fn what_waits_for_a_room_goes_with_the_track() {
+        let shared = of_two();
+        let mut desk = Desk::new(shared.clone());
+        let _up = shared.up(0).unwrap();
+        let opening = desk.open(0, Vec::new()).unwrap();
+        let track = opening.track;
+        let now = shared.clock.instant();
+        take(
+            &shared,
+            0,
+            &mut HashMap::new(),
+            cue(track, (1, 1), "we begin"),
+            now,
+        );
+        desk.close(track);
+        let news = desk.collect();
+        assert!(news.cues.is_empty() && news.lost.is_empty());
+    }
+}

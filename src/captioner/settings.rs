@@ -17,6 +17,8 @@ pub struct CaptionerSettings {
     pub workers: usize,
     /// What translates.
     pub translation: Translation,
+    /// Whether the recogniser is told the names of who is in.
+    pub hints: bool,
     /// The operator takes it upon themself that the workers run without a sandbox where the system has none.
     pub without_sandbox: bool,
 }

@@ -239,6 +239,11 @@ impl Shared {
         }
         state.tracks += 1;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let hints = if self.settings.hints {
+            hints
+        } else {
+            Vec::new()
+        };
         let track = Arc::new(Track::new(id, self.settings.language.clone(), hints));
         let entry = Entry {
             track: track.clone(),
@@ -351,13 +356,57 @@ pub(super) fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::clock::SystemClock;
+    use crate::secret::SystemRandom;
+
+    /// Places for two workers, of which none runs.
+    pub(in crate::captioner) fn of_two() -> Arc<Shared> {
+        let worker = || Worker {
+            actor: ids::random(&SystemRandom),
+            state: Mutex::default(),
+        };
+        Arc::new(Shared {
+            settings: CaptionerSettings::default(),
+            clock: Arc::new(SystemClock),
+            workers: vec![worker(), worker()],
+            tracks: Mutex::default(),
+            next: AtomicU64::new(1),
+            health: Mutex::default(),
+            rooms: Mutex::default(),
+            wanted: AtomicUsize::new(0),
+            wake: Notify::new(),
+            translations: mpsc::channel(1).0,
+        })
+    }
 
     #[test]
-    fn a_worker_that_dies_is_back_within_two_seconds_and_one_that_never_starts_is_not_tried_all_the_time()
-     {
+    fn a_worker_that_dies_is_back_soon_and_one_that_never_starts_is_not_tried_all_the_time() {
         assert!(back_off(0) + back_off(1) + back_off(2) < Duration::from_secs(1));
         assert_eq!(back_off(100), BACK_OFF.1);
+    }
+
+    #[test]
+    fn tracks_go_to_the_worker_with_the_fewest_and_never_to_one_that_is_down() {
+        let shared = of_two();
+        let mut desk = Desk::new(shared.clone());
+        assert_eq!(desk.assign(), None);
+        let _first = shared.up(0).unwrap();
+        assert_eq!(desk.assign().unwrap().0, 0);
+        let (opening, _second) = (desk.open(0, Vec::new()).unwrap(), shared.up(1).unwrap());
+        assert_eq!(desk.assign().unwrap().0, 1);
+        drop(opening);
+        assert_eq!(desk.assign().unwrap().0, 0, "what is closed counts no more");
+        for _ in 0..2 * MOST_TRACKS {
+            if let Some((worker, _)) = desk.assign() {
+                std::mem::forget(desk.open(worker, Vec::new()));
+            }
+        }
+        assert_eq!(desk.assign(), None, "all are full");
+        assert!(desk.open(0, Vec::new()).is_none());
+        shared.down(0, true);
+        assert_eq!(desk.collect().lost.len(), MOST_TRACKS + 1);
+        assert_eq!(desk.assign(), None);
     }
 }

@@ -37,6 +37,7 @@ pub(super) fn settings(captions: &Captions) -> CaptionerSettings {
         language: (captions.language != "auto").then(|| captions.language.clone()),
         workers: captions.workers,
         translation,
+        hints: captions.hints,
         without_sandbox: captions.without_sandbox,
     }
 }

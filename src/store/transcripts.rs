@@ -505,3 +505,117 @@ async fn run(
         .await?;
     Ok(done.rows_affected())
 }
+
+#[cfg(test)]
+mod tests {
+    use conclave_policy::actions::Action;
+    use conclave_policy::engine::Snapshot;
+    use conclave_policy::facts::{Consent, Facts, Standing};
+    use conclave_policy::permit::PolicyVersion;
+    use conclave_policy::roles::Role;
+    use conclave_policy::settings::{Captions, Transcript};
+
+    use super::*;
+    use crate::ids::{AccountId, ActorId};
+    use crate::store::chat::tests::NOW;
+    use crate::store::database::tests::store;
+    use crate::store::rooms::tests::room_of;
+
+    const SESSION: SessionId = SessionId::from_bytes([3; 16]);
+
+    fn permit<A: Action>(room: RoomId, role: Role, action: A) -> Permit<A> {
+        let rules = Snapshot::built_in(PolicyVersion(1)).unwrap();
+        let actor: ActorId = AccountId::from_bytes([1; 16]).into();
+        let facts = Facts::new()
+            .with(Standing::Admitted)
+            .with(Captions::On)
+            .with(Transcript::On)
+            .with(Consent::Given);
+        rules.decide(actor, role, room, &facts, action).unwrap()
+    }
+
+    async fn keep(store: &Store, room: RoomId, number: u64, language: &str, text: &str) {
+        let participant = ParticipantId::from_bytes([9; 16]);
+        let permit = permit(room, Role::Captioner, KeepTranscript { participant });
+        let at = i64::try_from(number).unwrap() * 1000;
+        let cue = NewCue {
+            org: store.org(),
+            session: SESSION,
+            number,
+            language: language.into(),
+            original: language == "en",
+            name: Secret::new("Alpha".into()),
+            began: Timestamp::from_millis(at),
+            ended: Timestamp::from_millis(at + 500),
+            text: Secret::new(text.into()),
+            keep: None,
+        };
+        store.keep_cue(&permit, cue).await.unwrap();
+    }
+
+    async fn read(store: &Store, room: RoomId, language: Option<&str>) -> Option<Vec<String>> {
+        let session = Some(SESSION);
+        let permit = permit(room, Role::Owner, ReadTranscript { session });
+        let cues = store
+            .read_transcript(&permit, store.org(), language, NOW)
+            .await;
+        let cues = cues.ok()?;
+        Some(cues.iter().map(|cue| cue.text.expose().clone()).collect())
+    }
+
+    #[tokio::test]
+    async fn what_was_said_is_read_back_in_order_and_in_a_language_as_far_as_there_is_one() {
+        let (_folder, store) = store().await;
+        let (_, room) = room_of(&store, 1, 2).await;
+        keep(&store, room, 2, "en", "two").await;
+        keep(&store, room, 1, "en", "one").await;
+        keep(&store, room, 1, "es", "uno").await;
+        assert_eq!(read(&store, room, None).await.unwrap(), ["one", "two"]);
+        assert_eq!(
+            read(&store, room, Some("es")).await.unwrap(),
+            ["uno", "two"]
+        );
+        let list = permit(room, Role::Host, ReadTranscript { session: None });
+        let listed = store.transcripts(&list, store.org(), NOW).await.unwrap();
+        assert_eq!((listed[0].cues, &listed[0].ended), (2, &None));
+        assert_eq!(listed[0].languages, ["es"]);
+    }
+
+    #[tokio::test]
+    async fn it_goes_with_its_session_unless_it_is_kept_and_when_it_is_deleted() {
+        let (_folder, store) = store().await;
+        let (_, room) = room_of(&store, 1, 2).await;
+        let (of, month) = ((store.org(), room, SESSION), Duration::from_secs(2_592_000));
+        keep(&store, room, 1, "en", "one").await;
+        store.end_transcript(of, NOW, None).await.unwrap();
+        assert_eq!(read(&store, room, None).await, None, "over is over");
+        store.wipe_transcripts(NOW).await.unwrap();
+
+        keep(&store, room, 1, "en", "one").await;
+        store.end_transcript(of, NOW, Some(month)).await.unwrap();
+        assert_eq!(read(&store, room, None).await.unwrap(), ["one"]);
+        // The room keeps none by now.
+        store.ask_kept_transcripts(NOW).await.unwrap();
+        assert_eq!(read(&store, room, None).await, None);
+        store.wipe_transcripts(NOW).await.unwrap();
+
+        keep(&store, room, 1, "en", "one").await;
+        let delete = || permit(room, Role::Owner, DeleteTranscript { session: SESSION });
+        store
+            .delete_transcript(&delete(), store.org())
+            .await
+            .unwrap();
+        let again = store.delete_transcript(&delete(), store.org()).await;
+        assert_eq!(again, Err(StoreError::Missing));
+        assert_eq!(read(&store, room, None).await, None);
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_server_left_behind_is_over() {
+        let (_folder, store) = store().await;
+        let (_, room) = room_of(&store, 1, 2).await;
+        keep(&store, room, 1, "en", "one").await;
+        store.end_lost_transcripts().await.unwrap();
+        assert_eq!(read(&store, room, None).await, None);
+    }
+}

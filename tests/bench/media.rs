@@ -24,6 +24,7 @@ mod media_join;
 mod media_memory;
 mod media_socket;
 mod media_stage;
+mod media_tap;
 
 fn main() {
     let wanted: Vec<String> = std::env::args()
@@ -40,6 +41,9 @@ fn main() {
     }
     if wants("bytes") {
         media_memory::bytes();
+    }
+    if wants("tap") {
+        media_tap::run();
     }
     if wants("join") {
         media_join::run();
