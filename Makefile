@@ -51,7 +51,8 @@ web:
 web-test:
 	$(WEB) test
 
-rust:
+# Some stories have real caption workers beside the server.
+rust: worker
 	$(CARGO) test --locked --workspace --no-fail-fast
 
 # The caption workers and everything that only they link.
@@ -73,7 +74,7 @@ fuzz-smoke:
 
 # The same tests with the counts that the issues ask for: hours of a patient machine rather than minutes.
 proof: setup
-	CONCLAVE_SILENCE_SECONDS=600 CONCLAVE_SPEECH_MINUTES=60 CONCLAVE_NETWORK=full E2E_LOSS_SECONDS=60 E2E_SENTENCES=10 CONCLAVE_KILLS=200 STORY_LOBBY_FLOOD=10000 CONCLAVE_SEQUENCES=100000 PROPTEST_CASES=20000 FUZZ_SECONDS=300 ops/test.sh
+	CONCLAVE_SILENCE_SECONDS=600 CONCLAVE_SPEECH_MINUTES=60 CONCLAVE_NETWORK=full E2E_LOSS_SECONDS=60 E2E_SENTENCES=10 CONCLAVE_KILLS=200 CAPTION_KILLS=50 STORY_LOBBY_FLOOD=10000 CONCLAVE_SEQUENCES=100000 PROPTEST_CASES=20000 FUZZ_SECONDS=300 ops/test.sh
 
 # The figures, one to a line.
 bench: web
@@ -96,3 +97,4 @@ bench-media:
 # What captions cost beside whisper.cpp's bare passes, how many can talk at once, and how late words come.
 bench-captions:
 	$(CARGO) bench --locked -p conclave-captions --features worker,oracle --bench captions
+	$(CARGO) bench --locked --bench media -- tap

@@ -32,9 +32,9 @@ const MOST_WAITING: usize = 32;
 /// Room in the outbox of a client that captions leave to what happens.
 const LEFT: usize = OUTBOX / 2;
 /// How soon it is looked again whether something waits.
-const TICK: Duration = Duration::from_millis(250);
+const TICK: Duration = Duration::from_millis(150);
 /// How soon a microphone is listened to again after that ended by itself.
-const REST: Duration = Duration::from_millis(500);
+const REST: Duration = Duration::from_millis(200);
 /// Languages that are told of.
 const MOST_TOLD: usize = 64;
 /// Names that help the recogniser, and bytes of one.
