@@ -57,7 +57,7 @@ rust: worker
 
 # The caption workers and everything that only they link.
 captions:
-	$(CARGO) test --locked -p conclave-captions --features worker,oracle --no-fail-fast
+	$(CARGO) test --locked -p conclave-captions --features worker,oracle,fetch --no-fail-fast
 
 worker:
 	$(CARGO) $(WORKER)

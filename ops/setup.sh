@@ -22,6 +22,11 @@ has cc && has c++ && has make || packages+=(build-essential)
 has pkg-config || packages+=(pkg-config)
 { has pkg-config && pkg-config --exists openssl; } || packages+=(libssl-dev)
 has cmake || packages+=(cmake)
+# Translation of captions on this machine: the programs and the pairs of languages.
+has lt-proc || packages+=(apertium)
+for pair in eng-spa eng-cat fra-cat spa-cat fr-es por-cat es-pt; do
+    [ -d "/usr/share/apertium/apertium-$pair" ] || packages+=("apertium-$pair")
+done
 if $tests; then
     # Voices to caption, and a second recogniser to check the words with.
     has espeak-ng || packages+=(espeak-ng)

@@ -1,6 +1,6 @@
 //! The only file of the workers that asks the machine what time it is.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Milliseconds since the worker began.
 #[derive(Debug, Clone, Copy)]
@@ -18,5 +18,11 @@ impl Clock {
     #[must_use]
     pub fn now(self) -> i64 {
         i64::try_from(self.0.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// The same, as exactly as it is known.
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
     }
 }

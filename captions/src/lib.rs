@@ -6,7 +6,7 @@
 pub mod agree;
 #[cfg(feature = "audio")]
 pub mod budget;
-#[cfg(feature = "worker")]
+#[cfg(feature = "translator")]
 pub mod clock;
 #[cfg(feature = "audio")]
 pub mod cue;
@@ -14,6 +14,8 @@ pub mod cue;
 pub mod desk;
 #[cfg(feature = "audio")]
 pub mod detect;
+#[cfg(feature = "fetch")]
+pub mod fetch;
 #[cfg(feature = "files")]
 pub mod files;
 #[cfg(feature = "audio")]
@@ -24,6 +26,8 @@ pub mod listen;
 pub mod models;
 #[cfg(feature = "worker")]
 pub mod recognise;
+#[cfg(feature = "translator")]
+pub mod sandbox;
 #[cfg(feature = "audio")]
 pub mod sound;
 #[cfg(feature = "audio")]
@@ -32,5 +36,9 @@ mod steady;
 pub mod talker;
 #[cfg(feature = "audio")]
 pub mod tongue;
+#[cfg(feature = "translator")]
+pub mod translate;
+#[cfg(feature = "trust")]
+mod trust;
 #[cfg(feature = "wire")]
 pub mod wire;

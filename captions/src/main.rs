@@ -5,21 +5,39 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use conclave_captions::recognise;
+use conclave_captions::sandbox::Demand;
+use conclave_captions::{recognise, translate};
+
+const USAGE: &str = "usage: conclave-captioner recogniser [THREADS] [--without-sandbox]
+       conclave-captioner translator [--allow-internal] [--without-sandbox]";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let kind = arguments.next();
-    let threads = arguments.next().and_then(|threads| threads.parse().ok());
-    match kind.as_deref() {
-        Some("recogniser") => recognise::process::run(threads),
-        _ => {
-            // Where nobody listens to stderr there is nobody to tell.
-            let _ = writeln!(
-                std::io::stderr(),
-                "usage: conclave-captioner recogniser [THREADS] | translator"
-            );
-            ExitCode::from(2)
+    let (mut threads, mut internal, mut demand) = (None, false, Demand::Whole);
+    for argument in arguments {
+        match (argument.as_str(), argument.parse()) {
+            ("--without-sandbox", _) => demand = Demand::WhatThereIs,
+            ("--allow-internal", _) => internal = true,
+            (_, Ok(number)) => threads = Some(number),
+            _ => return say(USAGE, 2),
         }
     }
+    match kind.as_deref() {
+        Some("recogniser") => recognise::process::run(threads, demand),
+        Some("translator") => {
+            let options = translate::Options { internal, demand };
+            match translate::serve(std::io::stdin(), std::io::stdout(), options) {
+                Ok(_) => ExitCode::SUCCESS,
+                Err(error) => say(&format!("translator: {error}"), 1),
+            }
+        }
+        _ => say(USAGE, 2),
+    }
+}
+
+/// Tells a person, if one listens.
+fn say(line: &str, code: u8) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "{line}");
+    ExitCode::from(code)
 }

@@ -12,8 +12,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit};
-
 use super::abort::Abort;
 use super::outbox::Outbox;
 use super::whisper::{Model, Whisper};
@@ -21,6 +19,7 @@ use super::{Failure, Recogniser as _};
 use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::models;
+use crate::sandbox::{self, Demand, SandboxError};
 use crate::wire::{self, Closing, FromRecogniser, Message as _, ToRecogniser, Track, VERSION};
 
 /// How often a thread without work looks for some.
@@ -51,8 +50,8 @@ enum Fault {
     },
     #[error("the model cannot be loaded: {0}")]
     Load(#[from] Failure),
-    #[error("the memory of the worker cannot be limited: {0}")]
-    Limit(io::Error),
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
     #[error("a thread cannot be started: {0}")]
     Thread(io::Error),
 }
@@ -75,7 +74,7 @@ struct State {
 
 /// Runs until stdin ends. `threads` is how many passes may run at once; else as many as there are cores but one.
 #[must_use]
-pub fn run(threads: Option<usize>) -> ExitCode {
+pub fn run(threads: Option<usize>, demand: Demand) -> ExitCode {
     // What is in a panic's message may have been said by someone: the place is enough.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location();
@@ -85,7 +84,7 @@ pub fn run(threads: Option<usize>) -> ExitCode {
             place.map_or(0, std::panic::Location::line)
         ));
     }));
-    match serve(threads) {
+    match serve(threads, demand) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             let mut reason = fault.to_string();
@@ -100,7 +99,7 @@ pub fn run(threads: Option<usize>) -> ExitCode {
     }
 }
 
-fn serve(threads: Option<usize>) -> Result<(), Fault> {
+fn serve(threads: Option<usize>, demand: Demand) -> Result<(), Fault> {
     let mut stdin = BufReader::new(io::stdin().lock());
     let (path, language, step_ms) = match wire::read(&mut stdin)? {
         Some(ToRecogniser::Hello { version, .. }) if version != VERSION => {
@@ -120,7 +119,11 @@ fn serve(threads: Option<usize>) -> Result<(), Fault> {
         .unwrap_or_else(|| cores.saturating_sub(1))
         .clamp(1, MOST_THREADS);
     let size = check(&path)?;
-    limit(size, threads)?;
+    // From here on this process reads the model and nothing else.
+    let closed = sandbox::recogniser(Path::new(&path), memory(size, threads), demand)?;
+    if !closed.whole {
+        log("works without Landlock: its files are not closed");
+    }
     let model = Model::load(Path::new(&path))?;
     let mut recognisers = Vec::new();
     let mut aborts = Vec::new();
@@ -293,28 +296,13 @@ fn check(path: &str) -> Result<u64, Fault> {
     Ok(found.size)
 }
 
-/// Little of the machine for one that decodes what strangers send: memory for the model and its work, and the time that
-/// others leave over.
-fn limit(model: u64, threads: usize) -> Result<(), Fault> {
+/// Memory for the model and its work.
+fn memory(model: u64, threads: usize) -> u64 {
     let threads = u64::try_from(threads).unwrap_or(1);
-    let most = model
+    model
         .saturating_mul(2)
         .saturating_add(MEMORY)
-        .saturating_add(MEMORY_A_THREAD.saturating_mul(threads));
-    let limit = Rlimit {
-        current: Some(most),
-        maximum: Some(most),
-    };
-    rustix::process::setrlimit(Resource::As, limit).map_err(|e| Fault::Limit(e.into()))?;
-    let none = Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
-    // A dump of this process would hold speech.
-    rustix::process::setrlimit(Resource::Core, none).map_err(|e| Fault::Limit(e.into()))?;
-    // Where the machine does not allow it the worker is no more polite than others.
-    let _ = rustix::process::nice(10);
-    Ok(())
+        .saturating_add(MEMORY_A_THREAD.saturating_mul(threads))
 }
 
 /// A thread without which the process is of no use: when it panics the process ends, and the server starts another.
