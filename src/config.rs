@@ -123,7 +123,9 @@ pub struct Captions {
     pub translator_address: Option<String>,
     /// What that server asks for.
     pub translator_key: Option<Secret<String>>,
-    /// Where `conclave captions fetch` downloads models from.
+    /// Whether that address may be internal: this machine, or a private network.
+    pub translator_internal: bool,
+    /// Where `conclave captions fetch` downloads models from. Left out: where their publisher keeps them.
     pub models_address: Option<String>,
     /// Where models are kept. Left out: `models` in the data folder.
     pub models_folder: Option<PathBuf>,
@@ -158,6 +160,7 @@ impl Default for Captions {
             translator_models: None,
             translator_address: None,
             translator_key: None,
+            translator_internal: false,
             models_address: None,
             models_folder: None,
             hints: true,

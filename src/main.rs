@@ -1,5 +1,5 @@
-//! The command line: `conclave serve`, `conclave config`, `conclave policy`, `conclave audit`. Reads the settings, starts the
-//! server, and says in plain words what is wrong when it cannot.
+//! The command line: `conclave serve`, `conclave config`, `conclave policy`, `conclave audit`, `conclave captions`. Reads the
+//! settings, starts the server, and says in plain words what is wrong when it cannot.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +11,7 @@ use conclave::clock::Timestamp;
 use conclave::config::{Config, LogFormat};
 use conclave::ids::RoomId;
 use conclave::server::compose;
+use conclave::server::models::Models;
 use conclave::server::policy::{self, Examined, Question};
 use conclave::store::trail::AuditFilter;
 use conclave::telemetry;
@@ -41,6 +42,37 @@ enum Command {
     Audit {
         #[command(subcommand)]
         what: AuditCommand,
+    },
+    /// Get models that captions are recognised with.
+    Captions {
+        #[command(subcommand)]
+        what: CaptionsCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum CaptionsCommand {
+    /// List the known models with size, languages and cost, and those that are here.
+    Models(Where),
+    /// Download a model; what a cut line left is taken up again.
+    Fetch {
+        #[command(flatten)]
+        place: Where,
+        /// Its name, such as `base`.
+        name: String,
+        /// Its digest, where none is known for the name.
+        #[arg(long)]
+        sha256: Option<String>,
+    },
+    /// Take a model from a file, for a machine without a line.
+    Add {
+        #[command(flatten)]
+        place: Where,
+        /// The file.
+        file: PathBuf,
+        /// Its digest, to be compared.
+        #[arg(long)]
+        sha256: Option<String>,
     },
 }
 
@@ -188,6 +220,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
         }
         Command::Policy { what } => policy(what),
         Command::Audit { what } => audit(what),
+        Command::Captions { what } => captions(what),
     }
 }
 
@@ -231,6 +264,24 @@ fn policy(command: &PolicyCommand) -> anyhow::Result<()> {
             };
             Examined::load(before)?.changes(&Examined::load(Some(after))?)
         }
+    };
+    say(&text);
+    Ok(())
+}
+
+fn captions(command: &CaptionsCommand) -> anyhow::Result<()> {
+    let text = match command {
+        CaptionsCommand::Models(place) => Models::new(&place.read()?).list(),
+        CaptionsCommand::Fetch {
+            place,
+            name,
+            sha256,
+        } => Models::new(&place.read()?).fetch(name, sha256.as_deref())?,
+        CaptionsCommand::Add {
+            place,
+            file,
+            sha256,
+        } => Models::new(&place.read()?).add(file, sha256.as_deref())?,
     };
     say(&text);
     Ok(())

@@ -153,6 +153,12 @@ impl Folder {
         Ok(Self(path.into()))
     }
 
+    /// The folder as it is, which may be nowhere.
+    #[must_use]
+    pub fn there(path: &Path) -> Self {
+        Self(path.into())
+    }
+
     /// Where a file of this name is or will be.
     #[must_use]
     pub fn path(&self, file: &str) -> PathBuf {

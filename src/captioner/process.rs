@@ -54,16 +54,9 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts the program as this kind of worker.
-    pub(super) fn start(
-        program: &Path,
-        kind: &'static str,
-        without_sandbox: bool,
-    ) -> Result<Self, Ended> {
+    pub(super) fn start(program: &Path, kind: &'static str, flags: &[&str]) -> Result<Self, Ended> {
         let mut command = Command::new(program);
-        command.arg(kind);
-        if without_sandbox {
-            command.arg("--without-sandbox");
-        }
+        command.arg(kind).args(flags);
         let mut child = command
             .env_clear()
             .env("PATH", PATH)

@@ -58,7 +58,7 @@ async fn run(shared: &Arc<Shared>, worker: usize) -> (Ended, bool) {
     let (Some(program), Some(model)) = (&settings.worker, &settings.model) else {
         return (Ended::Idle, false);
     };
-    let process = match Process::start(program, "recogniser", settings.without_sandbox) {
+    let process = match Process::start(program, "recogniser", &settings.flags()) {
         Ok(process) => process,
         Err(ended) => return (ended, false),
     };

@@ -42,5 +42,22 @@ pub enum Translation {
         address: String,
         /// What it asks for.
         key: Secret<String>,
+        /// Whether it may be inside a network of the operator's own.
+        internal: bool,
     },
+}
+
+impl CaptionerSettings {
+    /// What the workers' command line says of this.
+    pub(super) fn flags(&self) -> Vec<&'static str> {
+        let mut flags = Vec::new();
+        if self.without_sandbox {
+            flags.push("--without-sandbox");
+        }
+        // Of no meaning to a recogniser.
+        if matches!(self.translation, Translation::Http { internal: true, .. }) {
+            flags.push("--allow-internal");
+        }
+        flags
+    }
 }

@@ -86,12 +86,12 @@ async fn run(
         Translation::Neural { models } => Engine::Neural {
             models: models.to_string_lossy().into_owned(),
         },
-        Translation::Http { address, key } => Engine::Http {
+        Translation::Http { address, key, .. } => Engine::Http {
             address: address.clone(),
             key: key.expose().clone(),
         },
     };
-    let process = match Process::start(program, "translator", settings.without_sandbox) {
+    let process = match Process::start(program, "translator", &settings.flags()) {
         Ok(process) => process,
         Err(ended) => return (ended, false),
     };

@@ -27,6 +27,7 @@ pub(super) fn settings(captions: &Captions) -> CaptionerSettings {
                     Some(key) => key.clone(),
                     None => Secret::new(String::new()),
                 },
+                internal: captions.translator_internal,
             },
             None => missing("translator_address"),
         },

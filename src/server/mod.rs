@@ -5,6 +5,7 @@ pub mod certificate;
 pub mod compose;
 pub mod heads;
 pub mod listener;
+pub mod models;
 pub mod patience;
 pub mod policy;
 pub mod proxy;
