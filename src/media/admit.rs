@@ -7,6 +7,7 @@ use conclave_policy::source::Source;
 
 use crate::media::av1::{self, Dependency};
 use crate::media::codec::Codec;
+use crate::media::dependency::LONGEST;
 use crate::media::descriptor::Descriptor;
 use crate::media::offer::Kind;
 use crate::media::peer::{Peer, Refused};
@@ -103,7 +104,7 @@ impl Peer {
             return Err(Refused::Duplicate);
         }
         let dependency = self.dependency(of, &opened.header, datagram);
-        let descriptor = Descriptor::parse(codec, payload, dependency);
+        let descriptor = Descriptor::parse(codec, payload, dependency.map(|(read, _)| read));
         // Only padding may have no descriptor; it is forwarded so that the numbers stay without gaps.
         if codec.kind() == Kind::Video && descriptor.is_none() && !payload.is_empty() {
             return Err(Refused::Malformed);
@@ -119,6 +120,10 @@ impl Peer {
             level,
             descriptor,
             clock: None,
+            dependency: match (codec, dependency) {
+                (Codec::Av1(_), Some((_, bytes))) if bytes.len() <= LONGEST => bytes,
+                _ => &[],
+            },
             payload,
         };
         self.place(&mut packet, of);
@@ -144,8 +149,13 @@ impl Peer {
         }
     }
 
-    /// What the dependency descriptor of a packet says, if it has one that refers to a structure that came.
-    fn dependency(&mut self, of: Declared, header: &Header, datagram: &[u8]) -> Option<Dependency> {
+    /// What the dependency descriptor of a packet says, if it has one that refers to a structure that came, and its bytes.
+    fn dependency<'a>(
+        &mut self,
+        of: Declared,
+        header: &Header,
+        datagram: &'a [u8],
+    ) -> Option<(Dependency, &'a [u8])> {
         let id = self.sends.codecs_of(of.source)?.extensions.dependency?;
         let (_, value) = header
             .extensions(datagram)
@@ -160,7 +170,7 @@ impl Peer {
                 gauge.learn(sizes);
             }
         }
-        Some(read)
+        Some((read, value))
     }
 
     fn level(&self, source: Source, header: &Header, datagram: &[u8]) -> Option<u8> {

@@ -77,6 +77,10 @@ pub fn write(description: &Description, local: &Local) -> Answer {
         pair("setup", "passive".to_owned()),
         pair("msid-semantic", "WMS *".to_owned()),
     ];
+    if description.mixes_extensions {
+        // What says of which layer a frame is, for three sizes, is longer than the short form takes: without the other it is left out.
+        session.attributes.push(flag("extmap-allow-mixed"));
+    }
     let first = bundled.map(|line| line.mid.as_str()).next();
     for (index, line) in description.lines.iter().enumerate() {
         let streams = local.slots.get(index).copied().flatten();
@@ -257,7 +261,7 @@ fn describe_extensions(attributes: &mut Vec<Attribute>, line: &Line, codecs: &Co
     let known = &codecs.extensions;
     let sends = |id: Option<u8>| id.filter(|_| line.sends());
     let encoded = |id: Option<u8>| id.filter(|_| line.sends() && !codecs.rids.is_empty());
-    let pictures = |id: Option<u8>| id.filter(|_| line.sends() && line.kind == Kind::Video);
+    let pictures = |id: Option<u8>| id.filter(|_| line.kind == Kind::Video);
     let known = [
         (sends(known.mid), uri::MID),
         (encoded(known.rid), uri::RID),

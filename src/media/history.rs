@@ -48,6 +48,7 @@ struct Kept {
     level: Option<u8>,
     descriptor: Option<Descriptor>,
     clock: Option<SenderClock>,
+    dependency: Vec<u8>,
     payload: Vec<u8>,
 }
 
@@ -77,6 +78,8 @@ impl History {
             kept.marker = packet.marker;
             kept.level = packet.level;
             kept.descriptor = packet.descriptor;
+            kept.dependency.clear();
+            kept.dependency.extend_from_slice(packet.dependency);
             kept.payload.clear();
             kept.payload.extend_from_slice(packet.payload);
         }
@@ -100,6 +103,7 @@ impl History {
             level: kept.level,
             descriptor: kept.descriptor,
             clock: kept.clock,
+            dependency: &kept.dependency,
             payload: &kept.payload,
         })
     }
@@ -202,6 +206,7 @@ mod tests {
             level: Some(7),
             descriptor: None,
             clock: None,
+            dependency: &[],
             payload,
         }
     }

@@ -183,7 +183,11 @@ impl Sfu {
             _ if speaks() => Priority::Speaker,
             _ => Priority::Other,
         };
-        let (layers, count) = sizes_of(peer, feed.source, now);
+        let (layers, mut count) = sizes_of(peer, feed.source, now);
+        let slot = self.peers.get(viewer)?.slots.get(place)?;
+        if peer.is_stacked(feed.source) && !slot.tells_sizes(peer.codec(feed.source)) {
+            count = 1;
+        }
         Some(Want {
             shown: Size {
                 width: view.width,

@@ -188,6 +188,7 @@ pub(crate) struct Carried {
     pub(crate) key: PeerKey,
     pub(crate) source: Source,
     packet: Packet<'static>,
+    dependency: Range<usize>,
     payload: Range<usize>,
 }
 
@@ -205,6 +206,7 @@ impl Batch {
         mine.filter_map(|one| {
             let payload = self.bytes.get(one.payload.clone())?;
             let packet = Packet {
+                dependency: self.bytes.get(one.dependency.clone())?,
                 payload,
                 ..one.packet
             };
@@ -237,16 +239,20 @@ impl Outgoing {
             return false;
         };
         let start = batch.bytes.len();
+        batch.bytes.extend_from_slice(packet.dependency);
+        let middle = batch.bytes.len();
         batch.bytes.extend_from_slice(packet.payload);
         batch.packets.push(Carried {
             to,
             key,
             source,
             packet: Packet {
+                dependency: &[],
                 payload: &[],
                 ..*packet
             },
-            payload: start..batch.bytes.len(),
+            dependency: start..middle,
+            payload: middle..batch.bytes.len(),
         });
         true
     }
@@ -352,6 +358,7 @@ mod tests {
             level: None,
             descriptor: None,
             clock: None,
+            dependency: &[],
             payload,
         }
     }

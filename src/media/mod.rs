@@ -14,6 +14,7 @@ pub mod codec;
 pub(crate) mod connect;
 pub mod counters;
 pub(crate) mod demux;
+mod dependency;
 #[doc(hidden)]
 pub mod descriptor;
 pub(crate) mod downlink;

@@ -77,6 +77,8 @@ pub struct Description {
     pub ufrag: String,
     /// The digest of the client's certificate.
     pub fingerprint: Fingerprint,
+    /// The client may mix both forms of header extensions in a stream (RFC 8285, section 6).
+    pub mixes_extensions: bool,
     /// The media lines, in order.
     pub lines: Vec<Line>,
 }
@@ -88,6 +90,7 @@ impl Description {
             session: 0,
             ufrag: String::new(),
             fingerprint: [0; 32],
+            mixes_extensions: false,
             lines: Vec::new(),
         }
     }
@@ -164,13 +167,23 @@ pub fn read(offer: &Offer) -> Result<Description, OfferError> {
     if session.media_descriptions.is_empty() {
         return Err(OfferError::Lines);
     }
-    let lines = read_lines(&session, &offer.sources)?;
+    let mut lines = read_lines(&session, &offer.sources)?;
+    let mixes_extensions = has(&session.attributes, "extmap-allow-mixed");
+    for line in &mut lines {
+        // In what is sent to the client it stands only in the long form.
+        if let Purpose::Slot(codecs) = &mut line.purpose
+            && !mixes_extensions
+        {
+            codecs.extensions.dependency = None;
+        }
+    }
     check_bundle(&session, &lines)?;
     check_setup(&session)?;
     Ok(Description {
         session: session.origin.session_id,
         ufrag: read_ufrag(&session)?,
         fingerprint: read_fingerprint(&session)?,
+        mixes_extensions,
         lines,
     })
 }

@@ -151,6 +151,24 @@ impl Outgoing {
         out: &mut Vec<u8>,
         extensions: impl IntoIterator<Item = (u8, &'a [u8])>,
     ) {
+        self.write_as(ONE_BYTE, out, extensions);
+    }
+
+    /// As `write`, for whoever takes the two-byte form: values of 1–255 bytes.
+    pub fn write_long<'a>(
+        &self,
+        out: &mut Vec<u8>,
+        extensions: impl IntoIterator<Item = (u8, &'a [u8])>,
+    ) {
+        self.write_as(TWO_BYTE, out, extensions);
+    }
+
+    fn write_as<'a>(
+        &self,
+        profile: u16,
+        out: &mut Vec<u8>,
+        extensions: impl IntoIterator<Item = (u8, &'a [u8])>,
+    ) {
         let start = out.len();
         out.extend_from_slice(&[0x80, u8::from(self.marker) << 7 | self.payload_type & 0x7f]);
         out.extend_from_slice(&self.sequence.to_be_bytes());
@@ -158,21 +176,23 @@ impl Outgoing {
         out.extend_from_slice(&self.ssrc.to_be_bytes());
         let block = out.len();
         for (id, value) in extensions {
-            let Some(length) = value
-                .len()
-                .checked_sub(1)
-                .and_then(|length| u8::try_from(length).ok())
-            else {
+            let most = if profile == ONE_BYTE { 16 } else { u8::MAX };
+            let length = u8::try_from(value.len()).ok();
+            let Some(length) = length.filter(|length| (1..=most).contains(length)) else {
                 continue;
             };
-            if !(1..=14).contains(&id) || length > 15 {
+            if !(1..=14).contains(&id) {
                 continue;
             }
             if out.len() == block {
-                out.extend_from_slice(&ONE_BYTE.to_be_bytes());
+                out.extend_from_slice(&profile.to_be_bytes());
                 out.extend_from_slice(&[0, 0]);
             }
-            out.push(id << 4 | length);
+            if profile == ONE_BYTE {
+                out.push(id << 4 | (length - 1));
+            } else {
+                out.extend_from_slice(&[id, length]);
+            }
             out.extend_from_slice(value);
         }
         if out.len() == block {
@@ -226,6 +246,20 @@ mod tests {
         HEADER.write(&mut packet, []);
         assert_eq!(packet.len(), 12);
         assert_eq!(Header::parse(&packet).unwrap().length, 12);
+    }
+
+    #[test]
+    fn long_values_are_written_in_the_long_form_and_read_back() {
+        let mut packet = Vec::new();
+        HEADER.write_long(
+            &mut packet,
+            [(3, &[1, 2][..]), (12, &[7; 80]), (5, b""), (6, &[0; 256])],
+        );
+        packet.extend_from_slice(b"payload");
+        let header = Header::parse(&packet).unwrap();
+        let read: Vec<_> = header.extensions(&packet).collect();
+        assert_eq!(read, [(3, &[1, 2][..]), (12, &[7; 80][..])]);
+        assert_eq!(&packet[header.length..], b"payload");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use conclave_policy::ids::ParticipantId;
 use conclave_policy::source::Source;
 
 use crate::media::codec::{Codec, Codecs};
+use crate::media::dependency::{Leaving, write_header};
 use crate::media::descriptor::Shift;
 use crate::media::downlink::{Downlink, PADDING};
 use crate::media::event::PeerKey;
@@ -198,6 +199,11 @@ impl OutSlot {
         }
     }
 
+    /// Whether the receiver can take apart the sizes of one picture that come in one stream.
+    pub(crate) fn tells_sizes(&self, codec: Option<Codec>) -> bool {
+        self.codecs.extensions.dependency.is_some() || !matches!(codec, Some(Codec::Av1(_)))
+    }
+
     /// Whether the receiver can decode this codec.
     pub(crate) fn receives(&self, codec: Codec) -> bool {
         self.codecs.receives(codec)
@@ -300,9 +306,11 @@ impl OutSlot {
         let level = self.level.zip(packet.level.as_ref());
         let size = packet.payload.len() + AROUND;
         let number = downlink.leave(size, self.number, now);
+        let dependency = Leaving::of(packet, &self.codecs, own.shift_of(packet));
         let sent = outbox.write(path, |bytes, start| {
             let level = level.map(|(id, level)| (id, std::slice::from_ref(level)));
-            header.write(bytes, level.into_iter().chain(extension(&number)));
+            let others = level.into_iter().chain(extension(&number));
+            write_header(&header, bytes, dependency.as_ref(), others);
             own.append(bytes, packet) && sealer.seal_rtp(handle, index, bytes, start).is_ok()
         });
         if !sent {
@@ -484,8 +492,9 @@ impl OutSlot {
         let index = repair.next;
         repair.next += 1;
         let number = downlink.leave(size, self.number, now);
+        let dependency = Leaving::of(packet, &self.codecs, own.shift_of(packet));
         outbox.write(path, |bytes, start| {
-            header.write(bytes, extension(&number));
+            write_header(&header, bytes, dependency.as_ref(), extension(&number));
             bytes.extend_from_slice(&low(original).to_be_bytes());
             own.append(bytes, packet) && sealer.seal_rtp(handle, index, bytes, start).is_ok()
         })

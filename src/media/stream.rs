@@ -57,6 +57,8 @@ pub(crate) struct Packet<'a> {
     pub(crate) descriptor: Option<Descriptor>,
     /// The sender's clock, as it last told it for this stream.
     pub(crate) clock: Option<SenderClock>,
+    /// The dependency descriptor of AV1, as it came; empty where there is none.
+    pub(crate) dependency: &'a [u8],
     /// The payload, without padding.
     pub(crate) payload: &'a [u8],
 }
