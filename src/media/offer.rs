@@ -460,6 +460,21 @@ mod tests {
     }
 
     #[test]
+    fn a_slot_takes_layers_apart_only_where_long_extensions_are_taken() {
+        let told = OFFER.replace("a=mid:2", "a=mid:2\r\na=extmap:12 {}");
+        let told = told.replace("{}", crate::media::extension::uri::DEPENDENCY);
+        let both = told.replace("a=group", "a=extmap-allow-mixed\r\na=group");
+        for (sdp, id) in [(told, None), (both, Some(12))] {
+            let read = read(&offer(&sdp)).unwrap();
+            let Purpose::Slot(codecs) = &read.lines[2].purpose else {
+                panic!()
+            };
+            let found = (codecs.extensions.dependency, read.mixes_extensions);
+            assert_eq!(found, (id, id.is_some()));
+        }
+    }
+
+    #[test]
     fn two_certificates_are_one_too_many() {
         let other = OFFER.replace(
             "a=mid:2",

@@ -252,7 +252,35 @@ step("the size that is sent follows the size of the tile", async () => {
   await until("the large picture again", height, (now) => now === large, LAYERS_MS);
 });
 
+for (const codec of ["vp9", "av1"] as const) {
+  step(`and so it does where ${codec.toUpperCase()} has all sizes in one stream`, async () => {
+    await host.page.evaluate((wanted) => localStorage.setItem("conclave.pictures.codec", wanted), codec);
+    await comeBack(host);
+    await turn(host, "Camera", true);
+    const look = () => received(member).then((lines) => of(lines, OWNER, "camera"));
+    const sized = (what: string, good: (height: number) => boolean) =>
+      until(what, look, (line) => line?.codec.toLowerCase() === `video/${codec}` && good(line.height), LAYERS_MS);
+    const large = await sized(`a large picture in ${codec}`, (height) => height >= 270);
+    const decoded = large?.frames ?? 0;
+    await until(`pictures in ${codec}`, look, (line) => (line?.frames ?? 0) > decoded + 5, LAYERS_MS);
+    await member.page.setViewportSize({ width: 360, height: 400 });
+    const small = await sized(`a small picture in ${codec}`, (height) => height > 0 && height < (large?.height ?? 0));
+    figure(`e2e.media.layer.${codec}.large`, large?.height ?? 0, "lines");
+    figure(`e2e.media.layer.${codec}.small`, small?.height ?? 0, "lines");
+    await member.page.setViewportSize({ width: 1280, height: 800 });
+    await sized(`the large picture in ${codec} again`, (height) => height > (small?.height ?? 0));
+    // Firefox shows it too, in whatever sizes it can tell apart.
+    const theirs = () => fox.page.evaluate(() => window.media.inbound()).then((lines) => of(lines, OWNER, "camera"));
+    const shown = await until(`${codec} in Firefox`, theirs, (line) => line?.codec.toLowerCase() === `video/${codec}` && line.frames > 0, LAYERS_MS);
+    const last = await until(`pictures in ${codec} in Firefox`, theirs, (line) => (line?.frames ?? 0) > (shown?.frames ?? 0) + 5, LAYERS_MS);
+    figure(`e2e.media.layer.${codec}.firefox`, last?.height ?? 0, "lines");
+    await host.page.evaluate(() => localStorage.removeItem("conclave.pictures.codec"));
+  });
+}
+
 step("without UDP media goes over TCP, on the port of HTTPS", async () => {
+  await comeBack(host);
+  await turn(host, "Camera", true);
   await member.page.evaluate(() => sessionStorage.setItem("probe.way", "tcp"));
   await comeBack(member);
   const way = await until("the way", () => member.page.evaluate(() => window.media.way()), (found) => found !== null);
