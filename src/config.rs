@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::media::allowed::{self, AudioCodec, VideoCodec};
 use crate::secret::Secret;
 
 /// Settings of the server as a whole.
@@ -87,6 +88,10 @@ pub struct Media {
     pub share_https: bool,
     /// TCP sockets for media alone, beside that.
     pub tcp: Vec<SocketAddr>,
+    /// Codecs for pictures, the preferred first. Empty: all that the server knows, in the order of each client.
+    pub video_codecs: Vec<VideoCodec>,
+    /// The same for sound.
+    pub audio_codecs: Vec<AudioCodec>,
 }
 
 /// The operator's TURN server, for networks that let only TLS out.
@@ -250,6 +255,8 @@ impl Default for Media {
             shards: 0,
             share_https: true,
             tcp: Vec::new(),
+            video_codecs: Vec::new(),
+            audio_codecs: Vec::new(),
         }
     }
 }
@@ -425,6 +432,9 @@ impl Config {
         if self.media.listen.is_empty() {
             wrong.push("`media.listen`: at least one address is needed".to_owned());
         }
+        if let Some(fault) = allowed::fault(&self.media.video_codecs, &self.media.audio_codecs) {
+            wrong.push(fault.to_owned());
+        }
         if self.proxies.protocol && self.proxies.trusted.is_empty() {
             wrong.push(
                 "`proxies.protocol`: needs `proxies.trusted`, or anyone could name any address"
@@ -528,6 +538,25 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("limits.connections"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_codec_is_an_error_that_names_it_and_those_there_are() {
+        let error = read("[media]\nvideo_codecs = [\"av1\", \"h265\"]\n", &[])
+            .unwrap_err()
+            .to_string();
+        for word in ["media.video_codecs", "h265", "vp9"] {
+            assert!(error.contains(word), "{error}");
+        }
+        let error = read("[media]\naudio_codecs = [\"red\"]\n", &[])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("media.audio_codecs"), "{error}");
+        let config = read("[media]\nvideo_codecs = [\"h264\", \"vp8\"]\n", &[]).unwrap();
+        assert_eq!(
+            config.media.video_codecs,
+            [VideoCodec::H264, VideoCodec::Vp8]
+        );
     }
 
     #[test]

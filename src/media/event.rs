@@ -4,6 +4,7 @@ use conclave_policy::ids::ParticipantId;
 use conclave_policy::source::Source;
 
 use crate::media::offer::OfferError;
+use crate::media::quality::LayerQuality;
 
 /// A client's offer of a transport.
 #[derive(Clone, Debug)]
@@ -131,7 +132,7 @@ pub struct View {
 }
 
 /// The packets of one source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceStats {
     /// Who sends.
     pub participant: ParticipantId,
@@ -143,6 +144,8 @@ pub struct SourceStats {
     pub forwarded: u64,
     /// Packets that came without a standing permit and went nowhere.
     pub dropped: u64,
+    /// Its sizes, the smallest first; none if there is only one.
+    pub layers: Vec<LayerQuality>,
 }
 
 impl SourceStats {
@@ -157,6 +160,10 @@ impl SourceStats {
                     sum.received += line.received;
                     sum.forwarded += line.forwarded;
                     sum.dropped += line.dropped;
+                    // The shard that it comes to measures it.
+                    if line.received > 0 {
+                        sum.layers = line.layers;
+                    }
                 }
                 None => sums.push(line),
             }

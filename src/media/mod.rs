@@ -5,6 +5,7 @@ pub(crate) mod across;
 pub(crate) mod admit;
 pub(crate) mod aim;
 #[doc(hidden)]
+pub mod allowed;
 pub mod answer;
 pub(crate) mod arrivals;
 #[doc(hidden)]

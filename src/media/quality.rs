@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use crate::media::aim::FASTEST;
 use crate::media::codec::Codec;
+use crate::media::descriptor::{MOST_LAYERS, Size};
+use crate::media::gauge::Gauge;
 use crate::media::peer::{Edge, Peer};
 use crate::media::sfu::Sfu;
 use crate::media::slot::Feed;
@@ -72,7 +74,7 @@ pub struct SourceQuality {
     pub forwarded: u64,
     /// Packets that went nowhere, by reason.
     pub drops: Vec<Dropped>,
-    /// Its encodings, the smallest first; none if there is only one.
+    /// Its sizes, the smallest first, be they encodings or layers of one stream; none if there is only one.
     pub layers: Vec<LayerQuality>,
 }
 
@@ -100,16 +102,16 @@ pub enum DropReason {
     NoReceiver,
 }
 
-/// One encoding of a source.
+/// One size of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct LayerQuality {
     /// 0 is the smallest.
     pub layer: u8,
-    /// What came lately, in bits per second.
+    /// What came of it lately, without the smaller ones that it may need, in bits per second.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub bitrate: Option<u64>,
-    /// Whether anybody wants it.
+    /// Whether anybody wants it, as far as its publisher is told.
     pub wanted: Option<bool>,
 }
 
@@ -239,10 +241,10 @@ fn source_of(peer: &Peer, source: Source) -> SourceQuality {
 }
 
 /// The sizes of a source, if it has several: its encodings, or the layers of its stream.
-fn layers_of(peer: &Peer, source: Source) -> Vec<LayerQuality> {
+pub(crate) fn layers_of(peer: &Peer, source: Source) -> Vec<LayerQuality> {
     let publication = peer.publication(source);
     if peer.is_stacked(source) {
-        return Vec::new();
+        return publication.gauges.first().map_or_else(Vec::new, stacked);
     }
     let encodings = (0_u8..).zip(&publication.gauges);
     let known = peer
@@ -255,4 +257,28 @@ fn layers_of(peer: &Peer, source: Source) -> Vec<LayerQuality> {
         wanted: publication.wanted.is_told(layer),
     });
     layers.collect()
+}
+
+/// The layers in size of one stream. Whether anybody wants one of them the publisher is not told.
+fn stacked(gauge: &Gauge) -> Vec<LayerQuality> {
+    let up_to = |layers: usize| match layers.checked_sub(1).map(u8::try_from) {
+        Some(Ok(size)) => gauge.bits(size, FASTEST),
+        _ => 0,
+    };
+    let own = |size: usize| up_to(size + 1).saturating_sub(up_to(size));
+    let told = |size: usize| {
+        let size = gauge.sizes.get(size).copied().unwrap_or_default();
+        size != Size::default()
+    };
+    let count = (1..MOST_LAYERS)
+        .rev()
+        .find(|size| told(*size) || own(*size) > 0);
+    let layers = (0..).zip(0..count.map_or(0, |highest| highest + 1));
+    layers
+        .map(|(layer, size)| LayerQuality {
+            layer,
+            bitrate: Some(own(size)),
+            wanted: None,
+        })
+        .collect()
 }

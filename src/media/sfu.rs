@@ -21,6 +21,7 @@ use crate::media::loudness::Loudness;
 use crate::media::outbox::{Outbox, Path};
 use crate::media::peer::Peer;
 use crate::media::peers::Peers;
+use crate::media::quality::layers_of;
 use crate::media::timer::Timers;
 use crate::secret::RandomSource;
 
@@ -244,6 +245,7 @@ impl Sfu {
                     received: publication.received,
                     forwarded: publication.forwarded,
                     dropped: publication.dropped,
+                    layers: layers_of(peer, source),
                 }
             })
         });

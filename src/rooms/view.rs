@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::clock::Timestamp;
 use crate::ids::{BarId, KnockId, ParticipantId, PictureId, RoomId};
 use crate::likeness::NameWarning;
+use crate::media::quality::LayerQuality;
 use crate::rooms::captions::{CaptionChoice, CaptionsView};
 use crate::rooms::control::Bar;
 use crate::rooms::person::Applicant;
@@ -672,4 +673,6 @@ pub struct SourceStatsView {
     /// Packets dropped at the first hop because no permit stood.
     #[cfg_attr(test, ts(type = "number"))]
     pub dropped: u64,
+    /// Its sizes, the smallest first, be they encodings or layers of one stream; none if there is only one.
+    pub layers: Vec<LayerQuality>,
 }

@@ -34,6 +34,7 @@ use crate::config::Config;
 use crate::gateway::counters::Counters;
 use crate::gateway::upgrade::{self, Gateway};
 use crate::guard::{Guard, NO_ROOM};
+use crate::media::allowed::Allowed;
 use crate::media::turn::Turn;
 use crate::rooms::actor::Means;
 use crate::rooms::registry::Registry;
@@ -297,6 +298,10 @@ fn media_settings(config: &Config, address: SocketAddr) -> MediaSettings {
         },
         limits: Default::default(),
         segmentation: config.media.segmentation,
+        codecs: Allowed {
+            video: config.media.video_codecs.clone(),
+            audio: config.media.audio_codecs.clone(),
+        },
         shards: config.media.shards,
         spread: 0,
     }

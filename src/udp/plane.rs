@@ -12,6 +12,7 @@ use conclave_policy::permit::Permit;
 use conclave_policy::source::Source;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::media::allowed::Allowed;
 use crate::media::answer;
 use crate::media::counters::MediaCounters;
 use crate::media::dtls::Identity;
@@ -19,7 +20,7 @@ use crate::media::event::{
     Answer, ConnectError, Cut, Gone, Offer, PeerEvent, Receive, SourceStats, View,
 };
 use crate::media::mail::MOST_SHARDS;
-use crate::media::offer;
+use crate::media::offer::{self, Description, OfferError};
 use crate::media::quality::PeerQuality;
 use crate::media::sfu::{Limits, Sfu};
 use crate::media::tap::Ear;
@@ -54,6 +55,8 @@ pub struct MediaSettings {
     pub spread: usize,
     /// Send what goes to one receiver by one call, where the system can (UDP segmentation offload).
     pub segmentation: bool,
+    /// The codecs that are carried.
+    pub codecs: Allowed,
 }
 
 /// How clients without UDP come in. With neither, there are no connections.
@@ -95,6 +98,7 @@ pub struct MediaPlane {
     places: Arc<Mutex<Places>>,
     addresses: Arc<[SocketAddr]>,
     door: Option<StreamDoor>,
+    codecs: Arc<Allowed>,
 }
 
 /// What a shard is asked by.
@@ -200,6 +204,7 @@ impl MediaPlane {
                 places: Arc::new(Mutex::new(Places::new(count, spread))),
                 addresses: candidates.into(),
                 door,
+                codecs: Arc::new(settings.codecs),
             },
             MediaThread {
                 shards: threads,
@@ -232,7 +237,7 @@ impl MediaPlane {
         events: mpsc::Sender<PeerEvent>,
     ) -> Result<Answer, ConnectError> {
         // Read here and not on the thread of packets: a long offer takes milliseconds.
-        let description = Box::new(offer::read(&offer)?);
+        let description = Box::new(self.read(&offer)?);
         let copy = description.clone();
         let (room, participant) = (permit.room(), permit.action().participant);
         let (shard, known) = {
@@ -255,13 +260,23 @@ impl MediaPlane {
         Ok(answer::write(&copy, &connected?))
     }
 
+    /// What an offer says, as far as the server carries it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(&self, offer: &Offer) -> Result<Description, OfferError> {
+        let mut description = offer::read(offer)?;
+        self.codecs.narrow(&mut description)?;
+        Ok(description)
+    }
+
     /// New ICE credentials for the transport that the participant of the permit has; an offer of any other connection is refused.
     pub async fn restart(
         &self,
         permit: Permit<Connect>,
         offer: Offer,
     ) -> Result<Answer, ConnectError> {
-        let description = Box::new(offer::read(&offer)?);
+        let description = Box::new(self.read(&offer)?);
         let copy = description.clone();
         let shard = self.of(permit.room(), permit.action().participant);
         let local = self

@@ -1,7 +1,7 @@
 //! M03: Debian's coturn with the configuration in `ops/coturn`, in a network of its own, against clients who want it to relay
 //! elsewhere, more, or longer than it should; and participants whose media comes by it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -71,6 +71,54 @@ async fn inside() {
     .await
     .unwrap();
     drop(relay);
+    filtered();
+}
+
+/// The packet filter beside it: first as it stands there, then for the one user that this network has, which is ours.
+fn filtered() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/ops/coturn/turn.nft");
+    let rules = std::fs::read_to_string(file).unwrap();
+    let ours = rules.replace("\"turnserver\"", "0");
+    assert_ne!(ours, rules);
+    let nft = |rules: &str| {
+        let loaded = Command::new("nft").args([rules]).status().unwrap();
+        assert!(loaded.success(), "{rules}");
+    };
+    nft(&rules);
+    nft("delete table inet conclave_relay");
+    let media = UdpSocket::bind((MEDIA, 8443)).unwrap();
+    let soon = Some(Duration::from_millis(200));
+    media.set_read_timeout(soon).unwrap();
+    let sends = |from: (&str, u16), to: (&str, u16)| {
+        UdpSocket::bind(from).unwrap().send_to(b"?", to).is_ok()
+    };
+    let ways = [
+        ((RELAY, 50_000), (MEDIA, 8443), true),
+        ((RELAY, 50_000), (MEDIA, 8444), false),
+        ((RELAY, 50_000), (OTHERS[0], 8443), false),
+        ((RELAY, 50_000), (OTHERS[4], 8443), false),
+        ((RELAY, 50_000), ("127.0.0.1", 53), false),
+        ((RELAY, 40_000), (MEDIA, 8443), false),
+        ((RELAY_V6, 50_000), (OTHERS[5], 8443), false),
+        ((RELAY, 3478), (OTHERS[0], 40_000), true),
+    ];
+    for (from, to, _) in ways {
+        assert!(
+            sends(from, to),
+            "without the filter {from:?} reaches {to:?}"
+        );
+    }
+    nft(&ours);
+    while media.recv(&mut [0; 8]).is_ok() {}
+    for (from, to, passes) in ways {
+        assert_eq!(sends(from, to), passes, "{from:?} to {to:?}");
+    }
+    assert!(media.recv(&mut [0; 8]).is_ok(), "media gets what is for it");
+    // Nor by TCP.
+    let inner = TcpListener::bind((OTHERS[0], 443)).unwrap();
+    let reached =
+        TcpStream::connect_timeout(&inner.local_addr().unwrap(), Duration::from_millis(300));
+    assert!(reached.is_err());
 }
 
 fn prepare_network() {

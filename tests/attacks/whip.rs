@@ -728,13 +728,75 @@ async fn what_is_no_offer_for_a_stream_is_refused_by_its_kind() {
     }
 }
 
+/// Every stream token of the server is over, as if its hours had passed.
+async fn let_tokens_end(server: &Server) {
+    let file = server
+        .data
+        .path()
+        .join(conclave::store::database::DATABASE_FILE);
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+    let mut database = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    let ended = sqlx::query("UPDATE stream_tokens SET expires = 1");
+    let ended = ended.execute(&mut database).await.unwrap();
+    assert_eq!(ended.rows_affected(), 2);
+}
+
+#[tokio::test]
+async fn t05_a_token_begins_nothing_after_its_end_and_still_ends_what_it_began() {
+    let (server, owner, room, _host) = hosted().await;
+    let (_, source) = source_token(&server, &owner, &room).await;
+    let (_, viewer) = viewer_token(&server, &owner, &room).await;
+    let (camera, begun) = up(&server, "/whip", &source, encoder()).await;
+    let (screen, watched) = up(&server, "/whep", &viewer, player()).await;
+    let_tokens_end(&server).await;
+    // What runs goes on.
+    let (camera, screen, heard) = play(camera, screen, 40).await;
+    assert!(heard > 60, "{heard}");
+    for (path, token, begun) in [("/whip", &source, begun), ("/whep", &viewer, watched)] {
+        let offer = if path == "/whip" { encoder() } else { player() };
+        let offer = offer.client.offer().sdp;
+        let again = begin(&server, path, token, &offer).await;
+        assert_eq!(
+            (again.status.as_u16(), again.code()),
+            (401, "signed_out"),
+            "{path}"
+        );
+        let place = header(&begun, LOCATION);
+        let ended = stream(&server, Method::DELETE, &place, Some(token), &[], "").await;
+        assert_eq!(ended.status, 200, "{ended:?}");
+        let again = begin(&server, path, token, &offer).await;
+        assert_eq!(
+            (again.status.as_u16(), again.code()),
+            (401, "signed_out"),
+            "{path}"
+        );
+    }
+    drop((camera, screen));
+    assert_eq!(peers(&server).await, 0);
+}
+
+#[tokio::test]
+async fn a_stream_in_a_codec_that_the_operator_left_out_is_refused_by_name() {
+    let server = Server::start_set(&[("CONCLAVE_MEDIA__VIDEO_CODECS", "[\"vp8\"]")]).await;
+    let owner = server.owner().await;
+    let room = server.room(&owner, "Board").await;
+    let (_host, _) = server.enter(&owner, &room).await;
+    let (_, source) = source_token(&server, &owner, &room).await;
+    let offer = OBS.replace("FINGERPRINT", &["AB"; 32].join(":"));
+    let begun = begin(&server, "/whip", &source, &offer).await;
+    assert_eq!((begun.status.as_u16(), begun.code()), (406, "no_codec"));
+    assert_eq!(peers(&server).await, 0);
+    up(&server, "/whip", &source, encoder()).await;
+}
+
 /// What OBS Studio offers: one sound, one picture, `sendonly`, bundled, streams announced, no candidate to come.
 const OBS: &str = "v=0\r\no=rtc 3767197920 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\na=group:LS 0 1\r\na=msid-semantic:WMS *\r\n\
     a=setup:actpass\r\na=ice-ufrag:m4jM\r\na=ice-pwd:JRj7pFMxTMTWLQSYpLmFQg\r\na=ice-options:ice2\r\na=fingerprint:sha-256 FINGERPRINT\r\n\
     m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=sendonly\r\na=ssrc:1337 cname:b3c4\r\na=ssrc:1337 msid:b3c4 b3c4-audio\r\na=msid:b3c4 b3c4-audio\r\n\
     a=rtcp-mux\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;maxaveragebitrate=96000;stereo=1;sprop-stereo=1;useinbandfec=1\r\n\
-    m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=sendonly\r\na=ssrc:1338 cname:b3c4\r\na=ssrc:1338 msid:b3c4 b3c4-video\r\na=msid:b3c4 b3c4-video\r\n\
-    a=rtcp-mux\r\na=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\na=rtcp-fb:96 goog-remb\r\n";
+    m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=sendonly\r\na=ssrc:1338 cname:b3c4\r\na=ssrc:1338 msid:b3c4 b3c4-video\r\na=msid:b3c4 b3c4-video\r\n\
+    a=rtcp-mux\r\na=rtpmap:96 H264/90000\r\na=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\na=rtcp-fb:96 goog-remb\r\n\
+    a=fmtp:96 profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\na=ssrc-group:FID 1338 1339\r\n";
 
 #[tokio::test]
 async fn an_offer_in_the_shape_of_obs_is_answered_with_relays_of_its_own() {
@@ -758,6 +820,10 @@ async fn an_offer_in_the_shape_of_obs_is_answered_with_relays_of_its_own() {
     assert_eq!(begun.status, 201, "{begun:?}");
     let sdp = String::from_utf8(begun.bytes.clone()).unwrap();
     assert_eq!(sdp.matches("a=recvonly").count(), 2, "{sdp}");
+    assert!(
+        sdp.contains("a=rtpmap:96 H264/90000") && sdp.contains("profile-level-id=42e01f"),
+        "{sdp}"
+    );
     assert!(
         sdp.contains("a=ice-lite")
             && sdp.contains("a=candidate:")

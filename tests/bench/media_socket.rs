@@ -40,6 +40,7 @@ pub(crate) fn run() {
         announce: Vec::new(),
         streams: StreamSettings::default(),
         limits: Limits::default(),
+        codecs: Default::default(),
         segmentation: true,
         shards: 1,
         spread: 0,

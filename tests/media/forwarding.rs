@@ -144,7 +144,7 @@ fn a_cut_ends_everything_and_counts_what_still_comes() {
     let before = world.got(viewer);
     talk(&mut world, speaker, 10);
     assert_eq!(world.got(viewer), before);
-    let line = world.sfu.stats(room(1))[0];
+    let line = world.sfu.stats(room(1)).remove(0);
     assert_eq!((line.received, line.forwarded, line.dropped), (20, 10, 10));
     assert_eq!(world.sfu.counters().dropped_not_permitted, 10);
     assert!(world.shown(viewer).is_empty());

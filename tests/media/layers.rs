@@ -368,8 +368,12 @@ fn a_cut_ends_every_encoding_and_every_repair_at_once() {
     world.cut(speaker, Camera);
     world.calm();
     let before: Vec<usize> = viewers.iter().map(|viewer| world.got(*viewer)).collect();
-    let stats = |world: &World| world.sfu.stats(room(1))[0];
+    let stats = |world: &World| world.sfu.stats(room(1)).remove(0);
     let (received, forwarded) = (stats(&world).received, stats(&world).forwarded);
+    let rates: Vec<u64> = (stats(&world).layers.iter())
+        .map(|layer| layer.bitrate.unwrap())
+        .collect();
+    assert!(rates.len() == 3 && rates.is_sorted(), "{rates:?}");
     // Every encoding goes on, key frames and repairs too, and the viewers ask for what they had.
     for _ in 0..40 {
         film.asked = [true; 3];

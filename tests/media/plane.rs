@@ -44,6 +44,7 @@ impl Stage {
             announce: Vec::new(),
             streams,
             limits: Limits::default(),
+            codecs: Default::default(),
             segmentation: true,
             shards,
             // Each next one on another.

@@ -18,7 +18,6 @@ use crate::auth::token::TokenId;
 use crate::bounded::{Few, Text};
 use crate::ids::{ParticipantId, RoomId};
 use crate::media::event::Offer;
-use crate::media::offer;
 use crate::rooms::actor::{Means, ToRoom};
 use crate::rooms::outbound::{Done, Outcome, ServerMessage};
 use crate::rooms::refusal::ErrorCode;
@@ -276,7 +275,7 @@ impl Stream {
             StreamKind::Source => sdp::declared(&offer, screen),
             StreamKind::Viewer => Vec::new(),
         };
-        offer::read(&Offer {
+        self.means.media.read(&Offer {
             sdp: offer.clone(),
             sources: sources.clone(),
         })?;

@@ -235,6 +235,7 @@ impl RoomActor {
                     received: line.received,
                     forwarded: line.forwarded,
                     dropped: line.dropped,
+                    layers: line.layers,
                 });
                 Ok(Done::Stats {
                     sources: sources.collect(),

@@ -40,6 +40,6 @@ forwarded: number,
  */
 drops: Array<Dropped>, 
 /**
- * Its encodings, the smallest first; none if there is only one.
+ * Its sizes, the smallest first, be they encodings or layers of one stream; none if there is only one.
  */
 layers: Array<LayerQuality>, };
