@@ -44,8 +44,8 @@ pub(crate) struct Across {
     routes: HashMap<Path, (u8, Instant)>,
     /// To whose sockets the datagrams of our peers come, where not to ours.
     arrivals: HashMap<Path, u8>,
-    strays: HashMap<u8, Box<Strays>>,
-    spare: Vec<Box<Strays>>,
+    strays: HashMap<u8, Strays>,
+    spare: Vec<Strays>,
     /// How many boxes were ever made.
     boxes: usize,
     /// From which shard's sockets the datagram comes that is being looked at.
@@ -128,7 +128,7 @@ impl Across {
                 let empty = spare.pop().or_else(|| {
                     let more = *boxes < MOST_BOXES;
                     *boxes += usize::from(more);
-                    more.then(Box::default)
+                    more.then(Strays::default)
                 });
                 let Some(empty) = empty else {
                     return false;
@@ -541,7 +541,8 @@ impl Sfu {
             }
         };
         if let Some(peer) = self.peers.get_mut(mirror) {
-            peer.sends.learn(source, standing.codecs);
+            let codecs = standing.codecs.map(|codecs| *codecs);
+            peer.sends.learn(source, codecs);
             let publication = peer.publication_mut(source);
             publication.permit = Some(standing.permit);
             publication.codec = standing.codec;
@@ -628,7 +629,7 @@ impl Sfu {
         true
     }
 
-    fn take_strays(&mut self, from: u8, mut strays: Box<Strays>, now: Instant) {
+    fn take_strays(&mut self, from: u8, mut strays: Strays, now: Instant) {
         self.across.arriving = Some(from);
         let mut number = 0;
         while let Some((path, datagram)) = strays.get(number) {

@@ -66,7 +66,7 @@ impl Shards {
 pub struct Standing {
     pub(crate) permit: Arc<Permit<Publish>>,
     /// In what it may come, by declaration.
-    pub(crate) codecs: Option<Codecs>,
+    pub(crate) codecs: Option<Box<Codecs>>,
     /// In what it came last.
     pub(crate) codec: Option<Codec>,
 }
@@ -155,9 +155,9 @@ pub enum Mail {
         wanted: [bool; MOST_ENCODINGS],
     },
     /// Datagrams that came to the sender's sockets and belong to peers of the shard that is told.
-    Strays(Box<Strays>),
+    Strays(Strays),
     /// The room for strays, to be used again.
-    Spent(Box<Strays>),
+    Spent(Strays),
     /// What comes to the sockets of the shard that is told, from this address, belongs to a peer of the sender, or no longer.
     Route {
         /// The address.

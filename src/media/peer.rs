@@ -276,7 +276,7 @@ impl Peer {
         let publication = self.publication(source);
         Some(Standing {
             permit: Arc::clone(publication.permit.as_ref()?),
-            codecs: self.sends.codecs_of(source).cloned(),
+            codecs: self.sends.codecs_of(source).cloned().map(Box::new),
             codec: publication.codec,
         })
     }

@@ -97,12 +97,10 @@ impl Neighbours {
     pub(crate) fn retry(&mut self) -> bool {
         while let Some((to, mail)) = self.backlog.pop_front() {
             let other = self.others.get(usize::from(to));
-            match other.map(|other| other.try_send((self.number, mail))) {
-                Some(Err(TrySendError::Full((_, mail)))) => {
-                    self.backlog.push_front((to, mail));
-                    return false;
-                }
-                _ => {}
+            let sent = other.map(|other| other.try_send((self.number, mail)));
+            if let Some(Err(TrySendError::Full((_, mail)))) = sent {
+                self.backlog.push_front((to, mail));
+                return false;
             }
         }
         true
