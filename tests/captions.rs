@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use common::server::{Person, Room, Server};
 use common::socket::Socket;
 use common::text;
+use conclave::clock::{Clock, SystemClock};
 use conclave_policy::source::Source;
 use media_client::{Script, UdpClient};
 use reqwest::{Method, StatusCode};
@@ -34,6 +35,10 @@ const NINE: (&str, &str) = ("00-en-us", "the meeting will start in nine minutes"
 const UNMUTE: (&str, &str) = ("01-en-gb", "frank please unmute your microphone");
 const THREE: (&str, &str) = ("08-en-us", "the meeting will start in three minutes");
 const MONDAY: (&str, &str) = ("04-en-us-opus24", "the next meeting is on monday at five");
+
+fn now() -> Instant {
+    SystemClock.instant()
+}
 
 fn testdata(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("captions/testdata");
@@ -120,13 +125,13 @@ async fn connect(socket: &mut Socket) -> UdpClient {
 async fn say(media: UdpClient, sentence: (&str, &str)) -> UdpClient {
     let packets = speech(sentence);
     let said = with(media, move |media| {
-        let start = Instant::now();
+        let start = now();
         for (number, packet) in packets.into_iter().enumerate() {
             let mut sending = media.client.next(Source::Microphone, packet, 960);
             sending.level = Some(20);
             media.client.send(&sending);
             let until = start + Duration::from_millis(20) * u32::try_from(number + 1).unwrap();
-            media.pump(until.saturating_duration_since(Instant::now()));
+            media.pump(until.saturating_duration_since(now()));
         }
     });
     said.await.0
@@ -156,9 +161,9 @@ async fn last_words(socket: &mut Socket) -> Value {
 /// Everything that is sent in this time; whether a cue with words is in it.
 async fn reads(socket: &mut Socket, time: Duration) -> Vec<Value> {
     let mut cues = Vec::new();
-    let until = Instant::now() + time;
+    let until = now() + time;
     loop {
-        let left = until.saturating_duration_since(Instant::now());
+        let left = until.saturating_duration_since(now());
         match tokio::time::timeout(left, socket.text_frame()).await {
             Ok(Some(value)) if value["type"] == "cue" => cues.push(value["cue"].clone()),
             Ok(Some(_)) => {}
@@ -267,7 +272,7 @@ async fn words_stand_under_the_right_name_and_what_may_not_be_heard_is_never_rea
     stage.host.ok(allow).await;
     publish(&mut stage.inside).await;
     stage.listened_to().await;
-    let asked = Instant::now();
+    let asked = now();
     stage
         .inside
         .ok(json!({"type": "caption_me", "allowed": false}))
@@ -279,7 +284,7 @@ async fn words_stand_under_the_right_name_and_what_may_not_be_heard_is_never_rea
         }
     };
     assert_eq!(line["participant"], json!(stage.id));
-    let took = asked.elapsed();
+    let took = now().duration_since(asked);
     println!(
         "figure captions.refusal {:.1} ms",
         took.as_secs_f64() * 1000.0
@@ -469,7 +474,7 @@ async fn a_transcript_is_kept_only_where_a_host_wants_it_and_goes_with_the_sessi
     assert!(!lies_in(&folder, "nine minutes"), "not sealed");
     stage.host.send(json!({"type": "end"})).await;
     stage.host.closed().await;
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = now() + Duration::from_secs(10);
     loop {
         let listed = stage
             .server
@@ -478,10 +483,7 @@ async fn a_transcript_is_kept_only_where_a_host_wants_it_and_goes_with_the_sessi
         if listed["transcripts"] == json!([]) {
             break;
         }
-        assert!(
-            Instant::now() < until,
-            "the transcript outlives its session"
-        );
+        assert!(now() < until, "the transcript outlives its session");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -532,7 +534,7 @@ async fn a_worker_that_is_killed_is_back_within_two_seconds_and_nothing_that_sto
         tokio::time::sleep(Duration::from_millis(300 + (dice >> 33) % 3000)).await;
         let pids = workers(&stage.server);
         assert_eq!(pids.len(), 1);
-        let killed = Instant::now();
+        let killed = now();
         let kill = std::process::Command::new("kill")
             .args(["-9", &pids[0].to_string()])
             .status();
@@ -543,13 +545,13 @@ async fn a_worker_that_is_killed_is_back_within_two_seconds_and_nothing_that_sto
                 break;
             }
         }
-        worst = worst.max(killed.elapsed());
-        let now = workers(&stage.server);
-        assert!(now.len() == 1 && now != pids);
+        worst = worst.max(now().duration_since(killed));
+        let after = workers(&stage.server);
+        assert!(after.len() == 1 && after != pids);
         stage.media = Some(speaking.await.unwrap());
         // What is said now is captioned as ever.
         stage.say(THREE).await;
-        let until = Instant::now() + SAID;
+        let until = now() + SAID;
         loop {
             let cue = tokio::time::timeout(SAID, stage.host.next("cue"))
                 .await
@@ -569,7 +571,7 @@ async fn a_worker_that_is_killed_is_back_within_two_seconds_and_nothing_that_sto
             if over {
                 break;
             }
-            assert!(Instant::now() < until);
+            assert!(now() < until);
         }
     }
     let finals = cues.values().filter(|cue| cue["final"] == true);

@@ -183,6 +183,7 @@ impl Sfu {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::{Clock, ManualClock};
 
     const RATE: u32 = 48_000;
 
@@ -192,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_comes_late_stands_where_it_was_spoken() {
-        let (mut line, start) = (Line::default(), Instant::now());
+        let (mut line, start) = (Line::default(), ManualClock::new().instant());
         // Every 20 ms a packet, of which the third is 35 ms late.
         for (number, late) in [(0_u32, 0_u64), (1, 0), (2, 35), (3, 15), (4, 0)] {
             let sent = u64::from(number) * 20;
@@ -204,7 +205,7 @@ mod tests {
 
     #[test]
     fn the_senders_clock_carries_over_a_jump_of_media_time() {
-        let (mut line, start) = (Line::default(), Instant::now());
+        let (mut line, start) = (Line::default(), ManualClock::new().instant());
         let second = 1_u64 << 32;
         let first = SenderClock {
             ntp: 100 * second,
@@ -225,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_line_that_makes_no_sense_begins_anew() {
-        let (mut line, start) = (Line::default(), Instant::now());
+        let (mut line, start) = (Line::default(), ManualClock::new().instant());
         line.place(0, None, RATE, start);
         let now = after(start, 60_000);
         assert_eq!(line.place(960, None, RATE, now), now);
