@@ -19,9 +19,12 @@ use crate::media_client::Script;
 use crate::permits::{Permits, participant, room};
 use crate::world::{Network, World};
 
+/// Codec, number, time and length of a packet.
+type Note = (Codec, u64, Instant, usize);
+
 #[derive(Clone, Debug, Default)]
 struct Notes {
-    heard: Arc<Mutex<Vec<(Codec, u64, Instant, usize)>>>,
+    heard: Arc<Mutex<Vec<Note>>>,
     over: Arc<AtomicBool>,
 }
 
