@@ -81,20 +81,21 @@ fn the_files_that_browsers_read_are_those_that_are_written() {
             )
         })
         .collect();
-    is("hostile.vtt", &file);
-    is("hostile.tsv", &shown);
+    is("hostile.vtt", &file).unwrap();
+    is("hostile.tsv", &shown).unwrap();
 }
 
-fn is(name: &str, text: &str) {
+fn is(name: &str, text: &str) -> std::io::Result<()> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("testdata/shown")
         .join(name);
     if std::env::var_os("UPDATE_SNAPSHOT").is_some() {
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(&path, text)?;
     }
-    let kept = std::fs::read_to_string(&path).unwrap();
+    let kept = std::fs::read_to_string(&path)?;
     assert_eq!(
         kept, text,
         "{name} differs; if that is meant, UPDATE_SNAPSHOT=1 and review it"
     );
+    Ok(())
 }
