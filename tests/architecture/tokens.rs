@@ -189,3 +189,16 @@ pub(crate) fn definitions(tokens: TokenStream) -> Vec<usize> {
         .map(|word| word.span().start().line)
         .collect()
 }
+
+/// The lines on which `unsafe` stands.
+pub(crate) fn unsafes(tokens: TokenStream) -> Vec<usize> {
+    let mut lines = Vec::new();
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => lines.extend(unsafes(group.stream())),
+            TokenTree::Ident(word) if word == "unsafe" => lines.push(word.span().start().line),
+            _ => {}
+        }
+    }
+    lines
+}
