@@ -6,7 +6,7 @@ for word; do
     if [ "$name" = next ]; then name=$word; break; fi
     if [ "$word" = --crate-name ]; then name=next; fi
 done
-case " $FUZZ_TARGETS conclave conclave_policy gif image image_webp josekit png rtc_rtcp rtc_rtp rtc_sdp rtc_stun serde_json weezl zune_jpeg " in
+case " $FUZZ_TARGETS conclave conclave_captions conclave_policy gif image image_webp josekit png rtc_rtcp rtc_rtp rtc_sdp rtc_stun rusty_opus serde_json weezl zune_jpeg " in
 *" $name "*)
     exec "$@" --cfg fuzzing -Cpasses=sancov-module \
         -Cllvm-args=-sanitizer-coverage-level=4 \

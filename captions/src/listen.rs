@@ -1,6 +1,8 @@
 //! From packets to frames of 16 kHz mono sound with the meeting's time: brings a few packets back in order, fills what is
 //! lost (the next packet's copy, then concealment, then silence), and takes the time from what the server stamped. Pure.
 
+#[doc(hidden)]
+pub mod fuzz;
 mod g711;
 mod g722;
 mod opus;
