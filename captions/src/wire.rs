@@ -100,7 +100,7 @@ impl Frames {
     ///
     /// # Errors
     /// The next frame is too long or is not such a message.
-    pub fn next<M: Message>(&mut self) -> Result<Option<M>, WireError> {
+    pub fn take<M: Message>(&mut self) -> Result<Option<M>, WireError> {
         let rest = self.buffer.get(self.read..).unwrap_or_default();
         let Some((head, rest)) = rest.split_first_chunk::<4>() else {
             return Ok(None);

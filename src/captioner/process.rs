@@ -98,7 +98,7 @@ impl Reader {
     /// The next message. Nothing is lost when this is dropped before it is ready.
     pub(super) async fn next<M: Message>(&mut self) -> Result<M, Ended> {
         loop {
-            if let Some(message) = self.frames.next().map_err(|_| Ended::Nonsense)? {
+            if let Some(message) = self.frames.take().map_err(|_| Ended::Nonsense)? {
                 return Ok(message);
             }
             let count = self.pipe.read(&mut self.piece).await;

@@ -1,6 +1,5 @@
 //! The wire's properties: what is written is read back, from pieces of any size; what is cut short, too long or junk is
 //! an error and never a panic.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use proptest::collection::vec;
 use proptest::option;
@@ -179,7 +178,7 @@ fn holds<M: Message + PartialEq>(message: &M, piece: usize) {
     let mut seen = 0;
     for part in twice.chunks(piece) {
         frames.push(part);
-        while let Some(read) = frames.next::<M>().unwrap() {
+        while let Some(read) = frames.take::<M>().unwrap() {
             assert!(read == *message);
             seen += 1;
         }
@@ -278,7 +277,7 @@ fn what_is_too_long_is_refused_on_either_side() {
     );
     let mut frames = Frames::default();
     frames.push(&u32::try_from(MAX_FRAME + 1).unwrap().to_be_bytes());
-    assert!(frames.next::<FromRecogniser>().is_err());
+    assert!(frames.take::<FromRecogniser>().is_err());
 }
 
 #[test]
