@@ -95,8 +95,7 @@ fn latency() {
     // Every word with the time at which it ends: within a sentence in proportion to the letters.
     let mut words: Vec<(String, f64)> = Vec::new();
     for round in 0..3 {
-        for at in 0..10 {
-            let (part, said) = &fixtures[at];
+        for (part, said) in fixtures.iter().take(10) {
             let loud = |sample: &&i16| sample.unsigned_abs() > 300;
             let first = part.iter().position(|s| loud(&s)).unwrap();
             let last = part.iter().rposition(|s| loud(&s)).unwrap();

@@ -1,11 +1,6 @@
 //! The whole way from Opus packets to cues with a model that really recognises: the very words, by the right speaker, at
 //! the right time; and nothing where nobody speaks.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test may fail"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail")]
 
 mod support;
 

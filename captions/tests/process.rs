@@ -79,9 +79,7 @@ impl Worker {
     }
 
     fn next(&self) -> FromRecogniser {
-        self.output
-            .recv_timeout(Duration::from_secs(60))
-            .expect("the worker says nothing")
+        self.output.recv_timeout(Duration::from_secs(60)).unwrap()
     }
 
     /// Everything until the track is closed, and the closing.

@@ -1,5 +1,4 @@
 //! Whatever a recogniser says, and in whatever order: nothing settled is ever taken back or lost.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 use std::collections::BTreeMap;
 

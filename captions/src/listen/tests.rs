@@ -1,5 +1,4 @@
 //! Decoders against other people's, and a listener against packets that are lost, late, doubled and junk.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -328,7 +328,7 @@ impl Line {
         let whole = |word: &[u8]| std::str::from_utf8(word).is_ok();
         match self.words.last_mut() {
             Some((word, sum, count))
-                if !bytes.starts_with(b" ") && !(glued && whole(word) && whole(bytes)) =>
+                if !(bytes.starts_with(b" ") || glued && whole(word) && whole(bytes)) =>
             {
                 word.extend_from_slice(bytes);
                 *sum += sure;

@@ -215,12 +215,12 @@ fn resample(sound: &[i16], rate: u32) -> Vec<i16> {
         let first = (middle - half).ceil().max(0.0) as usize;
         let last = ((middle + half) as usize).min(sound.len().saturating_sub(1));
         let mut sum = 0.0;
-        for place in first..=last {
+        for (place, heard) in sound.iter().enumerate().take(last + 1).skip(first) {
             let away = place as f64 - middle;
             let x = away / step.max(1.0) * std::f64::consts::PI;
             let sinc = if x.abs() < 1e-9 { 1.0 } else { x.sin() / x };
             let window = 0.5 + 0.5 * (away / half * std::f64::consts::PI).cos();
-            sum += f64::from(sound[place]) * sinc * window / step.max(1.0);
+            sum += f64::from(*heard) * sinc * window / step.max(1.0);
         }
         sum.clamp(-32768.0, 32767.0) as i16
     };
