@@ -95,7 +95,7 @@ fn latency() {
     // Every word with the time at which it ends: within a sentence in proportion to the letters.
     let mut words: Vec<(String, f64)> = Vec::new();
     for round in 0..3 {
-        for (part, said) in fixtures.iter().take(10) {
+        for (at, (part, said)) in fixtures.iter().enumerate().take(10) {
             let loud = |sample: &&i16| sample.unsigned_abs() > 300;
             let first = part.iter().position(|s| loud(&s)).unwrap();
             let last = part.iter().rposition(|s| loud(&s)).unwrap();

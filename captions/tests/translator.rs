@@ -3,6 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::disallowed_methods,
     reason = "a test may fail, and measures time"
 )]
@@ -74,9 +75,7 @@ impl Worker {
     }
 
     fn receive(&mut self) -> FromTranslator {
-        self.output
-            .recv_timeout(PATIENCE)
-            .expect("the worker says nothing")
+        self.output.recv_timeout(PATIENCE).unwrap()
     }
 
     fn ready(&mut self) -> (String, Vec<(String, String)>) {
