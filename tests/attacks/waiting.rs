@@ -319,6 +319,8 @@ async fn w07_an_admission_holds_no_secret_and_nobody_elses_data() {
     assert_eq!(
         names,
         [
+            "caption_choice",
+            "captions",
             "kind",
             "locked",
             "may_chat",
