@@ -216,6 +216,25 @@ impl Cues {
         said
     }
 
+    /// A speaker is not listened to any more: what stands of their cues is all there will be, in every language. What was
+    /// being translated is dropped when it comes.
+    pub fn cut(&mut self, speaker: ParticipantId, targets: &Targets) -> Vec<Said> {
+        let mut said = Vec::new();
+        let theirs = |live: &Live| live.view.speaker == speaker;
+        for live in self.live.values_mut().filter(|live| theirs(live)) {
+            if !live.view.is_final {
+                live.view.revision = live.view.revision.saturating_add(1);
+                live.view.tentative.clear();
+                live.view.is_final = true;
+                said.extend(live.originals(targets));
+            }
+            said.extend(live.end_translations(targets));
+        }
+        self.live.retain(|_, live| !theirs(live));
+        self.open.retain(|_, number| self.live.contains_key(number));
+        said
+    }
+
     /// What is to be translated now: together what goes from one language into another.
     pub fn due(&mut self, targets: &Targets, now: Timestamp) -> Vec<Job> {
         let mut found: BTreeMap<(String, String), (Vec<Part>, Vec<String>)> = BTreeMap::new();
@@ -418,6 +437,28 @@ impl Live {
         Some((For::Translation, view))
     }
 
+    /// What is shown of its translations is final as it is.
+    fn end_translations(&self, targets: &Targets) -> Vec<Said> {
+        let shown = |of: &Translation| of.revision > 0 && !of.over && !of.failed;
+        self.translations
+            .iter()
+            .filter(|(_, of)| shown(of))
+            .map(|(target, of)| {
+                let view = CueView {
+                    revision: of.revision.saturating_add(1),
+                    language: target.clone(),
+                    original: false,
+                    engine: Some(targets.engine.clone()),
+                    committed: of.done.clone(),
+                    tentative: String::new(),
+                    is_final: true,
+                    ..self.view.clone()
+                };
+                (For::Translation, view)
+            })
+            .collect()
+    }
+
     /// Whether nothing more will come of it.
     fn is_over(&self, targets: &Targets) -> bool {
         let text = !self.view.committed.is_empty();
@@ -555,6 +596,53 @@ mod tests {
         assert_eq!(said[0].1.committed, "Empezamos. Y vamos");
         assert!(said[0].1.is_final && said[0].1.tentative.is_empty());
         assert!(!cues.is_busy());
+    }
+
+    #[test]
+    fn nothing_is_added_in_any_language_once_a_speaker_is_not_listened_to() {
+        let (mut cues, targets) = (Cues::default(), targets(&["es"]));
+        cues.take(
+            spoken(1, (0, 900), "one. two. three", false),
+            &targets,
+            at(0),
+        );
+        let first = cues.due(&targets, at(0)).remove(0);
+        let shown = cues.translated(first.id, &[Some("uno. dos.".into())], &targets);
+        assert_eq!(shown.len(), 1);
+        cues.take(
+            spoken(1, (0, 1200), "one. two. three.", true),
+            &targets,
+            at(1),
+        );
+        let second = cues.due(&targets, at(1)).remove(0);
+        cues.take(
+            spoken(2, (1300, 1900), "four. five", false),
+            &targets,
+            at(2),
+        );
+        let speaker = shown[0].1.speaker;
+        let said = cues.cut(speaker, &targets);
+        let ended: Vec<_> = said
+            .iter()
+            .map(|(_, view)| {
+                (
+                    view.language.as_str(),
+                    view.committed.as_str(),
+                    view.is_final,
+                )
+            })
+            .collect();
+        assert_eq!(
+            ended,
+            [("es", "uno. dos.", true), ("en", "four. five", true)]
+        );
+        assert_eq!(cues.due(&targets, at(60_000)), []);
+        assert_eq!(
+            cues.translated(second.id, &[Some("tres.".into())], &targets),
+            []
+        );
+        assert!(!cues.is_busy());
+        assert!(cues.open.is_empty());
     }
 
     #[test]

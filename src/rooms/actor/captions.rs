@@ -242,8 +242,8 @@ impl RoomActor {
                 self.captions.desk.close(track);
                 let room = self.room.charter().room;
                 self.means.media.unlisten(room, participant).await;
-                self.end_cue(track);
             }
+            self.cut_cues(participant);
         }
     }
 
@@ -400,6 +400,34 @@ impl RoomActor {
         let Captions { cues, targets, .. } = &mut self.captions;
         let said = cues.take(spoken, targets, now);
         self.say(said);
+    }
+
+    /// Nothing more of a speaker is shown: not in another language, nor to a client that is behind.
+    fn cut_cues(&mut self, speaker: ParticipantId) {
+        let Captions {
+            cues,
+            targets,
+            readers,
+            ..
+        } = &mut self.captions;
+        let mut behind = Vec::new();
+        for (id, reader) in readers.iter_mut() {
+            reader.waiting.retain(|key, view| {
+                let stays = view.speaker != speaker;
+                if !stays {
+                    behind.push((*id, key.clone()));
+                }
+                stays
+            });
+        }
+        let said = cues.cut(speaker, targets);
+        self.say(said);
+        for (id, key) in behind {
+            if let Some(reader) = self.captions.readers.get_mut(&id) {
+                reader.waiting.remove(&key);
+            }
+        }
+        self.hand_out();
     }
 
     fn end_cue(&mut self, track: u64) {
