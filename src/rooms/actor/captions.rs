@@ -40,6 +40,12 @@ const MOST_TOLD: usize = 64;
 /// Names that help the recogniser, and bytes of one.
 const MOST_HINTS: usize = 32;
 const MOST_HINT: usize = 64;
+/// A cue is of speech that is at most so old, in milliseconds: workers are never so late.
+const OLDEST: i64 = 10 * 60 * 1000;
+/// Or so far ahead: clocks of speakers differ.
+const AHEAD: i64 = 10 * 1000;
+/// And it lasts so long at most: phrases are cut before.
+const LONGEST: i64 = 60 * 1000;
 
 /// The captions of one room.
 pub(super) struct Captions {
@@ -382,7 +388,8 @@ impl RoomActor {
             &facts,
             PublishCue { participant },
         );
-        if asked.is_err() {
+        let now = self.means.clock.now();
+        if asked.is_err() || !is_recent(cue.t0, cue.t1, now) {
             return;
         }
         let spoken = Spoken {
@@ -396,7 +403,6 @@ impl RoomActor {
             tentative: cue.tentative,
             finished: cue.finished,
         };
-        let now = self.means.clock.now();
         let Captions { cues, targets, .. } = &mut self.captions;
         let said = cues.take(spoken, targets, now);
         self.say(said);
@@ -635,6 +641,14 @@ impl Reader {
     }
 }
 
+/// Whether a cue can have been spoken between these times: not long ago, not yet to come, and not without end. The worker's
+/// word is not enough, for what comes after it in time is measured by it.
+fn is_recent(t0: i64, t1: i64, now: Timestamp) -> bool {
+    let now = now.as_millis();
+    let within = |at: i64| (now.saturating_sub(OLDEST)..=now.saturating_add(AHEAD)).contains(&at);
+    within(t0) && within(t1) && (0..=LONGEST).contains(&t1.saturating_sub(t0))
+}
+
 /// Whether it can be the code of a language.
 fn is_language(text: &str) -> bool {
     let mut parts = text.split('-');
@@ -649,6 +663,25 @@ fn is_language(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cue_is_of_now() {
+        let now = 1_800_000_000_000;
+        let is = |t0, t1| is_recent(t0, t1, Timestamp::from_millis(now));
+        assert!(is(now - 5_000, now - 1_000));
+        assert!(is(now, now));
+        for (t0, t1) in [
+            (now, i64::MAX),
+            (i64::MIN, now),
+            (i64::MIN, i64::MAX),
+            (now + 60_000, now + 61_000),
+            (now - 3_600_000, now - 3_599_000),
+            (now - 1_000, now - 2_000),
+            (now - 300_000, now),
+        ] {
+            assert!(!is(t0, t1), "{t0} {t1}");
+        }
+    }
 
     #[test]
     fn a_language_is_chosen_by_its_code() {
