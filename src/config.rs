@@ -168,7 +168,7 @@ impl Default for Captions {
             translator_internal: false,
             models_address: None,
             models_folder: None,
-            hints: true,
+            hints: false,
             without_sandbox: false,
         }
     }

@@ -12,6 +12,8 @@ use crate::captioner::track::Line;
 use crate::ids::ActorId;
 use crate::media::tap::Ear;
 
+/// In the place of a track: what came of a worker that it is not assigned to. No track has this number.
+const FOREIGN: u64 = u64::MAX;
 /// Captions that may wait for a room. Finished ones are never left out for unfinished ones.
 const MOST_CUES: usize = 512;
 /// Answers of the translator that may wait for a room.
@@ -223,7 +225,12 @@ impl Mailbox {
     /// Takes a caption; a later revision takes the place of an earlier one. `false` if there is no room for it.
     pub(super) fn put(&self, cue: CueIn) -> bool {
         let mut post = locked(&self.post);
-        let key = (cue.track, cue.cue);
+        // What somebody else says of a track takes nobody's place: one such waits, to be refused and written down.
+        let key = if cue.own {
+            (cue.track, cue.cue)
+        } else {
+            (FOREIGN, cue.track)
+        };
         let full = post.cues.len() >= MOST_CUES && !post.cues.contains_key(&key);
         if full {
             let open = post.cues.iter().find(|(_, cue)| !cue.finished);

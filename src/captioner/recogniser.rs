@@ -425,6 +425,38 @@ mod tests {
     }
 
     #[test]
+    fn x01_a_forged_caption_takes_no_honest_ones_place() {
+        let shared = of_two();
+        let mut desk = Desk::new(shared.clone());
+        let _up = (shared.up(0).unwrap(), shared.up(1).unwrap());
+        let opening = desk.open(0, Vec::new()).unwrap();
+        let (track, now) = (opening.track, shared.clock.instant());
+        let (mut own, mut other) = (HashMap::new(), HashMap::new());
+        take(&shared, 0, &mut own, cue(track, (1, 1), "we begin"), now);
+        for number in 1..2_000 {
+            take(
+                &shared,
+                1,
+                &mut other,
+                cue(track, (number, 9), "forged"),
+                now,
+            );
+        }
+        take(
+            &shared,
+            0,
+            &mut own,
+            cue(track, (1, 2), "we begin now"),
+            now,
+        );
+        let cues = desk.collect().cues;
+        let honest: Vec<_> = cues.iter().filter(|cue| cue.own).collect();
+        assert_eq!(honest.len(), 1);
+        assert_eq!(honest[0].committed, "we begin now");
+        assert_eq!(cues.len(), 2, "one of the forged, to be refused");
+    }
+
+    #[test]
     fn what_waits_for_a_room_goes_with_the_track() {
         let shared = of_two();
         let mut desk = Desk::new(shared.clone());
