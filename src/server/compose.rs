@@ -50,10 +50,13 @@ use crate::store::seal::SealingKeys;
 use crate::store::trail::AuditFilter;
 use crate::store::verify::AuditReport;
 use crate::telemetry;
-use crate::udp::plane::{MediaPlane, MediaSettings, StreamSettings};
+use crate::udp::plane::{MediaError, MediaPlane, MediaSettings, MediaThread, StreamSettings};
 
 /// How many addresses the limits remember at a time.
 const REMEMBERED: usize = 65_536;
+
+/// How many ports are tried where any will do.
+const PORTS_TRIED: u32 = 16;
 
 /// How long the last words to clients may take when the server stops.
 const GOODBYES: Duration = Duration::from_secs(5);
@@ -66,16 +69,12 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
     let random: Arc<dyn RandomSource> = Arc::new(SystemRandom);
     let store = open(&config, clock.as_ref(), random.clone()).await?;
     let tls = certificate::server_config(&config.tls, &config.data)?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("`listen`: {} cannot be used", config.listen))?;
+    let (listener, media, media_thread) = listen(&config, &random).await?;
     let address = listener.local_addr()?;
     let metrics_listener = TcpListener::bind(config.metrics)
         .await
         .with_context(|| format!("`metrics`: {} cannot be used", config.metrics))?;
-    let media = media_settings(&config, address);
-    let (media, media_thread) =
-        MediaPlane::start(media, random.clone()).context("`media.listen` cannot be used")?;
+    let metrics_address = metrics_listener.local_addr()?;
 
     // Before any session runs: whatever chat runs by the books was left behind when the server was killed.
     store.end_lost_chats().await?;
@@ -196,7 +195,7 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
         let heads = heads.clone();
         async move { heads.keep().await }
     });
-    announce(&config, address, &auth, say).await?;
+    announce(&config, (address, metrics_address), &auth, say).await?;
 
     wait_for_signal().await?;
     tracing::info!("stopping");
@@ -276,6 +275,27 @@ async fn open(
     Store::open(&config.data, keys, clock.now())
         .await
         .context("the database cannot be opened")
+}
+
+/// Binds HTTPS and media. Where any port will do, media may find the one that HTTPS got taken: then both try another.
+async fn listen(
+    config: &Config,
+    random: &Arc<dyn RandomSource>,
+) -> anyhow::Result<(TcpListener, MediaPlane, MediaThread)> {
+    let any = config.listen.port() == 0;
+    let mut tries = if any { PORTS_TRIED } else { 1 };
+    loop {
+        tries = tries.saturating_sub(1);
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("`listen`: {} cannot be used", config.listen))?;
+        let settings = media_settings(config, listener.local_addr()?);
+        match MediaPlane::start(settings, random.clone()) {
+            Ok((media, thread)) => return Ok((listener, media, thread)),
+            Err(MediaError::Bind(..)) if tries > 0 => {}
+            Err(error) => return Err(error).context("`media.listen` cannot be used"),
+        }
+    }
 }
 
 fn media_settings(config: &Config, address: SocketAddr) -> MediaSettings {
@@ -445,7 +465,7 @@ async fn goodbyes(open: &Gauge) {
 /// Says where the server is, and how the first owner gets in.
 async fn announce(
     config: &Config,
-    address: SocketAddr,
+    (address, metrics): (SocketAddr, SocketAddr),
     auth: &Auth,
     say: fn(&str),
 ) -> anyhow::Result<()> {
@@ -454,6 +474,7 @@ async fn announce(
         .first()
         .cloned()
         .unwrap_or_else(|| format!("https://localhost:{}", address.port()));
+    say(&format!("metrics: http://{metrics}/metrics"));
     say(&format!("listening: {origin}"));
     if let Some(secret) = auth.first_owner_link().await? {
         say(&format!(

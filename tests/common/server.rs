@@ -72,7 +72,6 @@ impl Server {
                 .install_default()
                 .unwrap();
         });
-        let metrics = free_port();
         let mut child = Command::new(env!("CARGO_BIN_EXE_conclave"))
             .args(["serve", "--data"])
             .arg(data.path())
@@ -85,7 +84,7 @@ impl Server {
                     .into_iter()
                     .flatten(),
             )
-            .env("CONCLAVE_METRICS", format!("127.0.0.1:{metrics}"))
+            .env("CONCLAVE_METRICS", "127.0.0.1:0")
             .env("CONCLAVE_LIMITS__ARRIVALS_PER_SECOND", "1000")
             .env("CONCLAVE_LIMITS__ARRIVALS_BURST", "10000")
             .env("CONCLAVE_LIMITS__REQUESTS_PER_SECOND", "1000")
@@ -110,16 +109,20 @@ impl Server {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (mut port, mut owner_link) = (None, None);
+        let (mut metrics, mut port, mut owner_link) = (None, None, None);
         // The server says where it is first, then how the first owner gets in, if there is none yet.
         let first_start = !data.path().join("started").exists();
         std::fs::write(data.path().join("started"), "").unwrap();
         while port.is_none() || (first_start && owner_link.is_none()) {
             let line = tokio::time::timeout(Duration::from_secs(60), lines.next_line())
                 .await
+                .expect("the server is up within a minute")
                 .unwrap()
-                .unwrap()
-                .unwrap();
+                .expect("the server does not end before it is up; what it said is above");
+            if let Some(address) = line.strip_prefix("metrics: http://") {
+                let address = address.strip_suffix("/metrics").unwrap();
+                metrics = Some(address.rsplit(':').next().unwrap().parse().unwrap());
+            }
             if let Some(origin) = line.strip_prefix("listening: ") {
                 port = Some(origin.rsplit(':').next().unwrap().parse().unwrap());
             }
@@ -135,7 +138,7 @@ impl Server {
             .unwrap();
         Self {
             port: port.unwrap(),
-            metrics,
+            metrics: metrics.unwrap(),
             owner_link,
             data,
             http,
@@ -416,12 +419,4 @@ impl Answer {
 /// The server's own certificate, which the client trusts and nothing else.
 pub(crate) fn certificate(data: &Path) -> Certificate {
     Certificate::from_pem(&std::fs::read(data.join("tls-certificate.pem")).unwrap()).unwrap()
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }

@@ -4,7 +4,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -26,9 +25,8 @@ export async function startServer(settings: Readonly<Record<string, string>> = {
   const binary = resolve(process.env["CONCLAVE_BIN"] ?? "../../target/debug/conclave");
   if (!existsSync(binary)) throw new Error(`there is no server at ${binary}; build it, or name it in CONCLAVE_BIN`);
   const data = await mkdtemp(join(tmpdir(), "conclave-e2e-"));
-  const [port, metrics] = [await freePort(), await freePort()];
-  const child = spawn(binary, ["serve", "--data", data, "--listen", `127.0.0.1:${port}`], {
-    env: { ...withoutSettings(process.env), CONCLAVE_METRICS: `127.0.0.1:${metrics}`, CONCLAVE_LOG__FILTER: "warn", ...settings },
+  const child = spawn(binary, ["serve", "--data", data, "--listen", "127.0.0.1:0"], {
+    env: { ...withoutSettings(process.env), CONCLAVE_METRICS: "127.0.0.1:0", CONCLAVE_LOG__FILTER: "warn", ...settings },
     stdio: ["ignore", "pipe", "inherit"],
   });
   const stop = async () => {
@@ -36,11 +34,12 @@ export async function startServer(settings: Readonly<Record<string, string>> = {
     await rm(data, { recursive: true, force: true });
   };
   try {
-    const link = new URL(await ownerLink(child));
+    const said = await announced(child);
+    const link = new URL(said.ownerLink);
     return {
       origin: link.origin,
       ownerLink: link.href,
-      counter: (name) => counter(metrics, name),
+      counter: (name) => counter(said.metrics, name),
       stop,
     };
   } catch (failure) {
@@ -54,23 +53,26 @@ function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith("CONCLAVE_")));
 }
 
-function ownerLink(child: ChildProcess): Promise<string> {
+/** Where the server says that it is; the owner's link comes last. */
+function announced(child: ChildProcess): Promise<{ readonly metrics: string; readonly ownerLink: string }> {
   return new Promise((found, failed) => {
+    let metrics = "";
     const timer = setTimeout(() => failed(new Error("the server printed no owner link")), STARTED_WITHIN_MS);
     child.once("error", failed);
     child.once("exit", (code) => failed(new Error(`the server ended with ${code} before it was ready`)));
     if (child.stdout === null) return;
     createInterface({ input: child.stdout }).on("line", (line) => {
+      metrics = /^metrics: (\S+)$/u.exec(line)?.[1] ?? metrics;
       const link = /^owner link: (\S+)$/u.exec(line)?.[1];
       if (link === undefined) return;
       clearTimeout(timer);
-      found(link);
+      found({ metrics, ownerLink: link });
     });
   });
 }
 
-async function counter(port: number, name: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+async function counter(page: string, name: string): Promise<number> {
+  const text = await (await fetch(page)).text();
   const line = text.split("\n").find((row) => row.startsWith(`${name} `));
   return line === undefined ? 0 : Number(line.split(" ")[1]);
 }
@@ -82,15 +84,4 @@ async function ended(child: ChildProcess): Promise<void> {
   const timer = setTimeout(() => child.kill("SIGKILL"), STOPPED_WITHIN_MS);
   await exit;
   clearTimeout(timer);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((found, failed) => {
-    const probe = createServer();
-    probe.once("error", failed);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => (address !== null && typeof address === "object" ? found(address.port) : failed(new Error("no port"))));
-    });
-  });
 }
