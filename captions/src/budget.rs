@@ -1,5 +1,6 @@
-//! Who is recognised next, and what is left out when there is too much: the newest sound of an open phrase stands for all
-//! its older ones, finished phrases are never left out. Over budget there are finished cues only; when even those come
+//! Who is recognised next, and what is left out when there is too much: whoever had their turn the longest ago comes first,
+//! however much one says; the newest sound of an open phrase stands for all its older ones, finished phrases are never
+//! left out. Over budget there are finished cues only; when even those come
 //! late the worker says so; and it comes back by itself. Pure: the time is handed in.
 
 use crate::talker::Due;
@@ -14,6 +15,17 @@ const LATE_MS: i64 = 4000;
 /// Nothing may wait for so long before things are as they were.
 const CALM_MS: i64 = 3000;
 
+/// What one track would like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wish {
+    /// Whose it is.
+    pub track: Track,
+    /// Which pass.
+    pub due: Due,
+    /// The turn at which this track was chosen last, as [`Budget::turn`] counts; 0 if never.
+    pub served: u64,
+}
+
 /// Decides for one worker process.
 pub struct Budget {
     step_ms: i64,
@@ -22,6 +34,7 @@ pub struct Budget {
     /// Since when no finished phrase has been waiting.
     calm_since: Option<i64>,
     waiting: u32,
+    turn: u64,
     told: (u32, State),
 }
 
@@ -42,44 +55,50 @@ impl Budget {
             state: State::Live,
             calm_since: None,
             waiting: 0,
+            turn: 0,
             told: (0, State::Live),
         }
     }
 
-    /// Chooses among what is due now: the phrase that has been over the longest; else the open one with the most new
-    /// sound, if that is a step's worth.
-    pub fn choose(&mut self, due: &[(Track, Due)], workers: usize, now: i64) -> Option<Track> {
-        let oldest = due.iter().filter_map(|(track, due)| match due {
-            Due::Last(since) => Some((*since, *track)),
+    /// Chooses among what is due now: of those whose phrase is over the one that was chosen the longest ago; else of the open
+    /// ones with a step's worth of new sound.
+    pub fn choose(&mut self, due: &[Wish], workers: usize, now: i64) -> Option<Track> {
+        let over = due.iter().filter_map(|wish| match wish.due {
+            Due::Last(since) => Some((wish.served, since, wish.track)),
             Due::Partial(_) => None,
         });
-        let oldest = oldest.min();
         let step = self.step(due.len(), workers);
-        let newest = due.iter().filter_map(|(track, due)| match due {
-            Due::Partial(sound) if *sound >= step => Some((*sound, *track)),
+        let open = due.iter().filter_map(|wish| match wish.due {
+            // The most sound first among equals.
+            Due::Partial(sound) if sound >= step => Some((wish.served, -sound, wish.track)),
             _ => None,
         });
-        let ready = newest.clone().count();
-        let finals = due
-            .iter()
-            .filter(|(_, due)| matches!(due, Due::Last(_)))
-            .count();
-        self.waiting = u32::try_from(ready + finals).unwrap_or(u32::MAX);
+        let finals = over.clone().count();
+        self.waiting = u32::try_from(open.clone().count() + finals).unwrap_or(u32::MAX);
+        let oldest = over.clone().map(|(_, since, _)| since).min();
         self.judge(
-            oldest.map_or(0, |(since, _)| now.saturating_sub(since)),
+            oldest.map_or(0, |since| now.saturating_sub(since)),
             finals,
             now,
         );
-        match oldest {
-            Some((_, track)) => Some(track),
+        let chosen = match over.min() {
+            Some((.., track)) => Some(track),
             None if self.partials && self.state == State::Live => {
-                newest.max().map(|(_, track)| track)
+                open.min().map(|(.., track)| track)
             }
             None => None,
-        }
+        };
+        self.turn = self.turn.saturating_add(u64::from(chosen.is_some()));
+        chosen
     }
 
-    /// A phrase was given up.
+    /// How many were chosen so far.
+    #[must_use]
+    pub fn turn(&self) -> u64 {
+        self.turn
+    }
+
+    /// A phrase or sound was given up.
     pub fn lost(&mut self) {
         self.state = State::Delayed;
         self.calm_since = None;
@@ -143,38 +162,61 @@ mod tests {
         })
     }
 
+    fn wish(track: u64, due: Due, served: u64) -> Wish {
+        let track = Track(track);
+        Wish { track, due, served }
+    }
+
     #[test]
     fn a_finished_phrase_goes_before_open_ones_and_the_oldest_first() {
         let mut budget = Budget::new(1000);
         let due = [
-            (Track(1), Due::Partial(2900)),
-            (Track(2), Due::Last(500)),
-            (Track(3), Due::Last(400)),
+            wish(1, Due::Partial(2900), 0),
+            wish(2, Due::Last(500), 0),
+            wish(3, Due::Last(400), 0),
         ];
         assert_eq!(budget.choose(&due, 1, 600), Some(Track(3)));
         assert_eq!(budget.choose(&due[..2], 1, 600), Some(Track(2)));
         assert_eq!(budget.choose(&due[..1], 1, 600), Some(Track(1)));
-        let few = [(Track(1), Due::Partial(900))];
+        assert_eq!(budget.turn(), 3);
+        let few = [wish(1, Due::Partial(900), 3)];
         assert_eq!(budget.choose(&few, 1, 600), None);
+        assert_eq!(budget.turn(), 3);
+    }
+
+    #[test]
+    fn whoever_had_their_turn_comes_after_those_who_had_none() {
+        let mut budget = Budget::new(1000);
+        let due = [
+            wish(1, Due::Last(0), 7),
+            wish(2, Due::Last(500), 6),
+            wish(3, Due::Partial(2000), 0),
+        ];
+        assert_eq!(budget.choose(&due, 1, 600), Some(Track(2)));
+        let due = [
+            wish(1, Due::Partial(2900), 8),
+            wish(2, Due::Partial(2500), 7),
+        ];
+        assert_eq!(budget.choose(&due, 1, 600), Some(Track(2)));
     }
 
     #[test]
     fn many_talkers_lengthen_the_step() {
         let mut budget = Budget::new(1000);
-        let due: Vec<_> = (0..2).map(|at| (Track(at), Due::Partial(1500))).collect();
+        let due: Vec<_> = (0..2).map(|at| wish(at, Due::Partial(1500), 0)).collect();
         assert_eq!(budget.choose(&due, 1, 0), None);
-        assert_eq!(budget.choose(&due, 2, 0), Some(Track(1)));
+        assert_eq!(budget.choose(&due, 2, 0), Some(Track(0)));
     }
 
     #[test]
     fn over_budget_there_are_finished_cues_then_a_word_of_it_and_then_it_comes_back() {
         let mut budget = Budget::new(1000);
-        let open = (Track(1), Due::Partial(2000));
-        budget.choose(&[open, (Track(2), Due::Last(0))], 2, 100);
+        let open = wish(1, Due::Partial(2000), 0);
+        budget.choose(&[open, wish(2, Due::Last(0), 0)], 2, 100);
         assert_eq!(flags(&mut budget), None);
-        budget.choose(&[open, (Track(2), Due::Last(0))], 2, 1600);
+        budget.choose(&[open, wish(2, Due::Last(0), 0)], 2, 1600);
         assert_eq!(flags(&mut budget), Some((true, false)));
-        budget.choose(&[open, (Track(2), Due::Last(0))], 2, 4100);
+        budget.choose(&[open, wish(2, Due::Last(0), 0)], 2, 4100);
         assert_eq!(flags(&mut budget), Some((true, true)));
         assert_eq!(flags(&mut budget), None);
         assert_eq!(budget.choose(&[open], 2, 4200), None);
@@ -185,26 +227,28 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_finished_phrase_is_never_passed_over(
+        fn a_finished_phrase_is_never_passed_over_and_all_have_their_turn(
             loads in prop::collection::vec((0..20_u64, 0..10_000_i64, any::<bool>()), 1..60)
         ) {
             let mut budget = Budget::new(1000);
             let mut due = Vec::new();
             for (now, (track, value, last)) in loads.into_iter().enumerate() {
                 let now = 100 * i64::try_from(now).unwrap();
-                due.retain(|(other, _)| *other != Track(track));
-                due.push((Track(track), if last { Due::Last(now - value) } else { Due::Partial(value) }));
+                let served = due.iter().find(|wish: &&Wish| wish.track == Track(track)).map_or(0, |wish| wish.served);
+                due.retain(|wish| wish.track != Track(track));
+                due.push(wish(track, if last { Due::Last(now - value) } else { Due::Partial(value) }, served));
                 let chosen = budget.choose(&due, 1, now);
-                let lasts = due.iter().filter(|(_, due)| matches!(due, Due::Last(_)));
-                if lasts.clone().count() > 0 {
-                    let chosen = due.iter().find(|(track, _)| Some(*track) == chosen).unwrap().1;
-                    let oldest = lasts.clone().all(|(_, due)| match (due, chosen) {
-                        (Due::Last(other), Due::Last(this)) => this <= *other,
-                        _ => false,
-                    });
-                    prop_assert!(oldest);
+                let over = |wish: &&Wish| matches!(wish.due, Due::Last(_));
+                if let Some(first) = due.iter().filter(over).map(|wish| wish.served).min() {
+                    let chosen = due.iter().find(|wish| Some(wish.track) == chosen).unwrap();
+                    prop_assert!(over(&chosen) && chosen.served == first);
                 }
-                due.retain(|(track, _)| Some(*track) != chosen);
+                for wish in &mut due {
+                    if Some(wish.track) == chosen {
+                        // It has more to say at once, and since long ago.
+                        *wish = Wish { due: Due::Last(-1_000_000), served: budget.turn(), ..*wish };
+                    }
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Wish};
 use crate::guards::Heard;
 use crate::listen::Packet;
 use crate::talker::{Limits, Pass, Talker};
@@ -27,6 +27,8 @@ pub struct Desk {
 struct Seat {
     talker: Talker,
     heard_at: i64,
+    /// The turn at which it was chosen last.
+    served: u64,
     ended: bool,
 }
 
@@ -56,10 +58,11 @@ impl Desk {
             } => {
                 if self.talkers.len() < MOST_TALKERS {
                     let language = language.or_else(|| self.language.clone());
-                    let talker = Talker::new(track, codec, language, &hints, self.limits);
+                    let talker = Talker::new(track, codec, language, &hints, self.limits, now);
                     let seat = Seat {
                         talker,
                         heard_at: now,
+                        served: 0,
                         ended: false,
                     };
                     self.talkers.entry(track).or_insert(seat);
@@ -112,13 +115,19 @@ impl Desk {
                 seat.talker.pause(now);
             }
             if let Some(what) = seat.talker.due(out) {
-                due.push((*track, what));
+                due.push(Wish {
+                    track: *track,
+                    due: what,
+                    served: seat.served,
+                });
             }
         }
         self.close_ended(out);
         let chosen = self.budget.choose(&due, self.workers, now);
         out.extend(self.budget.tell());
-        self.talkers.get_mut(&chosen?)?.talker.start()
+        let seat = self.talkers.get_mut(&chosen?)?;
+        seat.served = self.budget.turn();
+        seat.talker.start()
     }
 
     /// Takes what a pass brought, or none if it failed.

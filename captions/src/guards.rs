@@ -2,13 +2,14 @@
 //! elsewhere by construction: a pass gets no context but its own speaker's words (`talker`), and a change of language needs
 //! two windows (`tongue`). Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
 use crate::agree::{Word, fold};
+use crate::shown;
 use crate::sound::Sound;
 
 /// What a recogniser made of one window.
@@ -60,6 +61,8 @@ const SIGNS_A_SECOND: i64 = 16;
 const AFTER_MS: i64 = 500;
 const FILLER_MS: i64 = 1500;
 const FILLER_SURE: f32 = 0.6;
+/// A description of a sound has no more words than this; song is no speech however long it is.
+const TAG_WORDS: usize = 12;
 
 /// Of every language at once: fillers come in languages that nobody spoke.
 const FILLERS: &[&str] = &[
@@ -179,8 +182,9 @@ pub fn after(heard: &Heard, sound: &Sound) -> Result<Vec<Word>, Guard> {
     if heard.no_speech > NO_SPEECH && heard.logprob < DOUBTFUL {
         return Err(Guard::NoSpeech);
     }
-    let mut words = heard.words.clone();
-    let repeats = circle(&mut words);
+    // First, or what stands beside them would be judged together with them.
+    let mut words = without_tags(&heard.words);
+    circle(&mut words);
     if compression(&words) > RATIO {
         return Err(Guard::Repeats);
     }
@@ -196,15 +200,11 @@ pub fn after(heard: &Heard, sound: &Sound) -> Result<Vec<Word>, Guard> {
     if (voiced < FILLER_MS || sure < FILLER_SURE) && filler(&words) {
         return Err(Guard::Filler);
     }
-    let words = without_tags(words);
-    if words.is_empty() && repeats {
-        return Err(Guard::Repeats);
-    }
     Ok(words)
 }
 
 /// Cuts at the second copy of what comes more than three times back to back.
-fn circle(words: &mut Vec<Word>) -> bool {
+fn circle(words: &mut Vec<Word>) {
     let folded: Vec<_> = words.iter().map(|word| fold(&word.text)).collect();
     for length in 1..=4_usize {
         for at in 0..folded.len() {
@@ -215,11 +215,10 @@ fn circle(words: &mut Vec<Word>) -> bool {
             let copies = rest.chunks_exact(length).take_while(|next| *next == part);
             if copies.count() > COPIES {
                 words.truncate(at + length);
-                return true;
+                return;
             }
         }
     }
-    false
 }
 
 fn compression(words: &[Word]) -> f32 {
@@ -265,34 +264,63 @@ fn plain(text: &str) -> String {
 }
 
 /// Removes descriptions of sounds, `[music]`, `(laughs)`, `*sighs*`, `♪ la ♪`, and what is not shown: control characters
-/// and those that turn the direction of the text around them.
-fn without_tags(words: Vec<Word>) -> Vec<Word> {
-    let mut closing = None;
-    let mut kept = Vec::with_capacity(words.len());
-    for mut word in words {
-        let mut text = String::with_capacity(word.text.len());
-        for c in word.text.chars() {
-            match (closing, c) {
-                (Some(close), c) if c == close => closing = None,
-                (Some(_), _) => {}
-                (None, '[' | '【') => closing = Some(if c == '[' { ']' } else { '】' }),
-                (None, '(' | '（') => closing = Some(if c == '(' { ')' } else { '）' }),
-                (None, '*' | '♪' | '♫') => closing = Some(c),
-                (None, c) if !hidden(c) => text.push(c),
-                (None, _) => {}
+/// and those that turn the direction of the text around them. A sign that nothing closes is only a sign.
+fn without_tags(words: &[Word]) -> Vec<Word> {
+    let signs: Vec<(usize, char)> = words
+        .iter()
+        .enumerate()
+        .flat_map(|(at, word)| word.text.chars().map(move |c| (at, c)))
+        .collect();
+    let mut kept: BTreeMap<usize, String> = BTreeMap::new();
+    // What nothing closes is looked for once.
+    let mut unclosed = BTreeSet::new();
+    let mut at = 0;
+    while let Some((word, c)) = signs.get(at).copied() {
+        at += 1;
+        let Some((close, most)) = closing(c) else {
+            if !shown::blank(c) && !hidden(c) {
+                kept.entry(word).or_default().push(c);
+            }
+            continue;
+        };
+        if unclosed.contains(&close) {
+            continue;
+        }
+        let rest = signs.get(at..).unwrap_or_default();
+        match rest.iter().position(|(_, other)| *other == close) {
+            Some(end) if rest.get(end).is_some_and(|(last, _)| last - word < most) => at += end + 1,
+            Some(_) => {}
+            None => {
+                unclosed.insert(close);
             }
         }
-        if text.chars().any(char::is_alphanumeric) {
-            word.text = text.trim().to_owned();
-            kept.push(word);
-        }
     }
-    kept
+    let words = words.iter().enumerate().filter_map(|(at, word)| {
+        let text = kept.remove(&at)?;
+        text.chars().any(char::is_alphanumeric).then(|| Word {
+            text,
+            ..word.clone()
+        })
+    });
+    words.collect()
 }
 
+/// What ends a description that begins with `c`, and within how many words.
+fn closing(c: char) -> Option<(char, usize)> {
+    match c {
+        '[' => Some((']', TAG_WORDS)),
+        '【' => Some(('】', TAG_WORDS)),
+        '(' => Some((')', TAG_WORDS)),
+        '（' => Some(('）', TAG_WORDS)),
+        '*' => Some((c, TAG_WORDS)),
+        '♪' | '♫' => Some((c, usize::MAX)),
+        _ => None,
+    }
+}
+
+/// Not shown, or half a character.
 fn hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fffd}')
+    shown::unseen(c) || c == '\u{fffd}'
 }
 
 #[cfg(test)]
@@ -416,5 +444,37 @@ mod tests {
         );
         assert_eq!(said("a\u{202e}b\u{7}c - --> fine"), Ok("abc fine".into()));
         assert_eq!(said("[BLANK_AUDIO]"), Ok(String::new()));
+    }
+
+    #[test]
+    fn joiners_stay_where_live_text_needs_them() {
+        let said = |text: &str| left(&heard(text, 0.9), 9000);
+        assert_eq!(
+            said("می\u{200c}خواهم क्\u{200d}ष a\u{200b}b\u{e0041}"),
+            Ok("می\u{200c}خواهم क्\u{200d}ष ab".into())
+        );
+    }
+
+    #[test]
+    fn a_bracket_that_nothing_closes_takes_no_words_with_it() {
+        let said = |text: &str| left(&heard(text, 0.9), 9000);
+        assert_eq!(
+            said("we (as ever agree [ fully * today ♪ and"),
+            Ok("we as ever agree fully today and".into())
+        );
+        assert_eq!(said("one ) two ] three"), Ok("one two three".into()));
+        let long = "(so we go on and on with what has to be said about all this today)";
+        assert_eq!(said(long).map(|said| said.split(' ').count()), Ok(16));
+        assert_eq!(said("[a] b (c) d [e"), Ok("b d e".into()));
+    }
+
+    #[test]
+    fn a_filler_beside_a_description_falls_too() {
+        assert_eq!(
+            left(&heard("[Music] Thanks for watching! (applause)", 0.9), 1000),
+            Err(Guard::Filler)
+        );
+        let circle = "♪ la la ♪ [laughs] [laughs] [laughs] [laughs] [laughs]";
+        assert_eq!(left(&heard(circle, 0.9), 9000), Ok(String::new()));
     }
 }

@@ -24,10 +24,14 @@ pub mod guards;
 pub mod listen;
 #[cfg(feature = "models")]
 pub mod models;
+#[cfg(feature = "audio")]
+mod pace;
 #[cfg(feature = "worker")]
 pub mod recognise;
 #[cfg(feature = "translator")]
 pub mod sandbox;
+#[cfg(any(feature = "audio", feature = "files"))]
+pub mod shown;
 #[cfg(feature = "audio")]
 pub mod sound;
 #[cfg(feature = "audio")]

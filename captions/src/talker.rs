@@ -7,7 +7,8 @@ use crate::agree::{Agreement, Word};
 use crate::cue::Cues;
 use crate::detect::{Found, Speech};
 use crate::guards::{self, Heard};
-use crate::listen::{Frame, Listener, Packet};
+use crate::listen::{FRAME_MS, Frame, Listener, Packet};
+use crate::pace::Pace;
 use crate::sound::Sound;
 use crate::tongue::{Ask, Tongue};
 use crate::wire::{Codec, FromRecogniser, Track};
@@ -62,6 +63,7 @@ pub struct Talker {
     track: Track,
     limits: Limits,
     listener: Listener,
+    pace: Pace,
     speech: Speech,
     tongue: Tongue,
     hints: String,
@@ -94,11 +96,13 @@ impl Talker {
         language: Option<String>,
         hints: &[String],
         limits: Limits,
+        now: i64,
     ) -> Self {
         Self {
             track,
             limits,
             listener: Listener::new(codec),
+            pace: Pace::new(now),
             speech: Speech::default(),
             tongue: Tongue::new(language),
             hints: hints.join(", "),
@@ -143,7 +147,7 @@ impl Talker {
         self.phrases.is_empty() && !self.running
     }
 
-    /// How many phrases were given up because they waited too long, since the last question.
+    /// How much was given up since the last question: phrases that waited too long, frames beyond what anyone can say.
     pub fn lost(&mut self) -> u64 {
         std::mem::take(&mut self.lost)
     }
@@ -256,6 +260,14 @@ impl Talker {
 
     fn listen(&mut self, frames: &mut Vec<Frame>, now: i64) {
         for frame in frames.drain(..) {
+            if !self.pace.admits(FRAME_MS, now) {
+                // What follows is of another time than what went before.
+                if self.speech.stop() {
+                    self.close(now);
+                }
+                self.lost += 1;
+                continue;
+            }
             match self.speech.hear(frame) {
                 Found::Nothing => {}
                 Found::Began(frames) => {

@@ -1,6 +1,8 @@
 //! What of a text, a name or an id may go into a file. Controls and line breaks become spaces; characters that turn the
 //! direction of what stands beside them, that no one sees or that stand for nothing are dropped.
 
+use crate::shown::{blank, unseen};
+
 /// The most characters of a speaker's name in a file.
 const MAX_NAME: usize = 64;
 /// The most characters of one caption: the wire allows 500 bytes, a translation may be longer.
@@ -60,25 +62,6 @@ fn squeeze(raw: &str, most: usize) -> String {
         gap = false;
     }
     clean
-}
-
-/// Separates words, or would break a line.
-fn blank(c: char) -> bool {
-    c.is_whitespace() || c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
-}
-
-/// Has no glyph of its own and no place in speech: direction overrides, embeddings, isolates and marks, zero-width
-/// spaces, annotation marks, tags, variation selectors beyond the first sixteen, noncharacters. The joiners stay: Persian,
-/// Hindi and families need them.
-fn unseen(c: char) -> bool {
-    matches!(c,
-        '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{180E}' | '\u{3164}' | '\u{FFA0}'
-        | '\u{200B}' | '\u{200E}' | '\u{200F}'
-        | '\u{202A}'..='\u{202E}'
-        | '\u{2060}'..='\u{206F}'
-        | '\u{FDD0}'..='\u{FDEF}' | '\u{FEFF}' | '\u{FFF0}'..='\u{FFFB}'
-        | '\u{E0000}'..='\u{E0FFF}')
-        || (u32::from(c) & 0xFFFE) == 0xFFFE
 }
 
 #[cfg(test)]
