@@ -39,6 +39,8 @@ if $tests; then
     [ -x /usr/sbin/nft ] || packages+=(nftables)
     [ -x /usr/sbin/ip ] || packages+=(iproute2)
     has turnserver || packages+=(coturn)
+    # The other database; the tests start a server of their own.
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
 fi
 if [ ${#packages[@]} -gt 0 ]; then
     say "installing ${packages[*]}"
@@ -49,6 +51,12 @@ if [ ${#packages[@]} -gt 0 ]; then
         "${root[@]}" mkdir -p /etc/systemd/system
         "${root[@]}" ln -sf /dev/null /etc/systemd/system/coturn.service
         say "coturn.service is masked: \`systemctl unmask coturn\` if this machine is to be a relay"
+    fi
+    if [[ " ${packages[*]} " = *" postgresql "* ]]; then
+        # The same: no cluster is made with the package, and none is started.
+        "${root[@]}" mkdir -p /etc/postgresql-common
+        [ -e /etc/postgresql-common/createcluster.conf ] ||
+            echo "create_main_cluster = false" | "${root[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null
     fi
     "${root[@]}" apt-get update -qq
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null

@@ -374,6 +374,7 @@ const NOT_SETTINGS: &[&str] = &[
     "CONCLAVE_KILLS",
     "CONCLAVE_PROOF",
     "CONCLAVE_CONFIG",
+    "CONCLAVE_TEST_POSTGRES",
 ];
 
 impl Config {

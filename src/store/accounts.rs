@@ -1,14 +1,12 @@
 //! Accounts. E-mail, name and password hash are sealed; an account is found by the keyed hash of its e-mail.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
-
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, ActorId, OrgId};
 use crate::secret::Secret;
 use crate::store::database::Store;
 use crate::store::error::StoreError;
 use crate::store::seal::{Column, Purpose, SealingKeys};
+use crate::store::sql::{Connection, Row, query};
 use crate::store::writer::{Change, Written};
 use crate::store::{pictures, row};
 
@@ -81,7 +79,7 @@ impl Store {
         org: OrgId,
         email: &str,
     ) -> Result<Option<Credentials>, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT account_id, name, password, may_create_rooms, is_admin, epoch FROM accounts \
              WHERE org_id = $1 AND email_index = $2 AND ended IS NULL",
         )
@@ -104,7 +102,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn account(&self, org: OrgId, id: AccountId) -> Result<Option<Account>, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT account_id, name, may_create_rooms, is_admin, epoch FROM accounts \
              WHERE org_id = $1 AND account_id = $2 AND ended IS NULL",
         )
@@ -124,7 +122,7 @@ impl Store {
         org: OrgId,
         id: AccountId,
     ) -> Result<Option<Secret<String>>, StoreError> {
-        let found = sqlx::query("SELECT name FROM accounts WHERE org_id = $1 AND account_id = $2")
+        let found = query("SELECT name FROM accounts WHERE org_id = $1 AND account_id = $2")
             .bind(org.as_bytes().as_slice())
             .bind(id.as_bytes().as_slice())
             .fetch_optional(self.reads())
@@ -141,7 +139,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn has_accounts(&self, org: OrgId) -> Result<bool, StoreError> {
-        let found = sqlx::query("SELECT 1 FROM accounts WHERE org_id = $1 LIMIT 1")
+        let found = query("SELECT 1 FROM accounts WHERE org_id = $1 LIMIT 1")
             .bind(org.as_bytes().as_slice())
             .fetch_optional(self.reads())
             .await?;
@@ -170,13 +168,13 @@ impl Store {
 
 /// Makes an account; an e-mail address that is in use is a `Conflict`.
 pub(super) async fn insert(
-    on: &mut SqliteConnection,
+    on: &mut Connection<'_>,
     keys: &SealingKeys,
     org: OrgId,
     account: &NewAccount,
 ) -> Result<(), StoreError> {
     let place = [org.as_bytes().as_slice(), account.id.as_bytes()];
-    sqlx::query(
+    query(
         "INSERT INTO accounts (org_id, account_id, email_index, email, name, password, may_create_rooms, is_admin, \
          epoch, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9)",
     )
@@ -195,19 +193,15 @@ pub(super) async fn insert(
 }
 
 /// Whether a row for this organisation exists, seen from inside a write.
-pub(super) async fn any(on: &mut SqliteConnection, org: OrgId) -> Result<bool, StoreError> {
-    let found = sqlx::query("SELECT 1 FROM accounts WHERE org_id = $1 LIMIT 1")
+pub(super) async fn any(on: &mut Connection<'_>, org: OrgId) -> Result<bool, StoreError> {
+    let found = query("SELECT 1 FROM accounts WHERE org_id = $1 LIMIT 1")
         .bind(org.as_bytes().as_slice())
         .fetch_optional(on)
         .await?;
     Ok(found.is_some())
 }
 
-pub(super) fn read(
-    found: &SqliteRow,
-    keys: &SealingKeys,
-    org: OrgId,
-) -> Result<Account, StoreError> {
+pub(super) fn read(found: &Row, keys: &SealingKeys, org: OrgId) -> Result<Account, StoreError> {
     let id: AccountId = row::id(found, "account_id")?;
     Ok(Account {
         id,
@@ -220,7 +214,7 @@ pub(super) fn read(
 
 /// The name of the account that a joined row speaks of, from its column `name`; none if there is no such account.
 pub(super) fn name_in(
-    found: &SqliteRow,
+    found: &Row,
     keys: &SealingKeys,
     org: OrgId,
     id: ActorId,
@@ -244,8 +238,8 @@ struct End {
 impl Change for End {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
-        let ended = sqlx::query(
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
+        let ended = query(
             "UPDATE accounts SET ended = $1, epoch = epoch + 1 WHERE org_id = $2 AND account_id = $3 AND ended IS NULL",
         )
         .bind(self.now.as_millis())
@@ -271,8 +265,8 @@ struct Rename {
 impl Change for Rename {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
-        let renamed = sqlx::query(
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
+        let renamed = query(
             "UPDATE accounts SET name = $1 WHERE org_id = $2 AND account_id = $3 AND ended IS NULL",
         )
         .bind(self.name)
@@ -296,14 +290,13 @@ struct NextEpoch {
 impl Change for NextEpoch {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
-        let raised = sqlx::query(
-            "UPDATE accounts SET epoch = epoch + 1 WHERE org_id = $1 AND account_id = $2",
-        )
-        .bind(self.org.as_bytes().as_slice())
-        .bind(self.id.as_bytes().as_slice())
-        .execute(on)
-        .await?;
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
+        let raised =
+            query("UPDATE accounts SET epoch = epoch + 1 WHERE org_id = $1 AND account_id = $2")
+                .bind(self.org.as_bytes().as_slice())
+                .bind(self.id.as_bytes().as_slice())
+                .execute(on)
+                .await?;
         if raised.rows_affected() == 1 {
             Ok(())
         } else {
@@ -324,7 +317,7 @@ pub(crate) struct Make(
 impl Change for Make {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
         insert(on, &self.2, self.0, &self.1).await
     }
 }

@@ -1,9 +1,6 @@
 //! The audit trail as it is written: append-only rows of ids, each hashed over the one before. It never holds a name, an
 //! address or a text that someone wrote. Read in `trail.rs`, verified in `verify.rs`, its heads signed in `heads.rs`.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
-
 use crate::clock::Timestamp;
 use crate::ids::{OrgId, RoomId};
 use crate::secret;
@@ -11,6 +8,7 @@ use crate::store::database::Store;
 use crate::store::error::StoreError;
 use crate::store::row;
 use crate::store::seal::{Purpose, SealingKeys};
+use crate::store::sql::{Connection, Row, query};
 use crate::store::writer::{Change, Written};
 
 pub(super) const HASH: usize = 32;
@@ -84,7 +82,7 @@ impl Store {
     /// When the database does not answer or the head was altered.
     pub async fn audit_head(&self, org: OrgId) -> Result<(u64, [u8; 32]), StoreError> {
         let mut connection = self.reads().acquire().await?;
-        let head = head(&mut connection, org, self.keys()).await?;
+        let head = head(&mut connection.on(), org, self.keys()).await?;
         Ok((
             u64::try_from(head.seq).map_err(|_| StoreError::Corrupt)?,
             head.hash,
@@ -100,7 +98,7 @@ struct Append {
 impl Change for Append {
     type Out = u64;
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<u64, StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<u64, StoreError> {
         let Self { entry, keys } = self;
         let org = entry.org.as_bytes().as_slice();
         let head = head(on, entry.org, &keys).await?;
@@ -120,7 +118,7 @@ impl Change for Append {
             count: i64::try_from(entry.count).unwrap_or(i64::MAX),
         };
         let hash = stored.hash(&head.hash);
-        sqlx::query(
+        query(
             "INSERT INTO audit (org_id, seq, at, action, decision, rule, policy_version, actor, subject, room, detail, \
              count, prev_hash, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         )
@@ -140,7 +138,7 @@ impl Change for Append {
         .bind(hash.as_slice())
         .execute(&mut *on)
         .await?;
-        sqlx::query("UPDATE audit_heads SET seq = $1, hash = $2, mac = $3 WHERE org_id = $4")
+        query("UPDATE audit_heads SET seq = $1, hash = $2, mac = $3 WHERE org_id = $4")
             .bind(seq)
             .bind(hash.as_slice())
             .bind(mac(&keys, entry.org, seq, &hash).as_slice())
@@ -159,11 +157,11 @@ pub(super) struct Head {
 
 /// Begins the chain of a new organisation. From then on a chain without a head has lost it.
 pub(super) async fn begin(
-    on: &mut SqliteConnection,
+    on: &mut Connection<'_>,
     org: OrgId,
     keys: &SealingKeys,
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO audit_heads (org_id, seq, hash, mac) VALUES ($1, 0, $2, $3)")
+    query("INSERT INTO audit_heads (org_id, seq, hash, mac) VALUES ($1, 0, $2, $3)")
         .bind(org.as_bytes().as_slice())
         .bind(GENESIS.as_slice())
         .bind(mac(keys, org, 0, &GENESIS).as_slice())
@@ -174,11 +172,11 @@ pub(super) async fn begin(
 
 /// The head as stored. A missing one, or one that someone else wrote, is corruption.
 pub(super) async fn head(
-    on: &mut SqliteConnection,
+    on: &mut Connection<'_>,
     org: OrgId,
     keys: &SealingKeys,
 ) -> Result<Head, StoreError> {
-    let found = sqlx::query("SELECT seq, hash, mac FROM audit_heads WHERE org_id = $1")
+    let found = query("SELECT seq, hash, mac FROM audit_heads WHERE org_id = $1")
         .bind(org.as_bytes().as_slice())
         .fetch_optional(on)
         .await?;
@@ -220,7 +218,7 @@ pub(super) struct Stored<'a> {
 }
 
 impl<'a> Stored<'a> {
-    pub(super) fn read(row: &'a SqliteRow) -> Result<Self, sqlx::Error> {
+    pub(super) fn read(row: &'a Row) -> Result<Self, sqlx::Error> {
         Ok(Self {
             org: row.try_get("org_id")?,
             seq: row.try_get("seq")?,
@@ -279,7 +277,7 @@ impl<'a> Stored<'a> {
 impl Store {
     /// The first rows of the default organisation's trail.
     pub(crate) async fn audit_for_test(&self) -> Vec<AuditEntry> {
-        let rows = sqlx::query("SELECT * FROM audit ORDER BY seq LIMIT 1000")
+        let rows = query("SELECT * FROM audit ORDER BY seq LIMIT 1000")
             .fetch_all(self.reads())
             .await
             .unwrap();
@@ -315,9 +313,10 @@ pub(crate) mod tests {
     use crate::secret::SystemRandom;
     use crate::store::database::tests::store;
     use crate::store::heads::HeadKey;
+    use crate::store::location::Location;
+    use crate::store::sql::Owned;
     use crate::store::verify::Witnesses;
-    use sqlx::sqlite::SqliteConnectOptions;
-    use sqlx::{AssertSqlSafe, ConnectOptions};
+    use sqlx::AssertSqlSafe;
     use std::path::Path;
 
     pub(crate) fn entry(store: &Store, at: i64) -> AuditEntry {
@@ -341,7 +340,7 @@ pub(crate) mod tests {
     impl Change for Begin {
         type Out = ();
 
-        async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+        async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
             begin(on, self.0, &self.1).await
         }
     }
@@ -359,25 +358,28 @@ pub(crate) mod tests {
 
     /// Does what someone who can write the file would do; the guards of the schema are taken down first.
     pub(crate) async fn tamper(folder: &Path, sql: &str) {
-        let mut connection = SqliteConnectOptions::new()
-            .filename(folder.join(crate::store::database::DATABASE_FILE))
-            .connect()
-            .await
-            .unwrap();
-        let guards: String = [
-            "audit_rows_are_never_changed",
-            "audit_rows_are_never_deleted",
-            "audit_heads_are_never_deleted",
-            "audit_signed_heads_are_never_changed",
-            "audit_signed_heads_are_never_deleted",
-        ]
-        .iter()
-        .map(|name| format!("DROP TRIGGER IF EXISTS {name}; "))
-        .collect();
-        sqlx::raw_sql(AssertSqlSafe(format!("{guards} {sql}")))
-            .execute(&mut connection)
-            .await
-            .unwrap();
+        let mut outside = Location::for_test(folder).await.outside().await;
+        for (name, table) in [
+            ("audit_rows_are_never_changed", "audit"),
+            ("audit_rows_are_never_deleted", "audit"),
+            ("audit_heads_are_never_deleted", "audit_heads"),
+            ("audit_signed_heads_are_never_changed", "audit_signed_heads"),
+            ("audit_signed_heads_are_never_deleted", "audit_signed_heads"),
+        ] {
+            let on = match outside {
+                Owned::Sqlite(_) => String::new(),
+                Owned::Postgres(_) => format!("ON {table}"),
+            };
+            let guard = format!("DROP TRIGGER IF EXISTS {name} {on}");
+            let dropped = query(AssertSqlSafe(guard)).execute(&mut outside.on()).await;
+            dropped.unwrap();
+        }
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        match &mut outside {
+            Owned::Sqlite(on) => sql.execute(on).await.map(drop),
+            Owned::Postgres(on) => sql.execute(on).await.map(drop),
+        }
+        .unwrap();
     }
 
     #[tokio::test]
@@ -386,11 +388,7 @@ pub(crate) mod tests {
         let key = HeadKey::load_or_create(folder.path(), &SystemRandom).unwrap();
         let signed = store.sign_audit_head(store.org(), key.into(), Timestamp::from_millis(1));
         signed.await.unwrap().unwrap();
-        let mut connection = SqliteConnectOptions::new()
-            .filename(folder.path().join(crate::store::database::DATABASE_FILE))
-            .connect()
-            .await
-            .unwrap();
+        let mut outside = Location::for_test(folder.path()).await.outside().await;
         for sql in [
             "UPDATE audit SET count = 2",
             "DELETE FROM audit",
@@ -399,7 +397,7 @@ pub(crate) mod tests {
             "DELETE FROM audit_signed_heads",
         ] {
             assert!(
-                sqlx::query(sql).execute(&mut connection).await.is_err(),
+                query(sql).execute(&mut outside.on()).await.is_err(),
                 "{sql}"
             );
         }

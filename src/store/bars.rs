@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
-
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, ActorId, BarId, DeviceId, LinkId, OrgId, RoomId};
 use crate::secret::Secret;
@@ -12,6 +9,7 @@ use crate::store::database::Store;
 use crate::store::error::StoreError;
 use crate::store::row;
 use crate::store::seal::{Column, SealingKeys};
+use crate::store::sql::{Connection, Row, query};
 use crate::store::writer::{Change, Written};
 
 const NAME: Column = Column {
@@ -64,7 +62,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn bars(&self, org: OrgId, room: RoomId) -> Result<Vec<KeptBar>, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT bar_id, name, actor_id, account_id, link_id, device_id, barred_by, barred FROM bars \
              WHERE org_id = $1 AND room_id = $2 ORDER BY barred DESC, bar_id",
         )
@@ -79,12 +77,7 @@ impl Store {
     }
 }
 
-fn read(
-    found: &SqliteRow,
-    keys: &SealingKeys,
-    org: OrgId,
-    room: RoomId,
-) -> Result<KeptBar, StoreError> {
+fn read(found: &Row, keys: &SealingKeys, org: OrgId, room: RoomId) -> Result<KeptBar, StoreError> {
     let id: BarId = row::id(found, "bar_id")?;
     let place = [org.as_bytes().as_slice(), room.as_bytes(), id.as_bytes()];
     Ok(KeptBar {
@@ -109,7 +102,7 @@ struct Record {
 impl Change for Record {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
         let Self {
             org,
             room,
@@ -117,7 +110,7 @@ impl Change for Record {
             keys,
         } = self;
         let (org, room) = (org.as_bytes().as_slice(), room.as_bytes().as_slice());
-        sqlx::query(
+        query(
             "DELETE FROM bars WHERE org_id = $1 AND room_id = $2 AND bar_id IN (SELECT bar_id FROM bars \
              WHERE org_id = $1 AND room_id = $2 ORDER BY barred DESC, bar_id LIMIT $4 OFFSET $3)",
         )
@@ -129,7 +122,7 @@ impl Change for Record {
         .await?;
         let place = [org, room, bar.id.as_bytes()];
         let some = |id: Option<[u8; 16]>| id.map(|id| id.to_vec());
-        sqlx::query(
+        query(
             "INSERT INTO bars (org_id, room_id, bar_id, name, actor_id, account_id, link_id, device_id, barred_by, barred) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
@@ -158,8 +151,8 @@ struct Forget {
 impl Change for Forget {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM bars WHERE org_id = $1 AND room_id = $2 AND bar_id = $3")
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
+        query("DELETE FROM bars WHERE org_id = $1 AND room_id = $2 AND bar_id = $3")
             .bind(self.org.as_bytes().as_slice())
             .bind(self.room.as_bytes().as_slice())
             .bind(self.bar.as_bytes().as_slice())

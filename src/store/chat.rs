@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conclave_policy::roles::Role;
-use sqlx::{Row, SqliteConnection};
 
 use crate::clock::Timestamp;
 use crate::ids::{ActorId, OrgId, ParticipantId, RoomId, SessionId};
@@ -14,6 +13,7 @@ use crate::store::database::Store;
 use crate::store::error::StoreError;
 use crate::store::row;
 use crate::store::seal::{Column, Purpose, SealingKeys};
+use crate::store::sql::{Connection, query, query_scalar};
 use crate::store::writer::{Change, Written};
 
 pub(super) const TEXT: Column = Column {
@@ -120,7 +120,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn last_chat_number(&self, org: OrgId, room: RoomId) -> Result<u64, StoreError> {
         let last: Option<i64> =
-            sqlx::query_scalar("SELECT last FROM chat_numbers WHERE org_id = $1 AND room_id = $2")
+            query_scalar("SELECT last FROM chat_numbers WHERE org_id = $1 AND room_id = $2")
                 .bind(org.as_bytes().as_slice())
                 .bind(room.as_bytes().as_slice())
                 .fetch_optional(self.reads())
@@ -151,7 +151,7 @@ struct Add {
 impl Change for Add {
     type Out = Stored;
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<Stored, StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<Stored, StoreError> {
         let Self { message, keys } = self;
         let ChatSession { org, room, session } = message.of;
         let (org_id, room_id) = (org.as_bytes().as_slice(), room.as_bytes().as_slice());
@@ -167,7 +167,7 @@ impl Change for Add {
         attend(on, message.of, &message.attendances).await?;
         let number = message.number.to_be_bytes();
         let row = [org_id, room_id, number.as_slice()];
-        sqlx::query(
+        query(
             "INSERT INTO chat_messages (org_id, room_id, number, session_id, participant_id, actor_id, role, sent, \
              reference, name, text) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         )
@@ -190,11 +190,11 @@ impl Change for Add {
 
 /// The same message, if it was stored before.
 async fn known(
-    on: &mut SqliteConnection,
+    on: &mut Connection<'_>,
     message: &NewChat,
     reference: &[u8; 32],
 ) -> Result<Option<Stored>, StoreError> {
-    let found = sqlx::query(
+    let found = query(
         "SELECT number, sent FROM chat_messages \
          WHERE org_id = $1 AND room_id = $2 AND session_id = $3 AND actor_id = $4 AND reference = $5",
     )
@@ -216,9 +216,9 @@ async fn known(
 }
 
 /// Takes the number, and says of the session how long it is kept.
-async fn begin(on: &mut SqliteConnection, message: &NewChat) -> Result<(), StoreError> {
+async fn begin(on: &mut Connection<'_>, message: &NewChat) -> Result<(), StoreError> {
     let ChatSession { org, room, session } = message.of;
-    let taken = sqlx::query(
+    let taken = query(
         "INSERT INTO chat_numbers (org_id, room_id, last) VALUES ($1, $2, $3) \
          ON CONFLICT (org_id, room_id) DO UPDATE SET last = excluded.last WHERE chat_numbers.last < excluded.last",
     )
@@ -230,7 +230,7 @@ async fn begin(on: &mut SqliteConnection, message: &NewChat) -> Result<(), Store
     if taken.rows_affected() == 0 {
         return Err(StoreError::Conflict);
     }
-    sqlx::query(
+    query(
         "INSERT INTO chat_sessions (org_id, room_id, session_id, latest, keep) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (org_id, room_id, session_id) DO UPDATE SET latest = excluded.latest, keep = excluded.keep",
     )
@@ -245,12 +245,12 @@ async fn begin(on: &mut SqliteConnection, message: &NewChat) -> Result<(), Store
 }
 
 pub(super) async fn attend(
-    on: &mut SqliteConnection,
+    on: &mut Connection<'_>,
     of: ChatSession,
     attendances: &[ChatAttendance],
 ) -> Result<(), StoreError> {
     for attendance in attendances {
-        sqlx::query(
+        query(
             "INSERT INTO chat_attendances (org_id, room_id, participant_id, first, last, session_id, actor_id) \
              VALUES ($1, $2, $3, $4, $5, $6, $7) \
              ON CONFLICT (org_id, room_id, participant_id, first) DO UPDATE SET last = excluded.last",
@@ -278,8 +278,8 @@ struct Delete {
 impl Change for Delete {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
-        let deleted = sqlx::query(
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
+        let deleted = query(
             "UPDATE chat_messages SET text = NULL, deleted_by = COALESCE(deleted_by, $4) \
              WHERE org_id = $1 AND room_id = $2 AND number = $3",
         )
@@ -305,8 +305,8 @@ struct Undo {
 impl Change for Undo {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM chat_messages WHERE org_id = $1 AND room_id = $2 AND number = $3")
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
+        query("DELETE FROM chat_messages WHERE org_id = $1 AND room_id = $2 AND number = $3")
             .bind(self.org.as_bytes().as_slice())
             .bind(self.room.as_bytes().as_slice())
             .bind(signed(self.number))
@@ -358,14 +358,14 @@ pub(super) mod tests {
     }
 
     pub(crate) async fn count(store: &Store, table: &str) -> i64 {
-        sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}")))
+        query_scalar(sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}")))
             .fetch_one(store.reads())
             .await
             .unwrap()
     }
 
     async fn sealed(store: &Store, number: i64) -> Vec<u8> {
-        sqlx::query_scalar("SELECT text FROM chat_messages WHERE number = $1")
+        query_scalar("SELECT text FROM chat_messages WHERE number = $1")
             .bind(number)
             .fetch_one(store.reads())
             .await

@@ -1,32 +1,26 @@
 //! Opens the database and holds the two ways into it: one writer with group commit, and a few connections that only read.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::Connection as _;
 
 use crate::clock::Timestamp;
 use crate::ids::{self, OrgId};
 use crate::secret::Secret;
 use crate::store::audit;
 use crate::store::error::{OpenError, StoreError};
-use crate::store::migrate::migrator;
+use crate::store::location::Location;
+use crate::store::migrate::migrate;
 use crate::store::row;
 use crate::store::seal::{Column, SealingKeys};
+use crate::store::sql::{Connection, Pool, query};
 use crate::store::writer::{Change, Writer, Written};
 
-/// The database in the data folder.
-pub const DATABASE_FILE: &str = "conclave.db";
-const READERS: u32 = 4;
-/// How long a read waits for a free connection, and a connection for another process.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub use crate::store::location::DATABASE_FILE;
+
 /// The name of the first organisation, until it is given another.
 const FIRST_NAME: &str = "Conclave";
 /// How long the scrubbing of the log waits for readers; writers wait with it.
@@ -45,11 +39,11 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     writer: Writer,
-    reads: SqlitePool,
+    reads: Pool,
     keys: Arc<SealingKeys>,
     org: OrgId,
     organisation: Secret<String>,
-    options: SqliteConnectOptions,
+    location: Location,
     /// Whether the log may hold rows that were taken away for good.
     stale: AtomicBool,
 }
@@ -64,33 +58,25 @@ impl Store {
         keys: Arc<SealingKeys>,
         now: Timestamp,
     ) -> Result<Self, OpenError> {
-        let path = folder.join(DATABASE_FILE);
-        prepare(folder, &path).map_err(OpenError::Folder)?;
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(PATIENCE)
-            // Nothing is written beside the database, not even while sorting.
-            .pragma("temp_store", "memory")
-            // What is taken away is overwritten, not only unlinked.
-            .pragma("secure_delete", "on")
-            .disable_statement_logging();
-        let mut connection: SqliteConnection =
-            options.connect().await.map_err(OpenError::Database)?;
-        migrator()
-            .run_direct(None, &mut connection, false)
+        Self::open_at(Location::folder(folder), keys, now).await
+    }
+
+    /// The same for a database anywhere.
+    ///
+    /// # Errors
+    /// As above, and when another server has it open.
+    pub async fn open_at(
+        location: Location,
+        keys: Arc<SealingKeys>,
+        now: Timestamp,
+    ) -> Result<Self, OpenError> {
+        let mut connection = location.writer().await?;
+        migrate(&mut connection)
             .await
             .map_err(|error| OpenError::Migration(Box::new(error)))?;
-        let (org, organisation) = organisation(&mut connection, &keys, now).await?;
-        let reads = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(PATIENCE)
-            .connect_with(options.clone().pragma("query_only", "on"))
-            .await
-            .map_err(OpenError::Database)?;
-        let writer = Writer::start(connection, options.clone());
+        let (org, organisation) = organisation(&mut connection.on(), &keys, now).await?;
+        let reads = location.readers();
+        let writer = Writer::start(connection, location.clone());
         Ok(Self {
             inner: Arc::new(Inner {
                 writer,
@@ -98,7 +84,7 @@ impl Store {
                 keys,
                 org,
                 organisation,
-                options,
+                location,
                 stale: AtomicBool::new(false),
             }),
         })
@@ -116,7 +102,7 @@ impl Store {
 
     /// Whether the database answers now.
     pub async fn ready(&self) -> bool {
-        sqlx::query("SELECT 1").execute(self.reads()).await.is_ok()
+        query("SELECT 1").execute(self.reads()).await.is_ok()
     }
 
     /// Something is taken away for good: the log is scrubbed of it when [`Store::scrub_log`] is called next.
@@ -143,8 +129,9 @@ impl Store {
     async fn empty_log(&self) -> Result<bool, StoreError> {
         // Everything that was queued before is in the log after this.
         self.write(Nothing).await?;
-        let options = self.inner.options.clone().busy_timeout(SCRUB_PATIENCE);
-        let mut connection: SqliteConnection = options.connect().await?;
+        let Some(mut connection) = self.inner.location.scrubber(SCRUB_PATIENCE).await? else {
+            return Ok(true);
+        };
         let busy: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)")
             .fetch_one(&mut connection)
             .await?;
@@ -159,7 +146,7 @@ impl Store {
     }
 
     /// Connections that only read.
-    pub(super) fn reads(&self) -> &SqlitePool {
+    pub(super) fn reads(&self) -> &Pool {
         &self.inner.reads
     }
 
@@ -180,37 +167,21 @@ struct Nothing;
 impl Change for Nothing {
     type Out = ();
 
-    async fn apply(self, _on: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(self, _on: &mut Connection<'_>) -> Result<(), StoreError> {
         Ok(())
     }
 }
 
-/// The folder and the file belong to the server's user alone; SQLite gives its side files the same mode.
-fn prepare(folder: &Path, path: &Path) -> std::io::Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)?;
-    Ok(())
-}
-
 /// Finds or makes the organisation. Opening its name proves that the keys fit.
 async fn organisation(
-    on: &mut SqliteConnection,
+    on: &mut Connection<'_>,
     keys: &SealingKeys,
     now: Timestamp,
 ) -> Result<(OrgId, Secret<String>), OpenError> {
-    let found =
-        sqlx::query("SELECT org_id, name FROM organisations ORDER BY created, org_id LIMIT 1")
-            .fetch_optional(&mut *on)
-            .await
-            .map_err(OpenError::Database)?;
+    let found = query("SELECT org_id, name FROM organisations ORDER BY created, org_id LIMIT 1")
+        .fetch_optional(&mut *on)
+        .await
+        .map_err(OpenError::Database)?;
     if let Some(found) = found {
         let org: OrgId = row::id(&found, "org_id")?;
         let name = row::sealed_text(&found, keys, ORGANISATION_NAME, &[org.as_bytes()])
@@ -220,14 +191,14 @@ async fn organisation(
     let org: OrgId = ids::random(keys.random());
     let name = keys.seal(ORGANISATION_NAME, &[org.as_bytes()], FIRST_NAME.as_bytes())?;
     let mut transaction = on.begin().await.map_err(OpenError::Database)?;
-    sqlx::query("INSERT INTO organisations (org_id, name, created) VALUES ($1, $2, $3)")
+    query("INSERT INTO organisations (org_id, name, created) VALUES ($1, $2, $3)")
         .bind(org.as_bytes().as_slice())
         .bind(name)
         .bind(now.as_millis())
-        .execute(&mut *transaction)
+        .execute(&mut transaction.on())
         .await
         .map_err(OpenError::Database)?;
-    audit::begin(&mut transaction, org, keys).await?;
+    audit::begin(&mut transaction.on(), org, keys).await?;
     transaction.commit().await.map_err(OpenError::Database)?;
     Ok((org, Secret::new(FIRST_NAME.to_owned())))
 }
@@ -245,6 +216,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::clock::{Clock, ManualClock};
     use crate::secret::SystemRandom;
+    use crate::store::sql::query_scalar;
 
     /// A store in a folder of its own, which lives as long as the first part of the pair.
     pub(crate) async fn store() -> (tempfile::TempDir, Store) {
@@ -255,7 +227,13 @@ pub(crate) mod tests {
 
     pub(crate) async fn open(folder: &Path) -> Result<Store, OpenError> {
         let keys = SealingKeys::load_or_create(folder, Arc::new(SystemRandom))?;
-        Store::open(folder, keys, ManualClock::new().now()).await
+        let location = Location::for_test(folder).await;
+        Store::open_at(location, keys, ManualClock::new().now()).await
+    }
+
+    /// Whether the tests run with PostgreSQL.
+    pub(crate) fn on_postgres() -> bool {
+        std::env::var_os("CONCLAVE_TEST_POSTGRES").is_some()
     }
 
     #[tokio::test]
@@ -282,16 +260,18 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn commits_are_synchronous_and_readers_cannot_write() {
         let (_folder, store) = store().await;
-        let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
-            .fetch_one(store.reads())
-            .await
-            .unwrap();
-        let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
-            .fetch_one(store.reads())
-            .await
-            .unwrap();
-        assert_eq!((mode.as_str(), synchronous), ("wal", 2));
-        let refused = sqlx::query("DELETE FROM organisations")
+        if !on_postgres() {
+            let mode: String = query_scalar("PRAGMA journal_mode")
+                .fetch_one(store.reads())
+                .await
+                .unwrap();
+            let synchronous: i64 = query_scalar("PRAGMA synchronous")
+                .fetch_one(store.reads())
+                .await
+                .unwrap();
+            assert_eq!((mode.as_str(), synchronous), ("wal", 2));
+        }
+        let refused = query("DELETE FROM organisations")
             .execute(store.reads())
             .await;
         assert!(refused.is_err());
@@ -312,7 +292,7 @@ pub(crate) mod tests {
             assert_eq!(mode & 0o077, 0, "{:?}", entry.file_name());
             seen += 1;
         }
-        assert!(seen >= 3);
+        assert!(seen >= if on_postgres() { 1 } else { 3 });
     }
 
     #[tokio::test]

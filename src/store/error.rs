@@ -43,6 +43,21 @@ pub enum OpenError {
     /// The key file belongs to another database.
     #[error("the key file does not belong to this database")]
     KeysForeign,
+    /// The address of the database does not read. It may hold a password, so it is not shown.
+    #[error(
+        "the address of the database is not of the form postgresql://user:password@host:port/name, or \
+         postgresql:///name?host=/folder for a socket"
+    )]
+    Address,
+    /// The database did not answer in time.
+    #[error("the database does not answer")]
+    Silent,
+    /// The database cannot keep what it is asked to keep.
+    #[error("the database cannot be used: {0}")]
+    Unfit(&'static str),
+    /// Another server writes to it.
+    #[error("another server has this database open; only one may")]
+    Taken,
     /// The database refused.
     #[error("cannot open the database: {0}")]
     Database(#[source] sqlx::Error),

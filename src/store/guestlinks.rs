@@ -3,9 +3,6 @@
 
 use std::sync::Arc;
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
-
 use crate::clock::Timestamp;
 use crate::ids::{ActorId, DeviceId, LinkId, OrgId, RoomId};
 use crate::secret::Secret;
@@ -14,6 +11,7 @@ use crate::store::error::StoreError;
 use crate::store::rooms;
 use crate::store::row;
 use crate::store::seal::{Column, SealingKeys};
+use crate::store::sql::{Connection, Row, query};
 use crate::store::writer::{Change, Written};
 
 const LABEL: Column = Column {
@@ -120,7 +118,7 @@ impl Store {
         room: RoomId,
         link: LinkId,
     ) -> Result<bool, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT 1 FROM guest_links WHERE org_id = $1 AND room_id = $2 AND link_id = $3 AND revoked IS NULL",
         )
         .bind(org.as_bytes().as_slice())
@@ -140,7 +138,7 @@ impl Store {
         org: OrgId,
         room: RoomId,
     ) -> Result<Vec<GuestLinkRow>, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT link_id, label, made, expires, used, revoked FROM guest_links \
              WHERE org_id = $1 AND room_id = $2 ORDER BY made DESC, link_id",
         )
@@ -166,7 +164,7 @@ impl Store {
 }
 
 fn label(
-    found: &SqliteRow,
+    found: &Row,
     keys: &SealingKeys,
     org: OrgId,
     room: RoomId,
@@ -186,7 +184,7 @@ struct Add {
 impl Change for Add {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
         let Self {
             org,
             room,
@@ -196,7 +194,7 @@ impl Change for Add {
         rooms::stands(on, org, room).await?;
         let (org, room) = (org.as_bytes().as_slice(), room.as_bytes().as_slice());
         // What can no longer be used makes room; whoever came by it is in the audit trail.
-        sqlx::query(
+        query(
             "DELETE FROM guest_links WHERE org_id = $1 AND room_id = $2 AND (expires <= $4 OR revoked <= $4 \
              OR used IS NULL AND (expires <= $3 OR revoked IS NOT NULL))",
         )
@@ -206,8 +204,8 @@ impl Change for Add {
         .bind(link.made.as_millis().saturating_sub(KEPT_MILLIS))
         .execute(&mut *on)
         .await?;
-        let (kept, live): (i64, i64) = sqlx::query_as(
-            "SELECT COUNT(*), COUNT(CASE WHEN expires > $3 AND revoked IS NULL THEN 1 END) FROM guest_links \
+        let counted = query(
+            "SELECT COUNT(*) AS kept, COUNT(CASE WHEN expires > $3 AND revoked IS NULL THEN 1 END) AS live FROM guest_links \
              WHERE org_id = $1 AND room_id = $2",
         )
         .bind(org)
@@ -215,11 +213,12 @@ impl Change for Add {
         .bind(link.made.as_millis())
         .fetch_one(&mut *on)
         .await?;
+        let (kept, live): (i64, i64) = (counted.try_get("kept")?, counted.try_get("live")?);
         if live >= MAX_LIVE || kept >= MAX_KEPT {
             return Err(StoreError::Full);
         }
         let place = [org, room, link.id.as_bytes()];
-        sqlx::query(
+        query(
             "INSERT INTO guest_links (org_id, room_id, link_id, secret_hash, label, made_by, made, expires) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
@@ -249,12 +248,12 @@ struct Use {
 impl Change for Use {
     type Out = (LinkId, Secret<String>);
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<Self::Out, StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<Self::Out, StoreError> {
         let (org, room) = (
             self.org.as_bytes().as_slice(),
             self.room.as_bytes().as_slice(),
         );
-        let found = sqlx::query(
+        let found = query(
             "SELECT link_id, label, device_id FROM guest_links WHERE org_id = $1 AND room_id = $2 AND secret_hash = $3 \
              AND revoked IS NULL AND expires > $4",
         )
@@ -271,7 +270,7 @@ impl Change for Use {
             Some(device) if device == self.device.as_bytes() => {}
             Some(_) => return Err(StoreError::Missing),
             None => {
-                sqlx::query(
+                query(
                     "UPDATE guest_links SET device_id = $1, used = $2 WHERE org_id = $3 AND room_id = $4 AND link_id = $5",
                 )
                 .bind(self.device.as_bytes().as_slice())
@@ -297,8 +296,8 @@ struct Revoke {
 impl Change for Revoke {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
-        let changed = sqlx::query(
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
+        let changed = query(
             "UPDATE guest_links SET revoked = $1 WHERE org_id = $2 AND room_id = $3 AND link_id = $4 AND revoked IS NULL",
         )
         .bind(self.now.as_millis())

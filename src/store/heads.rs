@@ -7,8 +7,6 @@ use std::sync::Arc;
 use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD, HEXLOWER};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 use zeroize::Zeroizing;
 
 use crate::clock::Timestamp;
@@ -19,6 +17,7 @@ use crate::store::database::Store;
 use crate::store::error::{OpenError, StoreError};
 use crate::store::row;
 use crate::store::seal::{self, SealingKeys};
+use crate::store::sql::{Connection, Row, query};
 use crate::store::writer::{Change, Written};
 
 /// The file in the data folder with which heads are signed.
@@ -161,7 +160,7 @@ impl SignedHead {
         serde_json::from_str(line).ok()
     }
 
-    pub(super) fn read(found: &SqliteRow) -> Result<Self, StoreError> {
+    pub(super) fn read(found: &Row) -> Result<Self, StoreError> {
         let seq: i64 = found.try_get("seq")?;
         Ok(Self {
             org: row::id(found, "org_id")?,
@@ -205,7 +204,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn last_signed_head(&self, org: OrgId) -> Result<Option<SignedHead>, StoreError> {
         let mut connection = self.reads().acquire().await?;
-        last(&mut connection, org).await
+        last(&mut connection.on(), org).await
     }
 }
 
@@ -219,7 +218,7 @@ struct Sign {
 impl Change for Sign {
     type Out = Option<SignedHead>;
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<Option<SignedHead>, StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<Option<SignedHead>, StoreError> {
         let newest = head(on, self.org, &self.keys).await?;
         let seq = u64::try_from(newest.seq).map_err(|_| StoreError::Corrupt)?;
         let signed = last(on, self.org).await?.map_or(0, |last| last.seq);
@@ -227,7 +226,7 @@ impl Change for Sign {
             return Ok(None);
         }
         let signed = self.key.sign(self.org, seq, self.now, newest.hash);
-        sqlx::query(
+        query(
             "INSERT INTO audit_signed_heads (org_id, seq, at, hash, signature) VALUES ($1, $2, $3, $4, $5)",
         )
         .bind(self.org.as_bytes().as_slice())
@@ -241,8 +240,8 @@ impl Change for Sign {
     }
 }
 
-async fn last(on: &mut SqliteConnection, org: OrgId) -> Result<Option<SignedHead>, StoreError> {
-    let found = sqlx::query(
+async fn last(on: &mut Connection<'_>, org: OrgId) -> Result<Option<SignedHead>, StoreError> {
+    let found = query(
         "SELECT org_id, seq, at, hash, signature FROM audit_signed_heads WHERE org_id = $1 ORDER BY seq DESC LIMIT 1",
     )
     .bind(org.as_bytes().as_slice())

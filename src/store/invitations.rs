@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use sqlx::{Row, SqliteConnection};
-
 use crate::clock::Timestamp;
 use crate::ids::{ActorId, OrgId};
 use crate::secret::Secret;
@@ -11,6 +9,7 @@ use crate::store::accounts::{self, NewAccount};
 use crate::store::database::Store;
 use crate::store::error::StoreError;
 use crate::store::seal::{Column, SealingKeys};
+use crate::store::sql::{Connection, query, query_scalar};
 use crate::store::writer::{Change, Written};
 
 const NAME: Column = Column {
@@ -100,7 +99,7 @@ impl Store {
         hash: &[u8; 32],
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT 1 FROM invitations WHERE org_id = $1 AND token_hash = $2 AND used_at IS NULL AND expires > $3",
         )
         .bind(org.as_bytes().as_slice())
@@ -137,19 +136,19 @@ struct Invite {
 impl Change for Invite {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
         let Self {
             org,
             invitation,
             keys,
         } = self;
         let org = org.as_bytes().as_slice();
-        sqlx::query("DELETE FROM invitations WHERE org_id = $1 AND expires <= $2")
+        query("DELETE FROM invitations WHERE org_id = $1 AND expires <= $2")
             .bind(org)
             .bind(invitation.created.as_millis())
             .execute(&mut *on)
             .await?;
-        let open: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM invitations WHERE org_id = $1")
+        let open: i64 = query_scalar("SELECT COUNT(*) FROM invitations WHERE org_id = $1")
             .bind(org)
             .fetch_one(&mut *on)
             .await?;
@@ -167,7 +166,7 @@ impl Change for Invite {
                 )
             })
             .transpose()?;
-        sqlx::query(
+        query(
             "INSERT INTO invitations (org_id, token_hash, kind, name, may_create_rooms, invited_by, created, expires) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
@@ -190,11 +189,11 @@ struct InviteOwner(Invite);
 impl Change for InviteOwner {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
         if accounts::any(on, self.0.org).await? {
             return Err(StoreError::Conflict);
         }
-        sqlx::query("DELETE FROM invitations WHERE org_id = $1 AND kind = 'owner'")
+        query("DELETE FROM invitations WHERE org_id = $1 AND kind = 'owner'")
             .bind(self.0.org.as_bytes().as_slice())
             .execute(&mut *on)
             .await?;
@@ -212,14 +211,14 @@ struct Accept {
 impl Change for Accept {
     type Out = Accepted;
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<Accepted, StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<Accepted, StoreError> {
         let Self {
             org,
             token_hash,
             mut account,
             keys,
         } = self;
-        let spent = sqlx::query(
+        let spent = query(
             "UPDATE invitations SET used_at = $1 WHERE org_id = $2 AND token_hash = $3 AND used_at IS NULL \
              AND expires > $1 RETURNING kind, may_create_rooms",
         )
@@ -236,12 +235,20 @@ impl Change for Accept {
         if account.is_admin && accounts::any(on, org).await? {
             return Err(StoreError::Missing);
         }
-        match accounts::insert(on, &keys, org, &account).await {
-            Ok(()) => Ok(Accepted::Made {
-                is_admin: account.is_admin,
-                may_create_rooms: account.may_create_rooms,
-            }),
-            Err(StoreError::Conflict) => Ok(Accepted::Spent),
+        // In PostgreSQL nothing more can be done where a statement was refused, but to go back.
+        let mut attempt = on.begin().await?;
+        match accounts::insert(&mut attempt.on(), &keys, org, &account).await {
+            Ok(()) => {
+                attempt.commit().await?;
+                Ok(Accepted::Made {
+                    is_admin: account.is_admin,
+                    may_create_rooms: account.may_create_rooms,
+                })
+            }
+            Err(StoreError::Conflict) => {
+                attempt.rollback().await?;
+                Ok(Accepted::Spent)
+            }
             Err(error) => Err(error),
         }
     }

@@ -1,7 +1,9 @@
 //! The migrations, built into the binary in their order. They only go forward; a file that was released is never edited.
 
-use sqlx::SqlSafeStr;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+
+use crate::store::sql::Owned;
 
 macro_rules! migrations {
     ($($version:literal $name:literal;)*) => {
@@ -41,8 +43,36 @@ migrations! {
     60 "0060_what_was_said_is_kept_where_a_host_wants_it";
 }
 
-/// All of them, ready to run.
-pub(super) fn migrator() -> Migrator {
+/// What PostgreSQL is given in place of a migration that it does not understand, under the same number.
+const FOR_POSTGRES: &[(i64, &str)] = &[
+    (
+        11,
+        include_str!("../../migrations/postgres/0011_the_audit_trail_only_grows.sql"),
+    ),
+    (
+        22,
+        include_str!(
+            "../../migrations/postgres/0022_signed_heads_of_the_audit_trail_only_grow.sql"
+        ),
+    ),
+];
+
+/// Brings a database up to date.
+pub(super) async fn migrate(own: &mut Owned) -> Result<(), MigrateError> {
+    match own {
+        Owned::Sqlite(own) => {
+            let all = migrator(|_, sql| sql.into_sql_str());
+            all.run_direct(None, own, false).await
+        }
+        Owned::Postgres(own) => {
+            let all =
+                migrator(|version, sql| AssertSqlSafe(for_postgres(version, sql)).into_sql_str());
+            all.run_direct(None, own, false).await
+        }
+    }
+}
+
+fn migrator(text: impl Fn(i64, &'static str) -> SqlStr) -> Migrator {
     let all = MIGRATIONS
         .iter()
         .map(|(version, name, sql)| {
@@ -50,12 +80,22 @@ pub(super) fn migrator() -> Migrator {
                 *version,
                 (*name).into(),
                 MigrationType::Simple,
-                sql.into_sql_str(),
+                text(*version, sql),
                 false,
             )
         })
         .collect();
     Migrator::with_migrations(all)
+}
+
+/// The same tables in PostgreSQL's words. Text is ordered by its bytes there too, whatever the language of the database.
+fn for_postgres(version: i64, sql: &str) -> String {
+    match FOR_POSTGRES.iter().find(|(other, _)| *other == version) {
+        Some((_, own)) => (*own).to_owned(),
+        None => sql
+            .replace(" BLOB", " BYTEA")
+            .replace(" TEXT", " TEXT COLLATE \"C\""),
+    }
 }
 
 #[cfg(test)]
@@ -68,6 +108,7 @@ mod tests {
         let mut files: Vec<String> = std::fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name != "postgres")
             .collect();
         files.sort();
         let built_in: Vec<String> = MIGRATIONS

@@ -1,11 +1,10 @@
 //! Whose room it is, when it changes hands.
 
-use sqlx::SqliteConnection;
-
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, ActorId, OrgId, RoomId};
 use crate::store::database::Store;
 use crate::store::error::StoreError;
+use crate::store::sql::{Connection, query};
 use crate::store::writer::{Change, Written};
 
 impl Store {
@@ -42,7 +41,7 @@ struct Transfer {
 impl Change for Transfer {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
         let (org, room) = (
             self.org.as_bytes().as_slice(),
             self.room.as_bytes().as_slice(),
@@ -51,7 +50,7 @@ impl Change for Transfer {
             self.owner.as_bytes().as_slice(),
             self.former.as_bytes().as_slice(),
         );
-        let changed = sqlx::query(
+        let changed = query(
             "UPDATE rooms SET owner_id = $1 WHERE org_id = $2 AND room_id = $3 AND owner_id = $4 AND ended IS NULL",
         )
         .bind(owner)
@@ -63,7 +62,7 @@ impl Change for Transfer {
         if changed.rows_affected() != 1 {
             return Err(StoreError::Missing);
         }
-        sqlx::query(
+        query(
             "DELETE FROM room_roles WHERE org_id = $1 AND room_id = $2 AND account_id IN ($3, $4)",
         )
         .bind(org)
@@ -72,7 +71,7 @@ impl Change for Transfer {
         .bind(former)
         .execute(&mut *on)
         .await?;
-        sqlx::query(
+        query(
             "INSERT INTO room_roles (org_id, room_id, account_id, role, given_by, given) \
              VALUES ($1, $2, $3, 'host', $4, $5)",
         )

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use sqlx::{Row, SqliteConnection};
-
 use crate::clock::Timestamp;
 use crate::ids::{ActorId, OrgId, PictureId};
 use crate::secret::Secret;
@@ -12,6 +10,7 @@ use crate::store::database::Store;
 use crate::store::error::StoreError;
 use crate::store::row;
 use crate::store::seal::{Column, Purpose};
+use crate::store::sql::{Connection, query, query_scalar};
 use crate::store::writer::{Change, Written};
 
 const BODY: Column = Column {
@@ -83,7 +82,7 @@ impl Store {
         org: OrgId,
         actor: ActorId,
     ) -> Result<Option<PictureId>, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT picture_id FROM pictures WHERE org_id = $1 AND actor_id = $2 AND shown = 1",
         )
         .bind(org.as_bytes().as_slice())
@@ -103,14 +102,13 @@ impl Store {
         actor: ActorId,
         picture: PictureId,
     ) -> Result<bool, StoreError> {
-        let found = sqlx::query(
-            "SELECT 1 FROM pictures WHERE org_id = $1 AND picture_id = $2 AND actor_id = $3",
-        )
-        .bind(org.as_bytes().as_slice())
-        .bind(picture.as_bytes().as_slice())
-        .bind(actor.as_bytes().as_slice())
-        .fetch_optional(self.reads())
-        .await?;
+        let found =
+            query("SELECT 1 FROM pictures WHERE org_id = $1 AND picture_id = $2 AND actor_id = $3")
+                .bind(org.as_bytes().as_slice())
+                .bind(picture.as_bytes().as_slice())
+                .bind(actor.as_bytes().as_slice())
+                .fetch_optional(self.reads())
+                .await?;
         Ok(found.is_some())
     }
 
@@ -123,7 +121,7 @@ impl Store {
         org: OrgId,
         picture: PictureId,
     ) -> Result<Option<Secret<Vec<u8>>>, StoreError> {
-        let found = sqlx::query("SELECT body FROM pictures WHERE org_id = $1 AND picture_id = $2")
+        let found = query("SELECT body FROM pictures WHERE org_id = $1 AND picture_id = $2")
             .bind(org.as_bytes().as_slice())
             .bind(picture.as_bytes().as_slice())
             .fetch_optional(self.reads())
@@ -149,11 +147,11 @@ impl Store {
 
 /// Takes every picture from an account that ends.
 pub(super) async fn forget(
-    on: &mut SqliteConnection,
+    on: &mut Connection<'_>,
     org: OrgId,
     actor: ActorId,
 ) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM pictures WHERE org_id = $1 AND actor_id = $2")
+    query("DELETE FROM pictures WHERE org_id = $1 AND actor_id = $2")
         .bind(org.as_bytes().as_slice())
         .bind(actor.as_bytes().as_slice())
         .execute(on)
@@ -171,7 +169,7 @@ struct Keep {
 impl Change for Keep {
     type Out = PictureId;
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<PictureId, StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<PictureId, StoreError> {
         let Self {
             owner,
             id,
@@ -179,12 +177,12 @@ impl Change for Keep {
             now,
         } = self;
         let (org, actor) = (owner.org.as_bytes().as_slice(), owner.actor.as_bytes());
-        sqlx::query("DELETE FROM pictures WHERE org_id = $1 AND expires <= $2")
+        query("DELETE FROM pictures WHERE org_id = $1 AND expires <= $2")
             .bind(org)
             .bind(now.as_millis())
             .execute(&mut *on)
             .await?;
-        let again = sqlx::query(
+        let again = query(
             "UPDATE pictures SET expires = $1 WHERE org_id = $2 AND picture_id = $3 AND expires IS NOT NULL",
         )
         .bind(now.after(UNSHOWN).as_millis())
@@ -195,7 +193,7 @@ impl Change for Keep {
         if again.rows_affected() > 0 || exists(on, owner.org, id).await? {
             return Ok(id);
         }
-        sqlx::query(
+        query(
             "DELETE FROM pictures WHERE org_id = $1 AND shown = 0 AND picture_id IN (SELECT picture_id FROM pictures \
              WHERE org_id = $1 AND actor_id = $2 ORDER BY shown DESC, created DESC, picture_id LIMIT $3 OFFSET $4)",
         )
@@ -211,7 +209,7 @@ impl Change for Keep {
             MAX_OF_ACCOUNTS
         };
         let kept: i64 =
-            sqlx::query_scalar("SELECT COUNT(*) FROM pictures WHERE org_id = $1 AND guest = $2")
+            query_scalar("SELECT COUNT(*) FROM pictures WHERE org_id = $1 AND guest = $2")
                 .bind(org)
                 .bind(i64::from(owner.guest))
                 .fetch_one(&mut *on)
@@ -219,7 +217,7 @@ impl Change for Keep {
         if kept >= most {
             return Err(StoreError::Full);
         }
-        sqlx::query(
+        query(
             "INSERT INTO pictures (org_id, picture_id, actor_id, guest, shown, body, created, expires) \
              VALUES ($1, $2, $3, $4, 0, $5, $6, $7)",
         )
@@ -237,11 +235,11 @@ impl Change for Keep {
 }
 
 async fn exists(
-    on: &mut SqliteConnection,
+    on: &mut Connection<'_>,
     org: OrgId,
     picture: PictureId,
 ) -> Result<bool, StoreError> {
-    let found = sqlx::query("SELECT 1 FROM pictures WHERE org_id = $1 AND picture_id = $2")
+    let found = query("SELECT 1 FROM pictures WHERE org_id = $1 AND picture_id = $2")
         .bind(org.as_bytes().as_slice())
         .bind(picture.as_bytes().as_slice())
         .fetch_optional(on)
@@ -258,7 +256,7 @@ struct Show {
 impl Change for Show {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
         let Self {
             owner,
             picture,
@@ -266,7 +264,7 @@ impl Change for Show {
         } = self;
         let (org, actor) = (owner.org.as_bytes().as_slice(), owner.actor.as_bytes());
         // A meeting may still show the one that goes.
-        sqlx::query("UPDATE pictures SET shown = 0, expires = $1 WHERE org_id = $2 AND actor_id = $3 AND shown = 1")
+        query("UPDATE pictures SET shown = 0, expires = $1 WHERE org_id = $2 AND actor_id = $3 AND shown = 1")
             .bind(now.after(UNSHOWN).as_millis())
             .bind(org)
             .bind(actor.as_slice())
@@ -276,7 +274,7 @@ impl Change for Show {
             return Ok(());
         };
         let expires = owner.guest.then(|| now.after(UNSHOWN).as_millis());
-        let shown = sqlx::query(
+        let shown = query(
             "UPDATE pictures SET shown = 1, expires = $1 WHERE org_id = $2 AND actor_id = $3 AND picture_id = $4",
         )
         .bind(expires)
@@ -410,7 +408,7 @@ mod tests {
             let at = Timestamp::from_millis(2_000 + i64::from(number));
             store.keep_picture(member, &[number], at).await.unwrap();
         }
-        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM pictures")
+        let count: i64 = query_scalar("SELECT COUNT(*) FROM pictures")
             .fetch_one(store.reads())
             .await
             .unwrap();

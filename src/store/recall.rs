@@ -4,8 +4,6 @@
 use conclave_policy::actions::ReadChat;
 use conclave_policy::permit::Permit;
 use conclave_policy::roles::Role;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 use crate::clock::Timestamp;
 use crate::ids::{ActorId, OrgId, ParticipantId, RoomId};
@@ -14,6 +12,7 @@ use crate::store::chat::{NAME, TEXT, signed, unsigned};
 use crate::store::database::Store;
 use crate::store::error::StoreError;
 use crate::store::row;
+use crate::store::sql::{Row, query};
 
 /// Times in the room that are looked at, the latest first: someone who comes and goes all day reads back that far.
 const MAX_TIMES: i64 = 64;
@@ -139,7 +138,7 @@ impl Store {
         if !may {
             return Ok(None);
         }
-        let found = sqlx::query(
+        let found = query(
             "SELECT actor_id FROM chat_messages WHERE org_id = $1 AND room_id = $2 AND number = $3",
         )
         .bind(org.as_bytes().as_slice())
@@ -158,7 +157,7 @@ impl Store {
         what: &Recall,
     ) -> Result<Vec<(u64, u64)>, StoreError> {
         // What is not stored as over ends when the room says so, and grants nothing here.
-        let found = sqlx::query(
+        let found = query(
             "SELECT a.first, a.last FROM chat_attendances a JOIN chat_sessions s ON s.org_id = a.org_id \
              AND s.room_id = a.room_id AND s.session_id = a.session_id \
              WHERE a.org_id = $1 AND a.room_id = $2 AND a.actor_id = $3 AND a.last IS NOT NULL \
@@ -186,8 +185,8 @@ impl Store {
         (org, room): (OrgId, RoomId),
         first: u64,
         below: u64,
-    ) -> Result<Vec<SqliteRow>, StoreError> {
-        let found = sqlx::query(
+    ) -> Result<Vec<Row>, StoreError> {
+        let found = query(
             "SELECT number, participant_id, role, sent, name, text FROM chat_messages \
              WHERE org_id = $1 AND room_id = $2 AND number >= $3 AND number < $4 ORDER BY number DESC LIMIT $5",
         )
@@ -205,7 +204,7 @@ impl Store {
         &self,
         (org, room): (OrgId, RoomId),
         number: u64,
-        found: &SqliteRow,
+        found: &Row,
     ) -> Result<ChatLine, StoreError> {
         let bytes = number.to_be_bytes();
         let place = [org.as_bytes().as_slice(), room.as_bytes(), bytes.as_slice()];

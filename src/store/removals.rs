@@ -1,12 +1,11 @@
 //! Who was removed from which room: what keeps them out after a refresh, a new connection or a restart.
 
-use sqlx::SqliteConnection;
-
 use crate::clock::Timestamp;
 use crate::ids::{ActorId, OrgId, RoomId, SessionId};
 use crate::store::database::Store;
 use crate::store::error::StoreError;
 use crate::store::row;
+use crate::store::sql::{Connection, query};
 use crate::store::writer::{Change, Written};
 
 /// Removals that one room remembers; the oldest give way. A removal only matters while its session runs.
@@ -48,7 +47,7 @@ impl Store {
         room: RoomId,
         now: Timestamp,
     ) -> Result<Vec<Removal>, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT session_id, actor_id, removed_by, removed, until FROM removals \
              WHERE org_id = $1 AND room_id = $2 AND (until IS NULL OR until > $3) ORDER BY removed DESC, actor_id",
         )
@@ -81,18 +80,18 @@ struct Record {
 impl Change for Record {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
         let Self { org, room, removal } = self;
         let (org, room) = (org.as_bytes().as_slice(), room.as_bytes().as_slice());
         let forgotten = "DELETE FROM removals WHERE org_id = $1 AND room_id = $2 AND (actor_id = $3 OR until <= $4)";
-        sqlx::query(forgotten)
+        query(forgotten)
             .bind(org)
             .bind(room)
             .bind(removal.actor.as_bytes().as_slice())
             .bind(removal.at.as_millis())
             .execute(&mut *on)
             .await?;
-        sqlx::query(
+        query(
             "DELETE FROM removals WHERE org_id = $1 AND room_id = $2 AND actor_id IN (SELECT actor_id FROM removals \
              WHERE org_id = $1 AND room_id = $2 ORDER BY removed DESC, actor_id LIMIT $4 OFFSET $3)",
         )
@@ -102,7 +101,7 @@ impl Change for Record {
         .bind(MAX_PER_ROOM)
         .execute(&mut *on)
         .await?;
-        sqlx::query(
+        query(
             "INSERT INTO removals (org_id, room_id, session_id, actor_id, removed_by, removed, until) \
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
@@ -128,8 +127,8 @@ struct Forgive {
 impl Change for Forgive {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM removals WHERE org_id = $1 AND room_id = $2 AND actor_id = $3")
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
+        query("DELETE FROM removals WHERE org_id = $1 AND room_id = $2 AND actor_id = $3")
             .bind(self.org.as_bytes().as_slice())
             .bind(self.room.as_bytes().as_slice())
             .bind(self.actor.as_bytes().as_slice())

@@ -4,14 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::SqliteConnection;
-
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{OrgId, RoomId};
 use crate::store::chat::{ChatAttendance, ChatSession, attend, millis, signed};
 use crate::store::database::Store;
 use crate::store::error::StoreError;
 use crate::store::row;
+use crate::store::sql::{Connection, query};
 use crate::store::writer::{Change, Written};
 
 /// Messages that are wiped in one go: the writer has others to write.
@@ -83,7 +82,7 @@ impl Store {
     async fn ask_kept_chats_by(&self, now: Timestamp, at_once: i64) -> Result<(), StoreError> {
         let mut after = (vec![], vec![]);
         loop {
-            let found = sqlx::query(
+            let found = query(
                 "SELECT DISTINCT org_id, room_id FROM chat_sessions WHERE until > $1 AND (org_id, room_id) > ($2, $3) \
                  ORDER BY org_id, room_id LIMIT $4",
             )
@@ -120,10 +119,10 @@ struct End {
 impl Change for End {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
         let ChatSession { org, room, session } = self.of;
         let until = self.keep.map_or(self.now, |keep| self.now.after(keep));
-        let ended = sqlx::query(
+        let ended = query(
             "UPDATE chat_sessions SET until = $4, keep = $5 WHERE org_id = $1 AND room_id = $2 AND session_id = $3",
         )
         .bind(org.as_bytes().as_slice())
@@ -141,7 +140,7 @@ impl Change for End {
             // A number may have been given that no message was stored under: nobody's time may reach into the next session.
             let given = self.attendances.iter().filter_map(|time| time.last).max();
             if let Some(given) = given {
-                sqlx::query("UPDATE chat_numbers SET last = $3 WHERE org_id = $1 AND room_id = $2 AND last < $3")
+                query("UPDATE chat_numbers SET last = $3 WHERE org_id = $1 AND room_id = $2 AND last < $3")
                     .bind(org.as_bytes().as_slice())
                     .bind(room.as_bytes().as_slice())
                     .bind(signed(given))
@@ -155,8 +154,8 @@ impl Change for End {
 }
 
 /// Whoever was still in was in until the last message of all.
-async fn close_attendances(on: &mut SqliteConnection, of: ChatSession) -> Result<(), StoreError> {
-    sqlx::query(
+async fn close_attendances(on: &mut Connection<'_>, of: ChatSession) -> Result<(), StoreError> {
+    query(
         "UPDATE chat_attendances SET last = (SELECT last FROM chat_numbers WHERE org_id = $1 AND room_id = $2) \
          WHERE org_id = $1 AND room_id = $2 AND session_id = $3 AND last IS NULL",
     )
@@ -173,15 +172,15 @@ struct EndLost;
 impl Change for EndLost {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
-        sqlx::query(
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
+        query(
             "UPDATE chat_attendances SET last = (SELECT n.last FROM chat_numbers n \
              WHERE n.org_id = chat_attendances.org_id AND n.room_id = chat_attendances.room_id) \
              WHERE last IS NULL",
         )
         .execute(&mut *on)
         .await?;
-        sqlx::query("UPDATE chat_sessions SET until = latest + keep WHERE until IS NULL")
+        query("UPDATE chat_sessions SET until = latest + keep WHERE until IS NULL")
             .execute(on)
             .await?;
         Ok(())
@@ -197,8 +196,8 @@ struct Forget {
 impl Change for Forget {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
-        sqlx::query(
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
+        query(
             "UPDATE chat_sessions SET until = $3 WHERE org_id = $1 AND room_id = $2 AND until > $3",
         )
         .bind(self.org.as_bytes().as_slice())
@@ -217,8 +216,8 @@ struct Wipe {
 impl Change for Wipe {
     type Out = bool;
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<bool, StoreError> {
-        let found = sqlx::query(
+    async fn apply(self, on: &mut Connection<'_>) -> Result<bool, StoreError> {
+        let found = query(
             "SELECT org_id, room_id, session_id FROM chat_sessions WHERE until <= $1 ORDER BY until LIMIT 1",
         )
         .bind(self.now.as_millis())
@@ -240,7 +239,7 @@ impl Change for Wipe {
             "DELETE FROM chat_sessions WHERE org_id = $1 AND room_id = $2 AND session_id = $3",
         );
         run(on, attendances, of).await?;
-        let wiped = sqlx::query(messages)
+        let wiped = query(messages)
             .bind(of.org.as_bytes().as_slice())
             .bind(of.room.as_bytes().as_slice())
             .bind(of.session.as_bytes().as_slice())
@@ -255,11 +254,11 @@ impl Change for Wipe {
 }
 
 async fn run(
-    on: &mut SqliteConnection,
+    on: &mut Connection<'_>,
     statement: &'static str,
     of: ChatSession,
 ) -> Result<(), StoreError> {
-    sqlx::query(statement)
+    query(statement)
         .bind(of.org.as_bytes().as_slice())
         .bind(of.room.as_bytes().as_slice())
         .bind(of.session.as_bytes().as_slice())
@@ -279,6 +278,7 @@ mod tests {
     use crate::store::database::tests::{open, store};
     use crate::store::rooms::tests::room_of;
     use crate::store::settings::tests::permits;
+    use crate::store::sql::query_scalar;
 
     const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -335,7 +335,7 @@ mod tests {
         store.end_lost_chats().await.unwrap();
         store.wipe_chats(NOW.after(MONTH / 2)).await.unwrap();
         assert_eq!(count(&store, "chat_messages").await, 1);
-        let last: Option<i64> = sqlx::query_scalar("SELECT last FROM chat_attendances")
+        let last: Option<i64> = query_scalar("SELECT last FROM chat_attendances")
             .fetch_one(store.reads())
             .await
             .unwrap();

@@ -1,7 +1,6 @@
 //! Roles that accounts hold in a room whenever they come to it.
 
 use conclave_policy::roles::Role;
-use sqlx::{Row, SqliteConnection};
 
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, ActorId, OrgId, RoomId};
@@ -9,6 +8,7 @@ use crate::store::database::Store;
 use crate::store::error::StoreError;
 use crate::store::rooms::stands;
 use crate::store::row;
+use crate::store::sql::{Connection, query, query_scalar};
 use crate::store::writer::{Change, Written};
 
 /// Accounts with a role in one room.
@@ -61,7 +61,7 @@ impl Store {
         room: RoomId,
         account: AccountId,
     ) -> Result<Option<Role>, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT rooms.owner_id, room_roles.role FROM rooms LEFT JOIN room_roles ON \
              room_roles.org_id = rooms.org_id AND room_roles.room_id = rooms.room_id AND room_roles.account_id = $3 \
              WHERE rooms.org_id = $1 AND rooms.room_id = $2 AND rooms.ended IS NULL",
@@ -90,7 +90,7 @@ impl Store {
         org: OrgId,
         room: RoomId,
     ) -> Result<Vec<(AccountId, GivenRole)>, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT account_id, role FROM room_roles WHERE org_id = $1 AND room_id = $2 LIMIT $3",
         )
         .bind(org.as_bytes().as_slice())
@@ -142,7 +142,7 @@ struct SetRole {
 impl Change for SetRole {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
         let Self {
             org,
             room,
@@ -152,26 +152,23 @@ impl Change for SetRole {
             now,
         } = self;
         stands(on, org, room).await?;
-        sqlx::query(
-            "DELETE FROM room_roles WHERE org_id = $1 AND room_id = $2 AND account_id = $3",
-        )
-        .bind(org.as_bytes().as_slice())
-        .bind(room.as_bytes().as_slice())
-        .bind(account.as_bytes().as_slice())
-        .execute(&mut *on)
-        .await?;
+        query("DELETE FROM room_roles WHERE org_id = $1 AND room_id = $2 AND account_id = $3")
+            .bind(org.as_bytes().as_slice())
+            .bind(room.as_bytes().as_slice())
+            .bind(account.as_bytes().as_slice())
+            .execute(&mut *on)
+            .await?;
         let Some(role) = role else { return Ok(()) };
-        let given: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM room_roles WHERE org_id = $1 AND room_id = $2",
-        )
-        .bind(org.as_bytes().as_slice())
-        .bind(room.as_bytes().as_slice())
-        .fetch_one(&mut *on)
-        .await?;
+        let given: i64 =
+            query_scalar("SELECT COUNT(*) FROM room_roles WHERE org_id = $1 AND room_id = $2")
+                .bind(org.as_bytes().as_slice())
+                .bind(room.as_bytes().as_slice())
+                .fetch_one(&mut *on)
+                .await?;
         if given >= MAX_ROLES {
             return Err(StoreError::Full);
         }
-        sqlx::query(
+        query(
             "INSERT INTO room_roles (org_id, room_id, account_id, role, given_by, given) \
              VALUES ($1, $2, $3, $4, $5, $6)",
         )

@@ -7,8 +7,6 @@ use conclave_policy::levels::Levels;
 use conclave_policy::permit::Permit;
 use conclave_policy::roles::Role;
 use conclave_policy::settings::Settings;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
 
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, OrgId, RoomId};
@@ -19,6 +17,7 @@ use crate::store::error::StoreError;
 use crate::store::row;
 use crate::store::seal::{Column, SealingKeys};
 use crate::store::settings::levels;
+use crate::store::sql::{Connection, Row, query, query_scalar};
 use crate::store::writer::{Change, Written};
 
 const TITLE: Column = Column {
@@ -101,16 +100,18 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn room(&self, org: OrgId, id: RoomId) -> Result<Option<Room>, StoreError> {
-        let mut snapshot = self.reads().begin().await?;
-        let found = sqlx::query(
+        let mut snapshot = self.reads().snapshot().await?;
+        let found = query(
             "SELECT owner_id, title, password, password_revision, created FROM rooms \
              WHERE org_id = $1 AND room_id = $2 AND ended IS NULL",
         )
         .bind(org.as_bytes().as_slice())
         .bind(id.as_bytes().as_slice())
-        .fetch_optional(&mut *snapshot)
+        .fetch_optional(&mut snapshot.on())
         .await?;
-        let levels = levels(&mut snapshot, org, id, self.keys()).await?.levels;
+        let levels = levels(&mut snapshot.on(), org, id, self.keys())
+            .await?
+            .levels;
         let Some(found) = found else { return Ok(None) };
         let place = [org.as_bytes().as_slice(), id.as_bytes()];
         Ok(Some(Room {
@@ -134,7 +135,7 @@ impl Store {
         org: OrgId,
         room: RoomId,
     ) -> Result<Option<Secret<String>>, StoreError> {
-        let found = sqlx::query("SELECT title FROM rooms WHERE org_id = $1 AND room_id = $2")
+        let found = query("SELECT title FROM rooms WHERE org_id = $1 AND room_id = $2")
             .bind(org.as_bytes().as_slice())
             .bind(room.as_bytes().as_slice())
             .fetch_optional(self.reads())
@@ -154,7 +155,7 @@ impl Store {
         org: OrgId,
         account: AccountId,
     ) -> Result<Vec<RoomLine>, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT rooms.room_id, rooms.title, rooms.created, rooms.owner_id FROM rooms LEFT JOIN room_roles ON \
              room_roles.org_id = rooms.org_id AND room_roles.room_id = rooms.room_id AND room_roles.account_id = $2 \
              WHERE rooms.org_id = $1 AND rooms.ended IS NULL AND (rooms.owner_id = $2 OR room_roles.role = 'host') \
@@ -195,7 +196,7 @@ impl Store {
 }
 
 fn line(
-    found: &SqliteRow,
+    found: &Row,
     keys: &SealingKeys,
     org: OrgId,
     account: AccountId,
@@ -215,11 +216,11 @@ fn line(
 }
 
 pub(super) async fn stands(
-    on: &mut SqliteConnection,
+    on: &mut Connection<'_>,
     org: OrgId,
     room: RoomId,
 ) -> Result<(), StoreError> {
-    sqlx::query("SELECT 1 FROM rooms WHERE org_id = $1 AND room_id = $2 AND ended IS NULL")
+    query("SELECT 1 FROM rooms WHERE org_id = $1 AND room_id = $2 AND ended IS NULL")
         .bind(org.as_bytes().as_slice())
         .bind(room.as_bytes().as_slice())
         .fetch_optional(on)
@@ -238,14 +239,14 @@ struct Create {
 impl Change for Create {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
         let Self {
             owner,
             org,
             room,
             keys,
         } = self;
-        let owned: i64 = sqlx::query_scalar(
+        let owned: i64 = query_scalar(
             "SELECT COUNT(*) FROM rooms WHERE org_id = $1 AND owner_id = $2 AND ended IS NULL",
         )
         .bind(org.as_bytes().as_slice())
@@ -256,7 +257,7 @@ impl Change for Create {
             return Err(StoreError::Full);
         }
         let place = [org.as_bytes().as_slice(), room.id.as_bytes()];
-        sqlx::query(
+        query(
             "INSERT INTO rooms (org_id, room_id, owner_id, title, password, created) VALUES ($1, $2, $3, $4, $5, $6)",
         )
         .bind(org.as_bytes().as_slice())
@@ -282,12 +283,12 @@ struct ChangePassword {
 impl Change for ChangePassword {
     type Out = u64;
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<u64, StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<u64, StoreError> {
         let (org, room) = (
             self.org.as_bytes().as_slice(),
             self.room.as_bytes().as_slice(),
         );
-        let found = sqlx::query(
+        let found = query(
             "SELECT password_revision FROM rooms WHERE org_id = $1 AND room_id = $2 AND ended IS NULL",
         )
         .bind(org)
@@ -299,7 +300,7 @@ impl Change for ChangePassword {
             return Err(StoreError::Conflict);
         }
         let next = self.seen.saturating_add(1);
-        sqlx::query(
+        query(
             "UPDATE rooms SET password = $1, password_revision = $2 WHERE org_id = $3 AND room_id = $4",
         )
         .bind(self.keys.seal(PASSWORD, &[org, room], self.password.expose().as_bytes())?)
@@ -321,8 +322,8 @@ struct End {
 impl Change for End {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
-        let ended = sqlx::query(
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
+        let ended = query(
             "UPDATE rooms SET ended = $1 WHERE org_id = $2 AND room_id = $3 AND ended IS NULL",
         )
         .bind(self.now.as_millis())

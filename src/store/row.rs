@@ -1,20 +1,18 @@
 //! Reading typed values out of rows. A value of the wrong shape is corruption, never a guess.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use crate::clock::Timestamp;
 use crate::secret::Secret;
 use crate::store::error::StoreError;
 use crate::store::seal::{Column, SealingKeys};
+use crate::store::sql::Row;
 
 /// An identifier of 16 bytes.
-pub(super) fn id<I: From<[u8; 16]>>(row: &SqliteRow, column: &str) -> Result<I, StoreError> {
+pub(super) fn id<I: From<[u8; 16]>>(row: &Row, column: &str) -> Result<I, StoreError> {
     bytes::<16>(row, column).map(I::from)
 }
 
 /// Exactly `N` bytes.
-pub(super) fn bytes<const N: usize>(row: &SqliteRow, column: &str) -> Result<[u8; N], StoreError> {
+pub(super) fn bytes<const N: usize>(row: &Row, column: &str) -> Result<[u8; N], StoreError> {
     row.try_get::<&[u8], _>(column)?
         .try_into()
         .map_err(|_| StoreError::Corrupt)
@@ -22,7 +20,7 @@ pub(super) fn bytes<const N: usize>(row: &SqliteRow, column: &str) -> Result<[u8
 
 /// An identifier that may be absent.
 pub(super) fn id_or_none<I: From<[u8; 16]>>(
-    row: &SqliteRow,
+    row: &Row,
     column: &str,
 ) -> Result<Option<I>, StoreError> {
     let bytes: Option<Vec<u8>> = row.try_get(column)?;
@@ -33,19 +31,19 @@ pub(super) fn id_or_none<I: From<[u8; 16]>>(
 }
 
 /// A point in time.
-pub(super) fn time(row: &SqliteRow, column: &str) -> Result<Timestamp, StoreError> {
+pub(super) fn time(row: &Row, column: &str) -> Result<Timestamp, StoreError> {
     Ok(Timestamp::from_millis(row.try_get(column)?))
 }
 
 /// A point in time that may be absent.
-pub(super) fn time_or_none(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, StoreError> {
+pub(super) fn time_or_none(row: &Row, column: &str) -> Result<Option<Timestamp>, StoreError> {
     Ok(row
         .try_get::<Option<i64>, _>(column)?
         .map(Timestamp::from_millis))
 }
 
 /// Yes or no, stored as 1 or 0.
-pub(super) fn flag(row: &SqliteRow, column: &str) -> Result<bool, StoreError> {
+pub(super) fn flag(row: &Row, column: &str) -> Result<bool, StoreError> {
     match row.try_get::<i64, _>(column)? {
         0 => Ok(false),
         1 => Ok(true),
@@ -55,7 +53,7 @@ pub(super) fn flag(row: &SqliteRow, column: &str) -> Result<bool, StoreError> {
 
 /// Sealed text, opened.
 pub(super) fn sealed_text(
-    row: &SqliteRow,
+    row: &Row,
     keys: &SealingKeys,
     column: Column,
     id: &[&[u8]],

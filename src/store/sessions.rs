@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use sqlx::SqliteConnection;
-
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, OrgId};
 use crate::secret::Secret;
@@ -12,6 +10,7 @@ use crate::store::database::Store;
 use crate::store::error::StoreError;
 use crate::store::row;
 use crate::store::seal::{Column, SealingKeys};
+use crate::store::sql::{Connection, query};
 use crate::store::writer::{Change, Written};
 
 const SECRET: Column = Column {
@@ -46,7 +45,7 @@ impl Store {
         org: OrgId,
         now: Timestamp,
     ) -> Result<Vec<SessionKey>, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT key_id, secret, created, makes_until, opens_until FROM session_keys \
              WHERE org_id = $1 AND opens_until > $2 ORDER BY created DESC, key_id LIMIT $3",
         )
@@ -59,7 +58,7 @@ impl Store {
             .iter()
             .map(|found| {
                 let id = row::bytes::<16>(found, "key_id")?;
-                let sealed: &[u8] = sqlx::Row::try_get(found, "secret")?;
+                let sealed: &[u8] = found.try_get("secret")?;
                 Ok(SessionKey {
                     id,
                     secret: self.keys().open(SECRET, &[org.as_bytes(), &id], sealed)?,
@@ -110,12 +109,11 @@ impl Store {
         org: OrgId,
         token: [u8; 16],
     ) -> Result<bool, StoreError> {
-        let found =
-            sqlx::query("SELECT 1 FROM revoked_sessions WHERE org_id = $1 AND token_id = $2")
-                .bind(org.as_bytes().as_slice())
-                .bind(token.as_slice())
-                .fetch_optional(self.reads())
-                .await?;
+        let found = query("SELECT 1 FROM revoked_sessions WHERE org_id = $1 AND token_id = $2")
+            .bind(org.as_bytes().as_slice())
+            .bind(token.as_slice())
+            .fetch_optional(self.reads())
+            .await?;
         Ok(found.is_some())
     }
 
@@ -129,7 +127,7 @@ impl Store {
         id: AccountId,
         token: [u8; 16],
     ) -> Result<Option<Account>, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT account_id, name, may_create_rooms, is_admin, epoch FROM accounts \
              WHERE org_id = $1 AND account_id = $2 AND ended IS NULL AND NOT EXISTS \
              (SELECT 1 FROM revoked_sessions WHERE revoked_sessions.org_id = $1 AND token_id = $3)",
@@ -154,15 +152,15 @@ struct AddKey {
 impl Change for AddKey {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
         let Self { org, key, keys } = self;
         let org = org.as_bytes().as_slice();
-        sqlx::query("DELETE FROM session_keys WHERE org_id = $1 AND opens_until <= $2")
+        query("DELETE FROM session_keys WHERE org_id = $1 AND opens_until <= $2")
             .bind(org)
             .bind(key.created.as_millis())
             .execute(&mut *on)
             .await?;
-        sqlx::query(
+        query(
             "INSERT INTO session_keys (org_id, key_id, secret, created, makes_until, opens_until) \
              VALUES ($1, $2, $3, $4, $5, $6)",
         )
@@ -186,8 +184,8 @@ struct EndKeys {
 impl Change for EndKeys {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
-        sqlx::query("UPDATE session_keys SET makes_until = $1, opens_until = $1 WHERE org_id = $2 AND opens_until > $1")
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
+        query("UPDATE session_keys SET makes_until = $1, opens_until = $1 WHERE org_id = $2 AND opens_until > $1")
             .bind(self.now.as_millis())
             .bind(self.org.as_bytes().as_slice())
             .execute(on)
@@ -206,14 +204,14 @@ struct Revoke {
 impl Change for Revoke {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
         let org = self.org.as_bytes().as_slice();
-        sqlx::query("DELETE FROM revoked_sessions WHERE org_id = $1 AND expires <= $2")
+        query("DELETE FROM revoked_sessions WHERE org_id = $1 AND expires <= $2")
             .bind(org)
             .bind(self.now.as_millis())
             .execute(&mut *on)
             .await?;
-        sqlx::query(
+        query(
             "INSERT INTO revoked_sessions (org_id, token_id, expires) VALUES ($1, $2, $3) \
              ON CONFLICT (org_id, token_id) DO NOTHING",
         )
@@ -231,6 +229,7 @@ mod tests {
     use super::*;
     use crate::store::accounts::tests::make;
     use crate::store::database::tests::store;
+    use crate::store::sql::query_scalar;
 
     const TOKEN: [u8; 16] = [3; 16];
 
@@ -264,13 +263,13 @@ mod tests {
         assert_eq!(ids(200).await, [(2, 2)]);
         store.end_session_keys(org, at(210)).await.unwrap();
         assert!(ids(210).await.is_empty());
-        let rows: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM session_keys")
+        let rows: i64 = query_scalar("SELECT COUNT(*) FROM session_keys")
             .fetch_one(store.reads())
             .await
             .unwrap();
         assert_eq!(rows, 2);
         store.add_session_key(org, key(3, 500)).await.unwrap();
-        let rows: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM session_keys")
+        let rows: i64 = query_scalar("SELECT COUNT(*) FROM session_keys")
             .fetch_one(store.reads())
             .await
             .unwrap();
@@ -328,7 +327,7 @@ mod tests {
             .revoke_session(org, [99; 16], at(5000), at(1000))
             .await
             .unwrap();
-        let rows: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM revoked_sessions")
+        let rows: i64 = query_scalar("SELECT COUNT(*) FROM revoked_sessions")
             .fetch_one(store.reads())
             .await
             .unwrap();

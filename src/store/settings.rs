@@ -11,8 +11,6 @@ use conclave_policy::kind::RoomKind;
 use conclave_policy::levels::{LevelError, Levels, OrgChoice, OrgChoices, RoomChoices};
 use conclave_policy::permit::Permit;
 use conclave_policy::settings::SettingKey;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 
 use crate::ids::{ActorId, OrgId, RoomId};
 use crate::secret::Secret;
@@ -22,6 +20,7 @@ use crate::store::error::StoreError;
 use crate::store::rooms::stands;
 use crate::store::row;
 use crate::store::seal::SealingKeys;
+use crate::store::sql::{Connection, Row, query};
 use crate::store::writer::{Change, Written};
 
 /// The names of those who chose, for those who are told of it.
@@ -51,8 +50,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn levels(&self, org: OrgId, room: RoomId) -> Result<StoredLevels, StoreError> {
-        let mut snapshot = self.reads().begin().await?;
-        levels(&mut snapshot, org, room, self.keys()).await
+        let mut snapshot = self.reads().snapshot().await?;
+        levels(&mut snapshot.on(), org, room, self.keys()).await
     }
 
     /// What an organisation says.
@@ -60,8 +59,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn org_choices(&self, org: OrgId) -> Result<StoredOrg, StoreError> {
-        let mut snapshot = self.reads().begin().await?;
-        organisation(&mut snapshot, org, self.keys()).await
+        let mut snapshot = self.reads().snapshot().await?;
+        organisation(&mut snapshot.on(), org, self.keys()).await
     }
 
     /// Changes settings of the room that the permits name, all or none, and gives what stands afterwards. `Settings` when they
@@ -130,7 +129,7 @@ impl Store {
 /// The levels above a room. A value that this version does not know is corruption: going on without it could only loosen
 /// the room.
 pub(super) async fn levels(
-    on: &mut SqliteConnection,
+    on: &mut Connection<'_>,
     org: OrgId,
     room: RoomId,
     keys: &SealingKeys,
@@ -139,7 +138,7 @@ pub(super) async fn levels(
         choices,
         mut authors,
     } = organisation(on, org, keys).await?;
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT chosen.setting, chosen.value, chosen.set_by, chosen.revision, accounts.name FROM room_settings AS chosen \
          LEFT JOIN accounts ON accounts.org_id = chosen.org_id AND accounts.account_id = chosen.set_by \
          WHERE chosen.org_id = $1 AND chosen.room_id = $2",
@@ -155,7 +154,7 @@ pub(super) async fn levels(
         let by = author(found, org, keys, &mut authors)?;
         chosen.push((found.try_get("setting")?, found.try_get("value")?, by));
     }
-    let kind = sqlx::query(
+    let kind = query(
         "SELECT chosen.kind, chosen.set_by, chosen.revision, accounts.name FROM room_kinds AS chosen \
          LEFT JOIN accounts ON accounts.org_id = chosen.org_id AND accounts.account_id = chosen.set_by \
          WHERE chosen.org_id = $1 AND chosen.room_id = $2",
@@ -183,11 +182,11 @@ pub(super) async fn levels(
 }
 
 async fn organisation(
-    on: &mut SqliteConnection,
+    on: &mut Connection<'_>,
     org: OrgId,
     keys: &SealingKeys,
 ) -> Result<StoredOrg, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT chosen.setting, chosen.value, chosen.locked, chosen.set_by, chosen.revision, accounts.name \
          FROM organisation_settings AS chosen \
          LEFT JOIN accounts ON accounts.org_id = chosen.org_id AND accounts.account_id = chosen.set_by \
@@ -211,7 +210,7 @@ async fn organisation(
         ));
     }
     let options =
-        sqlx::query("SELECT option, is_on, revision FROM organisation_options WHERE org_id = $1")
+        query("SELECT option, is_on, revision FROM organisation_options WHERE org_id = $1")
             .bind(org.as_bytes().as_slice())
             .fetch_all(on)
             .await?;
@@ -227,7 +226,7 @@ async fn organisation(
     Ok(StoredOrg { choices, authors })
 }
 
-fn number(found: &SqliteRow) -> Result<u64, StoreError> {
+fn number(found: &Row) -> Result<u64, StoreError> {
     u64::try_from(found.try_get::<i64, _>("revision")?).map_err(|_| StoreError::Corrupt)
 }
 
@@ -237,7 +236,7 @@ fn revision(number: u64) -> Result<i64, StoreError> {
 
 /// Who chose, with their name if the account still has one.
 fn author(
-    found: &SqliteRow,
+    found: &Row,
     org: OrgId,
     keys: &SealingKeys,
     authors: &mut Authors,
@@ -264,7 +263,7 @@ struct ChangeSettings {
 impl Change for ChangeSettings {
     type Out = StoredLevels;
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<StoredLevels, StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<StoredLevels, StoreError> {
         let Self {
             org,
             room,
@@ -281,7 +280,7 @@ impl Change for ChangeSettings {
                 || before.room().get(*key) != Some(*choice)
         });
         for (key, choice) in new {
-            sqlx::query(
+            query(
                 "INSERT INTO room_settings (org_id, room_id, setting, value, set_by, revision) VALUES ($1, $2, $3, $4, $5, $6) \
                  ON CONFLICT (org_id, room_id, setting) DO UPDATE SET value = excluded.value, set_by = excluded.set_by, \
                  revision = excluded.revision",
@@ -296,7 +295,7 @@ impl Change for ChangeSettings {
             .await?;
         }
         if let Some(kind) = kind {
-            sqlx::query(
+            query(
                 "INSERT INTO room_kinds (org_id, room_id, kind, set_by, revision) VALUES ($1, $2, $3, $4, $5) \
                  ON CONFLICT (org_id, room_id) DO UPDATE SET kind = excluded.kind, set_by = excluded.set_by, \
                  revision = excluded.revision",
@@ -335,7 +334,7 @@ struct ChangeOrg {
 impl Change for ChangeOrg {
     type Out = StoredOrg;
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<StoredOrg, StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<StoredOrg, StoreError> {
         let Self {
             org,
             by,
@@ -347,7 +346,7 @@ impl Change for ChangeOrg {
             OrgChange::Setting { key, value, locked } => {
                 let choice = OrgChoice { value, locked, by };
                 let after = before.with(key, choice).map_err(refused)?;
-                sqlx::query(
+                query(
                     "INSERT INTO organisation_settings (org_id, setting, value, locked, set_by, revision) \
                      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (org_id, setting) DO UPDATE SET value = excluded.value, \
                      locked = excluded.locked, set_by = excluded.set_by, revision = excluded.revision",
@@ -364,7 +363,7 @@ impl Change for ChangeOrg {
             OrgChange::Option { option, on: is_on } => {
                 let OrgOption::TwoPersonAdmission = option;
                 let after = before.with_two_hosts(is_on);
-                sqlx::query(
+                query(
                     "INSERT INTO organisation_options (org_id, option, is_on, set_by, revision) VALUES ($1, $2, $3, $4, $5) \
                      ON CONFLICT (org_id, option) DO UPDATE SET is_on = excluded.is_on, set_by = excluded.set_by, \
                      revision = excluded.revision",
@@ -644,8 +643,8 @@ pub(crate) mod tests {
         struct Plant(OrgId, RoomId);
         impl Change for Plant {
             type Out = ();
-            async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
-                sqlx::query(
+            async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
+                query(
                     "INSERT INTO room_settings (org_id, room_id, setting, value) \
                      VALUES ($1, $2, 'waiting_room', 'sometimes')",
                 )

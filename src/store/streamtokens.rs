@@ -4,8 +4,6 @@
 use std::sync::Arc;
 
 use conclave_policy::source::StreamKind;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
 
 use crate::clock::Timestamp;
 use crate::ids::{ActorId, OrgId, RoomId, StreamTokenId};
@@ -15,6 +13,7 @@ use crate::store::error::StoreError;
 use crate::store::rooms;
 use crate::store::row;
 use crate::store::seal::{Column, SealingKeys};
+use crate::store::sql::{Connection, Row, query, query_scalar};
 use crate::store::writer::{Change, Written};
 
 const LABEL: Column = Column {
@@ -94,7 +93,7 @@ impl Store {
         org: OrgId,
         secret_hash: [u8; 32],
     ) -> Result<Option<StreamTokenRow>, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT room_id, token_id, kind, screen, label, made, expires, used, revoked FROM stream_tokens \
              WHERE org_id = $1 AND secret_hash = $2 AND revoked IS NULL",
         )
@@ -117,7 +116,7 @@ impl Store {
         room: RoomId,
         token: StreamTokenId,
     ) -> Result<bool, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT 1 FROM stream_tokens WHERE org_id = $1 AND room_id = $2 AND token_id = $3 AND revoked IS NULL",
         )
         .bind(org.as_bytes().as_slice())
@@ -173,7 +172,7 @@ impl Store {
         org: OrgId,
         room: RoomId,
     ) -> Result<Vec<StreamTokenRow>, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT room_id, token_id, kind, screen, label, made, expires, used, revoked FROM stream_tokens \
              WHERE org_id = $1 AND room_id = $2 ORDER BY made DESC, token_id",
         )
@@ -188,7 +187,7 @@ impl Store {
     }
 }
 
-fn read(found: &SqliteRow, keys: &SealingKeys, org: OrgId) -> Result<StreamTokenRow, StoreError> {
+fn read(found: &Row, keys: &SealingKeys, org: OrgId) -> Result<StreamTokenRow, StoreError> {
     let (room, id): (RoomId, StreamTokenId) =
         (row::id(found, "room_id")?, row::id(found, "token_id")?);
     let place = [org.as_bytes().as_slice(), room.as_bytes(), id.as_bytes()];
@@ -220,7 +219,7 @@ struct Add {
 impl Change for Add {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
         let Self {
             org,
             room,
@@ -233,7 +232,7 @@ impl Change for Add {
             return Ok(());
         };
         // What can no longer be used makes room; what was done with it is in the audit trail.
-        sqlx::query(
+        query(
             "DELETE FROM stream_tokens WHERE org_id = $1 AND room_id = $2 AND (revoked IS NOT NULL OR (expires <= $3 AND used IS NULL))",
         )
         .bind(org)
@@ -241,20 +240,19 @@ impl Change for Add {
         .bind(now.as_millis())
         .execute(&mut *on)
         .await?;
-        let kept: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM stream_tokens WHERE org_id = $1 AND room_id = $2",
-        )
-        .bind(org)
-        .bind(room)
-        .fetch_one(&mut *on)
-        .await?;
+        let kept: i64 =
+            query_scalar("SELECT COUNT(*) FROM stream_tokens WHERE org_id = $1 AND room_id = $2")
+                .bind(org)
+                .bind(room)
+                .fetch_one(&mut *on)
+                .await?;
         let more = i64::try_from(tokens.len()).unwrap_or(i64::MAX);
         if kept.saturating_add(more) > MAX_PER_ROOM {
             return Err(StoreError::Full);
         }
         for token in tokens {
             let place = [org, room, token.id.as_bytes()];
-            sqlx::query(
+            query(
                 "INSERT INTO stream_tokens (org_id, room_id, token_id, secret_hash, kind, screen, label, made_by, made, expires) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             )
@@ -289,8 +287,8 @@ struct Mark {
 impl Change for Mark {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
-        let changed = sqlx::query(self.what)
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
+        let changed = query(self.what)
             .bind(self.now.as_millis())
             .bind(self.org.as_bytes().as_slice())
             .bind(self.room.as_bytes().as_slice())

@@ -1,11 +1,8 @@
 //! Reads the audit trail for people and programs: in order for export, newest first for pages. Ids only; whose they are is
 //! looked up by whoever shows them.
 
-use serde::Serialize;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Sqlite};
-
 use conclave_policy::permit::RuleId;
+use serde::Serialize;
 
 use crate::clock::Timestamp;
 use crate::ids::{OrgId, RoomId};
@@ -14,6 +11,7 @@ use crate::store::database::Store;
 use crate::store::error::StoreError;
 use crate::store::heads::{hash_text, id_text};
 use crate::store::row;
+use crate::store::sql::{Builder, Row};
 
 /// Rows that one page looks through where no index leads to them; the answer says where to go on.
 const WINDOW: i64 = 50_000;
@@ -123,7 +121,7 @@ impl AuditRow {
         serde_json::to_string(&exported).unwrap_or_default()
     }
 
-    fn read(found: &SqliteRow) -> Result<Self, StoreError> {
+    fn read(found: &Row) -> Result<Self, StoreError> {
         let stored = Stored::read(found)?;
         let id = |bytes: Option<&[u8]>| {
             bytes
@@ -177,10 +175,8 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<AuditRow>, StoreError> {
         let mut query = select(org, filter);
-        query.push(" AND seq > ").push_bind(signed(after));
-        query
-            .push(" ORDER BY seq LIMIT ")
-            .push_bind(i64::from(limit));
+        query.push(" AND seq > ", signed(after));
+        query.push(" ORDER BY seq LIMIT ", i64::from(limit));
         let found = query.build().fetch_all(self.reads()).await?;
         found.iter().map(AuditRow::read).collect()
     }
@@ -206,11 +202,9 @@ impl Store {
             end.saturating_sub(WINDOW).max(1)
         };
         let mut query = select(org, filter);
-        query.push(" AND seq < ").push_bind(end);
-        query.push(" AND seq >= ").push_bind(start);
-        query
-            .push(" ORDER BY seq DESC LIMIT ")
-            .push_bind(i64::from(limit));
+        query.push(" AND seq < ", end);
+        query.push(" AND seq >= ", start);
+        query.push(" ORDER BY seq DESC LIMIT ", i64::from(limit));
         let found = query.build().fetch_all(self.reads()).await?;
         let rows = found
             .iter()
@@ -227,28 +221,26 @@ impl Store {
     }
 }
 
-fn select(org: OrgId, filter: &AuditFilter) -> QueryBuilder<Sqlite> {
-    let mut query = QueryBuilder::new("SELECT * FROM audit WHERE org_id = ");
-    query.push_bind(org.as_bytes().to_vec());
-    if let Some(room) = filter.room {
-        query
-            .push(" AND room = ")
-            .push_bind(room.as_bytes().to_vec());
+fn select<'q>(org: OrgId, filter: &'q AuditFilter) -> Builder<'q> {
+    let mut query = Builder::new("SELECT * FROM audit");
+    query.push(" WHERE org_id = ", org.as_bytes().to_vec());
+    if let Some(room) = &filter.room {
+        query.push(" AND room = ", room.as_bytes().as_slice());
     }
-    if let Some(actor) = filter.actor {
-        query.push(" AND actor = ").push_bind(actor.to_vec());
+    if let Some(actor) = &filter.actor {
+        query.push(" AND actor = ", actor.as_slice());
     }
     if let Some(action) = &filter.action {
-        query.push(" AND action = ").push_bind(action.clone());
+        query.push(" AND action = ", action.as_str());
     }
     if let Some(verdict) = filter.verdict {
-        query.push(" AND decision = ").push_bind(verdict.as_str());
+        query.push(" AND decision = ", verdict.as_str());
     }
     if let Some(from) = filter.from {
-        query.push(" AND at >= ").push_bind(from.as_millis());
+        query.push(" AND at >= ", from.as_millis());
     }
     if let Some(to) = filter.to {
-        query.push(" AND at < ").push_bind(to.as_millis());
+        query.push(" AND at < ", to.as_millis());
     }
     query
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use conclave_policy::actions::{DeleteTranscript, KeepTranscript, ReadTranscript};
 use conclave_policy::permit::Permit;
-use sqlx::{Row, SqliteConnection};
 
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{OrgId, ParticipantId, RoomId, SessionId};
@@ -16,6 +15,7 @@ use crate::store::database::Store;
 use crate::store::error::StoreError;
 use crate::store::row;
 use crate::store::seal::{Column, SealingKeys};
+use crate::store::sql::{Connection, query, query_scalar};
 use crate::store::writer::{Change, Written};
 
 const TEXT: Column = Column {
@@ -145,7 +145,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<Listed>, StoreError> {
         let room = permit.room();
-        let found = sqlx::query(
+        let found = query(
             "SELECT t.session_id, t.started, t.latest, t.until, (SELECT COUNT(*) FROM transcript_cues c WHERE c.org_id = t.org_id \
              AND c.room_id = t.room_id AND c.session_id = t.session_id AND c.original = 1) AS cues FROM transcripts t \
              WHERE t.org_id = $1 AND t.room_id = $2 AND (t.until IS NULL OR t.until > $3) ORDER BY t.started DESC LIMIT $4",
@@ -178,7 +178,7 @@ impl Store {
         room: RoomId,
         session: SessionId,
     ) -> Result<Vec<String>, StoreError> {
-        let found: Vec<String> = sqlx::query_scalar(
+        let found: Vec<String> = query_scalar(
             "SELECT DISTINCT language FROM transcript_cues WHERE org_id = $1 AND room_id = $2 AND session_id = $3 \
              AND original = 0 ORDER BY language LIMIT $4",
         )
@@ -205,7 +205,7 @@ impl Store {
     ) -> Result<Vec<KeptCue>, StoreError> {
         let room = permit.room();
         let session = permit.action().session.ok_or(StoreError::Missing)?;
-        let stands: Option<i64> = sqlx::query_scalar(
+        let stands = query(
             "SELECT 1 FROM transcripts WHERE org_id = $1 AND room_id = $2 AND session_id = $3 AND (until IS NULL OR until > $4)",
         )
         .bind(org.as_bytes().as_slice())
@@ -215,7 +215,7 @@ impl Store {
         .fetch_optional(self.reads())
         .await?;
         stands.ok_or(StoreError::Missing)?;
-        let found = sqlx::query(
+        let found = query(
             "SELECT number, language, original, participant_id, began, ended, name, text FROM transcript_cues c \
              WHERE org_id = $1 AND room_id = $2 AND session_id = $3 AND ($4 IS NOT NULL AND language = $4 OR original = 1 AND NOT EXISTS \
              (SELECT 1 FROM transcript_cues o WHERE o.org_id = c.org_id AND o.room_id = c.room_id AND o.session_id = c.session_id \
@@ -272,7 +272,7 @@ impl Store {
 
     /// Ends kept transcripts of rooms that are gone, or whose settings keep none any more.
     async fn ask_kept_transcripts(&self, now: Timestamp) -> Result<(), StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT DISTINCT org_id, room_id FROM transcripts WHERE until > $1 ORDER BY org_id, room_id LIMIT $2",
         )
         .bind(now.as_millis())
@@ -319,14 +319,14 @@ struct Keep {
 impl Change for Keep {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
         let Self {
             room,
             speaker,
             cue,
             keys,
         } = self;
-        sqlx::query(
+        query(
             "INSERT INTO transcripts (org_id, room_id, session_id, started, latest, keep) VALUES ($1, $2, $3, $4, $5, $6) \
              ON CONFLICT (org_id, room_id, session_id) DO UPDATE SET latest = excluded.latest, keep = excluded.keep",
         )
@@ -340,7 +340,7 @@ impl Change for Keep {
         .await?;
         let sealed = key(cue.org, room, cue.session, cue.number);
         let at = sealed_row(&sealed, &cue.language);
-        sqlx::query(
+        query(
             "INSERT INTO transcript_cues (org_id, room_id, session_id, number, language, original, participant_id, began, ended, \
              name, text) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
         )
@@ -348,7 +348,7 @@ impl Change for Keep {
         .bind(room.as_bytes().as_slice())
         .bind(cue.session.as_bytes().as_slice())
         .bind(signed(cue.number))
-        .bind(&cue.language)
+        .bind(cue.language.as_str())
         .bind(i64::from(cue.original))
         .bind(speaker.as_bytes().as_slice())
         .bind(cue.began.as_millis())
@@ -370,7 +370,7 @@ struct End {
 impl Change for End {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
         let until = self.keep.map_or(self.now, |keep| self.now.after(keep));
         run(
             on,
@@ -388,8 +388,8 @@ struct EndLost;
 impl Change for EndLost {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
-        sqlx::query("UPDATE transcripts SET until = latest + keep WHERE until IS NULL")
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
+        query("UPDATE transcripts SET until = latest + keep WHERE until IS NULL")
             .execute(on)
             .await?;
         Ok(())
@@ -403,14 +403,14 @@ struct Delete {
 impl Change for Delete {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
         let (org, room, session) = self.of;
         // At once and entirely: a session that still runs begins a new one with its next cue.
         for statement in [
             "DELETE FROM transcript_cues WHERE org_id = $1 AND room_id = $2 AND session_id = $3",
             "DELETE FROM transcripts WHERE org_id = $1 AND room_id = $2 AND session_id = $3",
         ] {
-            let deleted = sqlx::query(statement)
+            let deleted = query(statement)
                 .bind(org.as_bytes().as_slice())
                 .bind(room.as_bytes().as_slice())
                 .bind(session.as_bytes().as_slice())
@@ -433,8 +433,8 @@ struct Forget {
 impl Change for Forget {
     type Out = ();
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<(), StoreError> {
-        sqlx::query(
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
+        query(
             "UPDATE transcripts SET until = $3 WHERE org_id = $1 AND room_id = $2 AND until > $3",
         )
         .bind(self.org.as_bytes().as_slice())
@@ -453,8 +453,8 @@ struct Wipe {
 impl Change for Wipe {
     type Out = bool;
 
-    async fn apply(self, on: &mut SqliteConnection) -> Result<bool, StoreError> {
-        let found = sqlx::query(
+    async fn apply(self, on: &mut Connection<'_>) -> Result<bool, StoreError> {
+        let found = query(
             "SELECT org_id, room_id, session_id FROM transcripts WHERE until <= $1 ORDER BY until LIMIT 1",
         )
         .bind(self.now.as_millis())
@@ -470,8 +470,8 @@ impl Change for Wipe {
         );
         let wiped = run(
             on,
-            "DELETE FROM transcript_cues WHERE rowid IN (SELECT rowid FROM transcript_cues \
-             WHERE org_id = $1 AND room_id = $2 AND session_id = $3 LIMIT $4)",
+            "DELETE FROM transcript_cues WHERE org_id = $1 AND room_id = $2 AND session_id = $3 \
+             AND (number, language) IN (SELECT number, language FROM transcript_cues WHERE org_id = $1 AND room_id = $2 AND session_id = $3 LIMIT $4)",
             of,
             WIPED_AT_ONCE,
         )
@@ -491,12 +491,12 @@ impl Change for Wipe {
 
 /// Runs a statement about one transcript, with one number more.
 async fn run(
-    on: &mut SqliteConnection,
+    on: &mut Connection<'_>,
     statement: &'static str,
     (org, room, session): Of,
     number: i64,
 ) -> Result<u64, StoreError> {
-    let done = sqlx::query(statement)
+    let done = query(statement)
         .bind(org.as_bytes().as_slice())
         .bind(room.as_bytes().as_slice())
         .bind(session.as_bytes().as_slice())

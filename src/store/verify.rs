@@ -6,14 +6,13 @@
 
 use std::fmt;
 
-use sqlx::{Row, SqliteConnection};
-
 use crate::ids::OrgId;
 use crate::store::audit::{GENESIS, HASH, Stored, head};
 use crate::store::database::Store;
 use crate::store::error::StoreError;
 use crate::store::heads::{PublicKey, SignedHead};
 use crate::store::row;
+use crate::store::sql::{Connection, Row, query};
 
 /// Rows read at a time.
 const PAGE: i64 = 1000;
@@ -133,7 +132,7 @@ impl Store {
         witnesses: &Witnesses,
     ) -> Result<AuditReport, StoreError> {
         // One transaction, so that rows and heads are of the same moment.
-        let mut snapshot = self.reads().begin().await?;
+        let mut snapshot = self.reads().snapshot().await?;
         let mut outside: Vec<&SignedHead> = witnesses
             .outside
             .iter()
@@ -142,25 +141,24 @@ impl Store {
         outside.sort_by_key(|head| head.seq);
         let mut search = Search::new(witnesses.key);
         loop {
-            let page = sqlx::query(
-                "SELECT * FROM audit WHERE org_id = $1 AND seq >= $2 ORDER BY seq LIMIT $3",
-            )
-            .bind(org.as_bytes().as_slice())
-            .bind(search.next)
-            .bind(PAGE)
-            .fetch_all(&mut *snapshot)
-            .await?;
+            let page =
+                query("SELECT * FROM audit WHERE org_id = $1 AND seq >= $2 ORDER BY seq LIMIT $3")
+                    .bind(org.as_bytes().as_slice())
+                    .bind(search.next)
+                    .bind(PAGE)
+                    .fetch_all(&mut snapshot.on())
+                    .await?;
             let Some(last) = page.last() else { break };
             let through: i64 = last.try_get("seq")?;
-            let heads = signed(&mut snapshot, org, search.next, through, &outside).await?;
+            let heads = signed(&mut snapshot.on(), org, search.next, through, &outside).await?;
             search.expect(heads);
             for row in &page {
                 search.take(row);
             }
         }
-        let beyond = signed(&mut snapshot, org, search.next, i64::MAX, &outside).await?;
+        let beyond = signed(&mut snapshot.on(), org, search.next, i64::MAX, &outside).await?;
         search.expect(beyond);
-        let newest = match head(&mut snapshot, org, self.keys()).await {
+        let newest = match head(&mut snapshot.on(), org, self.keys()).await {
             Ok(head) => Some((head.seq, head.hash)),
             Err(StoreError::Corrupt) => None,
             Err(error) => return Err(error),
@@ -177,13 +175,13 @@ struct Kept {
 
 /// The signed heads of some rows, from the database and from outside.
 async fn signed(
-    on: &mut SqliteConnection,
+    on: &mut Connection<'_>,
     org: OrgId,
     from: i64,
     through: i64,
     outside: &[&SignedHead],
 ) -> Result<Vec<Kept>, StoreError> {
-    let found = sqlx::query(
+    let found = query(
         "SELECT org_id, seq, at, hash, signature FROM audit_signed_heads \
          WHERE org_id = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq",
     )
@@ -278,7 +276,7 @@ impl Search {
         self.expected.extend(real);
     }
 
-    fn take(&mut self, found: &sqlx::sqlite::SqliteRow) {
+    fn take(&mut self, found: &Row) {
         self.rows = self.rows.saturating_add(1);
         let seq: i64 = found.try_get("seq").unwrap_or(self.next);
         if seq > self.next {
@@ -764,7 +762,7 @@ mod tests {
     async fn a_row_rewritten_with_its_hash_is_found_by_its_neighbour() {
         let (folder, store, _) = signed(9, &[]).await;
         let mut forged = None;
-        let rows = sqlx::query("SELECT * FROM audit ORDER BY seq")
+        let rows = query("SELECT * FROM audit ORDER BY seq")
             .fetch_all(store.reads())
             .await
             .unwrap();

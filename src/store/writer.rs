@@ -5,11 +5,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::store::error::StoreError;
+use crate::store::location::Location;
+use crate::store::sql::{Connection, Owned};
 
 /// Writes that may wait. A few seconds' worth for a slow disk; then callers hear "not available".
 const QUEUE: usize = 4096;
@@ -23,10 +23,11 @@ pub(crate) trait Change: Send + 'static {
     /// What the caller learns once it is durable.
     type Out: Send + 'static;
 
-    /// Runs the statements. An error undoes this change; `Unavailable` undoes the whole group.
+    /// Runs the statements. An error undoes this change; `Unavailable` undoes the whole group. A change that goes on after a
+    /// statement was refused must have begun a savepoint for it: PostgreSQL does nothing more until that is undone.
     fn apply(
         self,
-        on: &mut SqliteConnection,
+        on: &mut Connection<'_>,
     ) -> impl Future<Output = Result<Self::Out, StoreError>> + Send;
 }
 
@@ -75,9 +76,9 @@ enum Message {
 
 impl Writer {
     /// Starts the writing task on a connection that is already open.
-    pub(crate) fn start(connection: SqliteConnection, options: SqliteConnectOptions) -> Self {
+    pub(super) fn start(connection: Owned, location: Location) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(run(receiver, Some(connection), options));
+        tokio::spawn(run(receiver, Some(connection), location));
         Self(sender)
     }
 
@@ -103,7 +104,7 @@ impl Writer {
 
 /// A change together with whoever waits for it.
 trait Job: Send {
-    fn run<'a>(self: Box<Self>, on: &'a mut SqliteConnection) -> Boxed<'a, Ran>;
+    fn run<'a>(self: Box<Self>, on: &'a mut Connection<'_>) -> Boxed<'a, Ran>;
     fn fail(self: Box<Self>);
 }
 
@@ -121,7 +122,7 @@ struct Waiting<C: Change> {
 }
 
 impl<C: Change> Job for Waiting<C> {
-    fn run<'a>(self: Box<Self>, on: &'a mut SqliteConnection) -> Boxed<'a, Ran> {
+    fn run<'a>(self: Box<Self>, on: &'a mut Connection<'_>) -> Boxed<'a, Ran> {
         Box::pin(async move {
             let Self { change, reply } = *self;
             let result = alone(change, on).await;
@@ -145,9 +146,9 @@ impl<C: Change> Job for Waiting<C> {
 }
 
 /// Runs one change inside a savepoint, so that its refusal leaves its neighbours alone.
-async fn alone<C: Change>(change: C, on: &mut SqliteConnection) -> Result<C::Out, StoreError> {
+async fn alone<C: Change>(change: C, on: &mut Connection<'_>) -> Result<C::Out, StoreError> {
     let mut savepoint = on.begin().await?;
-    match change.apply(&mut savepoint).await {
+    match change.apply(&mut savepoint.on()).await {
         Ok(out) => {
             savepoint.commit().await.map_err(|error| broken(&error))?;
             Ok(out)
@@ -159,11 +160,7 @@ async fn alone<C: Change>(change: C, on: &mut SqliteConnection) -> Result<C::Out
     }
 }
 
-async fn run(
-    mut queue: mpsc::Receiver<Message>,
-    mut held: Option<SqliteConnection>,
-    options: SqliteConnectOptions,
-) {
+async fn run(mut queue: mpsc::Receiver<Message>, mut held: Option<Owned>, location: Location) {
     let mut closing = None;
     while closing.is_none() {
         let Some(first) = queue.recv().await else {
@@ -180,7 +177,7 @@ async fn run(
                 next = queue.try_recv().ok();
             }
         }
-        held = write_group(batch, held, &options).await;
+        held = write_group(batch, held, &location).await;
     }
     queue.close();
     if let Some(connection) = held
@@ -196,15 +193,15 @@ async fn run(
 /// Writes one group. Gives the connection back unless it failed; then the next group opens a new one.
 async fn write_group(
     batch: Vec<Box<dyn Job>>,
-    held: Option<SqliteConnection>,
-    options: &SqliteConnectOptions,
-) -> Option<SqliteConnection> {
+    held: Option<Owned>,
+    location: &Location,
+) -> Option<Owned> {
     if batch.is_empty() {
         return held;
     }
     let opened = match held {
         Some(connection) => Ok(connection),
-        None => SqliteConnection::connect_with(options).await,
+        None => location.writer().await,
     };
     let mut connection = match opened {
         Ok(connection) => connection,
@@ -214,7 +211,17 @@ async fn write_group(
             return None;
         }
     };
-    let (answers, committed) = commit(batch, &mut connection).await;
+    let committing = commit(batch, &mut connection);
+    let (answers, committed) = match location.group_patience() {
+        None => committing.await,
+        // Whoever waited for the group hears that it is not available, as their answers are dropped.
+        Some(patience) => tokio::time::timeout(patience, committing)
+            .await
+            .unwrap_or_else(|_| {
+                tracing::error!("the database does not answer");
+                (Answers::new(), false)
+            }),
+    };
     for answer in answers {
         answer(committed);
     }
@@ -223,9 +230,9 @@ async fn write_group(
 
 type Answers = Vec<Box<dyn FnOnce(bool) + Send>>;
 
-async fn commit(batch: Vec<Box<dyn Job>>, on: &mut SqliteConnection) -> (Answers, bool) {
+async fn commit(batch: Vec<Box<dyn Job>>, on: &mut Owned) -> (Answers, bool) {
     let mut answers: Answers = Vec::with_capacity(batch.len());
-    let mut transaction = match on.begin_with("BEGIN IMMEDIATE").await {
+    let mut transaction = match on.begin_writing().await {
         Ok(transaction) => transaction,
         Err(error) => {
             broken(&error);
@@ -235,7 +242,7 @@ async fn commit(batch: Vec<Box<dyn Job>>, on: &mut SqliteConnection) -> (Answers
     };
     let mut jobs = batch.into_iter();
     for job in jobs.by_ref() {
-        let ran = job.run(&mut transaction).await;
+        let ran = job.run(&mut transaction.on()).await;
         answers.push(ran.answer);
         if ran.broken {
             jobs.for_each(Job::fail);

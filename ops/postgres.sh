@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Runs a command with a PostgreSQL server of its own: in a temporary folder, as an unprivileged user, on a socket and on TLS at
+# 127.0.0.1. The command finds the folder in CONCLAVE_TEST_POSTGRES: the socket, `ca.pem`, `port`. Everything is gone afterwards.
+set -euo pipefail
+
+bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -1)
+[ -x "${bin:-}/initdb" ] || { echo "PostgreSQL is not installed; run \`make setup\`" >&2; exit 1; }
+# initdb refuses to run as root.
+as=()
+[ "$(id -u)" != 0 ] || as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+
+folder=$(mktemp -d /tmp/conclave-pg.XXXXXX)
+chmod 755 "$folder"
+[ ${#as[@]} = 0 ] || chown 65534:65534 "$folder"
+server=
+stop() {
+    [ -z "$server" ] || { kill -INT "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; }
+    rm -rf "$folder"
+}
+trap stop EXIT
+trap 'exit 130' INT TERM
+
+cd "$folder"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=Test authority" \
+    -keyout ca.key -out ca.pem 2>/dev/null
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=localhost" -keyout server.key -out server.csr 2>/dev/null
+printf 'subjectAltName=DNS:localhost\n' >server.ext
+openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile server.ext -out server.pem 2>/dev/null
+rm ca.key
+chmod 600 server.key
+[ ${#as[@]} = 0 ] || chown 65534:65534 server.key server.pem
+
+echo "a password for tests" >password
+chmod 644 password
+"${as[@]}" "$bin/initdb" -D "$folder/data" -U conclave -E UTF8 --locale=C --auth-local=trust --auth-host=scram-sha-256 \
+    --pwfile=password >/dev/null
+port=$((20000 + RANDOM % 20000))
+echo "$port" >port
+"${as[@]}" "$bin/postgres" -D "$folder/data" -k "$folder" -p "$port" -c listen_addresses=127.0.0.1 -c max_connections=400 \
+    -c ssl=on -c ssl_cert_file="$folder/server.pem" -c ssl_key_file="$folder/server.key" \
+    -c shared_buffers=64MB -c max_wal_size=4GB -c log_destination=stderr >"$folder/log" 2>&1 &
+server=$!
+for _ in $(seq 100); do
+    "$bin/pg_isready" -q -h "$folder" -p "$port" && break
+    kill -0 "$server" 2>/dev/null || { cat "$folder/log" >&2; exit 1; }
+    sleep 0.1
+done
+cd "$OLDPWD"
+CONCLAVE_TEST_POSTGRES="$folder" "$@"
