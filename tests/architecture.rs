@@ -87,6 +87,8 @@ const PURE: &[Pure] = &[
             "captions/src/guards",
             "captions/src/cue",
             "captions/src/budget",
+            "captions/src/pace",
+            "captions/src/shown",
             "captions/src/talker",
             "captions/src/sound",
             "captions/src/steady",

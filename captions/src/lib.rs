@@ -26,11 +26,13 @@ pub mod listen;
 pub mod models;
 #[cfg(feature = "audio")]
 mod pace;
+#[cfg(feature = "translator")]
+pub mod panics;
 #[cfg(feature = "worker")]
 pub mod recognise;
 #[cfg(feature = "translator")]
 pub mod sandbox;
-#[cfg(any(feature = "audio", feature = "files"))]
+#[cfg(any(feature = "files", feature = "wire"))]
 pub mod shown;
 #[cfg(feature = "audio")]
 pub mod sound;

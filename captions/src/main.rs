@@ -5,8 +5,8 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use conclave_captions::sandbox::Demand;
-use conclave_captions::{recognise, translate};
+use conclave_captions::sandbox::{self, Demand};
+use conclave_captions::{panics, recognise, translate, wire};
 
 const USAGE: &str = "usage: conclave-captioner recogniser [THREADS] [--without-sandbox]
        conclave-captioner translator [--allow-internal] [--without-sandbox]";
@@ -14,6 +14,11 @@ const USAGE: &str = "usage: conclave-captioner recogniser [THREADS] [--without-s
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let kind = arguments.next();
+    if kind.as_deref() == Some(sandbox::LAUNCH) {
+        let error = sandbox::launch(arguments);
+        return say(&format!("launch: {error}"), 1);
+    }
+    sandbox::close_inherited();
     let (mut threads, mut internal, mut demand) = (None, false, Demand::Whole);
     for argument in arguments {
         match (argument.as_str(), argument.parse()) {
@@ -26,10 +31,17 @@ fn main() -> ExitCode {
     match kind.as_deref() {
         Some("recogniser") => recognise::process::run(threads, demand),
         Some("translator") => {
+            panics::tell_place("translator");
             let options = translate::Options { internal, demand };
             match translate::serve(std::io::stdin(), std::io::stdout(), options) {
                 Ok(_) => ExitCode::SUCCESS,
-                Err(error) => say(&format!("translator: {error}"), 1),
+                Err(error) => say(
+                    &format!(
+                        "translator: {}",
+                        wire::line(&error.to_string(), wire::MAX_REASON)
+                    ),
+                    1,
+                ),
             }
         }
         _ => say(USAGE, 2),

@@ -4,15 +4,20 @@
 
 mod calls;
 mod files;
+mod launch;
 mod limits;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use calls::Calls;
+pub use launch::{LAUNCH, launch, libraries};
+pub use limits::close_inherited;
 
-/// Memory of a translator that asks another machine, and of each program of one that runs programs.
+/// Memory of a translator that asks another machine.
 const TRANSLATOR_MEMORY: u64 = 512 << 20;
+/// Memory of a translator that runs programs, and of each of them.
+const PROGRAM_MEMORY: u64 = 192 << 20;
 /// Memory of a translator that holds models of its own.
 const NEURAL_MEMORY: u64 = 3 << 30;
 
@@ -111,7 +116,7 @@ pub fn recogniser(model: &Path, memory: u64, demand: Demand) -> Result<Closed, S
 /// It is not closed, or not wholly.
 pub fn translator(reach: &Reach, demand: Demand) -> Result<Closed, SandboxError> {
     let (calls, memory) = match reach {
-        Reach::Programs { .. } => (Calls::Programs, TRANSLATOR_MEMORY),
+        Reach::Programs { .. } => (Calls::Programs, PROGRAM_MEMORY),
         Reach::Address(_) => (Calls::Connect, TRANSLATOR_MEMORY),
         Reach::Files(_) => (Calls::Alone, NEURAL_MEMORY),
     };

@@ -9,6 +9,8 @@ mod printed;
 use std::fmt;
 use std::io::{self, Read};
 
+use crate::shown;
+
 pub use messages::{
     Closing, Codec, Engine, FromRecogniser, FromTranslator, ToRecogniser, ToTranslator, Track,
 };
@@ -55,6 +57,9 @@ pub enum WireError {
     /// A text is not UTF-8.
     #[error("the {0} of a frame is not text")]
     NotText(&'static str),
+    /// A text for a person holds what no one sees, or more than a line.
+    #[error("the {0} of a frame is not a line of text")]
+    NotLine(&'static str),
     /// A number stands for nothing.
     #[error("the {0} of a frame stands for nothing")]
     Unknown(&'static str),
@@ -136,6 +141,23 @@ pub fn read<M: Message>(pipe: &mut impl Read) -> io::Result<Option<M>> {
     let mut frame = vec![0; length];
     pipe.read_exact(&mut frame)?;
     M::decode(&frame).map(Some).map_err(invalid)
+}
+
+/// A text as one line that a person may read in a log or on a page: no controls, nothing that is not seen, `most` bytes.
+#[must_use]
+pub fn line(raw: &str, most: usize) -> String {
+    let seen = raw.chars().filter(|c| !shown::unseen(*c));
+    let mut line: String = seen
+        .map(|c| if shown::blank(c) { ' ' } else { c })
+        .collect();
+    line.truncate(line.floor_char_boundary(most));
+    line
+}
+
+/// Whether a text is such a line.
+fn is_line(text: &str) -> bool {
+    text.chars()
+        .all(|c| c == ' ' || !shown::blank(c) && !shown::unseen(c))
 }
 
 fn frame_length(head: [u8; 4]) -> Result<usize, WireError> {

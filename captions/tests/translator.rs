@@ -222,7 +222,7 @@ fn every_installed_pair_translates_and_few_chains_run() {
         );
         // The longest of the chains has 15 programs.
         assert!(
-            worker.programs().len() <= 6 * 15,
+            worker.programs().len() <= 4 * 15,
             "{} programs",
             worker.programs().len()
         );
@@ -284,6 +284,73 @@ fn a_chain_whose_program_dies_or_hangs_is_started_again() {
             "{name} outlived the worker"
         );
     }
+}
+
+#[test]
+fn programs_that_hang_end_with_a_translator_that_is_killed() {
+    let mut worker = Worker::apertium();
+    assert_eq!(
+        worker.one("en", "es", "The house is big"),
+        "La casa es grande"
+    );
+    let mine = worker.programs();
+    assert!(mine.len() >= 10, "{mine:?}");
+    for (id, _) in &mine {
+        let stopped = Command::new("kill")
+            .args(["-STOP", &id.to_string()])
+            .status();
+        assert!(stopped.unwrap().success());
+    }
+    worker.child.kill().unwrap();
+    worker.child.wait().unwrap();
+    let alive = |id: &i32| {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        // One that nobody has waited for is dead, too.
+        stat.rsplit_once(") ")
+            .is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    };
+    let until = Instant::now() + Duration::from_secs(5);
+    let mut left: Vec<i32> = mine.iter().map(|(id, _)| *id).collect();
+    while !left.is_empty() && Instant::now() < until {
+        left.retain(alive);
+        thread::sleep(Duration::from_millis(20));
+    }
+    for id in &left {
+        let _ = Command::new("kill")
+            .args(["-KILL", &id.to_string()])
+            .status();
+    }
+    assert!(left.is_empty(), "{} of {} live on", left.len(), mine.len());
+}
+
+#[test]
+fn what_was_left_open_for_a_worker_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    fs::write(&secret, "kept open").unwrap();
+    let order = format!(
+        "exec 9<'{}'; exec {} translator",
+        secret.display(),
+        env!("CARGO_BIN_EXE_conclave-captioner")
+    );
+    let mut child = Command::new("sh")
+        .args(["-c", &order])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let inherited = format!("/proc/{}/fd/9", child.id());
+    let until = Instant::now() + Duration::from_secs(10);
+    let program = format!("/proc/{}/exe", child.id());
+    let became = || fs::read_link(&program).is_ok_and(|path| path.ends_with("conclave-captioner"));
+    let is_open = || fs::read_link(&inherited).is_ok_and(|path| path == secret);
+    while (!became() || is_open()) && Instant::now() < until {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let closed = became() && !is_open();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(closed);
 }
 
 #[test]

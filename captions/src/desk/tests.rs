@@ -59,11 +59,7 @@ fn a_ping_is_answered_with_its_number() {
 
 /// Packets of 20 ms in G.711 of a sentence, said again and again.
 fn speech() -> Vec<Vec<u8>> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/testdata/fixtures/00-en-us.wav"
-    );
-    let bytes = std::fs::read(path).unwrap();
+    let bytes = include_bytes!("../../testdata/fixtures/00-en-us.wav");
     let (pairs, _) = bytes[44..].as_chunks::<2>();
     let samples = pairs
         .iter()

@@ -19,6 +19,7 @@ use super::{Failure, Recogniser as _};
 use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::models;
+use crate::panics;
 use crate::sandbox::{self, Demand, SandboxError};
 use crate::wire::{self, Closing, FromRecogniser, Message as _, ToRecogniser, Track, VERSION};
 
@@ -75,21 +76,12 @@ struct State {
 /// Runs until stdin ends. `threads` is how many passes may run at once; else as many as there are cores but one.
 #[must_use]
 pub fn run(threads: Option<usize>, demand: Demand) -> ExitCode {
-    // What is in a panic's message may have been said by someone: the place is enough.
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location();
-        log(&format!(
-            "a panic at {}:{}",
-            place.map_or("?", |place| place.file()),
-            place.map_or(0, std::panic::Location::line)
-        ));
-    }));
+    panics::tell_place("recogniser");
     match serve(threads, demand) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            let mut reason = fault.to_string();
+            let reason = wire::line(&fault.to_string(), wire::MAX_REASON);
             log(&reason);
-            reason.truncate(reason.floor_char_boundary(wire::MAX_REASON));
             if let Ok(frame) = (FromRecogniser::Failed { reason }).encode() {
                 // The server may be gone; then nobody misses it.
                 let _ = write(&frame);
@@ -144,8 +136,7 @@ fn serve(threads: Option<usize>, demand: Demand) -> Result<(), Fault> {
         written: Condvar::new(),
     });
     let name = Path::new(&path).file_stem().unwrap_or_default();
-    let mut name = name.to_string_lossy().into_owned();
-    name.truncate(name.floor_char_boundary(wire::MAX_PATH));
+    let name = wire::line(&name.to_string_lossy(), wire::MAX_REASON);
     shared.send(&[FromRecogniser::Ready {
         version: VERSION,
         model: name,
@@ -219,7 +210,10 @@ impl Shared {
             drop(state);
             let heard = recogniser.recognise(&pass);
             if let Err(Failure::Engine(error)) = &heard {
-                log(&format!("a pass failed: {error}"));
+                log(&wire::line(
+                    &format!("a pass failed: {error}"),
+                    wire::MAX_REASON,
+                ));
             }
             state = lock(&self.state);
             if let Some(place) = state.running.get_mut(at) {

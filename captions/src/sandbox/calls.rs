@@ -42,7 +42,6 @@ const ORDINARY: &[c_long] = &[
     libc::SYS_faccessat,
     libc::SYS_faccessat2,
     libc::SYS_fadvise64,
-    libc::SYS_fcntl,
     libc::SYS_fstat,
     libc::SYS_futex,
     libc::SYS_getcpu,
@@ -127,6 +126,17 @@ const RUNNING: &[c_long] = &[
     libc::SYS_waitid,
 ];
 
+/// What may be asked of an open file: copies, and whether they are kept and wait. Not whom to send signals, nor how much a
+/// pipe holds.
+const OF_FILES: &[i32] = &[
+    libc::F_DUPFD,
+    libc::F_DUPFD_CLOEXEC,
+    libc::F_GETFD,
+    libc::F_SETFD,
+    libc::F_GETFL,
+    libc::F_SETFL,
+];
+
 /// Name spaces cannot be entered or left. `CLONE_NEWTIME` shares a bit with the exit signal and is taken by `clone3` alone.
 const NEW_NAMESPACE: u64 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWCGROUP
@@ -179,10 +189,19 @@ fn rules(calls: Calls) -> Result<Rules, seccompiler::BackendError> {
     let own = u64::from(std::process::id());
     let name_itself = only(0, SeccompCmpOp::Eq, libc::PR_SET_NAME as u64)?;
     let name_memory = only(0, SeccompCmpOp::Eq, libc::PR_SET_VMA as u64)?;
-    rules.insert(
-        libc::SYS_prctl,
-        vec![rule(&[name_itself])?, rule(&[name_memory])?],
-    );
+    let mut of_itself = vec![rule(&[name_itself])?, rule(&[name_memory])?];
+    if calls == Calls::Programs {
+        // What starts a program ends with this process.
+        let with_parent = only(0, SeccompCmpOp::Eq, libc::PR_SET_PDEATHSIG as u64)?;
+        let by_force = only(1, SeccompCmpOp::Eq, libc::SIGKILL as u64)?;
+        of_itself.push(rule(&[with_parent, by_force])?);
+    }
+    rules.insert(libc::SYS_prctl, of_itself);
+    let of_files = OF_FILES.iter().map(|what| {
+        let what = u64::from(what.unsigned_abs());
+        rule(&[only(1, SeccompCmpOp::Eq, what)?])
+    });
+    rules.insert(libc::SYS_fcntl, of_files.collect::<Result<_, _>>()?);
     // Reading limits, not setting them.
     let reading = SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)?;
     rules.insert(libc::SYS_prlimit64, vec![rule(&[reading])?]);

@@ -11,19 +11,9 @@ use landlock::{
 
 use super::{Reach, SandboxError};
 
-/// What every program needs beside its own files, where it is there: the loader and its cache, the folders of libraries,
-/// the one locale that the programs run in.
-const LIBRARIES: &[&str] = &[
-    "/etc/ld.so.cache",
-    "/lib64",
-    "/usr/lib64",
-    "/lib/x86_64-linux-gnu",
-    "/lib/aarch64-linux-gnu",
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
-    "/usr/local/lib",
-    "/usr/lib/locale/C.utf8",
-];
+/// What every program needs beside its own files and libraries, where it is there: the list of libraries, the one locale
+/// that the programs run in.
+const LIBRARIES: &[&str] = &["/etc/ld.so.cache", "/usr/lib/locale/C.utf8"];
 /// The loader, which the kernel runs before the program.
 const LOADERS: &[&str] = &["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
 /// Where programs write what no one reads.

@@ -26,6 +26,21 @@ pub(super) fn one_thread() -> Result<(), SandboxError> {
     }
 }
 
+/// Closes what was left open for this process beside its three pipes. To be called first: nothing else is open then.
+pub fn close_inherited() {
+    let Ok(open) = std::fs::read_dir("/proc/self/fd") else {
+        return;
+    };
+    let names = open.flatten().map(|entry| entry.file_name());
+    let numbers: Vec<i32> = names
+        .filter_map(|name| name.to_str()?.parse().ok())
+        .collect();
+    for number in numbers.into_iter().filter(|number| *number > 2) {
+        // The list itself was one of them, and is closed.
+        let _ = nix::unistd::close(number);
+    }
+}
+
 pub(super) fn set(memory: u64) -> Result<(), SandboxError> {
     let failed = SandboxError::step("setting limits");
     // The kernel sends it when the *thread* that started this process ends: the server starts workers from threads that

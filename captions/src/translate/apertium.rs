@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{PATIENCE, Pair, TranslateError, Translator};
-use crate::sandbox::Reach;
+use crate::sandbox::{self, Reach};
 use chain::Chain;
 use mode::{Mode, modes};
 
 /// How many chains run at once. One is up to 15 processes and 400 MB (measured for French and Catalan).
-const MAX_CHAINS: usize = 6;
+const MAX_CHAINS: usize = 4;
 /// How long a chain may take for its first text: it reads its dictionaries then.
 const FIRST_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -25,6 +25,8 @@ const PROGRAMS: &str = "/usr/bin";
 
 /// The installed pairs and the chains that run.
 pub struct Apertium {
+    /// This program, which becomes those of the chains.
+    launcher: PathBuf,
     modes: BTreeMap<Pair, Mode>,
     /// The one used last stands last.
     chains: Vec<(Pair, Chain)>,
@@ -41,6 +43,7 @@ impl Apertium {
             return Err(TranslateError::NoApertium);
         }
         Ok(Self {
+            launcher: std::env::current_exe().map_err(|_| TranslateError::NoApertium)?,
             modes,
             chains: Vec::new(),
         })
@@ -50,12 +53,14 @@ impl Apertium {
     #[must_use]
     pub fn reach(&self) -> Reach {
         let mut run: Vec<PathBuf> = self.modes.values().flat_map(Mode::programs).collect();
+        run.push(self.launcher.clone());
         run.sort();
         run.dedup();
-        Reach::Programs {
-            run,
-            read: vec![DATA.into()],
-        }
+        let mut read = sandbox::libraries(&run);
+        read.extend(self.modes.values().flat_map(Mode::files));
+        read.sort();
+        read.dedup();
+        Reach::Programs { run, read }
     }
 
     /// How many chains run.
@@ -75,7 +80,7 @@ impl Apertium {
                 // Dropping it ends its programs.
                 self.chains.remove(0);
             }
-            let chain = Chain::start(mode).ok()?;
+            let chain = Chain::start(mode, &self.launcher).ok()?;
             self.chains.push((pair.clone(), chain));
         }
         self.chains.last_mut().map(|(_, chain)| chain)
@@ -102,6 +107,11 @@ impl Translator for Apertium {
         let mut left = budget;
         let mut answers = Vec::new();
         for text in batch {
+            if left.is_zero() {
+                // Nothing is wrong with the chain: it is not asked.
+                answers.push(None);
+                continue;
+            }
             let answer = self.chain(&pair).and_then(|chain| {
                 let patience = if chain.is_warm() {
                     PATIENCE
@@ -119,5 +129,29 @@ impl Translator for Apertium {
             answers.push(answer);
         }
         answers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_time_left_no_chain_is_started_and_none_ended() {
+        let mut apertium = Apertium::installed().unwrap();
+        let texts = ["radio"; 5];
+        let none = vec![None; 5];
+        assert_eq!(apertium.translate(&texts, "en", "es", Duration::ZERO), none);
+        assert_eq!(apertium.running(), 0);
+        let mode = apertium.modes.values().next().unwrap();
+        // The test program is no launcher; this one takes what it is told as words to print.
+        let chain = Chain::start(mode, Path::new("/bin/echo")).unwrap();
+        let pair = apertium.pairs().remove(0);
+        apertium.chains.push((pair.clone(), chain));
+        assert_eq!(
+            apertium.translate(&texts, &pair.0, &pair.1, Duration::ZERO),
+            none
+        );
+        assert_eq!(apertium.running(), 1);
     }
 }

@@ -3,6 +3,7 @@
 
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use super::apertium::Apertium;
 use super::{Cached, LibreTranslate, Resolved, TranslateError, Translator};
+use crate::clock::Clock;
 use crate::sandbox::{self, Closed, Demand, Reach, SandboxError};
 use crate::wire::{
     self, Engine, FromTranslator, MAX_PAIRS, MAX_REASON, MAX_TEXT, Message as _, ToTranslator,
@@ -19,6 +21,8 @@ use crate::wire::{
 const WAITING: usize = 64;
 /// How long one question may take, with the start of an engine in it.
 const BUDGET: Duration = Duration::from_secs(10);
+/// An engine that is at one question for so long hangs.
+const STUCK: Duration = Duration::from_secs(15);
 
 /// What the command line of the process may ask for.
 #[derive(Clone, Copy, Debug)]
@@ -59,12 +63,23 @@ pub fn serve(
     let (engine, closed) = match begin(&mut input, options) {
         Ok(begun) => begun,
         Err(error) => {
-            let mut reason = error.to_string();
-            reason.truncate(reason.floor_char_boundary(MAX_REASON));
+            let reason = wire::line(&error.to_string(), MAX_REASON);
             let _ = say(&output, &FromTranslator::Failed { reason });
             return Err(error);
         }
     };
+    answer(engine, &mut input, &output, STUCK)?;
+    Ok(closed)
+}
+
+/// Ready, then one answer for each question and each ping. While one question takes longer than `stuck` pings go unanswered:
+/// the server then starts a new worker.
+fn answer<W: Write + Send + 'static>(
+    engine: Box<dyn Translator + Send>,
+    input: &mut impl Read,
+    output: &Arc<Mutex<W>>,
+    stuck: Duration,
+) -> Result<(), ServeError> {
     let mut pairs = engine.pairs();
     pairs.truncate(MAX_PAIRS);
     let ready = FromTranslator::Ready {
@@ -72,16 +87,23 @@ pub fn serve(
         engine: engine.name().to_owned(),
         pairs,
     };
-    say(&output, &ready)?;
+    say(output, &ready)?;
     let (questions, waiting) = sync_channel(WAITING);
-    let answers = Arc::clone(&output);
-    let worker = thread::Builder::new()
+    let busy = Arc::new(Busy::new());
+    let (answers, works) = (Arc::clone(output), Arc::clone(&busy));
+    let (ended, end) = sync_channel::<()>(0);
+    thread::Builder::new()
         .name("translate".into())
-        .spawn(move || work(engine, &waiting, &*answers))?;
-    while let Some(message) = wire::read::<ToTranslator>(&mut input)? {
+        .spawn(move || {
+            // Dropped with the engine, however this ends.
+            let _ended = ended;
+            work(engine, &waiting, &answers, &works);
+        })?;
+    while let Some(message) = wire::read::<ToTranslator>(input)? {
         match message {
             ToTranslator::Hello { .. } => return Err(ServeError::Version),
-            ToTranslator::Ping { nonce } => say(&output, &FromTranslator::Pong { nonce })?,
+            ToTranslator::Ping { .. } if busy.for_longer_than(stuck) => {}
+            ToTranslator::Ping { nonce } => say(output, &FromTranslator::Pong { nonce })?,
             ToTranslator::Translate {
                 id,
                 source,
@@ -98,7 +120,7 @@ pub fn serve(
                     Ok(()) => {}
                     Err(TrySendError::Full(question)) => {
                         let texts = vec![None; question.texts.len()];
-                        say(&output, &FromTranslator::Translated { id, texts })?;
+                        say(output, &FromTranslator::Translated { id, texts })?;
                     }
                     // The worker ended: it could not write.
                     Err(TrySendError::Disconnected(_)) => break,
@@ -107,9 +129,38 @@ pub fn serve(
         }
     }
     drop(questions);
-    // The engine ends its programs.
-    let _ = worker.join();
-    Ok(closed)
+    // The engine ends its programs; one that hangs is not waited for, and its programs end with this process.
+    let _ = end.recv_timeout(stuck);
+    Ok(())
+}
+
+/// Since when the engine has been at one question, in milliseconds of its clock; less than none while it waits for one.
+struct Busy {
+    clock: Clock,
+    since: AtomicI64,
+}
+
+impl Busy {
+    fn new() -> Self {
+        Self {
+            clock: Clock::start(),
+            since: AtomicI64::new(-1),
+        }
+    }
+
+    fn begin(&self) {
+        self.since.store(self.clock.now(), Ordering::Relaxed);
+    }
+
+    fn end(&self) {
+        self.since.store(-1, Ordering::Relaxed);
+    }
+
+    fn for_longer_than(&self, stuck: Duration) -> bool {
+        let since = self.since.load(Ordering::Relaxed);
+        let stuck = i64::try_from(stuck.as_millis()).unwrap_or(i64::MAX);
+        since >= 0 && self.clock.now().saturating_sub(since) > stuck
+    }
 }
 
 struct Question {
@@ -163,10 +214,13 @@ fn work(
     mut engine: Box<dyn Translator + Send>,
     waiting: &Receiver<Question>,
     output: &Mutex<impl Write>,
+    busy: &Busy,
 ) {
     while let Ok(question) = waiting.recv() {
+        busy.begin();
         let batch: Vec<&str> = question.texts.iter().map(String::as_str).collect();
         let mut texts = engine.translate(&batch, &question.source, &question.target, BUDGET);
+        busy.end();
         // One answer for each, whatever the engine did; what does not fit into a frame is shown in the original.
         texts.resize(batch.len(), None);
         for text in &mut texts {
@@ -186,4 +240,74 @@ fn say(output: &Mutex<impl Write>, message: &FromTranslator) -> io::Result<()> {
     let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
     output.write_all(&frame)?;
     output.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::translate::Pair;
+
+    /// Takes its time for one text and none for others.
+    struct Slow;
+
+    impl Translator for Slow {
+        fn name(&self) -> &'static str {
+            "slow"
+        }
+
+        fn pairs(&self) -> Vec<Pair> {
+            Vec::new()
+        }
+
+        fn translate(
+            &mut self,
+            batch: &[&str],
+            _: &str,
+            _: &str,
+            _: Duration,
+        ) -> Vec<Option<String>> {
+            if batch.contains(&"hang") {
+                thread::sleep(Duration::from_millis(1500));
+            }
+            vec![None; batch.len()]
+        }
+    }
+
+    fn next(output: &mut impl Read) -> FromTranslator {
+        wire::read(output).unwrap().unwrap()
+    }
+
+    #[test]
+    fn an_engine_that_hangs_answers_no_pings_until_it_is_done() {
+        let (mut input, mut server) = io::pipe().unwrap();
+        let (mut output, worker) = io::pipe().unwrap();
+        let output_end = Arc::new(Mutex::new(worker));
+        let stuck = Duration::from_millis(300);
+        let process =
+            thread::spawn(move || answer(Box::new(Slow), &mut input, &output_end, stuck).is_ok());
+        let mut say =
+            |message: &ToTranslator| server.write_all(&message.encode().unwrap()).unwrap();
+        let ask = |text: &str| ToTranslator::Translate {
+            id: 1,
+            source: "en".into(),
+            target: "es".into(),
+            texts: vec![text.to_owned()],
+        };
+        assert!(matches!(next(&mut output), FromTranslator::Ready { .. }));
+        say(&ask("hang"));
+        say(&ToTranslator::Ping { nonce: 1 });
+        assert!(next(&mut output) == FromTranslator::Pong { nonce: 1 });
+        thread::sleep(Duration::from_millis(700));
+        say(&ToTranslator::Ping { nonce: 2 });
+        // The answer to the question comes first: the ping in between had none.
+        assert!(matches!(
+            next(&mut output),
+            FromTranslator::Translated { id: 1, .. }
+        ));
+        say(&ToTranslator::Ping { nonce: 3 });
+        assert!(next(&mut output) == FromTranslator::Pong { nonce: 3 });
+        say(&ask("hang"));
+        drop(server);
+        assert!(process.join().unwrap());
+    }
 }

@@ -1,7 +1,7 @@
 //! The fields of a frame, written and read: big-endian numbers, texts and lists with their length first, each with its
 //! bound. Knows no message.
 
-use super::{MAX_FRAME, WireError};
+use super::{MAX_FRAME, WireError, is_line};
 
 /// A frame being written. The first fault is kept and told at the end.
 pub(super) struct Writer {
@@ -52,6 +52,15 @@ impl Writer {
 
     pub(super) fn text(&mut self, field: &'static str, value: &str, most: usize) {
         self.bytes(field, value.as_bytes(), most);
+    }
+
+    /// A text that a person reads: see [`super::line`].
+    pub(super) fn line(&mut self, field: &'static str, value: &str, most: usize) {
+        if is_line(value) {
+            self.text(field, value, most);
+        } else {
+            self.fault(WireError::NotLine(field));
+        }
     }
 
     pub(super) fn option<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
@@ -167,6 +176,16 @@ impl<'a> Reader<'a> {
         let bytes = self.bytes(field, most)?;
         let text = std::str::from_utf8(bytes).map_err(|_| WireError::NotText(field))?;
         Ok(text.to_owned())
+    }
+
+    /// What the other side wrote with [`Writer::line`], or should have.
+    pub(super) fn line(&mut self, field: &'static str, most: usize) -> Result<String, WireError> {
+        let text = self.text(field, most)?;
+        if is_line(&text) {
+            Ok(text)
+        } else {
+            Err(WireError::NotLine(field))
+        }
     }
 
     pub(super) fn option<T>(

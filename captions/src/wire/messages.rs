@@ -398,7 +398,7 @@ impl Message for FromRecogniser {
             } => {
                 to = Writer::new(0);
                 to.u16(*version);
-                to.text("model", model, MAX_PATH);
+                to.line("model", model, MAX_REASON);
                 to.list("languages", languages, MAX_LANGUAGES, |to, language| {
                     to.text("language", language, MAX_LANGUAGE);
                 });
@@ -406,7 +406,7 @@ impl Message for FromRecogniser {
             }
             Self::Failed { reason } => {
                 to = Writer::new(1);
-                to.text("reason", reason, MAX_REASON);
+                to.line("reason", reason, MAX_REASON);
             }
             Self::Cue {
                 track,
@@ -457,14 +457,14 @@ impl Message for FromRecogniser {
         let message = match from.u8("kind")? {
             0 => Self::Ready {
                 version: from.u16("version")?,
-                model: from.text("model", MAX_PATH)?,
+                model: from.line("model", MAX_REASON)?,
                 languages: from.list("languages", MAX_LANGUAGES, |from| {
                     from.text("language", MAX_LANGUAGE)
                 })?,
                 multilingual: from.bool("multilingual")?,
             },
             1 => Self::Failed {
-                reason: from.text("reason", MAX_REASON)?,
+                reason: from.line("reason", MAX_REASON)?,
             },
             2 => Self::Cue {
                 track: track(&mut from)?,
@@ -560,7 +560,7 @@ impl Message for FromTranslator {
             } => {
                 to = Writer::new(0);
                 to.u16(*version);
-                to.text("engine", engine, MAX_REASON);
+                to.line("engine", engine, MAX_REASON);
                 to.list("pairs", pairs, MAX_PAIRS, |to, (source, target)| {
                     to.text("source", source, MAX_LANGUAGE);
                     to.text("target", target, MAX_LANGUAGE);
@@ -568,7 +568,7 @@ impl Message for FromTranslator {
             }
             Self::Failed { reason } => {
                 to = Writer::new(1);
-                to.text("reason", reason, MAX_REASON);
+                to.line("reason", reason, MAX_REASON);
             }
             Self::Translated { id, texts } => {
                 to = Writer::new(2);
@@ -590,7 +590,7 @@ impl Message for FromTranslator {
         let message = match from.u8("kind")? {
             0 => Self::Ready {
                 version: from.u16("version")?,
-                engine: from.text("engine", MAX_REASON)?,
+                engine: from.line("engine", MAX_REASON)?,
                 pairs: from.list("pairs", MAX_PAIRS, |from| {
                     Ok((
                         from.text("source", MAX_LANGUAGE)?,
@@ -599,7 +599,7 @@ impl Message for FromTranslator {
                 })?,
             },
             1 => Self::Failed {
-                reason: from.text("reason", MAX_REASON)?,
+                reason: from.line("reason", MAX_REASON)?,
             },
             2 => Self::Translated {
                 id: from.u64("id")?,

@@ -12,6 +12,11 @@ fn text(most: usize) -> impl Strategy<Value = String> {
     vec(any::<char>(), 0..=most / 4).prop_map(|chars| chars.into_iter().collect())
 }
 
+/// One that a person reads.
+fn shown(most: usize) -> impl Strategy<Value = String> {
+    text(most).prop_map(move |text| line(&text, most))
+}
+
 fn language() -> impl Strategy<Value = Option<String>> {
     option::of(text(MAX_LANGUAGE))
 }
@@ -80,7 +85,7 @@ fn from_recogniser() -> impl Strategy<Value = FromRecogniser> {
     prop_oneof![
         (
             any::<u16>(),
-            text(MAX_PATH),
+            shown(MAX_REASON),
             vec(text(MAX_LANGUAGE), 0..=MAX_LANGUAGES),
             any::<bool>()
         )
@@ -92,7 +97,7 @@ fn from_recogniser() -> impl Strategy<Value = FromRecogniser> {
                     multilingual,
                 }
             }),
-        text(MAX_REASON).prop_map(|reason| FromRecogniser::Failed { reason }),
+        shown(MAX_REASON).prop_map(|reason| FromRecogniser::Failed { reason }),
         (
             (track(), any::<u64>(), any::<u32>(), text(MAX_LANGUAGE)),
             (any::<i64>(), any::<i64>()),
@@ -153,7 +158,7 @@ fn from_translator() -> impl Strategy<Value = FromTranslator> {
     prop_oneof![
         (
             any::<u16>(),
-            text(MAX_REASON),
+            shown(MAX_REASON),
             vec((text(8), text(8)), 0..=MAX_PAIRS)
         )
             .prop_map(|(version, engine, pairs)| FromTranslator::Ready {
@@ -161,7 +166,7 @@ fn from_translator() -> impl Strategy<Value = FromTranslator> {
                 engine,
                 pairs
             }),
-        text(MAX_REASON).prop_map(|reason| FromTranslator::Failed { reason }),
+        shown(MAX_REASON).prop_map(|reason| FromTranslator::Failed { reason }),
         (any::<u64>(), vec(option::of(text(MAX_TEXT)), 0..=MAX_TEXTS))
             .prop_map(|(id, texts)| FromTranslator::Translated { id, texts }),
         any::<u64>().prop_map(|nonce| FromTranslator::Pong { nonce }),
@@ -278,6 +283,35 @@ fn what_is_too_long_is_refused_on_either_side() {
     let mut frames = Frames::default();
     frames.push(&u32::try_from(MAX_FRAME + 1).unwrap().to_be_bytes());
     assert!(frames.take::<FromRecogniser>().is_err());
+}
+
+#[test]
+fn what_a_person_reads_is_one_line_and_a_worker_that_says_more_is_not_believed() {
+    let raw = "bad\nmodel\u{202e}\u{0}\u{1b}[2J of é";
+    let reason = line(raw, MAX_REASON);
+    assert_eq!(reason, "bad model  [2J of é");
+    assert_eq!(line("aé", 2), "a");
+    let failed = FromTranslator::Failed { reason };
+    assert!(failed.encode().is_ok());
+    for c in ['\n', '\u{202e}', '\u{0}', '\u{7f}', '\u{e0041}'] {
+        let reason = format!("x{c}");
+        let failed = FromRecogniser::Failed {
+            reason: reason.clone(),
+        };
+        assert_eq!(failed.encode(), Err(WireError::NotLine("reason")));
+        // As a worker that was taken over writes it.
+        let mut frame = vec![1];
+        frame.extend(u16::try_from(reason.len()).unwrap().to_be_bytes());
+        frame.extend(reason.bytes());
+        assert_eq!(
+            FromRecogniser::decode(&frame),
+            Err(WireError::NotLine("reason"))
+        );
+        assert_eq!(
+            FromTranslator::decode(&frame),
+            Err(WireError::NotLine("reason"))
+        );
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! process's environment; all end when the chain is dropped.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use super::escape::{escape, unescape};
 use super::mode::Mode;
 use crate::clock::Clock;
+use crate::sandbox::LAUNCH;
 
 /// The longest output for one text of 500 characters that is believed.
 const MAX_OUTPUT: u64 = 64 * 1024;
@@ -24,7 +26,8 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    pub(super) fn start(mode: &Mode) -> io::Result<Self> {
+    /// Starts the programs of a mode, each by way of `launcher`, so that it ends with this process.
+    pub(super) fn start(mode: &Mode, launcher: &Path) -> io::Result<Self> {
         let mut chain = Self {
             children: Vec::new(),
             input: None,
@@ -33,7 +36,10 @@ impl Chain {
         };
         let mut last: Option<ChildStdout> = None;
         for stage in &mode.stages {
-            let mut child = Command::new(&stage.program)
+            let mut child = Command::new(launcher)
+                .arg(LAUNCH)
+                .arg(std::process::id().to_string())
+                .arg(&stage.program)
                 .args(&stage.arguments)
                 .env_clear()
                 .env("LC_ALL", "C.UTF-8")

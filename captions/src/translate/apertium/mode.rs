@@ -38,6 +38,15 @@ pub(super) struct Stage {
 }
 
 impl Mode {
+    /// The files that its programs are told to read.
+    pub(super) fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let arguments = self.stages.iter().flat_map(|stage| &stage.arguments);
+        // Flags begin with a dash.
+        arguments
+            .filter(|argument| argument.starts_with('/'))
+            .map(PathBuf::from)
+    }
+
     pub(super) fn programs(&self) -> impl Iterator<Item = PathBuf> {
         self.stages.iter().map(|stage| stage.program.clone())
     }
