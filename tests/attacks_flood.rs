@@ -637,6 +637,7 @@ async fn m04_a_flood_of_sign_ins_is_queued_and_bounded() {
     let body = json!({"email": "owner@example.org", "password": common::server::PASSWORD});
     let known = known
         .header("origin", scene.server.origin())
+        .header("dpop", scene.server.sign("POST", "/api/session").await)
         .json(&body)
         .send()
         .await
@@ -683,7 +684,8 @@ async fn m04_a_flood_of_sign_ins_is_queued_and_bounded() {
         let request = server
             .http
             .post(server.url("/api/session"))
-            .header("origin", server.origin());
+            .header("origin", server.origin())
+            .header("dpop", server.sign("POST", "/api/session").await);
         let answer = request
             .header("cookie", device)
             .json(&body)

@@ -68,7 +68,7 @@ async fn planted_names_addresses_titles_and_secrets_are_not_in_the_files() {
     let link = auth.first_owner_link().await.unwrap().unwrap();
     let password = Secret::new(PASSWORD.to_owned());
     let owner = auth
-        .accept_invitation(&link, EMAIL, NAME, &password, HERE)
+        .accept_invitation(&link, EMAIL, NAME, &password, (HERE, None))
         .await
         .unwrap();
     let actor = owner.principal.actor();
@@ -109,6 +109,7 @@ async fn planted_names_addresses_titles_and_secrets_are_not_in_the_files() {
         password: &wrong,
         device: None,
         address: HERE,
+        key: None,
     };
     assert!(auth.sign_in(attempted).await.is_err());
     guard.turned_away(org, HERE, "sign_in", NO_ROOM);

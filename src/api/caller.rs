@@ -10,8 +10,10 @@ use axum::http::request::Parts;
 use crate::api::problem::Problem;
 use crate::api::router::Api;
 use crate::auth::error::AuthError;
+use crate::auth::possession::{Asked, SESSION_COPIED};
 use crate::auth::principal::Principal;
-use crate::auth::request::{self, Caller, ClientAddr};
+use crate::auth::proof::Thumbprint;
+use crate::auth::request::{self, Caller, Carried, ClientAddr};
 use crate::guard::NO_ROOM;
 use crate::secret::Secret;
 
@@ -28,6 +30,8 @@ pub(super) struct Changer(pub(super) Principal);
 pub(super) struct Newcomer {
     pub(super) caller: Caller,
     pub(super) address: IpAddr,
+    /// The key of the client, which a session is bound to; a page always brings one.
+    pub(super) key: Option<Thumbprint>,
     /// What an earlier sign-in left in this browser.
     pub(super) device: Option<Secret<String>>,
     /// What an earlier visit as a guest left in this browser.
@@ -39,7 +43,7 @@ impl FromRequestParts<Arc<Api>> for Reader {
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
         let carried = request::token(&parts.headers).ok_or(Problem::SignedOut)?;
-        let principal = api.state.auth.principal(carried.text()).await?;
+        let principal = api.whose(&carried, parts).await?;
         api.paced(&principal)?;
         Ok(Self(principal))
     }
@@ -50,7 +54,7 @@ impl FromRequestParts<Arc<Api>> for Viewer {
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
         let carried = request::token(&parts.headers).ok_or(Problem::SignedOut)?;
-        let principal = api.state.auth.principal(carried.text()).await?;
+        let principal = api.whose(&carried, parts).await?;
         let mut pace = api
             .picture_pace
             .lock()
@@ -77,7 +81,7 @@ impl FromRequestParts<Arc<Api>> for Changer {
             }
             (Err(_), _) => return Err(Problem::WrongOrigin),
         };
-        let principal = api.state.auth.principal(carried.text()).await?;
+        let principal = api.whose(&carried, parts).await?;
         api.paced(&principal)?;
         Ok(Self(principal))
     }
@@ -94,9 +98,18 @@ impl FromRequestParts<Arc<Api>> for Newcomer {
             .extensions
             .get::<ClientAddr>()
             .ok_or(Problem::Unavailable)?;
+        let key = api
+            .state
+            .auth
+            .brings_key(&parts.headers, api.asked(parts))?;
+        // What a page cannot sign for could be copied out of it.
+        if caller == Caller::Page && key.is_none() {
+            return Err(Problem::ProofRequired);
+        }
         Ok(Self {
             caller,
             address,
+            key,
             device: request::device(&parts.headers),
             guest_device: request::guest_device(&parts.headers),
         })
@@ -104,6 +117,33 @@ impl FromRequestParts<Arc<Api>> for Newcomer {
 }
 
 impl Api {
+    /// Whose session it is, if whoever shows it holds its key.
+    async fn whose(&self, carried: &Carried, parts: &Parts) -> Result<Principal, Problem> {
+        let asked = self
+            .state
+            .auth
+            .asks(carried, &parts.headers, self.asked(parts));
+        asked.await.map_err(|error| {
+            if error == AuthError::Copied
+                && let Some(ClientAddr(address)) = parts.extensions.get()
+            {
+                let org = self.state.store.org();
+                self.state
+                    .guard
+                    .turned_away(org, *address, SESSION_COPIED, NO_ROOM);
+            }
+            error.into()
+        })
+    }
+
+    fn asked<'a>(&'a self, parts: &'a Parts) -> Asked<'a> {
+        Asked {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            origins: &self.state.origins,
+        }
+    }
+
     /// The pace of one identity, whatever its address.
     fn paced(&self, principal: &Principal) -> Result<(), Problem> {
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);

@@ -102,7 +102,7 @@ pub(super) async fn accept(
             body.email.as_str(),
             body.name.as_str(),
             &password,
-            newcomer.address,
+            (newcomer.address, newcomer.key),
         )
         .await;
     match accepted {

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
 
 use crate::auth::error::AuthError;
 use crate::auth::name::NameError;
+use crate::auth::nonces::Nonce;
 use crate::store::error::StoreError;
+
+/// Where a client finds what to sign.
+const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// Why a request was not carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +25,10 @@ pub enum Problem {
     NotJson,
     /// The session is missing, ended or not valid here.
     SignedOut,
+    /// The proof beside the session has to sign this value, which is fresh.
+    NeedsNonce(Nonce),
+    /// A page begins a session without a key of its own.
+    ProofRequired,
     /// Wrong e-mail or password, or no such account: one answer.
     SignInRefused,
     /// The invitation is unknown, used or over, or cannot be used like this: one answer.
@@ -72,6 +80,8 @@ impl Problem {
             Self::TooLarge => "too_large",
             Self::NotJson => "not_json",
             Self::SignedOut => "signed_out",
+            Self::NeedsNonce(_) => "use_dpop_nonce",
+            Self::ProofRequired => "proof_required",
             Self::SignInRefused => "sign_in_refused",
             Self::InvitationRefused => "invitation_refused",
             Self::WrongOrigin => "wrong_origin",
@@ -99,6 +109,8 @@ impl Problem {
             Self::TooLarge => "That request is too large.",
             Self::NotJson => "The request must be JSON.",
             Self::SignedOut => "Sign in to go on.",
+            Self::NeedsNonce(_) => "The request has to be signed once more.",
+            Self::ProofRequired => "This page is out of date. Load it again.",
             Self::SignInRefused => "The e-mail address or the password is not right.",
             Self::InvitationRefused => "This invitation cannot be used. Ask for a new one.",
             Self::WrongOrigin => "This page may not do that here.",
@@ -130,10 +142,10 @@ impl Problem {
 
     const fn status(self) -> StatusCode {
         match self {
-            Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::BadRequest | Self::ProofRequired => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::SignedOut | Self::SignInRefused => StatusCode::UNAUTHORIZED,
+            Self::SignedOut | Self::NeedsNonce(_) | Self::SignInRefused => StatusCode::UNAUTHORIZED,
             Self::InvitationRefused | Self::WrongOrigin | Self::NotAllowed => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::BadMethod => StatusCode::METHOD_NOT_ALLOWED,
@@ -163,14 +175,30 @@ impl IntoResponse for Problem {
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if let Self::NeedsNonce(nonce) = self {
+            give(&mut response, nonce);
+        }
         response
+    }
+}
+
+/// Hands out what the next proof has to sign (RFC 9449, section 8).
+pub(super) fn give(response: &mut Response, nonce: Nonce) {
+    let challenge = HeaderValue::from_static("DPoP error=\"use_dpop_nonce\"");
+    response
+        .headers_mut()
+        .insert(header::WWW_AUTHENTICATE, challenge);
+    // Base64url is always a header's value.
+    if let Ok(nonce) = HeaderValue::try_from(nonce.to_string()) {
+        response.headers_mut().insert(NONCE, nonce);
     }
 }
 
 impl From<AuthError> for Problem {
     fn from(error: AuthError) -> Self {
         match error {
-            AuthError::Refused => Self::SignedOut,
+            AuthError::Refused | AuthError::Copied => Self::SignedOut,
+            AuthError::NeedsNonce(nonce) => Self::NeedsNonce(nonce),
             AuthError::TooMany { retry_after } => Self::RateLimited(retry_after),
             AuthError::Busy => Self::Busy,
             AuthError::Name(name) => Self::InvalidName(name),

@@ -12,6 +12,7 @@ use crate::api::caller::{Changer, Newcomer, Reader};
 use crate::api::problem::Problem;
 use crate::api::router::Api;
 use crate::auth::error::AuthError;
+use crate::auth::possession::Copied;
 use crate::auth::principal::{Principal, Who};
 use crate::auth::request::{self, Caller};
 use crate::auth::session::{Attempted, GuestMarks, SignedIn};
@@ -39,6 +40,10 @@ pub(super) enum Me {
         admin: bool,
         /// Whether it may create rooms.
         may_create_rooms: bool,
+        /// What others tried with a copy of this session, and were refused.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        copied: Option<CopiedView>,
     },
     /// A guest of one room.
     Guest {
@@ -53,7 +58,22 @@ pub(super) enum Me {
         /// The room.
         #[cfg_attr(test, ts(type = "string"))]
         room: RoomId,
+        /// What others tried with a copy of this session, and were refused.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        copied: Option<CopiedView>,
     },
+}
+
+/// Somebody showed a copy of the session, without its key.
+#[derive(Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub(super) struct CopiedView {
+    /// How often, since the server started.
+    times: u32,
+    /// When they did last.
+    #[cfg_attr(test, ts(type = "number"))]
+    last: Timestamp,
 }
 
 impl Me {
@@ -63,7 +83,9 @@ impl Me {
         let picture = store
             .shown_picture(principal.org, principal.actor())
             .await?;
-        Ok(Self::with(principal, picture))
+        let copied = api.state.auth.copies(principal);
+        let copied = copied.map(|Copied { times, last }| CopiedView { times, last });
+        Ok(Self::with(principal, picture, copied))
     }
 
     /// The picture that they come with.
@@ -73,7 +95,7 @@ impl Me {
         }
     }
 
-    fn with(principal: &Principal, picture: Option<PictureId>) -> Self {
+    fn with(principal: &Principal, picture: Option<PictureId>, copied: Option<CopiedView>) -> Self {
         let name = principal.name().as_str().to_owned();
         match principal.who {
             Who::Account {
@@ -87,12 +109,14 @@ impl Me {
                 picture,
                 admin,
                 may_create_rooms,
+                copied,
             },
             Who::Guest { id, room, .. } => Self::Guest {
                 id,
                 name,
                 picture,
                 room,
+                copied,
             },
             // A stream token is no session; nobody asks who it is.
             Who::Stream { token, room, .. } => Self::Guest {
@@ -100,6 +124,7 @@ impl Me {
                 name,
                 picture,
                 room,
+                copied,
             },
         }
     }
@@ -227,6 +252,7 @@ pub(super) async fn guest(
     let marks = GuestMarks {
         device: device.as_ref(),
         link: link.as_ref(),
+        key: newcomer.key,
     };
     let signed_in = api
         .state
@@ -256,6 +282,7 @@ async fn attempt(
         password: &password,
         device,
         address: newcomer.address,
+        key: newcomer.key,
     };
     api.state.auth.sign_in(attempted).await.map_err(|error| {
         api.turned_away(newcomer.address, "sign_in", error);

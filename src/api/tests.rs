@@ -3,6 +3,7 @@
 mod levels;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tower::ServiceExt;
 
 use crate::api::running::RunningRooms;
 use crate::api::{ApiState, router};
+use crate::auth::proof::tests::Signer;
 use crate::auth::request::{ClientAddr, Origins};
 use crate::auth::session::{Auth, AuthSettings};
 use crate::clock::{Clock, ManualClock};
@@ -31,6 +33,7 @@ use crate::store::settings::{StoredLevels, StoredOrg};
 const ORIGIN: &str = "https://meet.example.org";
 const PASSWORD: &str = "correct horse battery";
 
+mod possession;
 mod setup;
 
 #[derive(Default)]
@@ -102,6 +105,9 @@ struct World {
     guard: Arc<Guard>,
     told: Arc<Told>,
     routes: Router,
+    /// The key of the page.
+    key: Signer,
+    proofs: AtomicU64,
 }
 
 #[derive(Debug, PartialEq)]
@@ -157,6 +163,8 @@ async fn world() -> World {
         guard,
         told,
         routes,
+        key: Signer::new(),
+        proofs: AtomicU64::new(0),
     }
 }
 
@@ -190,16 +198,70 @@ impl World {
         self.send(with(request, body)).await
     }
 
-    /// As a page: with our origin, and the cookie of a session if there is one.
+    /// As a page: with our origin, the cookie of a session if there is one, and a proof of the page's key. The value to
+    /// sign is fetched as a page does: by asking without one.
     async fn page(&self, method: &str, path: &str, cookie: Option<&str>, body: Value) -> Answer {
+        let answer = self
+            .signed(&self.key, (method, path), cookie, body.clone(), "")
+            .await;
+        match answer.headers.get("dpop-nonce") {
+            Some(nonce) => {
+                assert_eq!(answer.code(), (401, "use_dpop_nonce"));
+                let nonce = nonce.to_str().unwrap();
+                self.signed(&self.key, (method, path), cookie, body, nonce)
+                    .await
+            }
+            None => answer,
+        }
+    }
+
+    /// As a page with some key.
+    async fn signed(
+        &self,
+        key: &Signer,
+        (method, path): (&str, &str),
+        cookie: Option<&str>,
+        body: Value,
+        nonce: &str,
+    ) -> Answer {
+        let address = format!("{ORIGIN}{}", path.split('?').next().unwrap());
+        let id = self.proofs.fetch_add(1, Ordering::Relaxed).to_string();
         let mut request = Request::builder()
             .method(method)
             .uri(path)
+            .header("dpop", key.proof(method, &address, &id, nonce))
             .header("origin", ORIGIN);
         if let Some(cookie) = cookie {
             request = request.header("cookie", cookie);
         }
         self.send(with(request, body)).await
+    }
+
+    /// The cookie of the first account's page.
+    async fn session_of_a_page(&self) -> String {
+        let credentials = json!({"email": "owner@example.org", "password": PASSWORD});
+        let signed_in = self.page("POST", "/api/session", None, credentials).await;
+        assert_eq!(signed_in.status, StatusCode::OK, "{}", signed_in.body);
+        let cookie = signed_in.cookies()[0].split(';').next().unwrap().to_owned();
+        assert!(cookie.starts_with("__Host-conclave="));
+        cookie
+    }
+
+    /// A proof of the page's key that would be taken now.
+    async fn proof(&self, method: &str, path: &str, cookie: &str) -> String {
+        let nonce = self.nonce(cookie).await;
+        let id = self.proofs.fetch_add(1, Ordering::Relaxed).to_string();
+        let address = format!("{ORIGIN}{path}");
+        self.key.proof(method, &address, &id, &nonce)
+    }
+
+    /// What a page has to sign now.
+    async fn nonce(&self, cookie: &str) -> String {
+        let me = ("GET", "/api/me");
+        let answer = self
+            .signed(&self.key, me, Some(cookie), Value::Null, "")
+            .await;
+        answer.headers["dpop-nonce"].to_str().unwrap().to_owned()
     }
 
     /// The first account: administrator.
@@ -666,7 +728,7 @@ async fn x07_nothing_is_changed_from_a_foreign_page() {
     let world = world().await;
     let token = world.owner().await;
     let id = world.room(&token).await;
-    let cookie = format!("__Host-conclave={token}");
+    let cookie = world.session_of_a_page().await;
     let bearer = format!("Bearer {token}");
     let room = format!("/api/rooms/{id}");
     let foreign = "https://evil.example";
@@ -691,11 +753,13 @@ async fn x07_nothing_is_changed_from_a_foreign_page() {
             (Method::DELETE, "/api/session", None),
             (Method::POST, "/api/rooms", Some(r#"{"title":"x"}"#)),
         ] {
+            let proof = world.proof(method.as_str(), path, &cookie).await;
             let mut request = Request::builder().method(method).uri(path);
             for (name, value) in headers {
                 request = request.header(*name, *value);
             }
             request = request.header("content-type", "application/json");
+            request = request.header("dpop", proof);
             let request = request
                 .body(body.map_or(Body::empty(), Body::from))
                 .unwrap();
@@ -707,6 +771,11 @@ async fn x07_nothing_is_changed_from_a_foreign_page() {
             );
         }
     }
+    // The same cookie and proof from our own page are taken.
+    let own = world
+        .page("DELETE", "/api/session", Some(&cookie), Value::Null)
+        .await;
+    assert_eq!(own.status, StatusCode::NO_CONTENT);
     // A page gets no token to read, a program no cookie to lose.
     let credentials = json!({"email": "owner@example.org", "password": PASSWORD});
     let from_page = world

@@ -16,8 +16,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Extension, Path, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{patch, post};
@@ -29,11 +30,14 @@ use self::session::{Answered, Ask, Asked, Beginning};
 use crate::api::body;
 use crate::api::problem::Problem;
 use crate::api::router::guarded;
+use crate::auth::error::AuthError;
 use crate::auth::limits::{Network, Rate, Rates};
+use crate::auth::possession::{self, SESSION_COPIED};
 use crate::auth::principal::{Principal, Who};
 use crate::auth::request::{self, Carried, ClientAddr, Origins};
 use crate::auth::session::Auth;
 use crate::clock::Clock;
+use crate::guard::NO_ROOM;
 use crate::ids::{ActorId, RoomId};
 use crate::media::offer::LONGEST_SDP;
 use crate::rooms::registry::Registry;
@@ -95,12 +99,11 @@ impl Streams {
             .map_err(Refusal::RateLimited)
     }
 
-    /// Who a request's bearer is. Only a bearer counts: no browser sends one of its own accord.
-    async fn principal(&self, headers: &HeaderMap, begins: bool) -> Result<Principal, Refusal> {
-        let Some(Carried::Bearer(bearer)) = request::token(headers) else {
-            return Err(Refusal::SignedOut);
-        };
-        let bearer = bearer.expose();
+    /// Whose token a request carries. Only `Authorization` counts: no browser sends one of its own accord.
+    async fn principal(&self, sender: &Sender, begins: bool) -> Result<Principal, Refusal> {
+        let carried = request::token(&sender.headers).filter(Carried::is_bearer);
+        let carried = carried.ok_or(Refusal::SignedOut)?;
+        let bearer = carried.text();
         {
             let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
             pace.take(self.hasher.hash_one(bearer), self.clock.instant())
@@ -108,11 +111,25 @@ impl Streams {
         }
         // A session is five parts with dots between them, and a stream token has none.
         let principal = if bearer.contains('.') {
-            self.auth.principal(bearer).await
+            let asked = possession::Asked {
+                method: sender.method.as_str(),
+                path: sender.uri.path(),
+                origins: &self.origins,
+            };
+            self.auth.asks(&carried, &sender.headers, asked).await
         } else {
             self.auth.stream(bearer, begins).await
         };
-        Ok(principal?)
+        principal.map_err(|error| {
+            if error == AuthError::Copied {
+                let means = self.rooms.means();
+                let org = means.store.org();
+                means
+                    .guard
+                    .turned_away(org, sender.address, SESSION_COPIED, NO_ROOM);
+            }
+            error.into()
+        })
     }
 
     /// The running stream of a key.
@@ -160,6 +177,29 @@ impl Streams {
 pub fn router(streams: Arc<Streams>) -> Router {
     let whip = routes("/whip", StreamKind::Source, streams.clone());
     whip.merge(routes("/whep", StreamKind::Viewer, streams))
+}
+
+/// Whoever makes a request, and what it says of itself.
+struct Sender {
+    address: IpAddr,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+impl<S: Sync> FromRequestParts<S> for Sender {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Refusal> {
+        let address = parts.extensions.get::<ClientAddr>();
+        let ClientAddr(address) = *address.ok_or(Refusal::Unavailable)?;
+        Ok(Self {
+            address,
+            method: parts.method.clone(),
+            uri: parts.uri.clone(),
+            headers: parts.headers.clone(),
+        })
+    }
 }
 
 /// One of the two protocols.
@@ -233,34 +273,31 @@ fn options(methods: &'static str, accepts: Option<&'static str>) -> Response {
 /// `POST /whip`, `POST /whep`: the token says which room.
 async fn begin_by_token(
     State(endpoint): State<Arc<Endpoint>>,
-    Extension(ClientAddr(address)): Extension<ClientAddr>,
-    headers: HeaderMap,
+    sender: Sender,
     body: Body,
 ) -> Response {
-    endpoint.begin(None, address, &headers, body).await
+    endpoint.begin(None, &sender, body).await
 }
 
 /// `POST /whip/{room}`, `POST /whep/{room}`.
 async fn begin(
     State(endpoint): State<Arc<Endpoint>>,
-    Extension(ClientAddr(address)): Extension<ClientAddr>,
     Path(room): Path<String>,
-    headers: HeaderMap,
+    sender: Sender,
     body: Body,
 ) -> Response {
-    endpoint.begin(Some(&room), address, &headers, body).await
+    endpoint.begin(Some(&room), &sender, body).await
 }
 
 /// `PATCH` of a stream: candidates, or an ICE restart.
 async fn tend(
     State(endpoint): State<Arc<Endpoint>>,
-    Extension(ClientAddr(address)): Extension<ClientAddr>,
     Path((room, stream)): Path<(String, String)>,
-    headers: HeaderMap,
+    sender: Sender,
     body: Body,
 ) -> Response {
     let asked = endpoint.streams.clock.instant();
-    let tended = endpoint.tend(&room, stream, address, &headers, body).await;
+    let tended = endpoint.tend(&room, stream, &sender, body).await;
     endpoint
         .answer(asked, tended, |answered| match answered {
             Answered::Restarted { fragment, tag } => {
@@ -275,27 +312,20 @@ async fn tend(
 /// `DELETE` of a stream.
 async fn end(
     State(endpoint): State<Arc<Endpoint>>,
-    Extension(ClientAddr(address)): Extension<ClientAddr>,
     Path((room, stream)): Path<(String, String)>,
-    headers: HeaderMap,
+    sender: Sender,
 ) -> Response {
     let asked = endpoint.streams.clock.instant();
-    let ended = endpoint.end(&room, stream, address, &headers).await;
+    let ended = endpoint.end(&room, stream, &sender).await;
     endpoint
         .answer(asked, ended, |_| StatusCode::OK.into_response())
         .await
 }
 
 impl Endpoint {
-    async fn begin(
-        &self,
-        room: Option<&str>,
-        address: IpAddr,
-        headers: &HeaderMap,
-        body: Body,
-    ) -> Response {
+    async fn begin(&self, room: Option<&str>, sender: &Sender, body: Body) -> Response {
         let asked = self.streams.clock.instant();
-        let begun = self.try_begin(room, address, headers, body).await;
+        let begun = self.try_begin(room, sender, body).await;
         let (room, begun) = match begun {
             Ok((room, answered)) => (Some(room), Ok(answered)),
             Err(refusal) => (None, Err(refusal)),
@@ -334,13 +364,13 @@ impl Endpoint {
     async fn try_begin(
         &self,
         room: Option<&str>,
-        address: IpAddr,
-        headers: &HeaderMap,
+        sender: &Sender,
         body: Body,
     ) -> Result<(RoomId, Answered), Refusal> {
+        let address = sender.address;
         self.streams.paced(address)?;
-        let principal = self.streams.principal(headers, true).await?;
-        declared_as(headers, SDP)?;
+        let principal = self.streams.principal(sender, true).await?;
+        declared_as(&sender.headers, SDP)?;
         let offer = text(body, LONGEST_SDP).await?;
         let room = self.room_of(&principal, room)?;
         let store = &self.streams.rooms.means().store;
@@ -383,14 +413,10 @@ impl Endpoint {
     }
 
     /// The running stream of whoever asks, if it is one of this room.
-    async fn own(
-        &self,
-        room: &str,
-        address: IpAddr,
-        headers: &HeaderMap,
-    ) -> Result<mpsc::Sender<Ask>, Refusal> {
+    async fn own(&self, room: &str, sender: &Sender) -> Result<mpsc::Sender<Ask>, Refusal> {
+        let address = sender.address;
         self.streams.paced(address)?;
-        let principal = self.streams.principal(headers, false).await?;
+        let principal = self.streams.principal(sender, false).await?;
         let room: RoomId = room.parse().map_err(|_| Refusal::NotFound)?;
         let store = &self.streams.rooms.means().store;
         let visitor = Visitor::stream(&principal, self.kind, address, store);
@@ -403,13 +429,12 @@ impl Endpoint {
         &self,
         room: &str,
         stream: String,
-        address: IpAddr,
-        headers: &HeaderMap,
+        sender: &Sender,
         body: Body,
     ) -> Result<Answered, Refusal> {
-        let own = self.own(room, address, headers).await?;
-        declared_as(headers, FRAGMENT)?;
-        let mut conditions = headers.get_all(header::IF_MATCH).iter();
+        let own = self.own(room, sender).await?;
+        declared_as(&sender.headers, FRAGMENT)?;
+        let mut conditions = sender.headers.get_all(header::IF_MATCH).iter();
         let condition = match (conditions.next(), conditions.next()) {
             (Some(one), None) => Some(one.to_str().map_err(|_| Refusal::Stale)?.to_owned()),
             (None, _) => None,
@@ -424,14 +449,8 @@ impl Endpoint {
         ask(&own, asked).await.unwrap_or(Err(Refusal::NotFound))
     }
 
-    async fn end(
-        &self,
-        room: &str,
-        stream: String,
-        address: IpAddr,
-        headers: &HeaderMap,
-    ) -> Result<Answered, Refusal> {
-        let own = self.own(room, address, headers).await?;
+    async fn end(&self, room: &str, stream: String, sender: &Sender) -> Result<Answered, Refusal> {
+        let own = self.own(room, sender).await?;
         let asked = Asked::End { stream };
         ask(&own, asked).await.unwrap_or(Err(Refusal::NotFound))
     }

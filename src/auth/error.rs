@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::auth::email::EmailError;
 use crate::auth::name::NameError;
+use crate::auth::nonces::Nonce;
 use crate::auth::password::PasswordError;
 use crate::store::error::StoreError;
 
@@ -16,6 +17,12 @@ pub enum AuthError {
     /// Wrong, unknown, expired, revoked, of the wrong kind: one answer for all.
     #[error("not valid")]
     Refused,
+    /// The session is good, and whoever shows it does not hold its key. To them it is `Refused`.
+    #[error("not valid")]
+    Copied,
+    /// The proof has to sign this value, which is fresh.
+    #[error("sign a fresh value")]
+    NeedsNonce(Nonce),
     /// Too many attempts; the same for right and wrong ones.
     #[error("too many attempts")]
     TooMany {

@@ -29,6 +29,7 @@ pub fn fuzz_token(data: &[u8]) {
         org: ORG,
         sub: AccountId::from_bytes([2; 16]),
         epoch: 1,
+        jkt: None,
         iat: 1000,
         exp: 2000,
         jti: TokenId::from([3; 16]),

@@ -11,6 +11,7 @@ use crate::auth::email::Email;
 use crate::auth::error::AuthError;
 use crate::auth::name::DisplayName;
 use crate::auth::password::Password;
+use crate::auth::proof::Thumbprint;
 use crate::auth::session::{Auth, SignedIn, hash_failed};
 use crate::clock::Timestamp;
 use crate::ids::OrgId;
@@ -86,7 +87,7 @@ impl Auth {
         email: &str,
         name: &str,
         password: &Secret<String>,
-        address: IpAddr,
+        (address, key): (IpAddr, Option<Thumbprint>),
     ) -> Result<SignedIn, AuthError> {
         let (name, email) = (DisplayName::parse(name)?, Email::parse(email)?);
         let password = Password::parse(password.expose())?;
@@ -112,7 +113,7 @@ impl Auth {
             Accepted::Made { .. } => {
                 self.note("account_made", id.into(), Some(*id.as_bytes()));
                 let index = self.store.email_index(org, email.as_str());
-                self.new_session(id, FIRST_EPOCH, Some(&index)).await
+                self.new_session(id, FIRST_EPOCH, Some(&index), key).await
             }
         }
     }

@@ -54,19 +54,21 @@ pub enum Carried {
     Cookie(Secret<String>),
     /// From a program.
     Bearer(Secret<String>),
+    /// From a program that proves that it is its own (RFC 9449).
+    Bound(Secret<String>),
 }
 
 impl Carried {
     /// The token itself.
     pub fn text(&self) -> &str {
         match self {
-            Self::Cookie(token) | Self::Bearer(token) => token.expose(),
+            Self::Cookie(token) | Self::Bearer(token) | Self::Bound(token) => token.expose(),
         }
     }
 
     /// Whether it came in `Authorization`, which no browser sends of its own accord.
     pub const fn is_bearer(&self) -> bool {
-        matches!(self, Self::Bearer(_))
+        matches!(self, Self::Bearer(_) | Self::Bound(_))
     }
 }
 
@@ -78,8 +80,12 @@ pub fn token(headers: &HeaderMap) -> Option<Carried> {
         (cookie, None, None) => cookie.map(Carried::Cookie),
         (None, Some(value), None) => {
             let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-            let bearer = scheme.eq_ignore_ascii_case("bearer");
-            bearer.then(|| Carried::Bearer(Secret::new(token.to_owned())))
+            let token = Secret::new(token.to_owned());
+            match scheme.to_ascii_lowercase().as_str() {
+                "bearer" => Some(Carried::Bearer(token)),
+                "dpop" => Some(Carried::Bound(token)),
+                _ => None,
+            }
         }
         _ => None,
     }
@@ -144,6 +150,12 @@ impl Origins {
         )
     }
 
+    /// Whether an address is this path on one of ours, to the letter.
+    pub fn address(&self, address: &str, path: &str) -> bool {
+        let origin = address.strip_suffix(path);
+        origin.is_some_and(|origin| self.0.iter().any(|own| own == origin))
+    }
+
     /// Whether this origin may act: one of ours, or none at all on a request whose session is in `Authorization`.
     pub fn admit(&self, origin: Option<&HeaderValue>, bearer: bool) -> bool {
         match origin {
@@ -164,7 +176,7 @@ impl Origins {
     ) -> Result<Caller, ForeignOrigin> {
         match (self.caller(headers)?, carried) {
             (Caller::Page, _) => Ok(Caller::Page),
-            (Caller::Program, Some(Carried::Bearer(_))) => Ok(Caller::Program),
+            (Caller::Program, Some(carried)) if carried.is_bearer() => Ok(Caller::Program),
             (Caller::Program, _) => Err(ForeignOrigin),
         }
     }
@@ -250,6 +262,7 @@ mod tests {
         token(&headers(pairs)).map(|carried| match carried {
             Carried::Cookie(token) => format!("cookie {}", token.expose()),
             Carried::Bearer(token) => format!("bearer {}", token.expose()),
+            Carried::Bound(token) => format!("dpop {}", token.expose()),
         })
     }
 

@@ -14,8 +14,11 @@ use crate::auth::error::AuthError;
 use crate::auth::guesses::{GuessSettings, Guesser, Guesses};
 use crate::auth::guestlink::CameBy;
 use crate::auth::name::DisplayName;
+use crate::auth::nonces::Nonces;
 use crate::auth::password::{HashError, Hasher, Lane, Password};
+use crate::auth::possession::{Copies, Shown};
 use crate::auth::principal::{Principal, Who};
+use crate::auth::proof::Thumbprint;
 use crate::auth::token::{Claims, KeyRing, TokenId};
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{self, AccountId, ActorId, GuestId, LinkId, OrgId, RoomId};
@@ -75,6 +78,8 @@ pub struct GuestMarks<'a> {
     pub device: Option<&'a Secret<String>>,
     /// The secret of the link that they came by.
     pub link: Option<&'a Secret<String>>,
+    /// The key of the browser, which the session is bound to.
+    pub key: Option<Thumbprint>,
 }
 
 /// What someone gives to sign in.
@@ -88,6 +93,8 @@ pub struct Attempted<'a> {
     pub device: Option<&'a Secret<String>>,
     /// Where it comes from.
     pub address: IpAddr,
+    /// The key of the browser, which the session is bound to.
+    pub key: Option<Thumbprint>,
 }
 
 /// Who someone is.
@@ -101,6 +108,8 @@ pub struct Auth {
     pub(super) ring: RwLock<Arc<KeyRing>>,
     /// Held while a key is made, so that one is made.
     pub(super) rotation: Mutex<()>,
+    pub(super) nonces: Nonces,
+    pub(super) copies: std::sync::Mutex<Copies>,
 }
 
 impl Auth {
@@ -131,7 +140,10 @@ impl Auth {
         let ring = RwLock::new(Arc::new(
             KeyRing::new(store.org(), &[]).map_err(|_| AuthError::Unavailable)?,
         ));
+        let nonces = Nonces::new(random.as_ref(), clock.instant());
         let auth = Self {
+            nonces,
+            copies: std::sync::Mutex::default(),
             store,
             clock,
             random,
@@ -180,7 +192,7 @@ impl Auth {
         };
         attempt.succeeded();
         let signed_in = self
-            .new_session(account.id, account.epoch, Some(&index))
+            .new_session(account.id, account.epoch, Some(&index), attempted.key)
             .await?;
         self.note("sign_in", account.id.into(), None);
         Ok(signed_in)
@@ -218,6 +230,7 @@ impl Auth {
             link: link
                 .as_ref()
                 .map(|link| (link.id, link.label.expose().clone())),
+            jkt: by.key,
             iat: now.as_secs(),
             exp: expires.as_secs(),
             jti: token_id,
@@ -244,11 +257,11 @@ impl Auth {
         })
     }
 
-    /// Who a session token stands for, if its session is not over.
+    /// What a session token stands for, if its session is not over.
     ///
     /// # Errors
     /// `Refused`, or `Unavailable` when that cannot be looked up.
-    pub async fn principal(&self, token: &str) -> Result<Principal, AuthError> {
+    pub async fn shown(&self, token: &str) -> Result<Shown, AuthError> {
         let ring = self.ring();
         let claims = ring
             .open(token, self.clock.now())
@@ -258,6 +271,7 @@ impl Auth {
                 org,
                 sub,
                 epoch,
+                jkt,
                 exp,
                 jti,
                 ..
@@ -278,11 +292,15 @@ impl Auth {
                     may_create_rooms: account.may_create_rooms,
                     epoch,
                 };
-                Ok(Principal {
+                let principal = Principal {
                     org,
                     who,
                     token_id: jti,
                     expires: from_secs(exp),
+                };
+                Ok(Shown {
+                    principal,
+                    key: jkt,
                 })
             }
             Claims::Guest {
@@ -292,6 +310,7 @@ impl Auth {
                 name,
                 device,
                 link,
+                jkt,
                 exp,
                 jti,
                 ..
@@ -305,7 +324,7 @@ impl Auth {
                     return Err(AuthError::Refused);
                 }
                 let name = DisplayName::parse(&name).map_err(|_| AuthError::Refused)?;
-                Ok(Principal {
+                let principal = Principal {
                     org,
                     who: Who::Guest {
                         id: sub,
@@ -319,6 +338,10 @@ impl Auth {
                     },
                     token_id: jti,
                     expires: from_secs(exp),
+                };
+                Ok(Shown {
+                    principal,
+                    key: jkt,
                 })
             }
         }
@@ -417,6 +440,7 @@ impl Auth {
         account: AccountId,
         epoch: i64,
         index: Option<&[u8; 32]>,
+        key: Option<Thumbprint>,
     ) -> Result<SignedIn, AuthError> {
         let ring = self.usable_ring().await?;
         let (org, now) = (self.store.org(), self.clock.now());
@@ -424,6 +448,7 @@ impl Auth {
             org,
             sub: account,
             epoch,
+            jkt: key,
             iat: now.as_secs(),
             exp: now.after(self.settings.session).as_secs(),
             jti: self.random_id(),
@@ -432,7 +457,7 @@ impl Auth {
             .make(&claims, now)
             .map_err(|_| AuthError::Unavailable)?;
         // Read back, so that what is handed out is exactly what will be accepted.
-        let principal = self.principal(token.expose()).await?;
+        let Shown { principal, .. } = self.shown(token.expose()).await?;
         Ok(SignedIn {
             token,
             principal,
@@ -578,6 +603,7 @@ mod tests {
                     password: &password,
                     device: None,
                     address,
+                    key: None,
                 })
                 .await
         }
@@ -826,6 +852,7 @@ mod tests {
                 password: &password,
                 device: device.as_ref(),
                 address: HERE,
+                key: None,
             };
             signed_in = world.auth.sign_in(attempted).await.unwrap();
         }
@@ -847,6 +874,7 @@ mod tests {
                 password: &password,
                 device: Some(device),
                 address: HERE,
+                key: None,
             };
             assert!(matches!(
                 world.auth.sign_in(attempted).await,
@@ -886,7 +914,7 @@ mod tests {
             let link = link.clone();
             let (auth, password) = (&world.auth, &password);
             async move {
-                auth.accept_invitation(&link, email, "Member", password, HERE)
+                auth.accept_invitation(&link, email, "Member", password, (HERE, None))
                     .await
             }
         };
@@ -919,7 +947,7 @@ mod tests {
             let password = Secret::new(password.to_owned());
             world
                 .auth
-                .accept_invitation(&link, email, name, &password, HERE)
+                .accept_invitation(&link, email, name, &password, (HERE, None))
                 .await
         };
         assert!(matches!(
@@ -946,7 +974,7 @@ mod tests {
             let made_up = Secret::new(BASE64URL_NOPAD.encode(&[9; 32]));
             let answer = world
                 .auth
-                .accept_invitation(&made_up, "a@b", "Member", &password, HERE)
+                .accept_invitation(&made_up, "a@b", "Member", &password, (HERE, None))
                 .await;
             limited |= matches!(answer, Err(AuthError::TooMany { .. }));
             assert!(answer.is_err());

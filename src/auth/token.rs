@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::auth::proof::Thumbprint;
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, DeviceId, GuestId, LinkId, OrgId, RoomId};
 use crate::secret::Secret;
@@ -77,6 +78,9 @@ pub(crate) enum Claims {
         sub: AccountId,
         /// The account's epoch at the time; a later one ends the session.
         epoch: i64,
+        /// The key that whoever shows it has to hold.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        jkt: Option<Thumbprint>,
         iat: i64,
         exp: i64,
         jti: TokenId,
@@ -92,6 +96,9 @@ pub(crate) enum Claims {
         /// The link that they came by, and whom it was made for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         link: Option<(LinkId, String)>,
+        /// The key that whoever shows it has to hold.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        jkt: Option<Thumbprint>,
         iat: i64,
         exp: i64,
         jti: TokenId,
@@ -287,6 +294,7 @@ pub(crate) mod tests {
             org: ORG,
             sub: AccountId::from_bytes([2; 16]),
             epoch: 1,
+            jkt: None,
             iat: 1000,
             exp: 2000,
             jti: TokenId([3; 16]),
@@ -333,6 +341,7 @@ pub(crate) mod tests {
             org: ORG,
             sub: AccountId::from_bytes([2; 16]),
             epoch: 1,
+            jkt: None,
             iat: 1000,
             exp: 9000,
             jti: TokenId([3; 16]),

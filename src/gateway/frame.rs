@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use crate::gateway::message::{FirstRequest, Request, WaitingRequest};
+use crate::gateway::message::{FirstFrame, Request, WaitingRequest};
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::request::RoomRequest;
 
@@ -20,7 +20,7 @@ pub const SMALL: usize = 4 * 1024;
 const DEEPEST: usize = 8;
 
 /// Reads the first frame of a connection.
-pub fn first(frame: &str) -> Result<Request<FirstRequest>, ErrorCode> {
+pub fn first(frame: &str) -> Result<FirstFrame, ErrorCode> {
     read(frame, SMALL)
 }
 
@@ -95,6 +95,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::gateway::message::FirstRequest;
 
     const ROOM: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaa";
 

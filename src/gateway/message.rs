@@ -18,6 +18,21 @@ pub struct Request<R> {
     pub request: R,
 }
 
+/// The first frame of a connection.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(deny_unknown_fields)]
+pub struct FirstFrame {
+    /// Chosen by the client.
+    pub id: u32,
+    /// The answer to the server's challenge, where there was one: a proof of possession (RFC 9449).
+    #[serde(default)]
+    #[cfg_attr(test, ts(type = "string", optional))]
+    pub proof: Option<Text<2048>>,
+    /// What is asked.
+    pub request: FirstRequest,
+}
+
 /// The only message of a new connection.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]

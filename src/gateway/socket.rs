@@ -9,12 +9,16 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use crate::auth::error::AuthError;
 use crate::auth::limits::Bucket;
+use crate::auth::possession::{Asked, Copied, SESSION_COPIED, Shown};
 use crate::auth::principal::Principal;
 use crate::auth::request::Held;
+use crate::bounded::Text;
 use crate::gateway::frame;
-use crate::gateway::message::{FirstRequest, WaitingRequest};
-use crate::gateway::upgrade::{Gateway, PATIENCE};
+use crate::gateway::message::{FirstFrame, FirstRequest, WaitingRequest};
+use crate::gateway::upgrade::{Gateway, PATH, PATIENCE};
+use crate::guard::NO_ROOM;
 use crate::ids::PictureId;
 use crate::rooms::actor::ToRoom;
 use crate::rooms::outbound::ServerMessage;
@@ -69,7 +73,7 @@ struct Client {
 pub async fn serve(
     socket: WebSocket,
     gateway: Arc<Gateway>,
-    principal: Principal,
+    shown: Shown,
     address: IpAddr,
     held: Held,
 ) {
@@ -86,7 +90,7 @@ pub async fn serve(
         heard: now,
         sent_back: None,
     };
-    if let Err(code) = client.run(principal, address).await {
+    if let Err(code) = client.run(shown, address).await {
         client.close(code).await;
     }
     open.dec();
@@ -94,10 +98,16 @@ pub async fn serve(
 }
 
 impl Client {
-    async fn run(&mut self, principal: Principal, address: IpAddr) -> Result<(), ErrorCode> {
+    async fn run(&mut self, shown: Shown, address: IpAddr) -> Result<(), ErrorCode> {
+        if let Some(nonce) = self.gateway.auth.challenge(&shown) {
+            let nonce = nonce.to_string();
+            self.write(&ServerMessage::Challenge { nonce }).await?;
+        }
         let first = timeout(FIRST_FRAME, self.read_first())
             .await
             .map_err(|_| ErrorCode::BadMessage)??;
+        let principal = self.prove(shown, &first, address)?;
+        let first = first.request;
         let asked = self.now();
         let means = self.gateway.rooms.means().clone();
         // Without an answer they come without one.
@@ -124,6 +134,32 @@ impl Client {
         };
         let _ended = room.send(last).await;
         outcome
+    }
+
+    /// Whose session it is, if whoever shows it holds its key.
+    fn prove(
+        &self,
+        shown: Shown,
+        first: &FirstFrame,
+        address: IpAddr,
+    ) -> Result<Principal, ErrorCode> {
+        let asked = Asked {
+            method: "GET",
+            path: PATH,
+            origins: &self.gateway.origins,
+        };
+        let proof = first.proof.as_ref().map(Text::as_str);
+        let proved = self.gateway.auth.answers(shown, proof, asked);
+        proved.map_err(|error| {
+            if error == AuthError::Copied {
+                let means = self.gateway.rooms.means();
+                let org = means.store.org();
+                means
+                    .guard
+                    .turned_away(org, address, SESSION_COPIED, NO_ROOM);
+            }
+            ErrorCode::SignedOut
+        })
     }
 
     /// Takes the first request to its room, and gives the room's answer.
@@ -168,11 +204,11 @@ impl Client {
         Err(ErrorCode::Unavailable)
     }
 
-    async fn read_first(&mut self) -> Result<FirstRequest, ErrorCode> {
+    async fn read_first(&mut self) -> Result<FirstFrame, ErrorCode> {
         loop {
             match self.socket.recv().await {
                 Some(Ok(Message::Text(text))) => {
-                    return frame::first(text.as_str()).map(|request| request.request);
+                    return frame::first(text.as_str());
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
                     if self.pace.take(self.now()).is_err() {
@@ -196,6 +232,8 @@ impl Client {
         let mut ticks = interval(PING);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stopping = self.gateway.stopping.clone();
+        // What was tried before this connection is told by `GET /api/me`.
+        let mut told = self.gateway.auth.copies(principal);
         loop {
             tokio::select! {
                 message = outbox.recv() => {
@@ -221,6 +259,12 @@ impl Client {
                     }
                     if !self.gateway.auth.holds(principal).await {
                         return Err(ErrorCode::SignedOut);
+                    }
+                    let copies = self.gateway.auth.copies(principal);
+                    if phase == Phase::Inside && copies != told && let Some(copied) = copies {
+                        let Copied { times, last } = copied;
+                        self.write(&ServerMessage::SessionCopied { times, last }).await?;
+                        told = copies;
                     }
                     self.send(Message::Ping(Vec::new().into())).await?;
                 }

@@ -24,6 +24,9 @@ use crate::rooms::registry::Registry;
 /// The subprotocol that a client must name.
 pub const PROTOCOL: &str = "conclave.v1";
 
+/// Where clients connect.
+pub(super) const PATH: &str = "/ws";
+
 /// What the gateway works with.
 pub struct Gateway {
     /// Sign-in and sessions.
@@ -53,7 +56,7 @@ impl Gateway {
 
 /// The routes of the gateway.
 pub fn router(gateway: Arc<Gateway>) -> Router {
-    Router::new().route("/ws", get(upgrade)).with_state(gateway)
+    Router::new().route(PATH, get(upgrade)).with_state(gateway)
 }
 
 /// How long a client may take to read one message.
@@ -83,9 +86,13 @@ async fn upgrade(
     if another.is_some() || !gateway.origins.admit(origin, token.is_bearer()) {
         return refuse(&gateway, StatusCode::FORBIDDEN);
     }
-    let Ok(principal) = gateway.auth.principal(token.text()).await else {
+    let Ok(shown) = gateway.auth.shown(token.text()).await else {
         return refuse(&gateway, StatusCode::UNAUTHORIZED);
     };
+    // A page's session is always bound to a key, which is asked for before anything else.
+    if !token.is_bearer() && gateway.auth.challenge(&shown).is_none() {
+        return refuse(&gateway, StatusCode::UNAUTHORIZED);
+    }
     let upgrade = upgrade.protocols([PROTOCOL]);
     if upgrade.selected_protocol().is_none() {
         return refuse(&gateway, StatusCode::BAD_REQUEST);
@@ -97,7 +104,7 @@ async fn upgrade(
         .max_write_buffer_size(frame::LARGEST.saturating_mul(2))
         .max_message_size(frame::LARGEST)
         .max_frame_size(frame::LARGEST)
-        .on_upgrade(move |stream| socket::serve(stream, gateway, principal, address, held))
+        .on_upgrade(move |stream| socket::serve(stream, gateway, shown, address, held))
 }
 
 fn refuse(gateway: &Gateway, status: StatusCode) -> Response {

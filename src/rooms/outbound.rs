@@ -19,6 +19,19 @@ use crate::rooms::view::{
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage {
+    /// The first message to whoever came with a session that is bound to a key: they sign this in their first frame.
+    Challenge {
+        /// What to sign.
+        nonce: String,
+    },
+    /// Somebody showed a copy of this session, without its key, and was refused.
+    SessionCopied {
+        /// How often, since the server started.
+        times: u32,
+        /// When they did last.
+        #[cfg_attr(test, ts(type = "number"))]
+        last: Timestamp,
+    },
     /// The request to join was taken; a host will decide. Its bytes never depend on the room.
     Waiting {},
     /// A host says something to those who wait.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use reqwest::StatusCode;
-use reqwest::header::ORIGIN;
 use serde_json::{Value, json};
 
 use crate::common::server::{Answer, Person, Room, Server};
@@ -42,7 +41,6 @@ pub(crate) async fn stranger(
     let request = server
         .http
         .post(server.url("/api/guest"))
-        .header(ORIGIN, server.origin())
         .header("x-forwarded-for", from)
         .json(&json!({"room": room.id, "name": name}));
     let answer = Answer::of(request.send().await.unwrap()).await;
@@ -51,13 +49,8 @@ pub(crate) async fn stranger(
         return None;
     }
     assert!(answer.status.is_success(), "{}", answer.body);
-    let cookies = answer.headers.get_all("set-cookie").iter();
-    let token = cookies
-        .filter_map(|value| value.to_str().unwrap().strip_prefix("__Host-conclave="))
-        .map(|value| value.split(';').next().unwrap().to_owned())
-        .next();
     Some(Person {
-        token: token.unwrap(),
+        token: text(&answer.body, "token"),
         id: text(&answer.body["me"], "id"),
         name: name.to_owned(),
     })

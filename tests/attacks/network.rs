@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use crate::common::server::{Answer, Person, Server};
 use crate::raw::Raw;
 
-fn cookie(person: &Person) -> String {
-    format!("__Host-conclave={}", person.token)
+/// The session of the owner's page.
+async fn cookie(server: &Server) -> String {
+    server.cookie("owner@example.org").await
 }
 
-/// A request as some page or program makes it.
+/// A request as some page or program makes it, signed with the key of the pages: what is refused is not refused for want of it.
 async fn request(
     server: &Server,
     method: Method,
@@ -30,7 +31,8 @@ async fn request(
     }
     let mut request = server
         .http
-        .request(method, server.url(path))
+        .request(method.clone(), server.url(path))
+        .header("dpop", server.sign(method.as_str(), path).await)
         .headers(headers);
     if let Some(body) = body {
         request = request.body(body.to_owned());
@@ -44,7 +46,7 @@ async fn x07_no_other_site_opens_a_websocket_with_somebodys_cookie() {
     let owner = server.owner().await;
     let (own, cookie, bearer) = (
         server.origin(),
-        cookie(&owner),
+        cookie(&server).await,
         format!("Bearer {}", owner.token),
     );
     let foreign = [
@@ -261,7 +263,7 @@ async fn x07_no_other_site_changes_anything_with_somebodys_cookie() {
     let server = Server::start().await;
     let owner = server.owner().await;
     let room = server.room(&owner, "Board").await;
-    let (own, cookie) = (server.origin(), cookie(&owner));
+    let (own, cookie) = (server.origin(), cookie(&server).await);
     let before = state(&server, &owner, &room.id).await;
     let json_type = ("content-type", "application/json");
     let pages: Vec<(&str, Vec<(&str, &str)>)> = vec![
@@ -393,7 +395,7 @@ async fn x07_nothing_is_changed_by_getting_it() {
     let before = state(&server, &owner, &room.id).await;
     let (own, cookie, bearer) = (
         server.origin(),
-        cookie(&owner),
+        cookie(&server).await,
         format!("Bearer {}", owner.token),
     );
     let paths = [

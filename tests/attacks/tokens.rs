@@ -10,6 +10,7 @@ use reqwest::header::{COOKIE, ORIGIN, SET_COOKIE};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::common::key::Key;
 use crate::common::server::{Answer, PASSWORD, Person, Room, Server};
 use crate::common::socket::Socket;
 use crate::common::text;
@@ -646,10 +647,7 @@ async fn t07_what_the_server_draws_shows_no_bias_and_no_sequence() {
         tasks.push(tokio::spawn(async move {
             let mut drawn = Vec::new();
             for number in 0..1000 {
-                let request = server
-                    .http
-                    .post(server.url("/api/guest"))
-                    .header(ORIGIN, server.origin());
+                let request = server.http.post(server.url("/api/guest"));
                 let request = request.header("x-forwarded-for", address(worker * 1000 + number));
                 let body = json!({"room": room, "name": "Visitor"});
                 let answer = Answer::of(request.json(&body).send().await.unwrap()).await;
@@ -659,12 +657,7 @@ async fn t07_what_the_server_draws_shows_no_bias_and_no_sequence() {
                     answer.status,
                     answer.body
                 );
-                let cookie = answer.headers.get(SET_COOKIE).unwrap().to_str().unwrap();
-                let token = cookie
-                    .trim_start_matches("__Host-conclave=")
-                    .split(';')
-                    .next()
-                    .unwrap();
+                let token = text(&answer.body, "token");
                 let nonce = BASE64URL_NOPAD
                     .decode(token.split('.').nth(2).unwrap().as_bytes())
                     .unwrap();
@@ -793,7 +786,9 @@ async fn t10_guessing_sign_ins_from_many_networks_runs_dry_and_a_known_device_ge
                 .post(server.url(path))
                 .header("x-forwarded-for", from);
             if path == "/api/session" {
-                request = request.header(ORIGIN, server.origin());
+                request = request
+                    .header(ORIGIN, server.origin())
+                    .header("dpop", server.sign("POST", path).await);
             }
             if let Some(cookie) = cookie {
                 request = request.header(COOKIE, cookie);
@@ -897,4 +892,61 @@ async fn t10_guessing_sign_ins_from_many_networks_runs_dry_and_a_known_device_ge
     assert_eq!(nobody.status, 429, "any cookie passes for a device");
     // A session that is open goes on.
     assert_eq!(me(&server, &owner.token).await.status, 200);
+}
+
+#[tokio::test]
+async fn t01_a_copied_cookie_opens_no_websocket_to_speak_on() {
+    let server = Server::start().await;
+    let owner = server.owner().await;
+    let room = server.room(&owner, "Board").await;
+    let cookie = server.cookie("owner@example.org").await;
+    let open = async |cookie: &str| {
+        let fields = [("cookie", cookie), ("origin", &server.origin())];
+        Socket::open(&server, None, Some(&fields)).await
+    };
+    let thief = Key::new();
+    let challenged = async || {
+        let mut socket = open(&cookie).await.unwrap();
+        let challenge = socket.read().await.unwrap();
+        assert_eq!(challenge["type"], "challenge");
+        (socket, text(&challenge, "nonce"))
+    };
+    let address = server.url("/ws");
+    let request = json!({"type": "join", "room": room.id});
+    // Nothing, another key, another request, an older value: one answer.
+    let (_, older) = challenged().await;
+    let own = |method: &str, to: &str, nonce: &str| server.key.proof(method, to, nonce);
+    let used = own("GET", &address, &older);
+    let wrong = [
+        None,
+        Some(String::new()),
+        Some(thief.proof("GET", &address, &older)),
+        Some(own("POST", &address, &older)),
+        Some(own("GET", &server.url("/api/me"), &older)),
+        Some(own("GET", &address, "")),
+    ];
+    for proof in wrong {
+        let (mut socket, _) = challenged().await;
+        let frame = match &proof {
+            Some(proof) => json!({"id": 1, "proof": proof, "request": request}),
+            None => json!({"id": 1, "request": request}),
+        };
+        socket.raw(frame.to_string()).await;
+        let said = socket.read().await.unwrap();
+        assert_eq!(
+            (&said["type"], &said["code"]),
+            (&json!("closed"), &json!("signed_out")),
+            "{proof:?}"
+        );
+    }
+    // The same with the key, once.
+    for (wanted, which) in [("admitted", "the first"), ("closed", "the second")] {
+        let (mut socket, _) = challenged().await;
+        let frame = json!({"id": 1, "proof": used, "request": request});
+        socket.raw(frame.to_string()).await;
+        assert_eq!(socket.read().await.unwrap()["type"], wanted, "{which}");
+    }
+    // A program's token is no cookie.
+    let bare = format!("__Host-conclave={}", owner.token);
+    assert!(open(&bare).await.is_err());
 }

@@ -8,6 +8,7 @@
     reason = "a test may fail"
 )]
 
+pub(crate) mod key;
 pub(crate) mod server;
 pub(crate) mod socket;
 

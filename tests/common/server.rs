@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use super::key::Key;
 use super::socket::Socket;
 use super::text;
 
@@ -25,6 +26,8 @@ pub(crate) struct Server {
     pub(crate) owner_link: Option<String>,
     pub(crate) data: Arc<TempDir>,
     pub(crate) http: Client,
+    /// The key of the pages of this story.
+    pub(crate) key: Key,
     child: Child,
 }
 
@@ -142,6 +145,7 @@ impl Server {
             owner_link,
             data,
             http,
+            key: Key::new(),
             child,
         }
     }
@@ -156,7 +160,42 @@ impl Server {
         format!("https://localhost:{}", self.port)
     }
 
-    /// A request of a program with a token, or of nobody.
+    /// A proof of the pages' key for one request, which the server would take now.
+    pub(crate) async fn sign(&self, method: &str, path: &str) -> String {
+        let nonce = match self.key.nonce() {
+            Some(nonce) => nonce,
+            None => self.fetch_nonce().await,
+        };
+        self.key.proof(method, &self.url(path), &nonce)
+    }
+
+    /// What there is to sign is told to whoever signs without it.
+    async fn fetch_nonce(&self) -> String {
+        let url = self.url("/api/session");
+        let request = self.http.post(&url).header(ORIGIN, self.origin());
+        let proof = self.key.proof("POST", &url, "");
+        let answer = request.header("dpop", proof).send().await.unwrap();
+        let nonce = answer.headers()["dpop-nonce"].to_str().unwrap();
+        self.key.keep(nonce);
+        nonce.to_owned()
+    }
+
+    /// The cookie of a page that somebody signs in on.
+    pub(crate) async fn cookie(&self, email: &str) -> String {
+        let body = json!({"email": email, "password": PASSWORD});
+        let answer = self
+            .call(Method::POST, "/api/session", None, Some(body))
+            .await;
+        assert!(answer.status.is_success(), "{}", answer.body);
+        let mut cookies = answer.headers.get_all(SET_COOKIE).iter();
+        let session = cookies.find_map(|value| {
+            let text = value.to_str().unwrap();
+            text.starts_with("__Host-conclave=").then_some(text)
+        });
+        session.unwrap().split(';').next().unwrap().to_owned()
+    }
+
+    /// A request of a program with a token, or of a page without a session.
     pub(crate) async fn call(
         &self,
         method: Method,
@@ -164,10 +203,12 @@ impl Server {
         token: Option<&str>,
         body: Option<Value>,
     ) -> Answer {
-        let mut request = self.http.request(method, self.url(path));
+        let mut request = self.http.request(method.clone(), self.url(path));
         request = match token {
             Some(token) => request.bearer_auth(token),
-            None => request.header(ORIGIN, self.origin()),
+            None => request
+                .header(ORIGIN, self.origin())
+                .header("dpop", self.sign(method.as_str(), path).await),
         };
         if let Some(body) = body {
             request = request.json(&body);
@@ -259,26 +300,17 @@ impl Server {
 
     /// The same with more than a name, such as a link that a host made.
     pub(crate) async fn guest_with(&self, body: Value) -> Person {
-        let answer = self
-            .call(Method::POST, "/api/guest", None, Some(body))
-            .await;
+        // As a program, which reads its token.
+        let request = self.http.post(self.url("/api/guest")).json(&body);
+        let answer = Answer::of(request.send().await.unwrap()).await;
         assert!(
             answer.status.is_success(),
             "guest: {} {}",
             answer.status,
             answer.body
         );
-        let cookie = answer
-            .headers
-            .get_all(SET_COOKIE)
-            .iter()
-            .map(|value| value.to_str().unwrap());
-        let cookie = cookie
-            .filter_map(|value| value.strip_prefix("__Host-conclave="))
-            .next()
-            .unwrap();
+        let token = text(&answer.body, "token");
         let me = answer.body.get("me").unwrap();
-        let token = cookie.split(';').next().unwrap().to_owned();
         Person {
             token,
             id: text(me, "id"),

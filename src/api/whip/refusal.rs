@@ -7,7 +7,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::api::problem::give;
 use crate::auth::error::AuthError;
+use crate::auth::nonces::Nonce;
 use crate::media::offer::OfferError;
 use crate::rooms::refusal::ErrorCode;
 
@@ -19,6 +21,8 @@ const AGAIN: u64 = 5;
 pub(crate) enum Refusal {
     /// The bearer is missing, over or not one.
     SignedOut,
+    /// The proof beside it has to sign this value.
+    NeedsNonce(Nonce),
     /// The request comes from a foreign page.
     WrongOrigin,
     /// No such room, or not open to this one: one answer.
@@ -67,6 +71,7 @@ impl Refusal {
     pub(crate) const fn code(self) -> &'static str {
         match self {
             Self::SignedOut => "signed_out",
+            Self::NeedsNonce(_) => "use_dpop_nonce",
             Self::WrongOrigin => "wrong_origin",
             Self::Refused => "cannot_join",
             Self::NotFound => "not_found",
@@ -89,6 +94,7 @@ impl Refusal {
     const fn title(self) -> &'static str {
         match self {
             Self::SignedOut => "The token is missing or not valid here.",
+            Self::NeedsNonce(_) => "The request has to be signed once more.",
             Self::WrongOrigin => "This page may not do that here.",
             Self::Refused => "There is no such room, or it is not open to this token.",
             Self::NotFound => "There is no such stream of this token.",
@@ -111,7 +117,7 @@ impl Refusal {
     const fn status(self) -> StatusCode {
         match self {
             Self::InvalidOffer => StatusCode::BAD_REQUEST,
-            Self::SignedOut => StatusCode::UNAUTHORIZED,
+            Self::SignedOut | Self::NeedsNonce(_) => StatusCode::UNAUTHORIZED,
             Self::WrongOrigin | Self::Refused => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::BadMethod => StatusCode::METHOD_NOT_ALLOWED,
@@ -155,6 +161,11 @@ impl IntoResponse for Refusal {
         if let Some(seconds) = again {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if let Self::NeedsNonce(nonce) = self {
+            give(&mut response, nonce);
+            return response;
+        }
+        let headers = response.headers_mut();
         if self == Self::SignedOut {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -167,6 +178,7 @@ impl From<AuthError> for Refusal {
         match error {
             AuthError::TooMany { retry_after } => Self::RateLimited(retry_after),
             AuthError::Busy | AuthError::Unavailable => Self::Unavailable,
+            AuthError::NeedsNonce(nonce) => Self::NeedsNonce(nonce),
             _ => Self::SignedOut,
         }
     }

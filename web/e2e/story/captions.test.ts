@@ -326,6 +326,6 @@ async function nothingMore(since: number, name: string, within = 100): Promise<v
 }
 
 async function file(seat: Seat, kept: Locator, name: string): Promise<string> {
-  const [download] = await Promise.all([seat.page.waitForEvent("download"), kept.getByRole("link", { name: new RegExp(`^${name} of`, "u") }).click()]);
+  const [download] = await Promise.all([seat.page.waitForEvent("download"), kept.getByRole("button", { name: new RegExp(`^${name} of`, "u") }).click()]);
   return readFile(await download.path(), "utf8");
 }

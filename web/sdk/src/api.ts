@@ -1,4 +1,5 @@
-// The HTTPS side: sessions, invitations and rooms. The session itself is a cookie that no script can read.
+// The HTTPS side: sessions, invitations and rooms. The session itself is a cookie that no script can read, and is worth nothing
+// without the key that signs each request.
 
 import { CallFailed, UNREACHABLE, type FailureCode } from "./failure";
 import type { AuditPage } from "./generated/AuditPage";
@@ -26,6 +27,7 @@ import type { StreamTokenView } from "./generated/StreamTokenView";
 import type { SettingView } from "./generated/SettingView";
 import type { TranscriptList } from "./generated/TranscriptList";
 import type { TranscriptView } from "./generated/TranscriptView";
+import { prove } from "./key";
 
 /** Which rows of the audit trail; what is left out may be anything. */
 export interface AuditFilter {
@@ -160,9 +162,9 @@ export async function transcripts(room: string): Promise<TranscriptView[]> {
   return (await request<TranscriptList>("GET", `/api/rooms/${encodeURIComponent(room)}/transcripts`)).transcripts;
 }
 
-/** Where the file of one transcript is: `language` is `original` or one of its languages. */
-export function transcriptUrl(room: string, transcript: string, language: string, format: TranscriptFormat): string {
-  return `/api/rooms/${encodeURIComponent(room)}/transcripts/${encodeURIComponent(transcript)}/${encodeURIComponent(language)}.${format}`;
+/** The file of one transcript: `language` is `original` or one of its languages. */
+export function transcriptFile(room: string, transcript: string, language: string, format: TranscriptFormat): Promise<Blob> {
+  return file(`/api/rooms/${encodeURIComponent(room)}/transcripts/${encodeURIComponent(transcript)}/${encodeURIComponent(language)}.${format}`);
 }
 
 /** Gone for good. */
@@ -186,12 +188,15 @@ export async function uploadPicture(picture: Blob): Promise<string> {
   return (await request<{ picture: string }>("PUT", "/api/picture", picture)).picture;
 }
 
-export function pictureUrl(hash: string): string {
-  return `/api/pictures/${encodeURIComponent(hash)}`;
+export function picture(hash: string): Promise<Blob> {
+  return file(`/api/pictures/${encodeURIComponent(hash)}`, "default");
 }
 
+/** What the server gave to sign last. */
+let nonce = "";
+
 async function request<Answer>(method: string, path: string, body?: object | Blob): Promise<Answer> {
-  const init: RequestInit = { method, credentials: "same-origin", cache: "no-store", redirect: "error" };
+  const init: RequestInit & { method: string } = { method, credentials: "same-origin", cache: "no-store", redirect: "error" };
   if (body instanceof Blob) {
     init.headers = { "Content-Type": body.type === "" ? "application/octet-stream" : body.type };
     init.body = body;
@@ -199,15 +204,36 @@ async function request<Answer>(method: string, path: string, body?: object | Blo
     init.headers = { "Content-Type": "application/json" };
     init.body = JSON.stringify(body);
   }
-  let response: Response;
-  try {
-    response = await fetch(path, init);
-  } catch {
-    throw new CallFailed("unreachable", UNREACHABLE);
-  }
+  const response = await send(path, init);
   const content: unknown = response.status === 204 ? undefined : await response.json().catch(() => undefined);
   if (response.ok) return content as Answer;
   throw refusal(response.status, content);
+}
+
+/** A file, which the browser may keep if the server says so. */
+async function file(path: string, cache: RequestCache = "no-store"): Promise<Blob> {
+  const response = await send(path, { method: "GET", credentials: "same-origin", cache, redirect: "error" });
+  if (response.ok) return response.blob();
+  throw refusal(response.status, await response.json().catch(() => undefined));
+}
+
+/** Sends a request with a proof that it comes from this browser; once more when the server gives something else to sign. */
+async function send(path: string, init: RequestInit & { method: string }): Promise<Response> {
+  const address = `${location.origin}${path.split("?", 1)[0] ?? path}`;
+  const attempt = async () => {
+    const headers = new Headers(init.headers);
+    headers.set("DPoP", await prove(init.method, address, nonce));
+    try {
+      return await fetch(path, { ...init, headers });
+    } catch {
+      throw new CallFailed("unreachable", UNREACHABLE);
+    }
+  };
+  const response = await attempt();
+  const given = response.headers.get("DPoP-Nonce");
+  if (given === null) return response;
+  nonce = given;
+  return response.status === 401 ? attempt() : response;
 }
 
 function refusal(status: number, content: unknown): CallFailed {

@@ -78,6 +78,8 @@ export interface ConclaveEvents {
   stopped: { source: Source; cause: StopCause };
   /** What the own connection did in the last few seconds. */
   quality: QualityReport;
+  /** Somebody showed a copy of the own session, without its key, and was refused: how often, and when they did last. */
+  copied: { times: number; last: number };
 }
 
 export class Conclave {
@@ -116,6 +118,7 @@ export class Conclave {
         resumed: () => this.#resumed(),
         event: (event) => this.#event(event),
         cue: (cue) => this.#cue(cue),
+        copied: (times, last) => this.#emitter.emit("copied", { times, last }),
         lost: () => this.#patch({ link: "lost", speaking: [] }),
         closed: (code, text) => this.#closed(code, text),
         probe: () => ({ type: "view", ...this.#looks.current() }),

@@ -1,6 +1,7 @@
 // What the client takes from the browser, in one value, so that tests can give it something else.
 
 import { me } from "./api";
+import { prove } from "./key";
 import { openWebSocket, type OpenSocket } from "./socket";
 import { sessionTabStore, type TabStore } from "./tab";
 import { browserTransport, type MakeTransport } from "./media/transport";
@@ -10,6 +11,8 @@ export interface Environment {
   tab: TabStore;
   transport: MakeTransport;
   signedIn(): Promise<boolean>;
+  /** Signs what the server gives a new connection to sign; at once, or soon. */
+  prove(nonce: string): Promise<string> | string;
   random?: () => number;
 }
 
@@ -19,6 +22,7 @@ export function browserEnvironment(): Environment {
     tab: sessionTabStore(sessionStorage),
     transport: browserTransport,
     signedIn: async () => (await me()) !== null,
+    prove: (nonce) => prove("GET", `${location.origin}/ws`, nonce),
   };
 }
 

@@ -8,6 +8,7 @@ import type { CueView } from "./generated/CueView";
 import type { Done } from "./generated/Done";
 import type { ErrorCode } from "./generated/ErrorCode";
 import type { Event as RoomEvent } from "./generated/Event";
+import type { FirstRequest } from "./generated/FirstRequest";
 import type { IceServer } from "./generated/IceServer";
 import type { RoomRequest } from "./generated/RoomRequest";
 import type { RoomView } from "./generated/RoomView";
@@ -15,7 +16,7 @@ import type { ServerMessage } from "./generated/ServerMessage";
 import type { WaitingWord } from "./generated/WaitingWord";
 import type { OpenSocket, Socket } from "./socket";
 import type { TabStore } from "./tab";
-import { decode, encode } from "./wire";
+import { decode, encode, encodeFirst } from "./wire";
 
 const CALL_TIMEOUT_MS = 10_000;
 const LEAVE_TIMEOUT_MS = 1_500;
@@ -39,6 +40,8 @@ export interface LinkOptions {
   tab: TabStore;
   /** Asked when an upgrade is refused, since a browser does not say why. */
   signedIn(): Promise<boolean>;
+  /** Signs what the server gives this connection to sign. */
+  prove(nonce: string): Promise<string> | string;
   random?: () => number;
 }
 
@@ -52,6 +55,8 @@ export interface LinkHandlers {
   event(event: RoomEvent): void;
   /** A caption, or more of one. */
   cue(cue: CueView): void;
+  /** Somebody showed a copy of this session and was refused. */
+  copied(times: number, last: number): void;
   lost(): void;
   closed(code: FailureCode, text: string): void;
   /** A harmless request whose answer proves that the connection lives. */
@@ -121,8 +126,8 @@ export class Link {
     const socket = this.#options.open(this.#options.url, {
       opened: () => {
         if (this.#socket !== socket) return;
+        // The server speaks first: it gives something to sign.
         opened = true;
-        this.#sendFirst(socket);
       },
       frame: (text) => {
         if (this.#socket === socket) this.#frame(text);
@@ -138,15 +143,32 @@ export class Link {
     this.#socket = socket;
   }
 
-  #sendFirst(socket: Socket): void {
+  #challenged(nonce: string): void {
+    const socket = this.#socket;
+    if (socket === null || this.#phase !== "connecting") return;
+    const proof = this.#options.prove(nonce);
+    if (typeof proof === "string") {
+      this.#sendFirst(socket, proof);
+      return;
+    }
+    proof.then(
+      (proof) => {
+        if (this.#socket === socket) this.#sendFirst(socket, proof);
+      },
+      () => {
+        if (this.#socket === socket) this.#finish("signed_out", "This browser cannot show that the session is its own. Sign in again.");
+      },
+    );
+  }
+
+  #sendFirst(socket: Socket, proof: string): void {
     const { room, password, tab } = this.#options;
     const secret = tab.read(room);
-    const id = this.#calls.nextId();
-    if (secret !== null) {
-      socket.send(encode(id, { type: "resume", room, secret, seen: this.#holdsView ? this.#seen : WHOLE_VIEW }));
-    } else {
-      socket.send(encode(id, { type: "join", room, ...(password === undefined ? {} : { password }) }));
-    }
+    const request: FirstRequest =
+      secret === null
+        ? { type: "join", room, ...(password === undefined ? {} : { password }) }
+        : { type: "resume", room, secret, seen: this.#holdsView ? this.#seen : WHOLE_VIEW };
+    socket.send(encodeFirst({ id: this.#calls.nextId(), proof, request }));
   }
 
   #frame(text: string): void {
@@ -157,6 +179,12 @@ export class Link {
 
   #message(message: ServerMessage): void {
     switch (message.type) {
+      case "challenge":
+        this.#challenged(message.nonce);
+        return;
+      case "session_copied":
+        this.#handlers.copied(message.times, message.last);
+        return;
       case "waiting":
         // Whoever waits has nothing to come straight back to: a host who sent them back here ended that.
         this.#options.tab.forget(this.#options.room);

@@ -1,17 +1,22 @@
 // Text frames to messages and back. It checks that a frame has the outline of a server message; it decides nothing.
 
-import type { FirstRequest } from "./generated/FirstRequest";
+import type { FirstFrame } from "./generated/FirstFrame";
 import type { Request } from "./generated/Request";
 import type { RoomRequest } from "./generated/RoomRequest";
 import type { ServerMessage } from "./generated/ServerMessage";
 import type { WaitingRequest } from "./generated/WaitingRequest";
 
-export type AnyRequest = FirstRequest | WaitingRequest | RoomRequest;
+export type AnyRequest = WaitingRequest | RoomRequest;
 
 export const SUBPROTOCOL = "conclave.v1";
 
 export function encode(id: number, request: AnyRequest): string {
   const frame: Request<AnyRequest> = { id, request };
+  return JSON.stringify(frame);
+}
+
+/** The first frame of a connection, with the proof that the server asked for. */
+export function encodeFirst(frame: FirstFrame): string {
   return JSON.stringify(frame);
 }
 
@@ -31,6 +36,10 @@ function isServerMessage(value: unknown): value is ServerMessage {
   switch (value["type"]) {
     case "waiting":
       return true;
+    case "challenge":
+      return typeof value["nonce"] === "string";
+    case "session_copied":
+      return typeof value["times"] === "number" && typeof value["last"] === "number";
     case "admitted":
       return isRecord(value["room"]) && typeof value["resume"] === "string" && typeof value["seq"] === "number";
     case "resumed":

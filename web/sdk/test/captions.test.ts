@@ -125,7 +125,7 @@ describe("in a meeting", () => {
     vi.useFakeTimers();
     world = new World();
     client = Conclave.join({ url: "wss://here/ws", room: ROOM }, world.environment);
-    world.socket.handlers.opened();
+    world.socket.open();
   });
 
   afterEach(() => void vi.useRealTimers());

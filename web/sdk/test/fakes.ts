@@ -16,6 +16,7 @@ import type { TabStore } from "../src/tab";
 
 export interface Sent {
   id: number;
+  proof?: string;
   request: { type: string } & Record<string, unknown>;
 }
 
@@ -34,6 +35,12 @@ export class FakeSocket implements Socket {
 
   close(): void {
     this.closed = true;
+  }
+
+  /** The connection stands, and the server gives something to sign. */
+  open(): void {
+    this.handlers.opened();
+    this.say({ type: "challenge", nonce: "nonce" });
   }
 
   say(message: ServerMessage): void {
@@ -178,6 +185,7 @@ export class World {
       return transport;
     },
     signedIn: () => Promise.resolve(this.signedIn),
+    prove: (nonce) => `proof of ${nonce}`,
     random: () => 1,
   };
 }

@@ -12,7 +12,7 @@ beforeEach(async () => {
   vi.useFakeTimers();
   world = new World();
   client = Conclave.join({ url: "wss://here/ws", room: ROOM }, world.environment);
-  world.socket.handlers.opened();
+  world.socket.open();
   world.socket.say({ type: "admitted", room: roomView(participant(YOU)), resume: "s", seq: 0 });
   await vi.advanceTimersByTimeAsync(0);
   world.socket.answer("offer", { sdp: "answer" });
@@ -56,7 +56,7 @@ test("a connection lost while waiting knocks again, and does not resume", async 
   world.socket.say({ type: "waiting" });
   world.socket.handlers.closed(1006);
   await vi.advanceTimersByTimeAsync(1_000);
-  world.socket.handlers.opened();
+  world.socket.open();
   expect(world.socket.types()).toEqual(["join"]);
 });
 

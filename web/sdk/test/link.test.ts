@@ -18,7 +18,7 @@ afterEach(() => {
 
 function join(password?: string): Conclave {
   const client = Conclave.join({ url: "wss://here/ws", room: ROOM, ...(password === undefined ? {} : { password }) }, world.environment);
-  world.socket.handlers.opened();
+  world.socket.open();
   return client;
 }
 
@@ -32,7 +32,7 @@ async function reopen(): Promise<void> {
   const before = world.sockets.length;
   await vi.advanceTimersByTimeAsync(15_000);
   expect(world.sockets.length).toBe(before + 1);
-  world.socket.handlers.opened();
+  world.socket.open();
 }
 
 function phase(client: Conclave): State["phase"] {
@@ -41,7 +41,7 @@ function phase(client: Conclave): State["phase"] {
 
 test("the first frame is a join with the password", () => {
   const client = join("bakidu");
-  expect(world.socket.sent).toEqual([{ id: 1, request: { type: "join", room: ROOM, password: "bakidu" } }]);
+  expect(world.socket.sent).toEqual([{ id: 1, proof: "proof of nonce", request: { type: "join", room: ROOM, password: "bakidu" } }]);
   expect(phase(client)).toBe("connecting");
 });
 

@@ -25,7 +25,7 @@ async function settle(): Promise<void> {
 
 async function enter(sources: Partial<SourceStates> = {}): Promise<void> {
   client = Conclave.join({ url: "wss://here/ws", room: ROOM }, world.environment);
-  world.socket.handlers.opened();
+  world.socket.open();
   world.socket.say({ type: "admitted", room: roomView(participant(YOU, sources)), resume: "s", seq: 0 });
   await settle();
   world.socket.answer("offer", { sdp: "answer" });
@@ -53,7 +53,7 @@ async function speak(): Promise<FakeTrack> {
 async function comeBack(kind: "resumed" | "admitted", sources: Partial<SourceStates>): Promise<void> {
   world.socket.handlers.closed(1006);
   await vi.advanceTimersByTimeAsync(1_000);
-  world.socket.handlers.opened();
+  world.socket.open();
   if (kind === "resumed") world.socket.say({ type: "resumed", resume: "s2" });
   else world.socket.say({ type: "admitted", room: roomView(participant(YOU, sources)), resume: "s2", seq });
   await settle();
@@ -353,7 +353,7 @@ test("the connection is measured every five seconds and told to the server, from
 
 test("a relay is used with the credentials of the admission first, and with fresh ones for every later transport", async () => {
   client = Conclave.join({ url: "wss://here/ws", room: ROOM }, world.environment);
-  world.socket.handlers.opened();
+  world.socket.open();
   const relay = (username: string) => ({ urls: ["turns:turn.example.org"], username, credential: "c", expires_in: 600 });
   world.socket.say({ type: "admitted", room: roomView(participant(YOU)), resume: "s", seq: 0, ice_servers: [relay("first")] });
   await settle();

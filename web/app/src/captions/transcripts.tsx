@@ -1,6 +1,6 @@
 // What was kept of what was said in a room, for those who may read it: files in each language, and their end.
 
-import { api, type TranscriptView } from "@conclave/sdk";
+import { api, type TranscriptFormat, type TranscriptView } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
@@ -9,6 +9,7 @@ import { Button } from "../ui/button";
 import { Confirm } from "../ui/dialog";
 import { textOf } from "../ui/failure";
 import { Choice } from "../ui/field";
+import { saveAs } from "../ui/save";
 import { FORMATS, languageName, ORIGINAL, transcriptTitle } from "../words/captions";
 
 export function Transcripts(props: { room: string }): JSX.Element {
@@ -67,7 +68,17 @@ export function Transcripts(props: { room: string }): JSX.Element {
 function Transcript(props: { room: string; transcript: TranscriptView; onDelete: () => void }): JSX.Element {
   const { room, transcript } = props;
   const language = useSignal(ORIGINAL);
+  const trouble = useSignal<string | null>(null);
   const title = transcriptTitle(transcript.started);
+  const save = async (format: TranscriptFormat) => {
+    trouble.value = null;
+    try {
+      const file = await api.transcriptFile(room, transcript.id, language.value, format);
+      saveAs(file, `${title}.${language.value}.${format}`);
+    } catch (failure) {
+      trouble.value = textOf(failure);
+    }
+  };
   return (
     <li class="transcript" data-transcript={transcript.id}>
       <div class="line-words">
@@ -88,21 +99,19 @@ function Transcript(props: { room: string; transcript: TranscriptView; onDelete:
       )}
       <div class="action-row">
         {FORMATS.map(({ format, label, about }) => (
-          <a
-            key={format}
-            class="button button-plain button-small"
-            href={api.transcriptUrl(room, transcript.id, language.value, format)}
-            download
-            title={`${label}, ${about}`}
-            aria-label={`${label} of ${title}`}
-          >
+          <Button key={format} small hint={`${label}, ${about}`} label={`${label} of ${title}`} onPress={() => save(format)}>
             {label}
-          </a>
+          </Button>
         ))}
         <Button small kind="danger" label={`Delete the transcript of ${title}`} onPress={props.onDelete}>
           Delete
         </Button>
       </div>
+      {trouble.value !== null && (
+        <p class="alert" role="alert">
+          {trouble.value}
+        </p>
+      )}
     </li>
   );
 }

@@ -10,6 +10,7 @@ import { DeviceTrouble, openCamera, openMicrophone, openScreen } from "../device
 import { textOf } from "../ui/failure";
 import { stoppedSaid } from "../words/notices";
 import { ASK } from "../words/people";
+import { COPIED } from "../words/session";
 import type { Act } from "./acts";
 import { knockTitle } from "./alert";
 import { Notices } from "./notices";
@@ -87,6 +88,7 @@ export class Meeting {
       }),
       client.on("captions", (captions) => this.captions.take(captions)),
       client.on("tracks", () => (this.tracks.value += 1)),
+      client.on("copied", () => this.notices.say(COPIED, { tone: "warn", topic: "copied", stay: true })),
       client.on("quality", (report) => (this.quality.value = report)),
       client.on("event", (event) => tell(this, event)),
       client.on("stopped", ({ source, cause }) => {

@@ -1,12 +1,13 @@
 // One person or one shared screen on the stage: picture or niche, name, role, microphone, and who speaks.
 
-import { api, type ParticipantView } from "@conclave/sdk";
+import type { ParticipantView } from "@conclave/sdk";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { Picture } from "../devices/picture";
 import { Badge } from "../ui/badge";
 import { Dots, Hand, MicrophoneOff, Screen, Star } from "../ui/icons";
 import { Menu } from "../ui/menu";
+import { Portrait } from "../ui/portrait";
 import { NOT_CAPTIONED } from "../words/captions";
 import { initials, ROLE } from "../words/people";
 import { actsOn } from "./acts";
@@ -104,7 +105,7 @@ function Face(props: { participant: ParticipantView; source: "camera" | "screen"
   const { participant, source } = props;
   if (source === "screen") return <Screen size={40} />;
   const { picture } = participant;
-  return picture === null ? <span>{initials(participant.name)}</span> : <img src={api.pictureUrl(picture)} alt="" />;
+  return picture === null ? <span>{initials(participant.name)}</span> : <Portrait id={picture} />;
 }
 
 function describe(participant: ParticipantView, name: string, source: "camera" | "screen", quiet: boolean, speaking: boolean): string {

@@ -8,6 +8,7 @@ import { Avatar } from "../ui/avatar";
 import { Button } from "../ui/button";
 import { Mark } from "../ui/icons";
 import { ThemeButton } from "../ui/theme";
+import { CopiedNotice } from "./copied";
 import { OwnProfileDialog } from "./profile";
 
 export function Frame(props: { narrow?: boolean; children: ComponentChildren }): JSX.Element {
@@ -42,7 +43,10 @@ export function Frame(props: { narrow?: boolean; children: ComponentChildren }):
           )}
         </div>
       </header>
-      <main class={props.narrow === true ? "frame-main frame-narrow" : "frame-main"}>{props.children}</main>
+      <main class={props.narrow === true ? "frame-main frame-narrow" : "frame-main"}>
+        <CopiedNotice />
+        {props.children}
+      </main>
       {editing.value && me !== null && me !== undefined && <OwnProfileDialog me={me} onClose={() => (editing.value = false)} />}
       <footer class="frame-foot">Nobody is heard, seen or let in without permission. The server enforces it.</footer>
     </div>

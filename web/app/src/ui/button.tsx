@@ -15,6 +15,8 @@ export interface ButtonProps {
   busy?: boolean;
   pressed?: boolean;
   label?: string;
+  /** More about it, for those who point at it. */
+  hint?: string;
   shortcut?: string | undefined;
   /** Takes the focus once, when it appears: for the act that a dialog is about. */
   autofocus?: boolean;
@@ -45,6 +47,7 @@ export function Button(props: ButtonProps): JSX.Element {
       aria-busy={busy}
       aria-pressed={props.pressed}
       aria-label={props.label}
+      title={props.hint}
       aria-keyshortcuts={props.shortcut}
       data-act={props.act}
       ref={props.autofocus === true ? focusOnce : null}

@@ -69,6 +69,7 @@ const WORDS: Readonly<Record<string, string>> = {
   read_audit: "Read the room’s audit log",
   read_organisation: "Read the organisation’s settings",
   read_organisation_audit: "Read the organisation’s audit log",
+  session_copied: "Show a copy of a session",
   rules_swapped: "New rules took effect",
 };
 

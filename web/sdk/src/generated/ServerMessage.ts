@@ -11,7 +11,19 @@ import type { WaitingWord } from "./WaitingWord";
 /**
  * What the server says.
  */
-export type ServerMessage = { "type": "waiting", } | { "type": "message" } & WaitingWord | { "type": "admitted", 
+export type ServerMessage = { "type": "challenge", 
+/**
+ * What to sign.
+ */
+nonce: string, } | { "type": "session_copied", 
+/**
+ * How often, since the server started.
+ */
+times: number, 
+/**
+ * When they did last.
+ */
+last: number, } | { "type": "waiting", } | { "type": "message" } & WaitingWord | { "type": "admitted", 
 /**
  * The room as the participant may see it.
  */
