@@ -46,8 +46,6 @@ pub enum Guard {
 
 const LEAST_VOICED_MS: i64 = 250;
 const LEAST_LOUDNESS: f32 = -52.0;
-/// Measured with `Sound::steady`: at most 0.06 of synthetic speech, 0.5 and more of tones and chords.
-const STEADY: f32 = 0.3;
 const NO_SPEECH: f32 = 0.6;
 const DOUBTFUL: f32 = -1.0;
 /// zlib makes speech about half as long; circles a good deal shorter.
@@ -168,7 +166,7 @@ pub fn before(sound: &Sound) -> Result<(), Guard> {
     if sound.voiced_ms() < LEAST_VOICED_MS || sound.loudness() <= LEAST_LOUDNESS {
         return Err(Guard::TooLittle);
     }
-    if sound.steady() > STEADY {
+    if sound.steady() {
         return Err(Guard::Steady);
     }
     Ok(())

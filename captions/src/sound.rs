@@ -6,10 +6,19 @@ use crate::steady::{Likeness, Steadiness};
 
 /// What is so much fainter than the loudest moment says nothing about steadiness.
 const FAINT_DB: f32 = 30.0;
-/// Moments that are this much alike hold their pitch.
-const ALIKE: f32 = 0.9;
-/// Fewer moments say nothing: half a second.
-const LEAST_MOMENTS: usize = 5;
+/// Moments that are this much alike hold their pitch: those of tones 0.98 and more, of a long vowel now and then.
+const ALIKE: f32 = 0.95;
+/// One alone says nothing.
+const LEAST_MOMENTS: usize = 2;
+/// Below so many moments, under a second, a word may be one vowel.
+const FEW_MOMENTS: usize = 8;
+/// More than this part of the louder moments is no voice. Measured on 600 short utterances by espeak-ng and flite: at most
+/// 0.4 of few moments and 0.25 of more; on tones and music: at least 0.5 of few and 0.33 of more.
+const STEADY_FEW: f32 = 0.45;
+const STEADY: f32 = 0.3;
+/// No two moments of a voice are so much alike (measured: at most 0.994), any two of a beep are; its begin and its end may be
+/// most of a short one.
+const EQUAL: f32 = 0.997;
 
 /// Sound that belongs together, with the meeting's time of its begin.
 #[derive(Clone, Default)]
@@ -35,21 +44,26 @@ impl Sound {
             .extend(likeness.map(|likeness| (self.voiced.len(), likeness)));
     }
 
-    /// Which part of its louder moments holds its pitch, 0 to 1: hardly any of speech, most of tones and music.
+    /// Whether it holds its pitch: hardly any of the louder moments of speech do, most of tones and music.
     #[must_use]
-    pub fn steady(&self) -> f32 {
+    pub fn steady(&self) -> bool {
         let loudness = |(_, likeness): &(usize, Likeness)| likeness.loudness;
         let loudest = self.moments.iter().map(loudness).fold(f32::MIN, f32::max);
         let loud = self
             .moments
             .iter()
             .filter(|moment| loudness(moment) > loudest - FAINT_DB);
-        let steady = loud.clone().filter(|(_, moment)| moment.alike > ALIKE);
-        let count = loud.count();
-        if count < LEAST_MOMENTS {
-            return 0.0;
+        let above = |bound: f32| {
+            let above = loud.clone().filter(|(_, moment)| moment.alike > bound);
+            above.count()
+        };
+        let count = loud.clone().count();
+        let share = above(ALIKE) as f32 / count.max(1) as f32;
+        if count < FEW_MOMENTS {
+            above(EQUAL) > 0 || count >= LEAST_MOMENTS && share > STEADY_FEW
+        } else {
+            share > STEADY
         }
-        steady.count() as f32 / count as f32
     }
 
     /// The samples.

@@ -17,6 +17,8 @@ pub use messages::{
 
 /// The version of this page. A worker of another version ends with a line that says so.
 pub const VERSION: u16 = 1;
+/// How often the open words of a speaker are recognised anew when there is time, in milliseconds: what the server asks for.
+pub const STEP_MS: u16 = 1000;
 /// The most bytes of a frame after its length.
 pub const MAX_FRAME: usize = 64 * 1024;
 /// The most bytes of either text of a cue.

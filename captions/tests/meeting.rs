@@ -6,7 +6,7 @@ mod support;
 
 use conclave_captions::wire::{Closing, FromRecogniser, ToRecogniser, Track};
 use support::stage::Stage;
-use support::{Reader, fixtures, meeting_model, noise, resident, track, wrong};
+use support::{Reader, fixtures, meeting_model, noise, resident, silence, speak, track, wrong};
 
 fn closing(id: u64, at_ms: i64, why: Closing) -> (i64, ToRecogniser) {
     let track = Track(id);
@@ -184,6 +184,30 @@ fn nobody_is_quoted_where_nobody_speaks() {
     }
     println!("figure captions.silence_cues {all} cues");
     assert_eq!(all, 0);
+}
+
+/// The longer a vowel, the more it is like a beep.
+#[test]
+fn a_short_word_is_no_beep() {
+    let mut stage = Stage::new(&meeting_model(), 1000);
+    let words = ["hello", "fine", "moon", "my own", "thanks", "well", "more"];
+    let mut id = 0;
+    for voice in ["en-us", "en+f3", "flite:slt", "flite:rms"] {
+        for word in words {
+            let mut sound = silence(400);
+            sound.extend(speak(voice, word));
+            sound.extend(silence(900));
+            id += 1;
+            let mut messages = track(id, &sound, 0);
+            messages.push(closing(id, messages.last().unwrap().0, Closing::Ended));
+            let mut passes = 0;
+            stage.play(messages, |_| {
+                passes += 1;
+                60
+            });
+            assert!(passes > 0, "`{word}` by {voice} is taken for a beep");
+        }
+    }
 }
 
 /// A minute of speech, or as many as `CONCLAVE_SPEECH_MINUTES` says: what a quarter of it took is enough for the rest.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use conclave_captions::wire::{
-    Closing, FromRecogniser, MAX_LANGUAGE, ToRecogniser, Track, VERSION,
+    Closing, FromRecogniser, MAX_LANGUAGE, STEP_MS, ToRecogniser, Track, VERSION,
 };
 use tokio::sync::mpsc;
 
@@ -26,8 +26,6 @@ const IDLE: Duration = Duration::from_secs(60);
 const MOST_MESSAGES: u32 = 2000;
 /// Revisions of the captions of one track a second, beyond which those that are not final are left out.
 const MOST_REVISIONS: u32 = 10;
-/// How often the open words of a speaker are recognised anew, when there is time.
-const STEP_MS: u16 = 1000;
 
 /// Keeps the worker running for as long as there is a server.
 pub(super) async fn keep(shared: Weak<Shared>, worker: usize) {

@@ -190,13 +190,21 @@ pub(crate) fn wrong(reference: &str, said: &str) -> usize {
     row[said.len()]
 }
 
-/// A sentence by espeak-ng at 16 kHz.
+/// A sentence by espeak-ng at 16 kHz, or by flite in a voice of `flite:`.
 pub(crate) fn speak(voice: &str, text: &str) -> Vec<i16> {
-    let said = std::process::Command::new("espeak-ng")
-        .args(["-v", voice, "-s", "160", "--stdout", text])
-        .output();
+    let (program, arguments) = match voice.strip_prefix("flite:") {
+        Some(voice) => (
+            "flite",
+            vec!["-voice", voice, "-t", text, "-o", "/dev/stdout"],
+        ),
+        None => (
+            "espeak-ng",
+            vec!["-v", voice, "-s", "160", "--stdout", text],
+        ),
+    };
+    let said = std::process::Command::new(program).args(arguments).output();
     let Ok(said) = said else {
-        panic!("espeak-ng is missing: `make setup` installs it");
+        panic!("{program} is missing: `make setup` installs it");
     };
     let bytes = said.stdout;
     let rate = u32::from_le_bytes(bytes[24..28].try_into().unwrap());

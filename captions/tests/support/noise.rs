@@ -10,6 +10,7 @@ pub(crate) fn all(samples: usize) -> Vec<(&'static str, Vec<i16>)> {
         ("brown noise", brown(samples)),
         ("hum", hum(samples)),
         ("tones", tones(samples)),
+        ("signals", signals(samples)),
         ("music", music(samples)),
     ]
 }
@@ -68,6 +69,23 @@ fn tones(samples: usize) -> Vec<i16> {
         let one = (TAU * pitches[beat % 6] * time).sin();
         let two = (TAU * pitches[(beat / 2 + 3) % 6] * time).sin();
         if on { ((one + two) * 4000.0) as i16 } else { 0 }
+    };
+    (0..samples).map(sample).collect()
+}
+
+/// Single beeps of all lengths, pitches and fades with a pause after each: every one is a phrase of its own.
+fn signals(samples: usize) -> Vec<i16> {
+    let pitches = [440.0, 300.0, 523.3, 880.0, 350.0, 659.3, 1336.0];
+    let sample = |at: usize| {
+        let time = at as f64 / 16_000.0;
+        let (count, since) = ((time / 1.9) as usize, time % 1.9);
+        let length = 0.25 + 0.05 * (count % 12) as f64;
+        let fade = (-since * (count % 3) as f64).exp();
+        let pitch = pitches[count % 7];
+        let one = (TAU * pitch * time).sin();
+        let two = (TAU * pitch * 1.25 * time).sin() * (count % 2) as f64;
+        let edge = (since / 0.01).min((length - since) / 0.01).clamp(0.0, 1.0);
+        ((one + two) * 5000.0 * fade * edge) as i16
     };
     (0..samples).map(sample).collect()
 }
