@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use conclave_captions::files::{Entry, lay_out, read_vtt, vtt};
+use conclave_captions::files::{Entry, Period, TimestampMap, lay_out, read_vtt, segment, vtt};
 
 /// Who says what, from when to when in milliseconds.
 const SAID: &[(&str, u64, u64, &str)] = &[
@@ -82,6 +82,16 @@ fn the_files_that_browsers_read_are_those_that_are_written() {
         })
         .collect();
     is("hostile.vtt", &file).unwrap();
+    let period = Period {
+        from_ms: 0,
+        to_ms: 6_000,
+    };
+    let map = TimestampMap {
+        local_ms: 0,
+        mpegts: 900_000,
+    };
+    let part = segment(&lay_out(&entries), period, map);
+    is("hostile-segment.vtt", &part).unwrap();
     is("hostile.tsv", &shown).unwrap();
 }
 

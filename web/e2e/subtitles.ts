@@ -1,6 +1,7 @@
-// A WebVTT file through the browser's own reader.
+// A WebVTT file through the browser's own reader, and through the W3C's, which says what is wrong with one.
 
 import type { Page } from "playwright-core";
+import webvtt, { type Node } from "webvtt-parser";
 
 /** What the browser makes of one cue. */
 export interface ShownCue {
@@ -50,4 +51,17 @@ export async function readCues(page: Page, file: string): Promise<ShownCue[]> {
       video.remove();
     }
   }, file);
+}
+
+/** What the W3C's reader finds wrong with a file, by line; what it makes of its cues: their ids, and the names of all their tags. */
+export function checked(file: string): { faults: string[]; cues: { id: string; from: number; to: number; tags: string[] }[] } {
+  const read = new webvtt.WebVTTParser().parse(file, "subtitles");
+  return {
+    faults: read.errors.map((fault) => `${fault.line}: ${fault.message}`),
+    cues: read.cues.map((cue) => ({ id: cue.id, from: cue.startTime, to: cue.endTime, tags: tagsOf(cue.tree) })),
+  };
+}
+
+function tagsOf(node: Node): string[] {
+  return (node.children ?? []).flatMap((child) => [...(child.name === undefined ? [] : [child.name]), ...tagsOf(child)]);
 }

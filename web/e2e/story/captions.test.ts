@@ -14,7 +14,7 @@ import { figure } from "../figures.js";
 import { letIn, opening, type Opening } from "../opening.js";
 import { sentences, speak, wordErrors, wordsOf, type Speech } from "../spoken.js";
 import { button, closePanel, knock, openRoomPanel, setSetting, told, tool, turn, waits } from "../steps.js";
-import { readCues } from "../subtitles.js";
+import { checked, readCues } from "../subtitles.js";
 
 const OWNER = "Room Owner";
 /** A name that would like to be more than one. */
@@ -228,7 +228,9 @@ step("what was kept can be had as files, which Chromium reads, and is deleted", 
   await fits(host, "captions_room");
   // The page itself may load nothing that is made in it.
   const shelf = await host.context.newPage();
-  const shown = await readCues(shelf, await file(host, kept, "WebVTT"));
+  const original = await file(host, kept, "WebVTT");
+  assert.deepEqual(checked(original).faults, []);
+  const shown = await readCues(shelf, original);
   assert.deepEqual([...new Set(shown.map((cue) => cue.voice))].sort(), [MEMBER, OWNER].sort());
   for (const cue of shown) assert.deepEqual(cue.tags, ["SPAN"]);
   for (const sentence of speeches[0]?.sentences.slice(0, 2) ?? []) assert.ok(wordsOf(shown.map((cue) => cue.text).join(" ")).join(" ").includes(wordsOf(sentence).slice(0, 3).join(" ")), sentence);
@@ -236,7 +238,9 @@ step("what was kept can be had as files, which Chromium reads, and is deleted", 
   assert.ok((await file(host, kept, "Text")).includes(OWNER));
   assert.ok(JSON.parse(await file(host, kept, "JSON")) !== null);
   await kept.getByRole("combobox").selectOption({ label: "Spanish (rough machine translation)" });
-  assert.ok((await readCues(shelf, await file(host, kept, "WebVTT"))).length > 0);
+  const translated = await file(host, kept, "WebVTT");
+  assert.deepEqual(checked(translated).faults, []);
+  assert.ok((await readCues(shelf, translated)).length > 0);
   await shelf.close();
   await kept.getByRole("button", { name: /^Delete the transcript/u }).click();
   await button(host.page.getByRole("dialog"), "Delete the transcript").click();
