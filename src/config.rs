@@ -17,6 +17,8 @@ use crate::secret::Secret;
 pub struct Config {
     /// Where everything that lasts is kept.
     pub data: PathBuf,
+    /// Another database than the one in the data folder.
+    pub database: Database,
     /// Where HTTPS and the WebSocket listen.
     pub listen: SocketAddr,
     /// The origins from which pages may act, such as `https://meet.example.org`. Empty: `https://localhost:PORT`.
@@ -41,6 +43,32 @@ pub struct Config {
     pub limits: Limits,
     /// Log lines.
     pub log: Log,
+}
+
+/// A database of PostgreSQL. Without an address it is SQLite's file in the data folder.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// `postgresql://user:password@host:port/name`, or `postgresql:///name?host=/folder` for a socket of this machine.
+    pub address: Option<Secret<String>>,
+    /// A file that holds the address, in place of `address`.
+    pub address_file: Option<PathBuf>,
+    /// PEM file with the authority that the certificate of the database comes from, where it is not a public one.
+    pub authority: Option<PathBuf>,
+}
+
+impl Database {
+    /// The address, from the settings or from its file.
+    pub fn address(&self) -> Result<Option<Secret<String>>, ConfigError> {
+        match &self.address_file {
+            None => Ok(self.address.clone()),
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| ConfigError::Unreadable(path.clone(), error))?;
+                Ok(Some(Secret::new(text.trim_end().to_owned())))
+            }
+        }
+    }
 }
 
 /// Certificate and key.
@@ -230,6 +258,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data: PathBuf::from("data"),
+            database: Database::default(),
             listen: SocketAddr::from(([0, 0, 0, 0], 8443)),
             origins: Vec::new(),
             tls: Tls::default(),
@@ -443,6 +472,9 @@ impl Config {
             );
         }
         self.turn.check(&mut wrong);
+        if self.database.address.is_some() && self.database.address_file.is_some() {
+            wrong.push("`database`: name one of `address` and `address_file`".to_owned());
+        }
         let limits = &self.limits;
         let numbers = [
             ("connections", limits.connections),

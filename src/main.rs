@@ -1,4 +1,4 @@
-//! The command line: `conclave serve`, `conclave config`, `conclave policy`, `conclave audit`, `conclave captions`. Reads the
+//! The command line: `conclave serve`, `conclave config`, `conclave policy`, `conclave audit`, `conclave store`, `conclave captions`. Reads the
 //! settings, starts the server, and says in plain words what is wrong when it cannot.
 
 use std::net::SocketAddr;
@@ -13,6 +13,7 @@ use conclave::ids::RoomId;
 use conclave::server::compose;
 use conclave::server::models::Models;
 use conclave::server::policy::{self, Examined, Question};
+use conclave::server::storage;
 use conclave::store::trail::AuditFilter;
 use conclave::telemetry;
 
@@ -43,10 +44,27 @@ enum Command {
         #[command(subcommand)]
         what: AuditCommand,
     },
+    /// Look after the database.
+    Store {
+        #[command(subcommand)]
+        what: StoreCommand,
+    },
     /// Get models that captions are recognised with.
     Captions {
         #[command(subcommand)]
         what: CaptionsCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum StoreCommand {
+    /// Move everything from the database of these settings to that of others, as from SQLite to PostgreSQL. The server must not run.
+    Move {
+        #[command(flatten)]
+        place: Where,
+        /// The settings file that names the other database, and the same data folder.
+        #[arg(long)]
+        to: PathBuf,
     },
 }
 
@@ -220,6 +238,13 @@ fn run(command: &Command) -> anyhow::Result<()> {
         }
         Command::Policy { what } => policy(what),
         Command::Audit { what } => audit(what),
+        Command::Store {
+            what: StoreCommand::Move { place, to },
+        } => {
+            let (from, to) = (place.read()?, Config::read(Some(to), std::iter::empty())?);
+            say(&runtime()?.block_on(storage::relocate(&from, &to))?);
+            Ok(())
+        }
         Command::Captions { what } => captions(what),
     }
 }

@@ -43,10 +43,10 @@ use crate::server::heads::{self, Heads};
 use crate::server::listener::{self, Crowd, Door};
 use crate::server::policy::{Examined, Question};
 use crate::server::rules::{self, RulesMetrics, Watcher};
+use crate::server::storage::{self, Alone};
 use crate::server::{captions, certificate, web};
 use crate::store::database::Store;
 use crate::store::heads::HeadKey;
-use crate::store::seal::SealingKeys;
 use crate::store::trail::AuditFilter;
 use crate::store::verify::AuditReport;
 use crate::telemetry;
@@ -67,7 +67,8 @@ const STEP: Duration = Duration::from_millis(20);
 pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random: Arc<dyn RandomSource> = Arc::new(SystemRandom);
-    let store = open(&config, clock.as_ref(), random.clone()).await?;
+    let _alone = Alone::on(&config.data)?;
+    let store = storage::open(&config, clock.as_ref(), random.clone()).await?;
     let tls = certificate::server_config(&config.tls, &config.data)?;
     let (listener, media, media_thread) = listen(&config, &random).await?;
     let address = listener.local_addr()?;
@@ -225,7 +226,7 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
 
 /// Reads the whole audit trail of a data folder, and holds it against the signed heads inside and outside.
 pub async fn verify_audit(config: &Config, outside: Option<&Path>) -> anyhow::Result<AuditReport> {
-    let store = open(config, &SystemClock, Arc::new(SystemRandom)).await?;
+    let store = storage::look(config).await?;
     let outside = outside.or(config.audit.heads.as_deref());
     let report = heads::verify(&store, &config.data, outside).await;
     store.close().await;
@@ -238,7 +239,7 @@ pub async fn export_audit(
     filter: &AuditFilter,
     out: &mut (dyn Write + Send),
 ) -> anyhow::Result<u64> {
-    let store = open(config, &SystemClock, Arc::new(SystemRandom)).await?;
+    let store = storage::look(config).await?;
     let exported = heads::export(&store, filter, out).await;
     store.close().await;
     exported
@@ -257,24 +258,10 @@ pub async fn explain(config: &Config, question: &Question) -> anyhow::Result<Str
     if question.room.is_none() {
         return rules.explain(question, None).await;
     }
-    let store = open(config, &SystemClock, Arc::new(SystemRandom)).await?;
+    let store = storage::look(config).await?;
     let explained = rules.explain(question, Some(&store)).await;
     store.close().await;
     explained
-}
-
-async fn open(
-    config: &Config,
-    clock: &dyn Clock,
-    random: Arc<dyn RandomSource>,
-) -> anyhow::Result<Store> {
-    std::fs::create_dir_all(&config.data)
-        .with_context(|| format!("`data`: `{}` cannot be made", config.data.display()))?;
-    let keys = SealingKeys::load_or_create(&config.data, random)
-        .context("the sealing keys cannot be used")?;
-    Store::open(&config.data, keys, clock.now())
-        .await
-        .context("the database cannot be opened")
 }
 
 /// Binds HTTPS and media. Where any port will do, media may find the one that HTTPS got taken: then both try another.

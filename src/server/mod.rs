@@ -11,4 +11,5 @@ pub mod policy;
 pub mod proxy;
 pub mod rules;
 mod running;
+pub mod storage;
 pub mod web;

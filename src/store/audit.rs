@@ -374,7 +374,13 @@ pub(crate) mod tests {
             let dropped = query(AssertSqlSafe(guard)).execute(&mut outside.on()).await;
             dropped.unwrap();
         }
-        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        let sql = match outside {
+            Owned::Sqlite(_) => sql.to_owned(),
+            Owned::Postgres(_) => sql
+                .replace("zeroblob(16)", "decode(repeat('00', 16), 'hex')")
+                .replace("= x'", "= '\\x"),
+        };
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql));
         match &mut outside {
             Owned::Sqlite(on) => sql.execute(on).await.map(drop),
             Owned::Postgres(on) => sql.execute(on).await.map(drop),

@@ -13,10 +13,10 @@ use crate::secret::Secret;
 use crate::store::audit;
 use crate::store::error::{OpenError, StoreError};
 use crate::store::location::Location;
-use crate::store::migrate::migrate;
+use crate::store::migrate::{is_current, migrate};
 use crate::store::row;
 use crate::store::seal::{Column, SealingKeys};
-use crate::store::sql::{Connection, Pool, query};
+use crate::store::sql::{Connection, Owned, Pool, query};
 use crate::store::writer::{Change, Writer, Written};
 
 pub use crate::store::location::DATABASE_FILE;
@@ -70,10 +70,39 @@ impl Store {
         keys: Arc<SealingKeys>,
         now: Timestamp,
     ) -> Result<Self, OpenError> {
-        let mut connection = location.writer().await?;
-        migrate(&mut connection)
-            .await
-            .map_err(|error| OpenError::Migration(Box::new(error)))?;
+        let connection = location.writer().await?;
+        Self::start(location, connection, true, keys, now).await
+    }
+
+    /// The same for a command that only looks, also while a server has it open.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn look_at(
+        location: Location,
+        keys: Arc<SealingKeys>,
+        now: Timestamp,
+    ) -> Result<Self, OpenError> {
+        let (connection, alone) = location.visitor().await?;
+        Self::start(location, connection, alone, keys, now).await
+    }
+
+    async fn start(
+        location: Location,
+        mut connection: Owned,
+        may_migrate: bool,
+        keys: Arc<SealingKeys>,
+        now: Timestamp,
+    ) -> Result<Self, OpenError> {
+        if may_migrate {
+            migrate(&mut connection)
+                .await
+                .map_err(|error| OpenError::Migration(Box::new(error)))?;
+        } else if !is_current(&mut connection).await? {
+            return Err(OpenError::Unfit(
+                "the server that has it open is of another version than this program",
+            ));
+        }
         let (org, organisation) = organisation(&mut connection.on(), &keys, now).await?;
         let reads = location.readers();
         let writer = Writer::start(connection, location.clone());

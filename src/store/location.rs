@@ -110,6 +110,21 @@ impl Location {
 
     /// Opens the connection that writes. On a server it takes the lock that only one may hold.
     pub(super) async fn writer(&self) -> Result<Owned, OpenError> {
+        self.try_writer(LOCK_TRIES).await
+    }
+
+    /// The same for someone who only looks: while a server writes there, a connection that cannot, and `false`.
+    pub(super) async fn visitor(&self) -> Result<(Owned, bool), OpenError> {
+        match (self.try_writer(1).await, &self.0) {
+            (Err(OpenError::Taken), Place::Server(options)) => {
+                let own = connect(&reading(options)).await?;
+                Ok((own, false))
+            }
+            (own, _) => Ok((own?, true)),
+        }
+    }
+
+    async fn try_writer(&self, tries: u32) -> Result<Owned, OpenError> {
         match &self.0 {
             Place::Folder(folder) => {
                 prepare(folder).map_err(OpenError::Folder)?;
@@ -117,13 +132,9 @@ impl Location {
                 own.map(Owned::Sqlite).map_err(OpenError::Database)
             }
             Place::Server(options) => {
-                let connecting = PgConnection::connect_with(options);
-                let own = tokio::time::timeout(PATIENCE, connecting)
-                    .await
-                    .map_err(|_| OpenError::Silent)?
-                    .map_err(OpenError::Database)?;
-                let mut own = Owned::Postgres(own);
+                let mut own = connect(options).await?;
                 trust(&mut own).await?;
+                lock(&mut own, tries).await?;
                 Ok(own)
             }
         }
@@ -142,12 +153,7 @@ impl Location {
                 PgPoolOptions::new()
                     .max_connections(READERS)
                     .acquire_timeout(PATIENCE)
-                    .connect_lazy_with(
-                        options
-                            .as_ref()
-                            .clone()
-                            .options([("default_transaction_read_only", "on")]),
-                    ),
+                    .connect_lazy_with(reading(options)),
             ),
         }
     }
@@ -174,6 +180,20 @@ impl Location {
             Place::Server(_) => Some(Duration::from_secs(30)),
         }
     }
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<Owned, OpenError> {
+    tokio::time::timeout(PATIENCE, PgConnection::connect_with(options))
+        .await
+        .map_err(|_| OpenError::Silent)?
+        .map(Owned::Postgres)
+        .map_err(OpenError::Database)
+}
+
+fn reading(options: &PgConnectOptions) -> PgConnectOptions {
+    options
+        .clone()
+        .options([("default_transaction_read_only", "on")])
 }
 
 fn sqlite(folder: &Path) -> SqliteConnectOptions {
@@ -205,7 +225,7 @@ fn prepare(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Whether what this server calls committed is on its disk, and nobody else writes: then the lock is ours.
+/// Whether what this server calls committed is on its disk.
 async fn trust(own: &mut Owned) -> Result<(), OpenError> {
     let setting = async |own: &mut Owned, sql: &'static str| -> Result<String, OpenError> {
         query_scalar(sql)
@@ -237,8 +257,12 @@ async fn trust(own: &mut Owned) -> Result<(), OpenError> {
          THEN 'remote_apply' ELSE 'on' END, false)",
     )
     .await?;
+    Ok(())
+}
+
+async fn lock(own: &mut Owned, tries: u32) -> Result<(), OpenError> {
     // A server that just stopped, or whose line was cut, lets go of the lock a moment later.
-    for _ in 0..LOCK_TRIES {
+    for tried in 1..=tries {
         let locked: bool = query_scalar("SELECT pg_try_advisory_lock($1)")
             .bind(LOCK)
             .fetch_one(&mut own.on())
@@ -247,7 +271,9 @@ async fn trust(own: &mut Owned) -> Result<(), OpenError> {
         if locked {
             return Ok(());
         }
-        tokio::time::sleep(LOCK_PAUSE).await;
+        if tried < tries {
+            tokio::time::sleep(LOCK_PAUSE).await;
+        }
     }
     Err(OpenError::Taken)
 }
@@ -333,5 +359,112 @@ mod tests {
         }
         let shown = format!("{:?}", address("postgresql://c:hunter2@h/c").unwrap());
         assert_eq!(shown, "Location(PostgreSQL)");
+    }
+
+    /// The server of `ops/postgres.sh`, with a database for this test; none without it.
+    async fn server(folder: &Path) -> Option<(Location, String)> {
+        let location = Location::for_test(folder).await;
+        let server = std::env::var("CONCLAVE_TEST_POSTGRES").ok()?;
+        Some((location, server))
+    }
+
+    async fn number(location: &Location, sql: &'static str) -> String {
+        query_scalar(sql)
+            .fetch_one(&mut location.outside().await.on())
+            .await
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_second_server_on_the_same_database_does_not_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let Some((location, _)) = server(folder.path()).await else {
+            return;
+        };
+        let first = location.writer().await.unwrap();
+        assert!(matches!(location.writer().await, Err(OpenError::Taken)));
+        let (mut beside, may_write) = location.visitor().await.unwrap();
+        let refused = crate::store::sql::query("CREATE TABLE other (id BIGINT)");
+        assert!(!may_write && refused.execute(&mut beside.on()).await.is_err());
+        first.close().await.unwrap();
+        location.writer().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_server_with_another_certificate_or_password_is_not_spoken_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let Some((_, server)) = server(folder.path()).await else {
+            return;
+        };
+        let read = |name: &str| std::fs::read_to_string(format!("{server}/{name}")).unwrap();
+        let (port, password) = (read("port"), read("password"));
+        let (port, password) = (port.trim(), password.trim().replace(' ', "%20"));
+        let authority = std::path::PathBuf::from(format!("{server}/ca.pem"));
+        let name = folder.path().file_name().unwrap().to_str().unwrap();
+        let to = |host: &str, password: &str, authority: Option<&Path>| {
+            let address = format!("postgresql://conclave:{password}@{host}:{port}/{name}");
+            Location::postgres(&Secret::new(address), authority).unwrap()
+        };
+        let trusted = to("localhost", &password, Some(&authority));
+        let mut own = trusted.writer().await.unwrap();
+        let sealed: bool = query_scalar("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+            .fetch_one(&mut own.on())
+            .await
+            .unwrap();
+        assert!(sealed);
+        for wrong in [
+            to("localhost", &password, None),
+            to("127.0.0.1", &password, Some(&authority)),
+            to("localhost", "hunter2", Some(&authority)),
+        ] {
+            let refused = wrong.writer().await.unwrap_err();
+            assert!(matches!(refused, OpenError::Database(_)), "{refused}");
+            assert!(!format!("{refused} {refused:?}").contains("hunter2"));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_committed_is_on_disk_whatever_the_database_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let Some((location, _)) = server(folder.path()).await else {
+            return;
+        };
+        let name = folder.path().file_name().unwrap().to_str().unwrap();
+        let loose = format!("ALTER DATABASE \"{name}\" SET synchronous_commit = off");
+        crate::store::sql::query(sqlx::AssertSqlSafe(loose))
+            .execute(&mut location.outside().await.on())
+            .await
+            .unwrap();
+        let said = "SELECT current_setting('synchronous_commit')";
+        assert_eq!(number(&location, said).await, "off");
+        let mut own = location.writer().await.unwrap();
+        let stands: String = query_scalar(said).fetch_one(&mut own.on()).await.unwrap();
+        assert_eq!(stands, "on");
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_cut_loses_nothing_that_was_acknowledged_and_is_made_anew() {
+        use crate::store::audit::tests::entry;
+        let (folder, store) = crate::store::database::tests::store().await;
+        let Some((location, _)) = server(folder.path()).await else {
+            return;
+        };
+        let cut = "SELECT count(pg_terminate_backend(pid))::text FROM pg_stat_activity WHERE datname = current_database() \
+                   AND pid <> pg_backend_pid()";
+        let mut acknowledged = 0;
+        for at in 1..=40 {
+            let written = store.append_audit(entry(&store, at));
+            if at % 8 == 0 {
+                number(&location, cut).await;
+            }
+            acknowledged += i64::from(written.await.is_ok());
+        }
+        let report = store
+            .verify_audit(store.org(), &crate::store::verify::Witnesses::default())
+            .await
+            .unwrap();
+        assert_eq!(report.first_bad(), None);
+        assert!(acknowledged >= 30, "{acknowledged}");
+        assert!(i64::try_from(report.rows).unwrap() >= acknowledged);
     }
 }

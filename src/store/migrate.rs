@@ -3,7 +3,8 @@
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use crate::store::sql::Owned;
+use crate::store::error::OpenError;
+use crate::store::sql::{Owned, query_scalar};
 
 macro_rules! migrations {
     ($($version:literal $name:literal;)*) => {
@@ -70,6 +71,15 @@ pub(super) async fn migrate(own: &mut Owned) -> Result<(), MigrateError> {
             all.run_direct(None, own, false).await
         }
     }
+}
+
+/// Whether a database is of this version exactly, without a change to it.
+pub(super) async fn is_current(own: &mut Owned) -> Result<bool, OpenError> {
+    let newest: Option<i64> = query_scalar("SELECT max(version) FROM _sqlx_migrations")
+        .fetch_one(&mut own.on())
+        .await
+        .map_err(OpenError::Database)?;
+    Ok(newest == MIGRATIONS.last().map(|(version, ..)| *version))
 }
 
 fn migrator(text: impl Fn(i64, &'static str) -> SqlStr) -> Migrator {

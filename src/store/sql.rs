@@ -179,6 +179,17 @@ pub(crate) enum Value<'q> {
     Text(Option<Cow<'q, str>>),
 }
 
+impl Value<'_> {
+    /// The same value, without a copy.
+    pub(super) fn borrowed(&self) -> Value<'_> {
+        match self {
+            Self::Bytes(bytes) => Value::Bytes(bytes.as_deref().map(Cow::Borrowed)),
+            Self::Number(number) => Value::Number(*number),
+            Self::Text(text) => Value::Text(text.as_deref().map(Cow::Borrowed)),
+        }
+    }
+}
+
 macro_rules! values {
     ($($from:ty => $kind:ident $(, $how:path)?;)*) => {$(
         impl<'q> From<$from> for Value<'q> {
