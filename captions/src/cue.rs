@@ -4,7 +4,7 @@
 use crate::agree::Word;
 use crate::wire::{FromRecogniser, MAX_CUE_TEXT, Track};
 
-/// From so many characters on a cue ends with the next word: about four lines of 37.
+/// From so many columns on a cue ends with the next word: about four lines of 37. Signs of East Asia take two.
 const LONG: usize = 140;
 /// A cue takes no more words after so long.
 const LONGEST_MS: i64 = 12_000;
@@ -101,7 +101,7 @@ impl Cues {
             cue.language == language
                 && (cue.committed.is_empty()
                     || cue.committed.len() + 1 + word.text.len() <= MAX_CUE_TEXT
-                        && cue.committed.chars().count() < LONG
+                        && columns(&cue.committed) < LONG
                         && word.t1_ms.saturating_sub(cue.t0_ms) <= LONGEST_MS)
         };
         if !self.open.as_ref().is_none_or(fits) {
@@ -169,6 +169,11 @@ impl Cues {
             finished,
         }
     }
+}
+
+fn columns(text: &str) -> usize {
+    let wide = |c: char| matches!(c, '\u{1100}'..='\u{11FF}' | '\u{2E80}'..='\u{D7FF}' | '\u{F900}'..='\u{FAFF}' | '\u{FF00}'..='\u{FF60}' | '\u{20000}'..='\u{3FFFF}');
+    text.chars().map(|c| if wide(c) { 2 } else { 1 }).sum()
 }
 
 /// Appends a word with the space before it, as far as the bound allows. Whether it went in.

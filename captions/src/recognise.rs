@@ -1,6 +1,7 @@
 //! What turns sound into words, and the process around it. Names whisper.cpp nowhere but in this folder.
 
 pub mod abort;
+mod held;
 mod outbox;
 pub mod process;
 pub mod whisper;

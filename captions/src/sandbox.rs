@@ -16,8 +16,8 @@ pub use limits::close_inherited;
 
 /// Memory of a translator that asks another machine.
 const TRANSLATOR_MEMORY: u64 = 512 << 20;
-/// Memory of a translator that runs programs, and of each of them.
-const PROGRAM_MEMORY: u64 = 192 << 20;
+/// Memory of a translator that runs programs, and of each of them: the largest of Apertium's takes 150 MB.
+const PROGRAM_MEMORY: u64 = 256 << 20;
 /// Memory of a translator that holds models of its own.
 const NEURAL_MEMORY: u64 = 3 << 30;
 

@@ -11,7 +11,7 @@ use crate::listen::{FRAME_MS, Frame, Listener, Packet};
 use crate::pace::Pace;
 use crate::sound::Sound;
 use crate::tongue::{Ask, Tongue};
-use crate::wire::{Codec, FromRecogniser, Track};
+use crate::wire::{Codec, FromRecogniser, MAX_HINT, Track, line};
 
 /// Finished phrases that wait for their pass: eight minutes of one who never stops, on a machine that is far too slow.
 const MOST_WAITING: usize = 40;
@@ -43,8 +43,10 @@ pub struct Pass {
     pub sound: Sound,
     /// The language.
     pub ask: Ask,
-    /// Words that may come up, then those that went before; empty where the model knows no prompts.
-    pub prompt: String,
+    /// Names and words that may come up; empty where the model knows no prompts.
+    pub hints: String,
+    /// The speaker's words before these; empty where the model knows no prompts.
+    pub said: String,
     /// Whether the phrase is over.
     pub last: bool,
 }
@@ -105,7 +107,7 @@ impl Talker {
             pace: Pace::new(now),
             speech: Speech::default(),
             tongue: Tongue::new(language),
-            hints: hints.join(", "),
+            hints: hinted(hints),
             said: VecDeque::new(),
             cues: Cues::new(track),
             phrases: VecDeque::new(),
@@ -174,7 +176,7 @@ impl Talker {
 
     /// Begins the pass that is due.
     pub fn start(&mut self) -> Option<Pass> {
-        let prompt = self.prompt();
+        let (hints, said) = self.prompts();
         let first = self.phrases.front_mut()?;
         if self.running {
             return None;
@@ -186,7 +188,8 @@ impl Talker {
             phrase: first.id,
             sound: first.sound.clone(),
             ask: self.tongue.ask(),
-            prompt,
+            hints,
+            said,
             last: first.over.is_some(),
         })
     }
@@ -333,21 +336,18 @@ impl Talker {
         self.open(tail);
     }
 
-    fn prompt(&self) -> String {
+    fn prompts(&self) -> (String, String) {
         if !self.limits.prompts {
-            return String::new();
+            return (String::new(), String::new());
         }
-        let mut prompt = self.hints.clone();
-        if !prompt.is_empty() {
-            prompt.push('.');
-        }
+        let mut said = String::new();
         for word in &self.said {
             if !word.glued {
-                prompt.push(' ');
+                said.push(' ');
             }
-            prompt.push_str(&word.text);
+            said.push_str(&word.text);
         }
-        prompt
+        (self.hints.clone(), said)
     }
 
     fn remember(&mut self, words: Vec<Word>) {
@@ -357,6 +357,21 @@ impl Talker {
             self.said.drain(..over);
         }
     }
+}
+
+/// Names and words as one line, each once.
+fn hinted(hints: &[String]) -> String {
+    let mut kept: Vec<String> = Vec::new();
+    for hint in hints {
+        let hint = line(hint, MAX_HINT).trim().to_owned();
+        if !hint.is_empty() && !kept.contains(&hint) {
+            kept.push(hint);
+        }
+    }
+    if kept.is_empty() {
+        return String::new();
+    }
+    format!(" {}.", kept.join(", "))
 }
 
 impl Phrase {
@@ -371,5 +386,53 @@ impl Phrase {
             .sound
             .quietest((place - NEAR_MS).max(0), place + NEAR_MS, 96);
         (place < self.sound.length_ms()).then_some(place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        window_ms: 12_000,
+        long_ms: 8_000,
+        prompts: true,
+    };
+
+    fn talker(hints: &[&str], limits: Limits) -> Talker {
+        let hints: Vec<String> = hints.iter().map(|hint| (*hint).to_owned()).collect();
+        Talker::new(Track(1), Codec::Pcmu, None, &hints, limits, 0)
+    }
+
+    #[test]
+    fn hints_are_one_line_each_once_and_stand_apart_from_what_was_said() {
+        let hints = [
+            "Aoife",
+            " Łukasz\n",
+            "Aoife",
+            "\u{202e}",
+            "WebRTC <|endoftext|>",
+        ];
+        let mut talker = talker(&hints, LIMITS);
+        talker.said = ["so", "we", "go"]
+            .map(|text| Word {
+                text: text.into(),
+                glued: false,
+                t0_ms: 0,
+                t1_ms: 0,
+                sure: 1.0,
+                ends: false,
+            })
+            .into();
+        let (hints, said) = talker.prompts();
+        assert_eq!(hints, " Aoife, Łukasz, WebRTC <|endoftext|>.");
+        assert_eq!(said, " so we go");
+    }
+
+    #[test]
+    fn a_model_that_knows_no_prompts_gets_none() {
+        let prompts = false;
+        let talker = talker(&["Aoife"], Limits { prompts, ..LIMITS });
+        assert_eq!(talker.prompts(), (String::new(), String::new()));
     }
 }

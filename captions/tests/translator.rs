@@ -8,6 +8,9 @@
     reason = "a test may fail, and measures time"
 )]
 
+#[path = "support/marian.rs"]
+mod marian;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -639,4 +642,209 @@ fn an_internal_address_needs_leave_and_the_key_is_not_told() {
     let mut worker = http(&format!("http://{closed}"), &["--allow-internal"]);
     assert!(worker.failed().contains("does not list its languages"));
     assert!(asked.lock().unwrap().is_empty());
+}
+
+fn neural(models: &std::path::Path) -> Worker {
+    let models = models.to_str().unwrap().to_owned();
+    Worker::start(Engine::Neural { models }, &[])
+}
+
+#[test]
+fn a_neural_model_translates_in_a_closed_process_within_time_and_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = marian::file(&marian::items(7));
+    marian::put(folder.path(), "en-es", &model, &marian::vocabulary());
+    marian::put(
+        folder.path(),
+        "zh-en",
+        &marian::file(&marian::items(8)),
+        &marian::vocabulary(),
+    );
+    let mut worker = neural(folder.path());
+    let (engine, pairs) = worker.ready();
+    let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+    assert_eq!(engine, "Firefox Translations");
+    assert_eq!(pairs, [pair("en", "es"), pair("zh", "en")]);
+    let first = worker.one("en", "es", "abc def.");
+    assert!(first.chars().count() > 8, "{first}");
+    assert_ne!(first, worker.one("en", "es", "xyz."), "its input counts");
+    assert_ne!(
+        first,
+        worker.one("zh", "en", "abc def."),
+        "as does its model"
+    );
+    // Of three sentences without spaces each is translated.
+    let three = worker.one("zh", "en", "你好。好你！你？");
+    assert!(
+        three.starts_with(&worker.one("zh", "en", "你好。")),
+        "{three}"
+    );
+    assert!(three.ends_with(&worker.one("zh", "en", "你？")), "{three}");
+    assert_eq!(
+        worker.one("en", "fr", "abc"),
+        "",
+        "a pair that is not there"
+    );
+    // The longest texts that come, to a model that never ends by itself.
+    let long: Vec<String> = (0..64)
+        .map(|at| format!("{at:03}{}", "ab c".repeat(124)))
+        .collect();
+    let long: Vec<&str> = long.iter().map(String::as_str).collect();
+    let began = Instant::now();
+    let said = worker.translate("en", "es", &long);
+    assert!(
+        began.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        began.elapsed()
+    );
+    // How many of them there was time for is the machine's matter; the next one is answered.
+    assert_eq!(said.len(), 64);
+    assert_eq!(worker.one("en", "es", "abc def."), first);
+    let status = fs::read_to_string(format!("/proc/{}/status", worker.child.id())).unwrap();
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
+    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(peak < 100_000, "{peak} kB");
+    worker.send(&ToTranslator::Ping { nonce: 1 });
+    assert!(worker.receive() == FromTranslator::Pong { nonce: 1 });
+}
+
+#[test]
+fn a_neural_model_that_is_damaged_is_refused_with_a_reason() {
+    let sound = marian::items(7);
+    let whole = marian::file(&sound);
+    let with = |at: usize, value: u64| {
+        let mut bytes = whole.clone();
+        bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        bytes
+    };
+    let described = |from: &str, to: &str| {
+        let mut items = marian::items(7);
+        let last = items.last_mut().unwrap();
+        last.data = marian::description().replace(from, to).into_bytes();
+        last.sizes = vec![i32::try_from(last.data.len()).unwrap()];
+        marian::file(&items)
+    };
+    let mut shorn = marian::items(7);
+    shorn.retain(|item| item.name != "decoder_l1_ffn_W2");
+    let mut narrow = marian::items(7);
+    for item in &mut narrow {
+        if item.name == "encoder_l1_self_Wq" {
+            item.sizes = vec![16, 16];
+        }
+    }
+    let mut lying = marian::items(7);
+    lying[0].sizes = vec![1 << 19, 1 << 10];
+    let spm = marian::vocabulary();
+    let models: Vec<(&str, Vec<u8>, Vec<u8>, &str)> = vec![
+        ("empty", Vec::new(), spm.clone(), "too early"),
+        (
+            "half",
+            whole[..whole.len() / 2].to_vec(),
+            spm.clone(),
+            "too early",
+        ),
+        (
+            "without its last byte",
+            whole[..whole.len() - 1].to_vec(),
+            spm.clone(),
+            "too early",
+        ),
+        ("another version", with(0, 9), spm.clone(), "no model"),
+        (
+            "countless tensors",
+            with(8, u64::MAX),
+            spm.clone(),
+            "too many",
+        ),
+        (
+            "a name without end",
+            with(16, u64::MAX),
+            spm.clone(),
+            "too long a name",
+        ),
+        ("no tensors", with(8, 0), spm.clone(), "none"),
+        (
+            "a width that no memory holds",
+            described("dim-emb: 32", "dim-emb: 99999999999"),
+            spm.clone(),
+            "impossible",
+        ),
+        (
+            "a width that is not its tensors'",
+            described("dim-emb: 32", "dim-emb: 64"),
+            spm.clone(),
+            "damaged",
+        ),
+        (
+            "no heads",
+            described("heads: 4", "heads: 0"),
+            spm.clone(),
+            "impossible",
+        ),
+        (
+            "more layers than it has",
+            described("enc-depth: 2", "enc-depth: 9"),
+            spm.clone(),
+            "damaged",
+        ),
+        (
+            "a missing tensor",
+            marian::file(&shorn),
+            spm.clone(),
+            "damaged",
+        ),
+        (
+            "a tensor of another size",
+            marian::file(&narrow),
+            spm.clone(),
+            "damaged",
+        ),
+        (
+            "sizes without data",
+            marian::file(&lying),
+            spm.clone(),
+            "less data",
+        ),
+        ("no words", whole.clone(), Vec::new(), "damaged"),
+        (
+            "words that are none",
+            whole.clone(),
+            vec![0xff; 300],
+            "damaged",
+        ),
+    ];
+    for (what, model, words, why) in models {
+        let folder = tempfile::tempdir().unwrap();
+        marian::put(folder.path(), "en-es", &model, &words);
+        let mut worker = neural(folder.path());
+        let FromTranslator::Failed { reason } = worker.receive() else {
+            panic!("{what} is taken for a model");
+        };
+        assert!(
+            reason.contains(why) && reason.contains("en-es"),
+            "{what}: {reason}"
+        );
+        assert_eq!(worker.child.wait().unwrap().code(), Some(1), "{what}");
+        let mut told = String::new();
+        worker
+            .child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut told)
+            .unwrap();
+        for line in told.lines() {
+            let place = line.starts_with("translator: a panic at ")
+                && line.ends_with(|c: char| c.is_ascii_digit());
+            assert!(
+                place || line.contains("translation models cannot be used"),
+                "{what}: {line}"
+            );
+        }
+    }
+    let nothing = tempfile::tempdir().unwrap();
+    assert!(neural(nothing.path()).failed().contains("holds no pair"));
 }

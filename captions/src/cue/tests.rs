@@ -201,6 +201,28 @@ fn a_new_number_closes_the_last_one_however_often_the_language_changes() {
 }
 
 #[test]
+fn a_cue_without_spaces_or_marks_ends_too() {
+    let mut cues = Cues::new(Track(1));
+    let mut out = Vec::new();
+    let signs: Vec<_> = (0..400)
+        .map(|at| Word {
+            glued: true,
+            ..word("界", at * 20)
+        })
+        .collect();
+    cues.update(&signs, &[], "zh", &mut out);
+    let mut screen = Screen::default();
+    screen.show(&out);
+    assert!(screen.cues.len() >= 5);
+    assert!(
+        screen
+            .cues
+            .values()
+            .all(|(_, text, _)| text.chars().count() <= 70)
+    );
+}
+
+#[test]
 fn nothing_new_says_nothing() {
     let mut cues = Cues::new(Track(1));
     let mut out = Vec::new();

@@ -13,6 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::abort::Abort;
+use super::held::Held;
 use super::outbox::Outbox;
 use super::whisper::{Model, Whisper};
 use super::{Failure, Recogniser as _};
@@ -49,6 +50,8 @@ enum Fault {
         path: String,
         error: models::ModelFault,
     },
+    #[error("the model `{path}` was written to while it was read")]
+    Changed { path: String },
     #[error("the model cannot be loaded: {0}")]
     Load(#[from] Failure),
     #[error(transparent)]
@@ -110,13 +113,21 @@ fn serve(threads: Option<usize>, demand: Demand) -> Result<(), Fault> {
     let threads = threads
         .unwrap_or_else(|| cores.saturating_sub(1))
         .clamp(1, MOST_THREADS);
-    let size = check(&path)?;
+    let held = Held::open(Path::new(&path)).map_err(|error| Fault::Open {
+        path: path.clone(),
+        error,
+    })?;
+    let size = check(&path, held.file())?;
     // From here on this process reads the model and nothing else.
-    let closed = sandbox::recogniser(Path::new(&path), memory(size, threads), demand)?;
+    let closed = sandbox::recogniser(&held.path(), memory(size, threads), demand)?;
     if !closed.whole {
         log("works without Landlock: its files are not closed");
     }
-    let model = Model::load(Path::new(&path))?;
+    let model = Model::load(&held.path())?;
+    if !held.is_unchanged() {
+        return Err(Fault::Changed { path });
+    }
+    drop(held);
     let mut recognisers = Vec::new();
     let mut aborts = Vec::new();
     for _ in 0..threads {
@@ -277,11 +288,7 @@ impl State {
 }
 
 /// Reads the model to its end before whisper.cpp sees it; returns its size.
-fn check(path: &str) -> Result<u64, Fault> {
-    let file = File::open(path).map_err(|error| Fault::Open {
-        path: path.to_owned(),
-        error,
-    })?;
+fn check(path: &str, file: &File) -> Result<u64, Fault> {
     let found = models::check(BufReader::with_capacity(1 << 16, file.take(u64::MAX)));
     let found = found.map_err(|error| Fault::Model {
         path: path.to_owned(),

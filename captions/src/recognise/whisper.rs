@@ -29,8 +29,9 @@ const MARGIN: usize = 128;
 /// The width of the smallest public model. Below it a model has a purpose of its own: it knows no other words than those
 /// that it was made for, and heard no long sound.
 const TINY_STATE: i32 = 384;
-/// The most tokens of a prompt, beyond which passes get slow.
+/// The most tokens of a prompt, beyond which passes get slow, and how many of them may be hints.
 const MOST_PROMPT: usize = 100;
+const MOST_HINTED: usize = 50;
 /// Tokens a second of sound, and for every window: more is a circle.
 const TOKENS_A_SECOND: usize = 14;
 const TOKENS: usize = 16;
@@ -191,8 +192,8 @@ impl Whisper {
         self.most_tokens.map_or(bound, |most| most.min(bound))
     }
 
-    /// Words in advance, as tokens: plain ones only, for a name could be spelt like a command.
-    fn prompt(&self, text: &str) -> Vec<WhisperTokenId> {
+    /// Words as tokens: plain ones only, for a name could be spelt like a command.
+    fn tokens(&self, text: &str) -> Vec<WhisperTokenId> {
         if text.is_empty() {
             return Vec::new();
         }
@@ -202,8 +203,6 @@ impl Whisper {
         let mut tokens = tokens.unwrap_or_default();
         let end = self.context.token_eot();
         tokens.retain(|token| (0..end).contains(token));
-        let over = tokens.len().saturating_sub(MOST_PROMPT);
-        tokens.drain(..over);
         tokens
     }
 
@@ -289,7 +288,7 @@ impl Recogniser for Whisper {
             return Err(Failure::Aborted);
         }
         let spoken = self.multilingual.then(|| own(&language));
-        let prompt = self.prompt(&pass.prompt);
+        let prompt = prompt(self.tokens(&pass.hints), &self.tokens(&pass.said));
         let mut params: FullParams<'_, '_> = self.params(spoken, pass.last);
         params.set_audio_ctx(self.audio_context(sound.len()));
         params.set_max_tokens(self.most_tokens(sound.len()));
@@ -328,7 +327,8 @@ impl Line {
         let whole = |word: &[u8]| std::str::from_utf8(word).is_ok();
         match self.words.last_mut() {
             Some((word, sum, count))
-                if !(bytes.starts_with(b" ") || glued && whole(word) && whole(bytes)) =>
+                if !(bytes.starts_with(b" ")
+                    || glued && whole(word) && whole(bytes) && !is_mark(bytes)) =>
             {
                 word.extend_from_slice(bytes);
                 *sum += sure;
@@ -361,7 +361,7 @@ impl Line {
             if shown.is_empty() {
                 continue;
             }
-            let stop = shown.ends_with(['.', '?', '!', '。', '？', '！', '…', '؟', '।']);
+            let stop = ends_sentence(shown);
             words.push(Word {
                 glued: !text.starts_with(' ') && !words.is_empty(),
                 ends: stop || sentence && at + 1 == count,
@@ -372,6 +372,28 @@ impl Line {
             });
         }
     }
+}
+
+/// Hints first, as many as there is room for beside the last of what was said.
+fn prompt(mut hints: Vec<WhisperTokenId>, said: &[WhisperTokenId]) -> Vec<WhisperTokenId> {
+    hints.truncate(MOST_HINTED);
+    let room = MOST_PROMPT - hints.len();
+    let over = said.len().saturating_sub(room);
+    hints.extend(said.iter().skip(over));
+    hints
+}
+
+/// Whether a piece is nothing but marks, which belong to the word before them.
+fn is_mark(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| !text.contains(char::is_alphanumeric))
+}
+
+/// Whether a sentence ends with this word, quotes and brackets after its mark or not.
+fn ends_sentence(word: &str) -> bool {
+    let closing = ['"', '\'', '”', '’', '»', ')', ']', '」', '』', '）', '】'];
+    word.trim_end_matches(closing).ends_with([
+        '.', '?', '!', '。', '｡', '．', '？', '！', '…', '؟', '।', '॥', '۔',
+    ])
 }
 
 /// whisper.cpp's code for a language.
@@ -387,4 +409,66 @@ fn standard(code: &str) -> &str {
 
 fn engine(error: &whisper_rs::WhisperError) -> Failure {
     Failure::Engine(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(tokens: &[&str], glued: bool) -> Vec<(String, bool, bool)> {
+        let mut line = Line::new(0);
+        for token in tokens {
+            line.token(token.as_bytes(), 0.9, glued);
+        }
+        let mut words = Vec::new();
+        line.end(1000, false, &mut words);
+        let shown = words.into_iter();
+        shown
+            .map(|word| (word.text, word.glued, word.ends))
+            .collect()
+    }
+
+    fn word(text: &str, glued: bool, ends: bool) -> (String, bool, bool) {
+        (text.to_owned(), glued, ends)
+    }
+
+    #[test]
+    fn sentences_end_in_languages_without_spaces_too() {
+        assert_eq!(
+            words(&["今日", "は", "。", "は", "い", "！"], true),
+            [
+                word("今日", false, false),
+                word("は。", true, true),
+                word("は", true, false),
+                word("い！", true, true)
+            ]
+        );
+        assert_eq!(
+            words(&["「", "好", "。」", "吗", "？"], true).last(),
+            Some(&word("吗？", true, true))
+        );
+        assert_eq!(
+            words(&[" He", " said", " \"yes", ".\"", " क्या", "।"], false),
+            [
+                word("He", false, false),
+                word("said", false, false),
+                word("\"yes.\"", false, true),
+                word("क्या।", false, true)
+            ]
+        );
+    }
+
+    #[test]
+    fn hints_keep_their_place_however_much_was_said() {
+        let said: Vec<WhisperTokenId> = (1000..1300).collect();
+        let prompt_of = |hints: WhisperTokenId| prompt((0..hints).collect(), &said);
+        let few = prompt_of(3);
+        assert_eq!(
+            (few.len(), &few[..3], few.last()),
+            (100, &[0, 1, 2][..], Some(&1299))
+        );
+        let many = prompt_of(80);
+        assert_eq!((many.len(), many[49], many[50]), (100, 49, 1250));
+        assert_eq!(prompt(vec![], &[]), Vec::<WhisperTokenId>::new());
+    }
 }
