@@ -88,7 +88,7 @@ bench-policy: web
 # CPU, latency and loss of forwarding beside Debian's Janus, by the neutral load generator in the folder GENERATOR.
 GENERATOR ?= ../shared/bench
 bench-janus:
-	bench/janus.sh $(GENERATOR)
+	bench/janus.sh $(GENERATOR) $(ARGS)
 
 # Those of the packet path: what a forwarded packet costs in memory and on sockets, what it allocates, memory, joins.
 bench-media:

@@ -5,6 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 server=${CONCLAVE_BIN:-$PWD/../target/release/conclave}
+# One processor is all it gets: with two shards half of the datagrams would come to the one that must hand them on.
+export CONCLAVE_MEDIA__SHARDS=${CONCLAVE_MEDIA__SHARDS:-1}
 export CONCLAVE_METRICS=127.0.0.1:9464
 export CONCLAVE_LIMITS__REQUESTS_PER_SECOND=10000 CONCLAVE_LIMITS__REQUESTS_BURST=100000
 export CONCLAVE_LIMITS__ARRIVALS_PER_SECOND=10000 CONCLAVE_LIMITS__ARRIVALS_BURST=100000
