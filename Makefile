@@ -54,6 +54,7 @@ web-test:
 # Some stories have real caption workers beside the server.
 rust: worker
 	$(CARGO) test --locked --workspace --no-fail-fast
+	ops/postgres.sh $(CARGO) test --locked --lib store::
 
 # The caption workers and everything that only they link.
 captions:

@@ -19,6 +19,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Another database than the one in the data folder.
     pub database: Database,
+    /// What wraps the keys in the data folder.
+    pub keys: Keys,
     /// Where HTTPS and the WebSocket listen.
     pub listen: SocketAddr,
     /// The origins from which pages may act, such as `https://meet.example.org`. Empty: `https://localhost:PORT`.
@@ -69,6 +71,19 @@ impl Database {
             }
         }
     }
+}
+
+/// A master key that wraps the keys in the data folder, so that the folder alone opens nothing. `conclave keys make` prints one.
+/// At most one of these; none: the keys lie in the folder as they are.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keys {
+    /// The key itself, best from the environment (`CONCLAVE_KEYS__MASTER`).
+    pub master: Option<Secret<String>>,
+    /// A file that holds it, on another disk.
+    pub master_file: Option<PathBuf>,
+    /// A program and its arguments that print it, such as the client of a key service.
+    pub master_command: Vec<String>,
 }
 
 /// Certificate and key.
@@ -259,6 +274,7 @@ impl Default for Config {
         Self {
             data: PathBuf::from("data"),
             database: Database::default(),
+            keys: Keys::default(),
             listen: SocketAddr::from(([0, 0, 0, 0], 8443)),
             origins: Vec::new(),
             tls: Tls::default(),
@@ -472,6 +488,16 @@ impl Config {
             );
         }
         self.turn.check(&mut wrong);
+        let masters = [
+            self.keys.master.is_some(),
+            self.keys.master_file.is_some(),
+            !self.keys.master_command.is_empty(),
+        ];
+        if masters.iter().filter(|named| **named).count() > 1 {
+            wrong.push(
+                "`keys`: name one of `master`, `master_file` and `master_command`".to_owned(),
+            );
+        }
         if self.database.address.is_some() && self.database.address_file.is_some() {
             wrong.push("`database`: name one of `address` and `address_file`".to_owned());
         }

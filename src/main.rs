@@ -1,4 +1,5 @@
-//! The command line: `conclave serve`, `conclave config`, `conclave policy`, `conclave audit`, `conclave store`, `conclave captions`. Reads the
+//! The command line: `conclave serve`, `conclave config`, `conclave policy`, `conclave audit`, `conclave store`,
+//! `conclave keys`, `conclave captions`. Reads the
 //! settings, starts the server, and says in plain words what is wrong when it cannot.
 
 use std::net::SocketAddr;
@@ -44,6 +45,11 @@ enum Command {
         #[command(subcommand)]
         what: AuditCommand,
     },
+    /// Look after the keys that seal what is personal.
+    Keys {
+        #[command(subcommand)]
+        what: KeysCommand,
+    },
     /// Look after the database.
     Store {
         #[command(subcommand)]
@@ -54,6 +60,14 @@ enum Command {
         #[command(subcommand)]
         what: CaptionsCommand,
     },
+}
+
+#[derive(Subcommand)]
+enum KeysCommand {
+    /// Seal everything anew with a new key. A running server does it itself, and goes on meanwhile; what was interrupted is taken up again.
+    Rotate(Where),
+    /// Print a new master key, for the settings under `keys`.
+    Make,
 }
 
 #[derive(Subcommand)]
@@ -238,6 +252,18 @@ fn run(command: &Command) -> anyhow::Result<()> {
         }
         Command::Policy { what } => policy(what),
         Command::Audit { what } => audit(what),
+        Command::Keys {
+            what: KeysCommand::Rotate(place),
+        } => {
+            say(&runtime()?.block_on(storage::rotate(&place.read()?))?);
+            Ok(())
+        }
+        Command::Keys {
+            what: KeysCommand::Make,
+        } => {
+            say(storage::make_master().expose());
+            Ok(())
+        }
         Command::Store {
             what: StoreCommand::Move { place, to },
         } => {

@@ -16,13 +16,16 @@ use std::thread;
 use std::time::Duration;
 
 use conclave::clock::{Clock, SystemClock, Timestamp};
-use conclave::secret::{RandomSource, SystemRandom};
+use conclave::ids::AccountId;
+use conclave::secret::{RandomSource, Secret, SystemRandom};
+use conclave::store::accounts::NewAccount;
 use conclave::store::audit::{AuditEntry, Verdict};
 use conclave::store::database::Store;
 use conclave::store::invitations::{InvitationKind, NewInvitation};
 use conclave::store::seal::SealingKeys;
 
 const CHILD: &str = "CONCLAVE_KILL_CHILD";
+const ROTATING_CHILD: &str = "CONCLAVE_ROTATING_CHILD";
 const ROUNDS: &str = "CONCLAVE_KILLS";
 /// Rounds on one database, so that later ones start from one that was killed before.
 const ROUNDS_PER_FOLDER: usize = 10;
@@ -127,6 +130,111 @@ fn the_child_that_writes() {
         let writers = (0..WRITERS).map(|kind| write_forever(store.clone(), kind));
         futures_util::future::join_all(writers).await;
     });
+}
+
+/// Not a test of its own: the process that is killed while it seals everything anew, again and again.
+#[test]
+fn the_child_that_rotates() {
+    let Some(folder) = std::env::var_os(ROTATING_CHILD) else {
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let store = open(Path::new(&folder)).await;
+        say("rotating");
+        loop {
+            store.rotate_keys().await.unwrap();
+        }
+    });
+}
+
+/// Seals with the newest key only, is read whole after each kill, and holds nothing in clear.
+#[test]
+fn a_rotation_of_keys_may_be_killed_at_any_moment() {
+    let rounds: usize = std::env::var(ROUNDS).map_or(10, |rounds| rounds.parse().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let emails: Vec<String> = (0..60)
+        .map(|n| format!("planted{n}@quasten.example"))
+        .collect();
+    let account = |email: &str| NewAccount {
+        id: AccountId::from_bytes(random()),
+        email: Secret::new(email.to_owned()),
+        name: Secret::new(format!("Wilhelmina {email}")),
+        password: Secret::new("$argon2id$planted".to_owned()),
+        may_create_rooms: false,
+        is_admin: false,
+        created: Timestamp::from_millis(1),
+    };
+    runtime.block_on(async {
+        let store = open(folder.path()).await;
+        for email in &emails {
+            let token_hash = random();
+            let invitation = NewInvitation {
+                token_hash,
+                kind: InvitationKind::Member,
+                name: None,
+                may_create_rooms: false,
+                invited_by: None,
+                created: Timestamp::from_millis(0),
+                expires: FAR,
+            };
+            store.invite(store.org(), invitation).await.unwrap();
+            let accepted = store.accept_invitation(store.org(), token_hash, account(email));
+            accepted.await.unwrap();
+        }
+        store.close().await;
+    });
+    let mut interrupted = 0;
+    for round in 0..rounds {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "the_child_that_rotates", "--nocapture"])
+            .env(ROTATING_CHILD, folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(
+            lines
+                .map_while(Result::ok)
+                .any(|line| line.ends_with("rotating"))
+        );
+        thread::sleep(Duration::from_micros(u64::from(u16::from_be_bytes(
+            random(),
+        ))));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        runtime.block_on(async {
+            let store = open(folder.path()).await;
+            interrupted += u32::from(store.is_rotating());
+            for email in &emails {
+                let found = store
+                    .credentials(store.org(), email)
+                    .await
+                    .unwrap()
+                    .unwrap();
+                let name = format!("Wilhelmina {email}");
+                assert_eq!(found.account.name.expose(), &name, "round {round}");
+                assert_eq!(found.password.expose(), "$argon2id$planted");
+            }
+            store.close().await;
+        });
+    }
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        for needle in [b"planted".as_slice(), b"Wilhelmina"] {
+            assert!(!bytes.windows(needle.len()).any(|window| window == needle));
+        }
+    }
+    say(&format!("figure rotation.kills {rounds} kills"));
+    say(&format!("figure rotation.interrupted {interrupted} kills"));
+    assert!(interrupted > 0, "no kill came in the middle of a rotation");
 }
 
 /// Runs the child until its time is over, and gives what it said.

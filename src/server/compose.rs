@@ -192,6 +192,7 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
         let (store, clock) = (store.clone(), transcript_clock);
         async move { store.keep_transcripts(clock).await }
     });
+    let rotation = tokio::spawn(storage::keep_keys(store.clone(), config.data.clone()));
     let signer = tokio::spawn({
         let heads = heads.clone();
         async move { heads.keep().await }
@@ -209,6 +210,7 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
     keeper.abort();
     chats.abort();
     transcripts.abort();
+    rotation.abort();
     // What ended just now is wiped now; if there is too much of it, the rest when the server starts again.
     let _wiped = tokio::time::timeout(GOODBYES, store.wipe_chats(ended)).await;
     let _wiped = tokio::time::timeout(GOODBYES, store.wipe_transcripts(ended)).await;

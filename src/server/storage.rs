@@ -2,21 +2,26 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::secret::{RandomSource, SystemRandom};
+use crate::secret::{RandomSource, Secret, SystemRandom};
 use crate::store::database::{DATABASE_FILE, Store};
+use crate::store::keyring::Master;
 use crate::store::location::Location;
 use crate::store::moving;
 use crate::store::seal::SealingKeys;
 
 /// Held while a server runs on a data folder.
 const LOCK_FILE: &str = "conclave.lock";
+/// There while a command waits for the server to rotate the keys.
+const WISH_FILE: &str = "conclave.rotate";
+const WISH_PAUSE: Duration = Duration::from_secs(1);
 /// What the database in the data folder is called after its rows were moved.
 const MOVED: &str = "conclave.db.moved";
 
@@ -26,7 +31,18 @@ pub(super) struct Alone {
 }
 
 impl Alone {
+    /// Takes the folder, or says that another server has it.
     pub(super) fn on(folder: &Path) -> anyhow::Result<Self> {
+        match Self::try_on(folder)? {
+            Some(alone) => Ok(alone),
+            None => bail!(
+                "`data`: another server runs with `{}`; only one may",
+                folder.display()
+            ),
+        }
+    }
+
+    fn try_on(folder: &Path) -> anyhow::Result<Option<Self>> {
         make(folder)?;
         let file = OpenOptions::new()
             .write(true)
@@ -36,11 +52,8 @@ impl Alone {
             .open(folder.join(LOCK_FILE))
             .with_context(|| format!("`data`: `{}` cannot be used", folder.display()))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => bail!(
-                "`data`: another server runs with `{}`; only one may",
-                folder.display()
-            ),
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => {
                 Err(error).with_context(|| format!("`data`: `{}` cannot be used", folder.display()))
             }
@@ -120,7 +133,93 @@ fn location(config: &Config) -> anyhow::Result<Location> {
 
 fn keys(config: &Config, random: Arc<dyn RandomSource>) -> anyhow::Result<Arc<SealingKeys>> {
     make(&config.data)?;
-    SealingKeys::load_or_create(&config.data, random).context("the sealing keys cannot be used")
+    let master = master(config)?;
+    SealingKeys::load_or_create_under(&config.data, random, master)
+        .context("the sealing keys cannot be used")
+}
+
+/// The master key, from wherever the settings say.
+fn master(config: &Config) -> anyhow::Result<Option<Master>> {
+    let keys = &config.keys;
+    let text = if let Some(master) = &keys.master {
+        master.clone()
+    } else if let Some(path) = &keys.master_file {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("`keys.master_file`: `{}` cannot be read", path.display()))?;
+        Secret::new(text)
+    } else if let Some((program, arguments)) = keys.master_command.split_first() {
+        let said = std::process::Command::new(program)
+            .args(arguments)
+            .stdin(std::process::Stdio::null())
+            .stderr(std::process::Stdio::inherit())
+            .output()
+            .with_context(|| format!("`keys.master_command`: `{program}` cannot be run"))?;
+        if !said.status.success() {
+            bail!("`keys.master_command`: `{program}` failed");
+        }
+        let text = Secret::new(said.stdout);
+        Secret::new(String::from_utf8_lossy(text.expose()).into_owned())
+    } else {
+        return Ok(None);
+    };
+    let master = Master::parse(&text)
+        .context("`keys`: the master key is not one; `conclave keys make` prints one")?;
+    Ok(Some(master))
+}
+
+/// A new master key, as text.
+pub fn make_master() -> Secret<String> {
+    Master::generate(&SystemRandom)
+}
+
+/// Makes a new key and seals everything anew: here, or by the server that runs with this data folder, which goes on meanwhile.
+pub async fn rotate(config: &Config) -> anyhow::Result<String> {
+    if let Some(_alone) = Alone::try_on(&config.data)? {
+        let store = open(config, &SystemClock, Arc::new(SystemRandom)).await?;
+        let rotated = store.rotate_keys().await?;
+        store.scrub_log().await?;
+        store.close().await;
+        return Ok(format!(
+            "key {} seals from now on; {} values were sealed anew",
+            rotated.key, rotated.values
+        ));
+    }
+    let wish = config.data.join(WISH_FILE);
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&wish)?;
+    while wish.exists() {
+        tokio::time::sleep(WISH_PAUSE).await;
+    }
+    Ok("the running server sealed everything anew; its log says how much".to_owned())
+}
+
+/// Rotates the keys whenever a command asks for it, and first what an earlier run did not end.
+pub(super) async fn keep_keys(store: Store, folder: PathBuf) {
+    let wish = folder.join(WISH_FILE);
+    let mut unfinished = store.is_rotating();
+    loop {
+        if unfinished || wish.exists() {
+            match store.rotate_keys().await {
+                Ok(rotated) => {
+                    tracing::info!(key = rotated.key, values = rotated.values, "keys.rotated");
+                    unfinished = false;
+                    if let Err(error) = std::fs::remove_file(&wish)
+                        && error.kind() != std::io::ErrorKind::NotFound
+                    {
+                        tracing::error!(%error, "the wish for new keys cannot be taken away");
+                    }
+                }
+                Err(error) => tracing::error!(%error, "keys.not_rotated"),
+            }
+            // Not again at once, whatever became of it.
+            tokio::time::sleep(WISH_PAUSE.saturating_mul(5)).await;
+        }
+        tokio::time::sleep(WISH_PAUSE).await;
+    }
 }
 
 fn make(folder: &Path) -> anyhow::Result<()> {

@@ -40,6 +40,12 @@ pub enum OpenError {
     /// The key file is not one.
     #[error("the key file `{0}` is damaged")]
     KeysDamaged(String),
+    /// The key file is wrapped, and nothing to open it with is given.
+    #[error("the key file `{0}` is wrapped by a master key; name it under `keys`")]
+    MasterMissing(String),
+    /// The key file is wrapped by another master key, or damaged.
+    #[error("the key file `{0}` does not open with this master key")]
+    MasterForeign(String),
     /// The key file belongs to another database.
     #[error("the key file does not belong to this database")]
     KeysForeign,

@@ -12,7 +12,7 @@ use crate::store::migrate::migrate;
 use crate::store::sql::{Connection, Owned, Row, Value, query, query_scalar};
 
 /// Rows that are held at once; one with a picture is the largest.
-const PAGE: usize = 100;
+pub(super) const PAGE: usize = 100;
 /// More tables, columns or keys than any version will have.
 const MOST: usize = 1000;
 
@@ -54,7 +54,7 @@ enum Kind {
 }
 
 #[derive(Debug)]
-struct Table {
+pub(super) struct Table {
     name: String,
     columns: Vec<(String, Kind)>,
     /// Places of the columns of the primary key.
@@ -119,6 +119,39 @@ async fn open(location: &Location) -> Result<Owned, MoveError> {
     Ok(own)
 }
 
+impl Table {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where a column stands in a row.
+    pub(super) fn place_of(&self, column: &str) -> Option<usize> {
+        self.columns.iter().position(|(name, _)| name == column)
+    }
+
+    /// The values of the primary key.
+    pub(super) fn key_of<'a>(
+        &'a self,
+        row: &'a [Value<'static>],
+    ) -> impl Iterator<Item = &'a Value<'static>> {
+        self.key.iter().filter_map(|place| row.get(*place))
+    }
+
+    /// The statement that gives one column of one row another value: that, and then the key.
+    pub(super) fn update(&self, column: &str) -> String {
+        let key = self.key.iter().filter_map(|place| self.columns.get(*place));
+        let key: Vec<String> = key
+            .zip(2..)
+            .map(|((name, _), number)| format!("{name} = ${number}"))
+            .collect();
+        format!(
+            "UPDATE {} SET {column} = $1 WHERE {}",
+            self.name,
+            key.join(" AND ")
+        )
+    }
+}
+
 async fn read_back(on: &mut Connection<'_>, table: &Table) -> Result<Context, MoveError> {
     let mut all = Context::new(&SHA256);
     let mut last = None;
@@ -134,10 +167,10 @@ async fn read_back(on: &mut Connection<'_>, table: &Table) -> Result<Context, Mo
     }
 }
 
-type Values = Vec<Value<'static>>;
+pub(super) type Values = Vec<Value<'static>>;
 
 /// The rows after one, in the order of their key, which is the same in both databases.
-async fn page(
+pub(super) async fn page(
     on: &mut Connection<'_>,
     table: &Table,
     after: Option<Values>,
@@ -235,7 +268,7 @@ fn digest(all: &mut Context, row: &[Value<'_>]) {
 }
 
 /// All tables, each after those that it points to.
-async fn tables() -> Result<Vec<Table>, MoveError> {
+pub(super) async fn tables() -> Result<Vec<Table>, MoveError> {
     let mut own = Owned::Sqlite(SqliteConnection::connect("sqlite::memory:").await?);
     migrate(&mut own)
         .await

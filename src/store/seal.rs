@@ -7,26 +7,23 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use data_encoding::BASE64URL_NOPAD;
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
 use ring::hmac;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::secret::{RandomSource, Secret};
 use crate::store::database::DATABASE_FILE;
 use crate::store::error::{OpenError, StoreError};
+use crate::store::keyring::{Keyring, Master};
 
 /// The file in the data folder that opens every sealed column.
 pub const KEY_FILE: &str = "conclave.key";
-const HEADER: &str = "conclave keys 1";
-const KEY_BYTES: usize = 32;
 const KEY_ID_BYTES: usize = 4;
 /// More than any number of rotations will fill.
 const MAX_KEY_FILE: u64 = 64 * 1024;
-const MAX_KEYS: usize = 256;
 
 /// A sealed column of a table.
 #[derive(Clone, Copy, Debug)]
@@ -67,10 +64,13 @@ impl Purpose {
 
 /// The keys that seal and open personal columns.
 pub struct SealingKeys {
-    /// In the order of the file; the last one seals.
-    keys: Vec<(u32, LessSafeKey)>,
+    /// In the order of the file; the last one seals. A rotation adds one, and takes none away while the server runs: someone
+    /// may be reading what was sealed before.
+    keys: RwLock<Vec<(u32, Arc<LessSafeKey>)>>,
     index: hmac::Key,
     random: Arc<dyn RandomSource>,
+    folder: PathBuf,
+    master: Option<Master>,
 }
 
 impl SealingKeys {
@@ -82,6 +82,18 @@ impl SealingKeys {
         folder: &Path,
         random: Arc<dyn RandomSource>,
     ) -> Result<Arc<Self>, OpenError> {
+        Self::load_or_create_under(folder, random, None)
+    }
+
+    /// The same where a master key, which is kept elsewhere, wraps those of the file. A file that was not wrapped is wrapped now.
+    ///
+    /// # Errors
+    /// As above, and when the file is wrapped by another master key, or by one and none is given.
+    pub fn load_or_create_under(
+        folder: &Path,
+        random: Arc<dyn RandomSource>,
+        master: Option<Master>,
+    ) -> Result<Arc<Self>, OpenError> {
         let path = folder.join(KEY_FILE);
         let mut builder = fs::DirBuilder::new();
         builder
@@ -89,31 +101,84 @@ impl SealingKeys {
             .mode(0o700)
             .create(folder)
             .map_err(OpenError::Folder)?;
-        match read(&path)? {
-            Some(text) => {
-                let (keys, index) =
-                    parse(&text).ok_or_else(|| OpenError::KeysDamaged(shown(&path)))?;
-                Ok(Arc::new(Self {
-                    keys,
-                    index,
-                    random,
-                }))
-            }
+        let text = match read(&path)? {
+            Some(text) => text,
             None if folder.join(DATABASE_FILE).exists() => {
-                Err(OpenError::KeysMissing(shown(&path)))
+                return Err(OpenError::KeysMissing(shown(&path)));
             }
             None => {
-                let text = generate(random.as_ref());
+                let text =
+                    Keyring::generate(random.as_ref()).written(master.as_ref(), random.as_ref())?;
                 write(folder, &path, &text).map_err(OpenError::Folder)?;
-                let (keys, index) =
-                    parse(&text).ok_or_else(|| OpenError::KeysDamaged(shown(&path)))?;
-                Ok(Arc::new(Self {
-                    keys,
-                    index,
-                    random,
-                }))
+                text
             }
+        };
+        let ring = Keyring::read(&text, master.as_ref(), &path)?;
+        if master.is_some() && !Keyring::is_wrapped(&text) {
+            let text = ring.written(master.as_ref(), random.as_ref())?;
+            replace(folder, &path, &text).map_err(OpenError::Folder)?;
         }
+        let damaged = || OpenError::KeysDamaged(shown(&path));
+        let keys = ring.sealing().ok_or_else(damaged)?;
+        Ok(Arc::new(Self {
+            keys: RwLock::new(keys),
+            index: ring.index(),
+            random,
+            folder: folder.to_owned(),
+            master,
+        }))
+    }
+
+    /// Makes a new key, on disk before it seals anything, and gives its number. One that was made by a rotation which did not end
+    /// is used again.
+    pub(super) fn begin_rotation(&self) -> Result<u32, OpenError> {
+        let path = self.folder.join(KEY_FILE);
+        let mut ring = self.ring(&path)?;
+        if !ring.is_rotating() {
+            ring.add(self.random())
+                .ok_or_else(|| OpenError::KeysDamaged(shown(&path)))?;
+            let text = ring.written(self.master.as_ref(), self.random())?;
+            replace(&self.folder, &path, &text).map_err(OpenError::Folder)?;
+        }
+        let all = ring
+            .sealing()
+            .ok_or_else(|| OpenError::KeysDamaged(shown(&path)))?;
+        let newest = all.last().map_or(0, |(number, _)| *number);
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let added: Vec<_> = all
+            .into_iter()
+            .filter(|(number, _)| !keys.iter().any(|(known, _)| known == number))
+            .collect();
+        keys.extend(added);
+        Ok(newest)
+    }
+
+    /// Forgets every key but this one, on disk; what runs keeps them until it ends.
+    pub(super) fn end_rotation(&self, newest: u32) -> Result<(), OpenError> {
+        let path = self.folder.join(KEY_FILE);
+        let mut ring = self.ring(&path)?;
+        ring.keep(newest)
+            .ok_or_else(|| OpenError::KeysDamaged(shown(&path)))?;
+        let text = ring.written(self.master.as_ref(), self.random())?;
+        replace(&self.folder, &path, &text).map_err(OpenError::Folder)
+    }
+
+    /// Whether the file holds the key of a rotation that did not end.
+    pub(super) fn is_rotating(&self) -> bool {
+        self.ring(&self.folder.join(KEY_FILE))
+            .is_ok_and(|ring| ring.is_rotating())
+    }
+
+    fn ring(&self, path: &Path) -> Result<Keyring, OpenError> {
+        let text = read(path)?.ok_or_else(|| OpenError::KeysMissing(shown(path)))?;
+        Keyring::read(&text, self.master.as_ref(), path)
+    }
+
+    /// Whether a value was sealed with the key that seals now.
+    pub(super) fn is_newest(&self, sealed: &[u8]) -> bool {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let newest = keys.last().map(|(number, _)| number.to_be_bytes());
+        newest.is_some_and(|newest| sealed.starts_with(&newest))
     }
 
     /// Seals `plain` for one place in the database. Layout: key id (4 bytes), nonce (12), ciphertext and tag.
@@ -123,13 +188,17 @@ impl SealingKeys {
         row: &[&[u8]],
         plain: &[u8],
     ) -> Result<Vec<u8>, StoreError> {
-        let (key_id, key) = self.keys.last().ok_or(StoreError::Corrupt)?;
+        let (key_id, key) = {
+            let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+            let (number, key) = keys.last().ok_or(StoreError::Corrupt)?;
+            (*number, key.clone())
+        };
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce);
         let mut body = plain.to_vec();
         let sealed = key.seal_in_place_append_tag(
             Nonce::assume_unique_for_key(nonce),
-            Aad::from(place(column, row, *key_id)),
+            Aad::from(place(column, row, key_id)),
             &mut body,
         );
         if sealed.is_err() {
@@ -157,11 +226,13 @@ impl SealingKeys {
             .split_first_chunk::<NONCE_LEN>()
             .ok_or(StoreError::Corrupt)?;
         let key_id = u32::from_be_bytes(*key_id);
-        let (_, key) = self
-            .keys
-            .iter()
-            .find(|(id, _)| *id == key_id)
-            .ok_or(StoreError::Corrupt)?;
+        let key = {
+            let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+            let found = keys.iter().find(|(number, _)| *number == key_id);
+            found
+                .map(|(_, key)| key.clone())
+                .ok_or(StoreError::Corrupt)?
+        };
         let mut body = Zeroizing::new(body.to_vec());
         let plain = key
             .open_in_place(
@@ -204,7 +275,8 @@ impl SealingKeys {
 
 impl fmt::Debug for SealingKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SealingKeys({} keys)", self.keys.len())
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        write!(f, "SealingKeys({} keys)", keys.len())
     }
 }
 
@@ -260,56 +332,17 @@ pub(super) fn write(folder: &Path, path: &Path, text: &str) -> std::io::Result<(
     File::open(folder)?.sync_all()
 }
 
-fn generate(random: &dyn RandomSource) -> Zeroizing<String> {
-    let mut text = Zeroizing::new(format!("{HEADER}\n"));
-    let mut key = Zeroizing::new([0; KEY_BYTES]);
-    for name in ["seal 1", "index"] {
-        random.fill(key.as_mut());
-        let encoded = Zeroizing::new(BASE64URL_NOPAD.encode(key.as_ref()));
-        text.push_str(name);
-        text.push(' ');
-        text.push_str(&encoded);
-        text.push('\n');
+/// Puts a text in the place of the key file: whoever reads it finds the former or the new one, whole.
+fn replace(folder: &Path, path: &Path, text: &str) -> std::io::Result<()> {
+    let beside = folder.join(format!("{KEY_FILE}.new"));
+    // One that was left by a process that was killed.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
     }
-    text
-}
-
-/// One header line, then `seal NUMBER KEY` lines and one `index KEY` line.
-fn parse(text: &str) -> Option<(Vec<(u32, LessSafeKey)>, hmac::Key)> {
-    let mut lines = text.strip_suffix('\n')?.split('\n');
-    if lines.next()? != HEADER {
-        return None;
-    }
-    let mut keys: Vec<(u32, LessSafeKey)> = Vec::new();
-    let mut index = None;
-    for line in lines {
-        let mut words = line.split(' ');
-        match (words.next()?, words.next()?, words.next(), words.next()) {
-            ("seal", number, Some(key), None) if keys.len() < MAX_KEYS => {
-                let number: u32 = number.parse().ok()?;
-                if keys.iter().any(|(id, _)| *id == number) {
-                    return None;
-                }
-                let key = UnboundKey::new(&AES_256_GCM, decode(key)?.as_ref()).ok()?;
-                keys.push((number, LessSafeKey::new(key)));
-            }
-            ("index", key, None, None) if index.is_none() => {
-                index = Some(hmac::Key::new(hmac::HMAC_SHA256, decode(key)?.as_ref()));
-            }
-            _ => return None,
-        }
-    }
-    if keys.is_empty() {
-        return None;
-    }
-    Some((keys, index?))
-}
-
-fn decode(key: &str) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
-    let bytes = Zeroizing::new(BASE64URL_NOPAD.decode(key.as_bytes()).ok()?);
-    Some(Zeroizing::new(
-        <[u8; KEY_BYTES]>::try_from(bytes.as_slice()).ok()?,
-    ))
+    write(folder, &beside, text)?;
+    fs::rename(&beside, path)?;
+    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
@@ -412,54 +445,5 @@ mod tests {
             Err(OpenError::KeysMissing(_))
         ));
         assert!(!folder.path().join(KEY_FILE).exists());
-    }
-
-    #[test]
-    fn a_damaged_key_file_is_refused() {
-        let good = generate(&SystemRandom).to_string();
-        assert!(parse(&good).is_some());
-        let seal = good.lines().nth(1).unwrap();
-        for bad in [
-            String::new(),
-            HEADER.to_owned(),
-            good.replace(HEADER, "conclave keys 2"),
-            good.trim_end().to_owned(),
-            good.replace("index", "indices"),
-            good.replace("seal 1", "seal x"),
-            format!("{good}{seal}\n"),
-            format!("{good}\n"),
-            good.replace("seal 1 ", "seal 1 A"),
-        ] {
-            assert!(parse(&bad).is_none(), "{}", bad.len());
-        }
-    }
-
-    #[test]
-    fn values_sealed_before_a_rotation_still_open() {
-        let one = generate(&SystemRandom);
-        let seal_2 = generate(&SystemRandom)
-            .lines()
-            .nth(1)
-            .unwrap()
-            .replace("seal 1", "seal 2");
-        let two = format!("{}{seal_2}\n", one.as_str());
-        let make = |text: &str| {
-            let (keys, index) = parse(text).unwrap();
-            SealingKeys {
-                keys,
-                index,
-                random: Arc::new(SystemRandom),
-            }
-        };
-        let sealed = make(&one).seal(NAME, &[b"row"], b"Guest").unwrap();
-        let rotated = make(&two);
-        assert_eq!(
-            rotated.open(NAME, &[b"row"], &sealed).unwrap().expose(),
-            b"Guest"
-        );
-        assert_eq!(
-            rotated.seal(NAME, &[b"row"], b"Guest").unwrap()[..4],
-            [0, 0, 0, 2]
-        );
     }
 }
