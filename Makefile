@@ -95,7 +95,8 @@ bench-janus:
 bench-media:
 	$(CARGO) bench --locked --bench media
 
-# What captions cost beside whisper.cpp's bare passes, how many can talk at once, and how late words come.
+# What captions cost beside whisper.cpp's bare passes, how many can talk at once, how late words come, what translating
+# takes, and what a tap costs the packet path.
 bench-captions:
 	$(CARGO) bench --locked -p conclave-captions --features worker,oracle --bench captions
 	$(CARGO) bench --locked --bench media -- tap

@@ -6,7 +6,7 @@ mod support;
 
 use conclave_captions::wire::{Closing, FromRecogniser, ToRecogniser, Track};
 use support::stage::Stage;
-use support::{Reader, fixtures, meeting_model, noise, resident, silence, speak, track, wrong};
+use support::{Reader, fixtures, meeting_model, noise, silence, speak, track, wrong};
 
 fn closing(id: u64, at_ms: i64, why: Closing) -> (i64, ToRecogniser) {
     let track = Track(id);
@@ -208,26 +208,4 @@ fn a_short_word_is_no_beep() {
             assert!(passes > 0, "`{word}` by {voice} is taken for a beep");
         }
     }
-}
-
-/// A minute of speech, or as many as `CONCLAVE_SPEECH_MINUTES` says: what a quarter of it took is enough for the rest.
-#[test]
-fn memory_is_flat_however_long_someone_speaks() {
-    let minutes = std::env::var("CONCLAVE_SPEECH_MINUTES");
-    let minutes: i64 = minutes.map_or(1, |minutes| minutes.parse().unwrap());
-    let mut stage = Stage::new(&meeting_model(), 1000);
-    let fixtures = fixtures();
-    let (mut id, mut early) = (0, None);
-    while stage.now < minutes * 60_000 {
-        let (sound, _) = &fixtures[usize::try_from(id % 10).unwrap()];
-        heard(&mut stage, id, sound);
-        id += 1;
-        if early.is_none() && stage.now > minutes * 15_000 {
-            early = Some(resident());
-        }
-    }
-    let grown = resident().saturating_sub(early.unwrap()) / 1024;
-    println!("figure captions.memory_growth {grown} KiB");
-    // Other tests run beside this one.
-    assert!(minutes < 10 || grown < 16 * 1024);
 }
