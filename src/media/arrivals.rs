@@ -9,8 +9,10 @@ use rtc_rtcp::transport_feedbacks::transport_layer_cc::{
     SymbolTypeTcc, TransportLayerCc,
 };
 
-/// Packets in one report: 50 ms of 50 Mbit/s.
+/// Packets in one report: 100 ms of 25 Mbit/s.
 const MOST: usize = 256;
+/// With so many a report is due.
+const MANY: usize = MOST / 2;
 /// Packet numbers that one report spans at most.
 const SPAN: i64 = 512;
 /// Numbers further apart than this are another beginning, not a gap.
@@ -61,6 +63,11 @@ impl Arrivals {
         {
             self.pending.insert(place, (number, at));
         }
+    }
+
+    /// Whether so many have arrived that they should be reported before there is no room for more.
+    pub(crate) fn are_many(&self) -> bool {
+        self.pending.len() >= MANY
     }
 
     fn unwrap(&mut self, number: u16) -> i64 {

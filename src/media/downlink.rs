@@ -1,6 +1,7 @@
 //! The way to one receiver: numbers what is sent on it, keeps what reports say of it, and makes probes. It decides how much may be
 //! sent; what is sent, the slots decide.
 
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use crate::media::estimate::estimator::Estimator;
@@ -48,6 +49,13 @@ impl Downlink {
             pacer: Pacer::default(),
             wanted: 0,
         }
+    }
+
+    /// Reads what a packet that leaves will need, so that it comes into the processor's cache; of what was sent before only if it
+    /// is asked to.
+    pub(crate) fn read_ahead(&self, sent: bool) {
+        black_box((self.estimator.is_informed(), self.pacer.is_empty()));
+        black_box(self.ledger.ends(sent));
     }
 
     /// Bits a second that the receiver can take.

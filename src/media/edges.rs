@@ -371,6 +371,7 @@ impl Sfu {
         if publication.permit.is_none() || feed.publisher == viewer {
             return;
         }
+        publication.awaited = true;
         publication.edges.push(Edge {
             viewer,
             slot: place,
@@ -400,10 +401,8 @@ impl Sfu {
             return;
         };
         if let Some(publisher) = self.peers.get_mut(feed.publisher) {
-            publisher
-                .publication_mut(feed.source)
-                .edges
-                .retain(|edge| (edge.viewer, edge.slot) != (viewer, place));
+            let publication = publisher.publication_mut(feed.source);
+            publication.remove_edge(viewer, place);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The way of an authentic packet: from its publisher along the standing edges into the slots, and the reports that go with it.
 //! Without an edge there is no way.
 
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use conclave_policy::source::Source;
@@ -8,7 +9,7 @@ use conclave_policy::source::Source;
 use crate::media::answer::CNAME;
 use crate::media::downlink::Downlink;
 use crate::media::event::PeerKey;
-use crate::media::history::{History, MANY_PENDING, Place};
+use crate::media::history::{MANY_PENDING, MOST_PENDING, Place};
 use crate::media::mail::{Mail, Shards};
 use crate::media::offer::Kind;
 use crate::media::pacer::Waiting;
@@ -20,6 +21,7 @@ use crate::media::skips::Cut;
 use crate::media::slot::{OutSlot, Outcome};
 use crate::media::srtp::Opened;
 use crate::media::stream::Packet;
+use crate::media::timer::Timer;
 
 /// A publisher is asked for a key frame at most this often.
 const KEY_FRAMES: Duration = Duration::from_secs(1);
@@ -29,8 +31,9 @@ const MOST_LOST: usize = 128;
 const REPORTED: u32 = 50;
 /// Parts looked at in one datagram of reports.
 const MOST_REPORTS: usize = 32;
-/// Datagrams that may wait to be composed, about: some milliseconds of work, in which no command takes effect.
-const MOST_WORK: usize = 4096;
+/// Datagrams that may wait to be composed, about: a frame for two thousand receivers, which is some milliseconds of work. Each
+/// receiver has its turn once then. Commands take effect in between.
+const MOST_WORK: usize = 16_384;
 
 impl Sfu {
     /// An authenticated packet came. It is judged, kept, and waits for [`Sfu::flush`].
@@ -45,6 +48,12 @@ impl Sfu {
             return;
         };
         peer.note_arrival(&opened.header, datagram, now);
+        if !std::mem::replace(&mut peer.sends_packets, true) {
+            self.senders.push(key);
+        }
+        if peer.arrivals.are_many() {
+            self.timers.hasten(Timer::Arrivals, now);
+        }
         let (source, packet) = peer.admit(opened, datagram, now);
         let (begun, recoded) = (peer.begun.take(), peer.recoded.take());
         let (room, participant) = (peer.room, peer.participant);
@@ -93,6 +102,9 @@ impl Sfu {
             return;
         }
         publication.history.keep(Kind::of(source), packet);
+        if !std::mem::replace(&mut peer.sends_packets, true) {
+            self.senders.push(mirror);
+        }
         self.take_admitted(mirror, source, packet, now);
     }
 
@@ -144,15 +156,16 @@ impl Sfu {
     }
 
     /// Sends on what waits: source by source, to each receiver all that is for it, so that it leaves together. Says whether
-    /// there is more, for which the outbox has no room; then it is to be emptied and this called again. What was forbidden
-    /// since it came is not sent.
+    /// there is more, for which the outbox has no room; then it is to be emptied and this called again, and what is forbidden
+    /// meanwhile is not sent.
     pub fn flush(&mut self, now: Instant) -> bool {
         self.post_packets();
-        while let Some((key, source)) = self.pending.front().copied() {
+        while let Some((key, source)) = self.pending.pop_front() {
             if !self.forward(key, source, now) {
+                // Others do not wait until a source with many receivers is done.
+                self.pending.push_back((key, source));
                 return true;
             }
-            self.pending.pop_front();
         }
         self.work = 0;
         false
@@ -222,12 +235,22 @@ impl Sfu {
         let mut edges = std::mem::take(edges);
         let history = std::mem::take(history);
         let mut pending = std::mem::take(pending);
-        let mut sent = 0;
-        for edge in edges.iter_mut().skip(pending.done) {
+        let (mut sent, mut awaited) = (0, false);
+        // Found once for all receivers.
+        let packets: [_; MOST_PENDING] =
+            std::array::from_fn(|place| history.get(*pending.places().get(place)?));
+        let packets = packets.get(..pending.places().len()).unwrap_or_default();
+        while let Some((edge, next)) = edges
+            .get_mut(pending.done..)
+            .and_then(|left| left.split_first_mut())
+        {
             if self.outbox.is_full() {
                 break;
             }
-            sent += self.serve(edge, (key, source), &history, pending.places(), now);
+            self.read_ahead(next);
+            let served = self.serve(edge, (key, source), packets, now);
+            sent += served.sent;
+            awaited |= served.waits;
             pending.done += 1;
         }
         let all = pending.done >= edges.len();
@@ -240,6 +263,7 @@ impl Sfu {
             publication.history = history;
             publication.pending = pending;
             publication.forwarded += sent;
+            publication.awaited |= awaited;
         }
         match Kind::of(source) {
             Kind::Audio => self.counters.forwarded_audio += sent,
@@ -248,43 +272,60 @@ impl Sfu {
         all
     }
 
-    /// Sends packets along one edge; says how many.
+    /// Reads a little of what the next receivers will need, while another is worked on: in a large room it is not in the
+    /// processor's cache by itself. One step ahead what pointers lead to, two steps ahead the pointers, so that nothing is waited for
+    /// here.
+    fn read_ahead(&self, next: &[Edge]) {
+        if let Some(peer) = next.get(1).and_then(|edge| self.peers.get(edge.viewer)) {
+            black_box((peer.agent.selected().is_some(), peer.slots.len()));
+            black_box(peer.secured.as_ref().map(|own| own.sealer.is_empty()));
+            peer.downlink.read_ahead(false);
+        }
+        if let Some(edge) = next.first()
+            && let Some(peer) = self.peers.get(edge.viewer)
+            && let (Some(slot), Some(own)) = (peer.slots.get(edge.slot), &peer.secured)
+        {
+            slot.read_ahead(&own.sealer);
+            peer.downlink.read_ahead(true);
+        }
+    }
+
+    /// Sends packets along one edge.
     fn serve(
         &mut self,
         edge: &mut Edge,
         of: (PeerKey, Source),
-        history: &History,
-        places: &[Place],
+        packets: &[Option<Packet<'_>>],
         now: Instant,
-    ) -> u64 {
+    ) -> Served {
         let Some(viewer) = self.peers.get_mut(edge.viewer) else {
-            return 0;
+            return Served::default();
         };
         let (Some(path), Some(secured)) = (viewer.agent.selected(), &mut viewer.secured) else {
-            return 0;
+            return Served::default();
         };
         let Some(slot) = viewer.slots.get_mut(edge.slot) else {
-            return 0;
+            return Served::default();
         };
         let mut sent = 0;
-        let mut waits = false;
-        for packet in places.iter().filter_map(|place| history.get(*place)) {
-            if !edge.layer.admits(&packet) {
+        let mut paced = false;
+        for packet in packets.iter().flatten() {
+            if !edge.layer.admits(packet) {
                 continue;
             }
             let cut = edge.layer.cut(packet.stacked);
             if slot.kind == Kind::Video && !viewer.downlink.admits(now) {
-                waits |= queue(
+                paced |= queue(
                     &mut viewer.downlink,
                     (edge.slot, slot),
                     of,
-                    (&packet, cut),
+                    (packet, cut),
                     now,
                 );
                 continue;
             }
             match slot.send(
-                &packet,
+                packet,
                 cut,
                 &mut secured.sealer,
                 &mut viewer.downlink,
@@ -297,16 +338,17 @@ impl Sfu {
                 Outcome::Unsent => self.counters.datagrams_unsent += 1,
             }
         }
+        let waits = slot.kind == Kind::Video && (slot.is_waiting() || edge.layer.waits());
         let clock = slot.take_due_clock();
         let (ssrc, (packets, octets)) = (slot.ssrc, slot.sent());
-        if waits {
+        if paced {
             self.start_pacing(edge.viewer, now);
         }
         if let Some(clock) = clock {
             let report = Compound::sender(ssrc, CNAME, clock.ntp, clock.rtp, packets, octets);
             self.say(edge.viewer, &report);
         }
-        sent
+        Served { sent, waits }
     }
 
     /// Authenticated reports came.
@@ -578,6 +620,15 @@ impl Sfu {
             compound.write(bytes) && secured.sealer.seal_rtcp(bytes, start).is_ok()
         });
     }
+}
+
+/// What came of serving one receiver.
+#[derive(Clone, Copy, Debug, Default)]
+struct Served {
+    /// Packets that left.
+    sent: u64,
+    /// It waits for a key frame.
+    waits: bool,
 }
 
 /// Lets a packet wait for its time, if it is of use then; says whether it does.

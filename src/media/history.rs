@@ -14,7 +14,7 @@ const VIDEO: usize = 512;
 /// Sound packets kept: about a second. Later a repair is of no use.
 const AUDIO: usize = 64;
 /// Packets of one source that wait to be forwarded at most: what waits must still be kept when its turn comes.
-const MOST_PENDING: usize = 64;
+pub(crate) const MOST_PENDING: usize = 64;
 /// With so many it is time to forward them: what another shard passes on comes as many at a time.
 pub(crate) const MANY_PENDING: usize = MOST_PENDING / 2;
 

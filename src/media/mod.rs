@@ -13,6 +13,7 @@ pub mod av1;
 #[doc(hidden)]
 pub mod codec;
 pub(crate) mod connect;
+mod continuity;
 pub mod counters;
 pub(crate) mod demux;
 mod dependency;

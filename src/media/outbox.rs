@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 const MOST: usize = 4096;
 /// Bytes held at most.
 const MOST_BYTES: usize = 4096 * 1500;
-/// With so many bytes it is time to send: they are still in the processor's cache then.
-const FULL: usize = 128 * 1024;
+/// With so many bytes it is time to send: they are still in the processor's nearest cache then.
+const FULL: usize = 32 * 1024;
 /// Bytes of a run: a UDP payload, which is what the system cuts into datagrams.
 const MOST_RUN: usize = 65_000;
 /// Datagrams of a run, as the system takes them in one call.

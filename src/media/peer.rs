@@ -2,7 +2,7 @@
 //! When it goes, all of that goes.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use conclave_policy::actions::{Connect, Publish, Watch};
 use conclave_policy::ids::{ParticipantId, RoomId};
@@ -39,6 +39,8 @@ use crate::media::tap::Tap;
 const UPLINK: (f64, f64) = (150_000.0, 3_000_000.0);
 /// Packets between two of our reception reports, about.
 const REPORTED: u32 = 50;
+/// How often all receivers of a source are looked at when nothing was noticed.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// One receiver of a source, and the slot in which it gets it. It stands only while both permits do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +98,10 @@ pub(crate) struct Publication {
     /// A receiver waits for a key frame of these encodings.
     pub(crate) key_frames_wanted: [bool; MOST_ENCODINGS],
     pub(crate) key_frame_asked: Option<Instant>,
+    /// Somebody who was served, or is new, waits for a key frame.
+    pub(crate) awaited: bool,
+    /// When it was last looked whether anybody does.
+    looked: Option<Instant>,
     /// Which encodings anybody wants.
     pub(crate) wanted: Wanted,
     pub(crate) received: u64,
@@ -108,6 +114,29 @@ impl Publication {
     pub(crate) fn bound_for(&self, encoding: u8) -> Shards {
         let bound = self.bound.get(usize::from(encoding));
         bound.copied().unwrap_or_default()
+    }
+
+    /// Whether it is time to look at all receivers for one that waits for a key frame: at once when something was noticed, and
+    /// now and then in any case.
+    pub(crate) fn is_to_be_looked_at(&mut self, now: Instant) -> bool {
+        let lately = |at: Instant| now.saturating_duration_since(at) < LOOK;
+        let noticed = std::mem::take(&mut self.awaited) || self.key_frames_wanted.contains(&true);
+        let due = noticed || !self.looked.is_some_and(lately);
+        if due {
+            self.looked = Some(now);
+        }
+        due
+    }
+
+    /// Takes a receiver out, who may be in the midst of those that are served.
+    pub(crate) fn remove_edge(&mut self, viewer: PeerKey, slot: usize) {
+        let own = |edge: &Edge| (edge.viewer, edge.slot) == (viewer, slot);
+        while let Some(place) = self.edges.iter().position(own) {
+            self.edges.remove(place);
+            if place < self.pending.done {
+                self.pending.done -= 1;
+            }
+        }
     }
 }
 
@@ -141,6 +170,8 @@ pub(crate) struct Peer {
     /// An encoding of a source that just began in a new stream.
     pub(crate) begun: Option<(Source, u8)>,
     pub(crate) arrivals: Arrivals,
+    /// It stands among the senders of the shard.
+    pub(crate) sends_packets: bool,
     /// The stream named in reports that we send.
     pub(crate) own_ssrc: u32,
     /// Without it nothing is forwarded to the participant.
@@ -237,6 +268,7 @@ impl Peer {
             recoded: None,
             begun: None,
             arrivals: Arrivals::new(now),
+            sends_packets: false,
             own_ssrc: 0,
             watch: None,
             publications: Default::default(),

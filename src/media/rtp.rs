@@ -170,10 +170,11 @@ impl Outgoing {
         extensions: impl IntoIterator<Item = (u8, &'a [u8])>,
     ) {
         let start = out.len();
-        out.extend_from_slice(&[0x80, u8::from(self.marker) << 7 | self.payload_type & 0x7f]);
-        out.extend_from_slice(&self.sequence.to_be_bytes());
-        out.extend_from_slice(&self.timestamp.to_be_bytes());
-        out.extend_from_slice(&self.ssrc.to_be_bytes());
+        let second = u8::from(self.marker) << 7 | self.payload_type & 0x7f;
+        let [s0, s1] = self.sequence.to_be_bytes();
+        let [t0, t1, t2, t3] = self.timestamp.to_be_bytes();
+        let [i0, i1, i2, i3] = self.ssrc.to_be_bytes();
+        out.extend_from_slice(&[0x80, second, s0, s1, t0, t1, t2, t3, i0, i1, i2, i3]);
         let block = out.len();
         for (id, value) in extensions {
             let most = if profile == ONE_BYTE { 16 } else { u8::MAX };

@@ -70,6 +70,8 @@ pub struct Sfu {
     pub(crate) changed: Vec<PeerKey>,
     /// Peers to whom something leaves by the clock.
     pub(crate) pacing: Vec<PeerKey>,
+    /// Peers of which packets have come.
+    pub(crate) senders: Vec<PeerKey>,
     pub(crate) counters: MediaCounters,
     pub(crate) timers: Timers,
     /// Handshakes under way.
@@ -115,6 +117,7 @@ impl Sfu {
             events: VecDeque::new(),
             changed: Vec::new(),
             pacing: Vec::new(),
+            senders: Vec::new(),
             counters: MediaCounters::default(),
             timers: Timers::default(),
             handshakes: 0,

@@ -1,12 +1,14 @@
 //! A receive slot of one peer: a fixed stream on which the media of changing sources leaves with one continuous numbering.
 //! It forwards what it is fed and judges nothing; a feed is given and taken by the edges.
 
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use conclave_policy::ids::ParticipantId;
 use conclave_policy::source::Source;
 
 use crate::media::codec::{Codec, Codecs};
+use crate::media::continuity::{Continuity, Newest};
 use crate::media::dependency::{Leaving, write_header};
 use crate::media::descriptor::Shift;
 use crate::media::downlink::{Downlink, PADDING};
@@ -106,34 +108,8 @@ enum Wrapping {
     Unwrapped,
 }
 
-/// Where the slot's numbering stands.
-#[derive(Debug)]
-struct Continuity {
-    next: u64,
-    newest: Option<Newest>,
-    picture: u16,
-    base_layer: u8,
-}
-
-/// The newest packet.
-#[derive(Clone, Copy, Debug)]
-struct Newest {
-    /// Media time as it left.
-    timestamp: u32,
-    /// When.
-    at: Instant,
-    /// Whose, with its own media time and clock.
-    publisher: PeerKey,
-    source: Source,
-    own: u32,
-    clock: Option<SenderClock>,
-}
-
 /// Mappings of one stream that are remembered.
 const MOST_PAST: usize = 4;
-/// Clocks of one sender that disagree by more than this with the time that passed are not believed.
-const BELIEVABLE: i64 = 5;
-
 #[derive(Debug)]
 struct Repair {
     ssrc: u32,
@@ -247,6 +223,16 @@ impl OutSlot {
         }
     }
 
+    /// Reads what a packet that leaves will need, so that it comes into the processor's cache.
+    pub(crate) fn read_ahead(&self, sealer: &Sealer) {
+        black_box(self.handle.and_then(|handle| sealer.newest(handle)));
+        black_box((self.kind, self.packets, self.continuity.next));
+        black_box(match &self.state {
+            State::Live(_, mapping) => Some(mapping.index),
+            State::Free | State::Waiting(_) => None,
+        });
+    }
+
     /// Sends a packet of the feed, of which the receiver gets the layers of the cut.
     #[expect(
         clippy::too_many_arguments,
@@ -262,8 +248,13 @@ impl OutSlot {
         outbox: &mut Outbox,
         now: Instant,
     ) -> Outcome {
+        let mut changes = true;
         let (feed, mapping, begins) = match &self.state {
             State::Free => return Outcome::NotUsable,
+            State::Live(feed, mapping) if mapping.stays(packet, cut) => {
+                changes = false;
+                (*feed, Some(*mapping), false)
+            }
             State::Live(feed, mapping) if mapping.goes_on(packet, self.kind) => {
                 let (feed, mapping) = (*feed, *mapping);
                 (feed, self.follow(mapping, packet, cut), false)
@@ -325,7 +316,9 @@ impl OutSlot {
             clock: packet.clock,
         };
         let shift = own.shift_of(packet);
-        self.state = State::Live(feed, mapping);
+        if changes {
+            self.state = State::Live(feed, mapping);
+        }
         self.clock_due |= begins;
         self.continuity.sent(index, newest, packet, shift);
         self.packets = self.packets.wrapping_add(1);
@@ -563,6 +556,13 @@ impl Mapping {
                 || kind == Kind::Audio && self.form.codec.clock() == packet.codec.clock())
     }
 
+    /// Whether nothing changes with a packet, as with nearly all.
+    fn stays(&self, packet: &Packet<'_>, cut: Cut) -> bool {
+        self.layer == packet.layer
+            && self.form.codec == packet.codec
+            && (self.cut == cut || packet.index < self.first)
+    }
+
     /// The number under which a packet leaves.
     fn leaves_as(&self, packet: &Packet<'_>) -> Option<u64> {
         packet.rank(self.cut).checked_add_signed(self.index)
@@ -608,45 +608,6 @@ impl Mapping {
             red::rename(payload, inner);
         }
         true
-    }
-}
-
-impl Continuity {
-    fn sent(&mut self, index: u64, newest: Newest, packet: &Packet<'_>, shift: Shift) {
-        if index < self.next {
-            return;
-        }
-        self.next = index + 1;
-        self.newest = Some(newest);
-        if let Some(descriptor) = packet.descriptor {
-            let (picture, base_layer) = descriptor.shifted(shift);
-            self.picture = picture.unwrap_or(self.picture);
-            self.base_layer = base_layer.unwrap_or(self.base_layer);
-        }
-    }
-
-    /// What is added to the media time of what begins with this packet. Between streams of one sender their clocks say how
-    /// much time lies between, else the time that passed.
-    fn timestamp(&self, feed: &Feed, packet: &Packet<'_>, now: Instant) -> u32 {
-        let Some(newest) = self.newest else { return 0 };
-        let rate = packet.codec.clock();
-        let passed = now.saturating_duration_since(newest.at).as_micros() * u128::from(rate);
-        let passed = i64::try_from(passed / 1_000_000).unwrap_or(i64::MAX);
-        let same = (newest.publisher, newest.source) == (feed.publisher, feed.source);
-        let told = match (packet.clock, newest.clock) {
-            (Some(own), Some(other)) if same => {
-                Some(own.ticks_since(packet.timestamp, other, newest.own, rate))
-            }
-            _ => None,
-        };
-        let believable =
-            |ticks: &i64| ticks.abs_diff(passed) <= u64::from(rate) * BELIEVABLE.unsigned_abs();
-        let ticks = told.filter(believable).unwrap_or(passed).max(1);
-        let [.., t0, t1, t2, t3] = ticks.to_be_bytes();
-        newest
-            .timestamp
-            .wrapping_add(u32::from_be_bytes([t0, t1, t2, t3]))
-            .wrapping_sub(packet.timestamp)
     }
 }
 

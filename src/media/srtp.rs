@@ -300,6 +300,17 @@ impl Sealer {
         Some(StreamHandle(self.streams.len() - 1))
     }
 
+    /// Whether no stream is registered.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    /// The newest index of a stream.
+    pub(crate) fn newest(&self, stream: StreamHandle) -> Option<u64> {
+        let track = self.streams.get(stream.0)?.as_ref()?;
+        Some(track.window.newest)
+    }
+
     /// Seals the packet that stands in `buffer` from `start` on, in place, and appends the tag. `index` is its rollover counter
     /// and sequence number; packets may leave out of order, but each index leaves once.
     pub fn seal_rtp(

@@ -14,7 +14,18 @@ use crate::media::timer::Timer;
 impl Sfu {
     /// Does what is due.
     pub fn advance(&mut self, now: Instant) {
-        while let Some(timer) = self.timers.take(now) {
+        self.do_due(now, false);
+    }
+
+    /// Does what is due, and what will be soon: for who is awake already. Says whether there was anything.
+    pub fn advance_early(&mut self, now: Instant) -> bool {
+        self.do_due(now, true)
+    }
+
+    fn do_due(&mut self, now: Instant, early: bool) -> bool {
+        let mut any = false;
+        while let Some(timer) = self.timers.take(now, early) {
+            any = true;
             match timer {
                 Timer::Repairs => self.ask_publishers(now),
                 Timer::Arrivals => self.report_arrivals(),
@@ -24,6 +35,7 @@ impl Sfu {
                 Timer::Handshakes => self.drive_handshakes(now),
             }
         }
+        any
     }
 
     /// Tells each participant what its slots show, if that changed. To be called when an input is done.
@@ -38,14 +50,23 @@ impl Sfu {
     }
 
     fn ask_publishers(&mut self, now: Instant) {
-        for key in self.peers.keys() {
+        for key in self.senders() {
             for source in Source::ALL {
                 self.ask_for_losses(key, source, now);
-                if Kind::of(source) == Kind::Video {
+                let peer = self.peers.get_mut(key);
+                if Kind::of(source) == Kind::Video
+                    && peer.is_some_and(|peer| peer.publication_mut(source).is_to_be_looked_at(now))
+                {
                     self.ask_for_key_frame(key, source, now);
                 }
             }
         }
+    }
+
+    /// The peers of which packets have come.
+    fn senders(&mut self) -> Vec<PeerKey> {
+        self.senders.retain(|key| self.peers.get(*key).is_some());
+        self.senders.clone()
     }
 
     fn ask_for_losses(&mut self, key: PeerKey, source: Source, now: Instant) {
@@ -79,7 +100,7 @@ impl Sfu {
     }
 
     fn report_arrivals(&mut self) {
-        for key in self.peers.keys() {
+        for key in self.senders() {
             let Some(peer) = self.peers.get_mut(key) else {
                 continue;
             };

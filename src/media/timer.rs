@@ -33,13 +33,16 @@ impl Timer {
     pub(crate) const fn period(self) -> Option<Duration> {
         match self {
             Self::Repairs => Some(Duration::from_millis(20)),
-            Self::Arrivals => Some(Duration::from_millis(50)),
+            Self::Arrivals => Some(Duration::from_millis(100)),
             Self::Speakers => Some(Duration::from_millis(200)),
             Self::Reports => Some(Duration::from_millis(800)),
             Self::Pacing | Self::Handshakes => None,
         }
     }
 }
+
+/// The share of its period by which a periodic timer may be early.
+const EARLY: u32 = 5;
 
 /// When each timer is due.
 #[derive(Debug, Default)]
@@ -71,11 +74,14 @@ impl Timers {
         }
     }
 
-    /// A timer that is due; it starts anew.
-    pub(crate) fn take(&mut self, now: Instant) -> Option<Timer> {
-        let timer = Timer::ALL
-            .into_iter()
-            .find(|timer| self.at(*timer).is_some_and(|due| due <= now))?;
+    /// A timer that is due; it starts anew. `early` takes also what will be due soon and comes again and again anyway: whoever is
+    /// awake need not be woken for it.
+    pub(crate) fn take(&mut self, now: Instant, early: bool) -> Option<Timer> {
+        let is_due = |timer: &Timer| {
+            let ahead = timer.period().filter(|_| early).unwrap_or_default() / EARLY;
+            self.at(*timer).is_some_and(|due| due <= now + ahead)
+        };
+        let timer = Timer::ALL.into_iter().find(is_due)?;
         if let Some(due) = self.due.get_mut(timer as usize) {
             *due = timer.period().and_then(|period| now.checked_add(period));
         }
@@ -89,5 +95,35 @@ impl Timers {
 
     fn at(&self, timer: Timer) -> Option<Instant> {
         self.due.get(timer as usize).copied().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+
+    #[test]
+    fn a_periodic_timer_may_ride_along_early_but_comes_once_in_its_period() {
+        let clock = ManualClock::new();
+        let mut timers = Timers::default();
+        timers.start(clock.instant());
+        timers.hasten(Timer::Pacing, clock.instant() + Duration::from_millis(17));
+        clock.advance(Duration::from_millis(16));
+        assert_eq!(timers.take(clock.instant(), false), None);
+        assert_eq!(timers.take(clock.instant(), true), Some(Timer::Repairs));
+        assert_eq!(
+            timers.take(clock.instant(), true),
+            None,
+            "none is set early"
+        );
+        let mut times = 0;
+        for _ in 0..1000 {
+            clock.advance(Duration::from_millis(1));
+            while let Some(timer) = timers.take(clock.instant(), true) {
+                times += u32::from(timer == Timer::Arrivals);
+            }
+        }
+        assert!((10..=13).contains(&times), "{times}");
     }
 }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 use crate::media::outbox::Run;
 
@@ -17,10 +18,11 @@ const JOINED: usize = 65_536;
 /// `EIO` and `EINVAL`: what Linux says when a device cannot segment.
 const CANNOT: [i32; 2] = [5, 22];
 
-/// A socket: read where the runtime waits for it, written directly.
+/// A socket: read where the runtime waits for it, written directly. The runtime is told of arrivals only: that there is room
+/// again after a datagram left would wake it once more for everything that is sent.
 #[derive(Debug)]
 pub(crate) struct Port {
-    reader: tokio::net::UdpSocket,
+    reader: AsyncFd<UdpSocket>,
     writer: UdpSocket,
     state: UdpSocketState,
     /// Datagrams in one call at most; one when the system or the device cannot do more.
@@ -88,7 +90,7 @@ impl Port {
             1
         };
         Ok(Self {
-            reader: tokio::net::UdpSocket::from_std(writer.try_clone()?)?,
+            reader: AsyncFd::with_interest(writer.try_clone()?, Interest::READABLE)?,
             writer,
             state,
             segments,
@@ -97,7 +99,8 @@ impl Port {
 
     /// Asks to be woken when there is something to read.
     pub(crate) fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
-        self.reader.poll_recv_ready(context).map(|_| ())
+        // What is ready stays so until a read finds the socket empty.
+        self.reader.poll_read_ready(context).map(|_| ())
     }
 
     /// Reads what there is, [`BATCH_SIZE`] messages at most; how many there were.
@@ -107,7 +110,7 @@ impl Port {
         let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
             std::array::from_fn(|_| IoSliceMut::new(places.next().unwrap_or_default()));
         let mut drained = 0;
-        let read = self.reader.try_io(Interest::READABLE, || {
+        let read = self.reader.try_io(Interest::READABLE, |_| {
             let count = self
                 .state
                 .recv(UdpSockRef::from(&self.writer), &mut slices, metas)?;

@@ -58,6 +58,10 @@ struct Running {
     clock: SystemClock,
     /// When the thread last ended a wait.
     woke: Instant,
+    /// What waits is being sent on.
+    flushing: bool,
+    /// Something was read since the last wait.
+    came: bool,
     stopped: bool,
 }
 
@@ -83,6 +87,8 @@ impl Shard {
             waiting: false,
             clock: SystemClock,
             woke: SystemClock.instant(),
+            flushing: false,
+            came: false,
             stopped: false,
         };
         running.run().await;
@@ -94,6 +100,7 @@ impl Running {
     async fn run(&mut self) {
         let mut inbox = Inbox::new();
         while !self.stopped {
+            self.came = false;
             let busy = self.read(&mut inbox);
             self.pass_time();
             self.publish_counters();
@@ -161,6 +168,7 @@ impl Running {
                     continue;
                 }
             };
+            self.came = true;
             more |= count == quinn_udp::BATCH_SIZE;
             let socket = u16::try_from(socket).unwrap_or(u16::MAX);
             for (remote, datagrams) in inbox.messages(count) {
@@ -253,7 +261,10 @@ impl Running {
     fn pass_time(&mut self) {
         let now = self.clock.instant();
         self.streams.sweep(&self.sfu, now);
-        if self.sfu.next_timeout().is_some_and(|at| at <= now) {
+        // Awake because something came, it does what would wake it soon.
+        if self.came && self.sfu.advance_early(now) {
+            self.settle();
+        } else if self.sfu.next_timeout().is_some_and(|at| at <= now) {
             self.sfu.advance(now);
             self.settle();
         } else if self.waiting {
@@ -264,12 +275,23 @@ impl Running {
         }
     }
 
-    /// Sends what is to be sent and tells what is to be told.
+    /// Sends on what waits, in portions. Commands, and what other shards tell, take effect between them: what they forbid is not
+    /// sent to those whose turn is still to come.
     fn settle(&mut self) {
-        self.sfu.settle();
-        while self.sfu.flush(self.clock.instant()) {
-            self.send();
+        if !self.flushing {
+            self.flushing = true;
+            while self.sfu.flush(self.clock.instant()) {
+                self.send();
+                self.mind();
+            }
+            self.flushing = false;
         }
+        self.conclude();
+    }
+
+    /// Sends what is to be sent and tells what is to be told.
+    fn conclude(&mut self) {
+        self.sfu.settle();
         self.send();
         self.post();
         let mut told = false;

@@ -1,4 +1,4 @@
-//! The least that forwarding can cost: a copy of the payload and a seal, with the cipher and the library that the server uses.
+//! The least that forwarding can cost: a copy of the payload and a seal, with the library that the server uses.
 
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use conclave::media::srtp::Profile;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use allocation_counter::measure;
-use conclave::media::srtp::Keys;
+use conclave::media::srtp::{Keys, Profile};
 use conclave_policy::source::Source;
 
 use crate::measure::{figure, median, note};
@@ -53,8 +53,9 @@ pub(crate) fn run(name: &str, viewers: usize, frames: usize) {
     let (mut stage, mut speaker, mut members) = fill(viewers);
     let profile = speaker.client.profile.unwrap();
     let mut picture = 0;
-    let (mut costs, mut floors, mut many, mut timers, mut allocations) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), 0);
+    let (mut costs, mut floors, mut same, mut many, mut timers) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut allocations = 0;
     // The first round only warms up: rings and buffers grow to their size.
     for round in 0..=ROUNDS {
         keep(&mut stage, &mut speaker, &mut members);
@@ -94,17 +95,30 @@ pub(crate) fn run(name: &str, viewers: usize, frames: usize) {
             costs.push(stage.cost.cpu.as_nanos() as f64 / packets);
             timers.push(timer.as_nanos() as f64 / packets);
             allocations += stage.cost.allocations;
-            floors.push(floor(profile, 1, frames * PACKETS * viewers));
+            floors.push(floor(Profile::Aes128Gcm, 1, frames * PACKETS * viewers));
+            same.push(floor(profile, 1, frames * PACKETS * viewers));
             many.push(floor(profile, viewers, frames * PACKETS * viewers));
         }
     }
-    let (cost, floor, many) = (median(&costs), median(&floors), median(&many));
+    let (cost, floor, same, many) = (
+        median(&costs),
+        median(&floors),
+        median(&same),
+        median(&many),
+    );
     note(&format!(
-        "{name}: frames of {PACKETS} packets of {BYTES} bytes, {profile:?}; copy and seal alone take {floor:.0} ns with one key \
-         and {many:.0} ns with {viewers}; timers take {:.1} ns more of each packet",
+        "{name}: frames of {PACKETS} packets of {BYTES} bytes, {profile:?}; copy and seal alone take {floor:.0} ns with Aes128Gcm \
+         and one key, {same:.0} ns with {profile:?} and one key, {many:.0} ns with {profile:?} and {viewers} keys; timers take \
+         {:.1} ns more of each packet",
         median(&timers)
     ));
     figure(name, cost, "ns", Some(cost / floor));
+    figure(
+        &format!("{name}.same_cipher"),
+        cost,
+        "ns",
+        Some(cost / same),
+    );
     if viewers == 50 {
         figure(
             "forward.allocs",
@@ -116,7 +130,7 @@ pub(crate) fn run(name: &str, viewers: usize, frames: usize) {
 }
 
 /// Copy and seal of one packet, in nanoseconds.
-fn floor(profile: conclave::media::srtp::Profile, keys: usize, packets: usize) -> f64 {
+fn floor(profile: Profile, keys: usize, packets: usize) -> f64 {
     let mut keys: Vec<Seal> = (0..keys).map(|number| Seal::new(profile, number)).collect();
     let payload = vec![0x55; BYTES - AROUND];
     let mut out = Vec::with_capacity(BYTES * PACKETS);

@@ -72,6 +72,16 @@ impl Ledger {
         i64::try_from(now.saturating_duration_since(self.begun).as_micros()).unwrap_or(i64::MAX)
     }
 
+    /// How many packets are remembered, and when the first and the last of them left, if that is wanted.
+    pub(crate) fn ends(&self, times: bool) -> (usize, Option<u32>, Option<u32>) {
+        let time = |entry: Option<&Entry>| entry.filter(|_| times).map(|entry| entry.at);
+        (
+            self.entries.len(),
+            time(self.entries.front()),
+            time(self.entries.back()),
+        )
+    }
+
     /// The number of a packet that leaves now.
     pub fn number(&mut self, size: usize, purpose: Purpose, now: Instant) -> u16 {
         let [.., a0, a1, a2, a3] = self.time(now).to_be_bytes();
