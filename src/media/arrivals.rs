@@ -9,7 +9,7 @@ use rtc_rtcp::transport_feedbacks::transport_layer_cc::{
     SymbolTypeTcc, TransportLayerCc,
 };
 
-/// Packets in one report: 100 ms of 25 Mbit/s.
+/// Packets in one report: 50 ms of 50 Mbit/s.
 const MOST: usize = 256;
 /// With so many a report is due.
 const MANY: usize = MOST / 2;

@@ -9,7 +9,7 @@ use conclave_policy::source::Source;
 use crate::media::answer::CNAME;
 use crate::media::downlink::Downlink;
 use crate::media::event::PeerKey;
-use crate::media::history::{MANY_PENDING, MOST_PENDING, Place};
+use crate::media::history::{History, MANY_PENDING, Place};
 use crate::media::mail::{Mail, Shards};
 use crate::media::offer::Kind;
 use crate::media::pacer::Waiting;
@@ -230,16 +230,15 @@ impl Sfu {
             edges,
             history,
             pending,
+            awaited,
             ..
         } = publication;
+        let was_awaited = *awaited;
         let mut edges = std::mem::take(edges);
         let history = std::mem::take(history);
         let mut pending = std::mem::take(pending);
-        let (mut sent, mut awaited) = (0, false);
-        // Found once for all receivers.
-        let packets: [_; MOST_PENDING] =
-            std::array::from_fn(|place| history.get(*pending.places().get(place)?));
-        let packets = packets.get(..pending.places().len()).unwrap_or_default();
+        let mut sent = 0;
+        let mut awaited = pending.done > 0 && was_awaited;
         while let Some((edge, next)) = edges
             .get_mut(pending.done..)
             .and_then(|left| left.split_first_mut())
@@ -248,7 +247,7 @@ impl Sfu {
                 break;
             }
             self.read_ahead(next);
-            let served = self.serve(edge, (key, source), packets, now);
+            let served = self.serve(edge, (key, source), &history, pending.places(), now);
             sent += served.sent;
             awaited |= served.waits;
             pending.done += 1;
@@ -263,7 +262,7 @@ impl Sfu {
             publication.history = history;
             publication.pending = pending;
             publication.forwarded += sent;
-            publication.awaited |= awaited;
+            publication.awaited = awaited;
         }
         match Kind::of(source) {
             Kind::Audio => self.counters.forwarded_audio += sent,
@@ -295,7 +294,8 @@ impl Sfu {
         &mut self,
         edge: &mut Edge,
         of: (PeerKey, Source),
-        packets: &[Option<Packet<'_>>],
+        history: &History,
+        places: &[Place],
         now: Instant,
     ) -> Served {
         let Some(viewer) = self.peers.get_mut(edge.viewer) else {
@@ -309,8 +309,8 @@ impl Sfu {
         };
         let mut sent = 0;
         let mut paced = false;
-        for packet in packets.iter().flatten() {
-            if !edge.layer.admits(packet) {
+        for packet in places.iter().filter_map(|place| history.get(*place)) {
+            if !edge.layer.admits(&packet) {
                 continue;
             }
             let cut = edge.layer.cut(packet.stacked);
@@ -319,13 +319,13 @@ impl Sfu {
                     &mut viewer.downlink,
                     (edge.slot, slot),
                     of,
-                    (packet, cut),
+                    (&packet, cut),
                     now,
                 );
                 continue;
             }
             match slot.send(
-                packet,
+                &packet,
                 cut,
                 &mut secured.sealer,
                 &mut viewer.downlink,

@@ -14,7 +14,7 @@ const VIDEO: usize = 512;
 /// Sound packets kept: about a second. Later a repair is of no use.
 const AUDIO: usize = 64;
 /// Packets of one source that wait to be forwarded at most: what waits must still be kept when its turn comes.
-pub(crate) const MOST_PENDING: usize = 64;
+const MOST_PENDING: usize = 64;
 /// With so many it is time to forward them: what another shard passes on comes as many at a time.
 pub(crate) const MANY_PENDING: usize = MOST_PENDING / 2;
 
@@ -67,8 +67,9 @@ impl History {
             ring.places.resize_with(length, Kept::default);
         }
         ring.newest = ring.newest.max(packet.index);
-        let place = usize::try_from(packet.index % ring.places.len() as u64).unwrap_or(0);
-        if let Some(kept) = ring.places.get_mut(place) {
+        if let Some(kept) =
+            at(packet.index, ring.places.len()).and_then(|place| ring.places.get_mut(place))
+        {
             kept.index = Some(packet.index);
             kept.codec = Some(packet.codec);
             kept.stacked = packet.stacked;
@@ -88,9 +89,8 @@ impl History {
     /// The packet at this place, if it is still there.
     pub(crate) fn get(&self, place: Place) -> Option<Packet<'_>> {
         let ring = &self.rings.get(usize::from(place.layer))?.places;
-        let at = usize::try_from(place.index.checked_rem(ring.len() as u64)?).ok()?;
         let kept = ring
-            .get(at)
+            .get(at(place.index, ring.len())?)
             .filter(|kept| kept.index == Some(place.index))?;
         Some(Packet {
             layer: place.layer,
@@ -147,6 +147,14 @@ impl History {
     pub(crate) fn clear(&mut self) {
         self.rings = Vec::new();
     }
+}
+
+/// Where in a ring of this length a packet stands. The lengths are powers of two: this is done for every packet of every
+/// receiver.
+fn at(index: u64, length: usize) -> Option<usize> {
+    const { assert!(VIDEO.is_power_of_two() && AUDIO.is_power_of_two()) };
+    let last = u64::try_from(length.checked_sub(1)?).ok()?;
+    usize::try_from(index & last).ok()
 }
 
 /// What of a source came and waits to be sent on.

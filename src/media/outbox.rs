@@ -9,6 +9,8 @@ const MOST: usize = 4096;
 const MOST_BYTES: usize = 4096 * 1500;
 /// With so many bytes it is time to send: they are still in the processor's nearest cache then.
 const FULL: usize = 32 * 1024;
+/// With so many no more is put beside it in one go, by the clock: five milliseconds of a gigabit and a half.
+const CROWDED: usize = 1024 * 1024;
 /// Bytes of a run: a UDP payload, which is what the system cuts into datagrams.
 const MOST_RUN: usize = 65_000;
 /// Datagrams of a run, as the system takes them in one call.
@@ -140,6 +142,11 @@ impl Outbox {
     /// Whether it should be sent before more is written.
     pub(crate) const fn is_full(&self) -> bool {
         self.bytes.len() >= FULL
+    }
+
+    /// Whether what leaves by the clock has to wait for the next time.
+    pub(crate) const fn is_crowded(&self) -> bool {
+        self.bytes.len() >= CROWDED
     }
 
     /// Forgets them; they are sent.

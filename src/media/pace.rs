@@ -67,7 +67,7 @@ impl Sfu {
 
     /// Sends what is due to one receiver; says whether there will be more.
     fn pace_one(&mut self, key: PeerKey, now: Instant) -> Option<bool> {
-        while !self.outbox.is_full()
+        while !self.outbox.is_crowded()
             && let Some(waiting) = self.peers.get_mut(key)?.downlink.next(now)
         {
             self.release(key, waiting, now);

@@ -98,7 +98,7 @@ pub(crate) struct Publication {
     /// A receiver waits for a key frame of these encodings.
     pub(crate) key_frames_wanted: [bool; MOST_ENCODINGS],
     pub(crate) key_frame_asked: Option<Instant>,
-    /// Somebody who was served, or is new, waits for a key frame.
+    /// Of those who were served last, or are new, somebody waits for a key frame.
     pub(crate) awaited: bool,
     /// When it was last looked whether anybody does.
     looked: Option<Instant>,
@@ -120,7 +120,7 @@ impl Publication {
     /// now and then in any case.
     pub(crate) fn is_to_be_looked_at(&mut self, now: Instant) -> bool {
         let lately = |at: Instant| now.saturating_duration_since(at) < LOOK;
-        let noticed = std::mem::take(&mut self.awaited) || self.key_frames_wanted.contains(&true);
+        let noticed = self.awaited || self.key_frames_wanted.contains(&true);
         let due = noticed || !self.looked.is_some_and(lately);
         if due {
             self.looked = Some(now);
@@ -415,5 +415,32 @@ impl Peer {
         if let Some(number) = number.and_then(|(_, value)| <[u8; 2]>::try_from(value).ok()) {
             self.arrivals.record(u16::from_be_bytes(number), now);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_goes_while_others_are_served_costs_nobody_their_turn() {
+        let viewer = |place| PeerKey {
+            place,
+            generation: 0,
+        };
+        let mut publication = Publication::default();
+        publication.edges.extend((0..6).map(|place| Edge {
+            viewer: viewer(place),
+            slot: 1,
+            layer: Aim::WHOLE,
+            choice: None,
+        }));
+        publication.pending.done = 3;
+        publication.remove_edge(viewer(1), 1);
+        publication.remove_edge(viewer(4), 1);
+        publication.remove_edge(viewer(5), 2);
+        let left = publication.edges.iter().skip(publication.pending.done);
+        let left: Vec<u32> = left.map(|edge| edge.viewer.place).collect();
+        assert_eq!(left, [3, 5]);
     }
 }

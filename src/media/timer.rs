@@ -33,7 +33,7 @@ impl Timer {
     pub(crate) const fn period(self) -> Option<Duration> {
         match self {
             Self::Repairs => Some(Duration::from_millis(20)),
-            Self::Arrivals => Some(Duration::from_millis(100)),
+            Self::Arrivals => Some(Duration::from_millis(50)),
             Self::Speakers => Some(Duration::from_millis(200)),
             Self::Reports => Some(Duration::from_millis(800)),
             Self::Pacing | Self::Handshakes => None,
@@ -124,6 +124,6 @@ mod tests {
                 times += u32::from(timer == Timer::Arrivals);
             }
         }
-        assert!((10..=13).contains(&times), "{times}");
+        assert!((20..=25).contains(&times), "{times}");
     }
 }
