@@ -82,6 +82,10 @@ impl std::ops::AddAssign for Sent {
 
 impl Port {
     /// Puts a bound socket to use. Without `segmentation` it sends datagrams one by one from the start.
+    #[expect(
+        deprecated,
+        reason = "what replaces it is unsafe; a socket of the standard library keeps its descriptor as long as it lives"
+    )]
     pub(crate) fn new(writer: UdpSocket, segmentation: bool) -> io::Result<Self> {
         let state = UdpSocketState::new(UdpSockRef::from(&writer))?;
         let segments = if segmentation {
