@@ -34,6 +34,8 @@ const MOST_REPORTS: usize = 32;
 /// Datagrams that may wait to be composed, about: a frame for two thousand receivers, which is some milliseconds of work. Each
 /// receiver has its turn once then. Commands take effect in between.
 const MOST_WORK: usize = 16_384;
+/// For fewer receivers it costs less to send a part of a picture than to wait for the rest.
+const MANY_RECEIVERS: usize = 8;
 
 impl Sfu {
     /// An authenticated packet came. It is judged, kept, and waits for [`Sfu::flush`].
@@ -141,7 +143,7 @@ impl Sfu {
             layer: packet.layer,
             index: packet.index,
         };
-        if publication.pending.push(place, now) {
+        if publication.pending.push(place, packet.marker, now) {
             self.pending.push_back((key, source));
         }
         self.work += publication.edges.len();
@@ -155,12 +157,24 @@ impl Sfu {
         self.work >= MOST_WORK || self.across.outgoing.is_full()
     }
 
+    /// What waits is about to be sent on; [`Sfu::is_due`] speaks of what comes from now on.
+    pub fn begin_flush(&mut self) {
+        self.work = 0;
+    }
+
     /// Sends on what waits: source by source, to each receiver all that is for it, so that it leaves together. Says whether
     /// there is more, for which the outbox has no room; then it is to be emptied and this called again, and what is forbidden
-    /// meanwhile is not sent.
+    /// meanwhile is not sent. A part of a picture for many is kept back for a moment, see [`Sfu::is_holding`].
     pub fn flush(&mut self, now: Instant) -> bool {
         self.post_packets();
-        while let Some((key, source)) = self.pending.pop_front() {
+        for _ in 0..self.pending.len() {
+            let Some((key, source)) = self.pending.pop_front() else {
+                break;
+            };
+            if self.is_held(key, source, now) {
+                self.pending.push_back((key, source));
+                continue;
+            }
             if !self.forward(key, source, now) {
                 // Others do not wait until a source with many receivers is done.
                 self.pending.push_back((key, source));
@@ -169,6 +183,20 @@ impl Sfu {
         }
         self.work = 0;
         false
+    }
+
+    /// Whether something was kept back when all else was sent on: [`Sfu::flush`] is to be called again in a moment.
+    pub fn is_holding(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Whether the rest of a picture is worth waiting for. Sound never waits.
+    fn is_held(&self, key: PeerKey, source: Source, now: Instant) -> bool {
+        Kind::of(source) == Kind::Video
+            && self.peers.get(key).is_some_and(|peer| {
+                let publication = peer.publication(source);
+                publication.edges.len() >= MANY_RECEIVERS && publication.pending.is_partial(now)
+            })
     }
 
     /// An encoding of a source goes on in another stream, whose numbers have nothing to do with those before.
@@ -215,7 +243,8 @@ impl Sfu {
         }
     }
 
-    /// Sends what waits of one source along its edges; `false` if the outbox is full before all are served.
+    /// Sends what waits of one source along its edges; `false` if there is more: the outbox is full before all are served, or
+    /// something came while they were.
     fn forward(&mut self, key: PeerKey, source: Source, now: Instant) -> bool {
         let Some(peer) = self.peers.get_mut(key) else {
             return true;
@@ -223,6 +252,8 @@ impl Sfu {
         let publication = peer.publication_mut(source);
         if publication.permit.is_none() {
             publication.pending.clear();
+        }
+        if publication.pending.places().is_empty() {
             return true;
         }
         // Taken out while the receivers are worked on, who stand beside the publisher in one table.
@@ -238,24 +269,24 @@ impl Sfu {
         let history = std::mem::take(history);
         let mut pending = std::mem::take(pending);
         let mut sent = 0;
-        let mut awaited = pending.done > 0 && was_awaited;
+        let mut done = pending.done;
+        let mut awaited = done > 0 && was_awaited;
+        let round = pending.round();
         while let Some((edge, next)) = edges
-            .get_mut(pending.done..)
+            .get_mut(done..)
             .and_then(|left| left.split_first_mut())
         {
             if self.outbox.is_full() {
                 break;
             }
             self.read_ahead(next);
-            let served = self.serve(edge, (key, source), &history, pending.places(), now);
+            let served = self.serve(edge, (key, source), &history, round, now);
             sent += served.sent;
             awaited |= served.waits;
-            pending.done += 1;
+            done += 1;
         }
-        let all = pending.done >= edges.len();
-        if all {
-            pending.clear();
-        }
+        pending.done = done;
+        let all = done >= edges.len() && pending.end_round();
         if let Some(peer) = self.peers.get_mut(key) {
             let publication = peer.publication_mut(source);
             publication.edges = edges;

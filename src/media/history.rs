@@ -1,7 +1,7 @@
 //! The last packets of one source: what is forwarded next is read from here, and what is repaired later. Each payload is kept
 //! once, however many receive it, in places that are used again.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::media::codec::Codec;
 use crate::media::descriptor::Descriptor;
@@ -17,6 +17,8 @@ const AUDIO: usize = 64;
 const MOST_PENDING: usize = 64;
 /// With so many it is time to forward them: what another shard passes on comes as many at a time.
 pub(crate) const MANY_PENDING: usize = MOST_PENDING / 2;
+/// How long a part of a picture may wait for the rest, which usually comes within the time that a few calls take. Nobody sees it.
+pub(crate) const HOLD: Duration = Duration::from_micros(120);
 
 /// The last packets of a source, each layer by itself.
 #[derive(Debug, Default)]
@@ -161,16 +163,21 @@ fn at(index: u64, length: usize) -> Option<usize> {
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     places: Vec<Place>,
-    /// How many edges have had them already; the rest has its turn when there is room again.
+    /// How many edges have had their turn in this round; the rest has its turn when there is room again.
     pub(crate) done: usize,
+    /// How many of the first places this round is about. What comes while it goes on is for the next one, so that nobody misses it.
+    round: usize,
+    /// A picture is there to its end.
+    whole: bool,
     /// When the first of them came.
     pub(crate) since: Option<Instant>,
 }
 
 impl Pending {
-    /// A packet came and is kept. Says whether it is the first that waits.
-    pub(crate) fn push(&mut self, place: Place, now: Instant) -> bool {
+    /// A packet came and is kept; `ends` if it is the last of its picture. Says whether it is the first that waits.
+    pub(crate) fn push(&mut self, place: Place, ends: bool, now: Instant) -> bool {
         let first = self.places.is_empty();
+        self.whole |= ends;
         if first {
             self.since = Some(now);
         }
@@ -185,16 +192,45 @@ impl Pending {
         &self.places
     }
 
+    /// Whether the rest of a picture may come at any moment, and is worth waiting for: it leaves with the same call then.
+    pub(crate) fn is_partial(&self, now: Instant) -> bool {
+        let lately = |since| now.saturating_duration_since(since) < HOLD;
+        self.done == 0
+            && !self.whole
+            && self.places.len() < MANY_PENDING
+            && self.since.is_some_and(lately)
+    }
+
+    /// What each receiver gets in this round, which begins if none goes on.
+    pub(crate) fn round(&mut self) -> &[Place] {
+        if self.done == 0 {
+            self.round = self.places.len();
+        }
+        self.places.get(..self.round).unwrap_or_default()
+    }
+
+    /// Everybody has had their turn. Says whether nothing came meanwhile.
+    pub(crate) fn end_round(&mut self) -> bool {
+        self.places.drain(..self.round.min(self.places.len()));
+        (self.done, self.round) = (0, 0);
+        if self.places.is_empty() {
+            (self.since, self.whole) = (None, false);
+        }
+        self.places.is_empty()
+    }
+
     /// Of this encoding nothing waits any more.
     pub(crate) fn drop_layer(&mut self, layer: u8) {
+        let begun = self.places.get(..self.round).unwrap_or_default();
+        self.round = begun.iter().filter(|place| place.layer != layer).count();
         self.places.retain(|place| place.layer != layer);
     }
 
     /// Nothing waits any more; what there was is sent or forbidden.
     pub(crate) fn clear(&mut self) {
         self.places.clear();
-        self.done = 0;
-        self.since = None;
+        (self.done, self.round) = (0, 0);
+        (self.since, self.whole) = (None, false);
     }
 }
 
@@ -241,6 +277,59 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_while_some_are_served_is_for_the_next_round() {
+        let clock = crate::clock::ManualClock::new();
+        let now = crate::clock::Clock::instant(&clock);
+        let mut pending = Pending::default();
+        let place = |layer, index| Place { layer, index };
+        for index in 0..3 {
+            pending.push(place(0, index), false, now);
+        }
+        assert_eq!(pending.round().len(), 3);
+        pending.done = 1;
+        pending.push(place(0, 3), false, now);
+        pending.push(place(1, 0), false, now);
+        assert_eq!(
+            pending.round().len(),
+            3,
+            "those who had their turn missed it"
+        );
+        pending.drop_layer(0);
+        assert_eq!(pending.round(), []);
+        pending.push(place(1, 1), false, now);
+        assert!(!pending.end_round());
+        assert_eq!(pending.round(), [place(1, 0), place(1, 1)]);
+        assert!(pending.end_round() && pending.since.is_none());
+    }
+
+    #[test]
+    fn a_part_of_a_picture_waits_for_the_rest_but_not_for_long() {
+        let clock = crate::clock::ManualClock::new();
+        let now = || crate::clock::Clock::instant(&clock);
+        let mut pending = Pending::default();
+        let place = |index| Place { layer: 0, index };
+        assert!(!pending.is_partial(now()));
+        pending.push(place(0), false, now());
+        assert!(pending.is_partial(now()));
+        pending.push(place(1), true, now());
+        assert!(!pending.is_partial(now()), "it is whole");
+        pending.round();
+        pending.done = 1;
+        assert!(pending.end_round());
+        pending.push(place(2), false, now());
+        clock.advance(HOLD / 2);
+        pending.push(place(3), false, now());
+        assert!(pending.is_partial(now()));
+        clock.advance(HOLD / 2);
+        assert!(!pending.is_partial(now()), "it has waited");
+        pending.clear();
+        pending.push(place(4), false, now());
+        pending.round();
+        pending.done = 1;
+        assert!(!pending.is_partial(now()), "somebody has it");
+    }
+
+    #[test]
     fn what_waits_is_kept_until_its_turn() {
         const { assert!(MOST_PENDING <= AUDIO && MOST_PENDING <= VIDEO) };
         let clock = crate::clock::ManualClock::new();
@@ -248,7 +337,8 @@ mod tests {
         let (mut history, mut pending) = (History::default(), Pending::default());
         for index in 0..1000 {
             history.keep(Kind::Audio, &packet(0, index, b"sound"));
-            assert_eq!(pending.push(Place { layer: 0, index }, now), index == 0);
+            let first = pending.push(Place { layer: 0, index }, false, now);
+            assert_eq!(first, index == 0);
             if index < MOST_PENDING as u64 {
                 assert!(pending.places().iter().all(|at| history.get(*at).is_some()));
             }

@@ -14,6 +14,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::media::answer::Local;
 use crate::media::counters::MediaCounters;
 use crate::media::event::{ConnectError, PeerEvent};
+use crate::media::history::HOLD;
 use crate::media::offer::Description;
 use crate::media::outbox::Path;
 use crate::media::sfu::Sfu;
@@ -118,6 +119,12 @@ impl Running {
         let now = self.clock.instant();
         self.sfu
             .count_busy(now.saturating_duration_since(self.woke));
+        if self.sfu.is_holding() {
+            // The rest of a picture is on its way: to be woken for each of its packets costs more than to look again.
+            std::thread::sleep(HOLD);
+            self.woke = self.clock.instant();
+            return;
+        }
         let clear = self.neighbours.is_clear();
         let retry = (self.waiting || !clear).then(|| now + if clear { RETRY } else { SOON });
         let until = [self.sfu.next_timeout(), retry]
@@ -210,7 +217,8 @@ impl Running {
             {
                 self.obey(command);
             }
-            if !self.take_letter() {
+            // While packets are sent on, no more of them are taken in than can wait for that.
+            if self.flushing && self.sfu.is_due() || !self.take_letter() {
                 break;
             }
         }
@@ -280,6 +288,7 @@ impl Running {
     fn settle(&mut self) {
         if !self.flushing {
             self.flushing = true;
+            self.sfu.begin_flush();
             while self.sfu.flush(self.clock.instant()) {
                 self.send();
                 self.mind();

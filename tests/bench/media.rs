@@ -22,6 +22,7 @@ mod measure;
 mod media_floor;
 mod media_join;
 mod media_memory;
+mod media_relay;
 mod media_socket;
 mod media_stage;
 mod media_tap;
@@ -38,6 +39,9 @@ fn main() {
     }
     if wants("socket") {
         media_socket::run();
+    }
+    if wants("relay") {
+        media_relay::run();
     }
     if wants("bytes") {
         media_memory::bytes();
