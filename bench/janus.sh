@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compares this server with Debian's Janus in alternating runs of the neutral load generator, whose folder is the first argument,
-# and prints the figures. Fails where a bound is not kept. As
+# and prints the figures. Fails where a bound is not kept. What the machine itself takes tells `cargo bench --bench media relay`. As
 # root, on Linux with two processors; about 8 minutes and what building takes. Further arguments go to compare.py, such as
 # `--rounds 1 --duration 3`. ONLY names the scenarios; LOADGEN and CONCLAVE_BIN are programs that are built already.
 set -euo pipefail
