@@ -171,7 +171,8 @@ pub struct Captions {
     pub translator_address: Option<String>,
     /// What that server asks for.
     pub translator_key: Option<Secret<String>>,
-    /// Whether that address may be internal: this machine, or a private network.
+    /// Whether that address may be internal: this machine, or a private network. It then counts as a machine of the operator's own;
+    /// without it rooms use it only where `caption_engine` is `remote`.
     pub translator_internal: bool,
     /// Where `conclave captions fetch` downloads models from. Left out: where their publisher keeps them.
     pub models_address: Option<String>,

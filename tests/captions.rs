@@ -11,6 +11,8 @@
 
 #[expect(dead_code, reason = "each story uses its own part of this")]
 mod common;
+#[path = "captions/forged.rs"]
+mod forged;
 #[expect(dead_code, reason = "speaking needs less of it than the attacks")]
 #[path = "common/media_client.rs"]
 mod media_client;

@@ -343,11 +343,11 @@ settings! {
         /// Thirty days.
         ThirtyDays = "thirty_days",
     }
-    /// Where speech is recognised.
-    caption_engine: CaptionEngine, Admin, later {
-        /// On the operator's own machines.
+    /// Which machines captions are made on. Speech is recognised on the operator's own in any case.
+    caption_engine: CaptionEngine, Admin, built {
+        /// The operator's own alone.
         OwnHardware = "own_hardware",
-        /// Also at a configured remote service.
+        /// The text may also go to the service that the operator set up for translation.
         Remote = "remote",
     }
     /// Who may watch the live stream.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, Weak};
 use conclave_captions::wire;
 use tokio::sync::Notify;
 
+use crate::captioner::settings::Translation;
 use crate::captioner::shared::{Health, Shared, locked};
 use crate::captioner::track::Line;
 use crate::ids::ActorId;
@@ -69,12 +70,23 @@ pub struct Translated {
 /// What a room did not know yet.
 #[derive(Debug, Default)]
 pub struct News {
-    /// Tracks that ended without the room's doing, or with it.
-    pub lost: Vec<u64>,
+    /// Tracks that ended without the room's doing, or with it, and how.
+    pub lost: Vec<(u64, Loss)>,
     /// Captions, in order.
     pub cues: Vec<CueIn>,
     /// Translations.
     pub translated: Vec<Translated>,
+}
+
+/// How a track ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// The media plane has no more sound of it, or sound of another kind.
+    Sound,
+    /// Its worker ended, which was not for anything that it had heard of late.
+    Worker,
+    /// Its worker perished soon after it heard of it.
+    Crash,
 }
 
 /// A new track, for the media plane.
@@ -133,6 +145,27 @@ impl Desk {
         Some((worker, self.shared.workers.get(worker)?.actor))
     }
 
+    /// Whether there are workers, and all of them have as many tracks as they can.
+    pub fn is_full(&self) -> bool {
+        self.shared.is_full()
+    }
+
+    /// Whether what translates is a machine of somebody else.
+    pub fn is_outside(&self) -> bool {
+        matches!(
+            self.shared.settings.translation,
+            Translation::Http {
+                internal: false,
+                ..
+            }
+        )
+    }
+
+    /// Somebody who speaks is not captioned, in a room in which everybody was.
+    pub fn count_limited(&self) {
+        self.shared.limited.inc();
+    }
+
     /// Opens a track of that worker, if it is still the one that it was. It is closed with [`Desk::close`], by the media plane,
     /// or when the worker ends.
     pub fn open(&mut self, worker: usize, hints: Vec<String>) -> Option<Opening> {
@@ -176,7 +209,7 @@ impl Desk {
     /// What came since the last time.
     pub fn collect(&mut self) -> News {
         let post = std::mem::take(&mut *locked(&self.mailbox.post));
-        for track in &post.lost {
+        for track in post.lost.keys() {
             self.tracks.remove(track);
         }
         News {
@@ -205,7 +238,7 @@ pub(super) struct Mailbox {
 
 #[derive(Debug, Default)]
 struct Post {
-    lost: BTreeSet<u64>,
+    lost: BTreeMap<u64, Loss>,
     cues: BTreeMap<(u64, u64), CueIn>,
     translated: VecDeque<Translated>,
 }
@@ -217,8 +250,8 @@ impl Mailbox {
     }
 
     /// A track ended. What it said before is still there, unless it is forgotten.
-    pub(super) fn lost(&self, track: wire::Track) {
-        locked(&self.post).lost.insert(track.0);
+    pub(super) fn lost(&self, track: wire::Track, how: Loss) {
+        locked(&self.post).lost.insert(track.0, how);
         self.bell.notify_one();
     }
 

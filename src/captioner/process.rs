@@ -1,20 +1,28 @@
 //! One worker process: started with nothing of the server's surroundings, spoken to in frames over pipes, ended when it is
 //! dropped. What it writes to its log goes into the server's, a little at a time.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use conclave_captions::files::shown;
 use conclave_captions::wire::{Frames, Message};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 /// Bytes of a line of its log that are kept.
 const MOST_LINE: u64 = 500;
+/// The same in characters.
+const MOST_CHARS: usize = 500;
 /// Lines of its log that are kept of one process; whoever says more has said it.
 const MOST_LINES: usize = 200;
 /// How long a worker may take to read what it is sent.
 const WRITE: Duration = Duration::from_secs(5);
+/// How long the end of a process may take whose pipe has ended.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// `SIGHUP`, `SIGINT`, `SIGKILL` and `SIGTERM`.
+const FROM_OUTSIDE: [i32; 4] = [1, 2, 9, 15];
 /// Where the worker finds the programs that it may run.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
@@ -30,6 +38,9 @@ pub(super) enum Ended {
     /// It ended, or its pipe did.
     #[error("the worker ended")]
     Gone,
+    /// Somebody else ended it.
+    #[error("the worker was ended")]
+    Killed,
     /// It speaks another version, or nonsense.
     #[error("the worker speaks otherwise than the server")]
     Nonsense,
@@ -50,6 +61,27 @@ pub(super) struct Process {
     pub(super) child: Child,
     pub(super) reader: Reader,
     pub(super) writer: Writer,
+}
+
+impl Ended {
+    /// In the worker's own words, as far as they may stand in a log.
+    pub(super) fn said(reason: &str) -> Self {
+        Self::Said(plain(reason))
+    }
+
+    /// Whether the worker perished, or had to be ended, in what it was doing.
+    pub(super) const fn is_crash(&self) -> bool {
+        match self {
+            Self::Said(_) | Self::Gone | Self::Nonsense | Self::Stalled | Self::Flood => true,
+            Self::Spawn(_) | Self::Killed | Self::Idle => false,
+        }
+    }
+}
+
+/// A worker's words on one line, and not too many: whoever speaks to it may have chosen them.
+pub(super) fn plain(text: &str) -> String {
+    let kept = text.chars().filter_map(shown);
+    kept.take(MOST_CHARS).collect()
 }
 
 impl Process {
@@ -85,6 +117,17 @@ impl Process {
             writer: Writer(stdin),
         })
     }
+}
+
+/// Whether the worker was ended by somebody else: by whoever runs the machine, or by the machine for want of memory. Not by
+/// itself, nor by a fault of its own.
+pub(super) async fn was_killed(child: &mut Child) -> bool {
+    let status = tokio::time::timeout(FAREWELL, child.wait()).await;
+    let signal = match status {
+        Ok(Ok(status)) => status.signal(),
+        Ok(Err(_)) | Err(_) => None,
+    };
+    signal.is_some_and(|signal| FROM_OUTSIDE.contains(&signal))
 }
 
 /// What comes from a worker.
@@ -140,11 +183,43 @@ async fn keep_log(log: ChildStderr, kind: &'static str) {
         {
             Ok(0) | Err(_) => return,
             Ok(_) if number < MOST_LINES => {
-                let text = String::from_utf8_lossy(&line);
-                let text: String = text.chars().filter(|c| !c.is_control()).collect();
+                let text = plain(&String::from_utf8_lossy(&line));
                 tracing::info!(worker = kind, "{text}");
             }
             Ok(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_a_worker_are_one_line_of_the_log_and_not_a_long_one() {
+        let forged = "bad model\n2026-11-21 WARN conclave: forged\u{1b}[31m\u{202e}\u{0}";
+        let ended = Ended::said(&format!("{forged}{}", "x".repeat(60_000)));
+        let text = ended.to_string();
+        assert!(
+            !text.chars().any(|c| c.is_control() || c == '\u{202e}'),
+            "{text}"
+        );
+        assert!(text.len() < 600, "{}", text.len());
+    }
+
+    #[tokio::test]
+    async fn who_was_ended_from_outside_did_not_perish() {
+        for (signal, killed) in [
+            ("KILL", true),
+            ("TERM", true),
+            ("SEGV", false),
+            ("ABRT", false),
+        ] {
+            let script = format!("ulimit -c 0; kill -{signal} $$");
+            let mut child = Command::new("sh").args(["-c", &script]).spawn().unwrap();
+            assert_eq!(was_killed(&mut child).await, killed, "{signal}");
+        }
+        let mut child = Command::new("sh").args(["-c", "exit 101"]).spawn().unwrap();
+        assert!(!was_killed(&mut child).await);
     }
 }

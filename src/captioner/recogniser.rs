@@ -11,8 +11,8 @@ use conclave_captions::wire::{
 use tokio::sync::mpsc;
 
 use crate::captioner::desk::CueIn;
-use crate::captioner::process::{Ended, Process, Reader, Writer};
-use crate::captioner::shared::{Shared, locked};
+use crate::captioner::process::{Ended, Process, Reader, Writer, plain, was_killed};
+use crate::captioner::shared::{Down, Shared, locked};
 use crate::captioner::track::Packet;
 
 /// How long a worker may take until it is ready: a large model on a slow disk.
@@ -39,7 +39,12 @@ pub(super) async fn keep(shared: Weak<Shared>, worker: usize) {
             () = tokio::time::sleep(IDLE) => continue,
         }
         let (ended, was_up) = run(&strong, worker).await;
-        let wait = strong.down(worker, was_up);
+        let how = match was_up {
+            false => Down::Unstarted,
+            true if ended.is_crash() => Down::Crashed,
+            true => Down::Ended,
+        };
+        let wait = strong.down(worker, how);
         drop(strong);
         if matches!(ended, Ended::Idle) {
             continue;
@@ -61,7 +66,7 @@ async fn run(shared: &Arc<Shared>, worker: usize) -> (Ended, bool) {
         Err(ended) => return (ended, false),
     };
     let Process {
-        child: _child,
+        mut child,
         mut reader,
         mut writer,
     } = process;
@@ -80,8 +85,12 @@ async fn run(shared: &Arc<Shared>, worker: usize) -> (Ended, bool) {
     let (pings, pinged) = mpsc::channel(4);
     // Writing waits for the worker to read: apart from reading, so that neither waits for the other.
     let ended = tokio::select! {
-        ended = write(writer, packets, closes, pinged) => ended,
+        ended = write(shared, writer, packets, closes, pinged) => ended,
         ended = listen(shared, worker, reader, pings) => ended,
+    };
+    let ended = match ended {
+        Ended::Gone if was_killed(&mut child).await => Ended::Killed,
+        ended => ended,
     };
     (ended, true)
 }
@@ -100,17 +109,18 @@ async fn greet(
             languages,
             multilingual,
         } => {
-            let languages = languages.len();
+            let (model, languages) = (plain(&model), languages.len());
             tracing::info!(worker = "recogniser", model, languages, multilingual, "up");
             Ok(())
         }
-        FromRecogniser::Failed { reason } => Err(Ended::Said(reason)),
+        FromRecogniser::Failed { reason } => Err(Ended::said(&reason)),
         _ => Err(Ended::Nonsense),
     }
 }
 
 /// Writes what is heard, as long as its gate is open: a track is opened with its first packet and closed with a word.
 async fn write(
+    shared: &Shared,
     mut writer: Writer,
     mut packets: mpsc::Receiver<Packet>,
     mut closes: mpsc::Receiver<Track>,
@@ -128,7 +138,10 @@ async fn write(
                 None => Ok(()),
             },
             Some(nonce) = pings.recv() => writer.send(&ToRecogniser::Ping { nonce }).await,
-            Some(packet) = packets.recv() => say(&mut writer, &mut open, packet).await,
+            Some(packet) = packets.recv() => {
+                packet.track.give(shared.clock.now());
+                say(&mut writer, &mut open, packet).await
+            }
             else => return Ended::Idle,
         };
         if let Err(ended) = sent {
@@ -211,7 +224,7 @@ async fn listen(
         }
         match message {
             Err(ended) => return ended,
-            Ok(FromRecogniser::Failed { reason }) => return Ended::Said(reason),
+            Ok(FromRecogniser::Failed { reason }) => return Ended::said(&reason),
             Ok(FromRecogniser::Ready { .. }) => return Ended::Nonsense,
             Ok(FromRecogniser::Pong { .. }) => answered = now,
             Ok(FromRecogniser::Closed { track }) => {
@@ -326,7 +339,7 @@ fn take(
 }
 
 /// Whether it can be the code of a language.
-fn is_language(text: &str) -> bool {
+pub(super) fn is_language(text: &str) -> bool {
     (2..=MAX_LANGUAGE.min(16)).contains(&text.len())
         && text
             .bytes()

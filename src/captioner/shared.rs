@@ -7,13 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use conclave_captions::wire;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
 use tokio::sync::{Notify, mpsc};
 
-use crate::captioner::desk::{Batch, Desk, Mailbox};
+use crate::captioner::desk::{Batch, Desk, Loss, Mailbox};
 use crate::captioner::settings::{CaptionerSettings, Translation};
 use crate::captioner::track::{Packet, Track};
 use crate::captioner::{recogniser, translator};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::ids::{self, ActorId};
 use crate::secret::RandomSource;
 
@@ -29,6 +31,10 @@ pub(super) const MOST_BATCHES: usize = 256;
 pub(super) const HOPELESS: u32 = 3;
 /// How long before a worker is started again, and at most.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+/// What a worker heard so long before it perished may be what it perished of: it may have been silent until it was ended for that.
+const SUSPECT: Duration = Duration::from_secs(10);
+/// A worker that perished sooner than this was up for nothing.
+const STEADY: Duration = Duration::from_secs(30);
 /// More recognisers than this no machine needs.
 const MOST_WORKERS: usize = 64;
 
@@ -70,6 +76,9 @@ pub(super) struct Shared {
     wanted: AtomicUsize,
     pub(super) wake: Notify,
     pub(super) translations: mpsc::Sender<(Weak<Mailbox>, Batch)>,
+    /// Rooms in which somebody who speaks came to be left out, and workers that perished.
+    pub(super) limited: Counter,
+    pub(super) crashes: Counter,
 }
 
 /// One place for a recogniser.
@@ -88,6 +97,18 @@ pub(super) struct WorkerState {
     tracks: usize,
     pub(super) delayed: bool,
     pub(super) failures: u32,
+    up_since: Option<Timestamp>,
+}
+
+/// How a worker ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Down {
+    /// It was never up.
+    Unstarted,
+    /// Somebody ended it, or nobody needs it.
+    Ended,
+    /// It perished, or had to be ended.
+    Crashed,
 }
 
 /// Whose a track is.
@@ -141,6 +162,8 @@ impl Captioner {
             wanted: AtomicUsize::new(0),
             wake: Notify::new(),
             translations,
+            limited: Counter::default(),
+            crashes: Counter::default(),
             settings,
         });
         for worker in 0..count {
@@ -150,6 +173,20 @@ impl Captioner {
             tokio::spawn(translator::keep(Arc::downgrade(&shared), batches));
         }
         Self(shared)
+    }
+
+    /// Registers what is counted.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "captions_limited",
+            "Times that somebody who speaks came to be left out of a room's captions",
+            self.0.limited.clone(),
+        );
+        registry.register(
+            "caption_workers_crashed",
+            "Recognisers that perished, or had to be ended",
+            self.0.crashes.clone(),
+        );
     }
 
     /// A room's end of it.
@@ -225,6 +262,12 @@ impl Shared {
         up.min().map(|(_, place)| place)
     }
 
+    /// Whether some worker is up, and none of those can take another track.
+    pub(super) fn is_full(&self) -> bool {
+        let is_up = |worker: &Worker| locked(&worker.state).audio.is_some();
+        self.workers.iter().any(is_up) && self.least_busy().is_none()
+    }
+
     /// Makes a track of that worker; nothing if it is not up any more.
     pub(super) fn open(
         &self,
@@ -258,12 +301,12 @@ impl Shared {
     pub(super) fn close(&self, track: wire::Track) {
         let entry = locked(&self.tracks).get(&track).cloned();
         if entry.is_some_and(|entry| entry.track.shut()) {
-            self.closed(track);
+            self.closed(track, Loss::Worker);
         }
     }
 
     /// A track whose gate was just shut.
-    pub(super) fn closed(&self, track: wire::Track) {
+    pub(super) fn closed(&self, track: wire::Track, how: Loss) {
         let Some(entry) = locked(&self.tracks).remove(&track) else {
             return;
         };
@@ -276,7 +319,7 @@ impl Shared {
             }
         }
         if let Some(mailbox) = entry.mailbox.upgrade() {
-            mailbox.lost(track);
+            mailbox.lost(track, how);
         }
     }
 
@@ -298,6 +341,8 @@ impl Shared {
         *state = WorkerState {
             audio: Some(audio),
             closed: Some(closed),
+            failures: state.failures,
+            up_since: Some(self.clock.now()),
             ..WorkerState::default()
         };
         drop(state);
@@ -307,13 +352,23 @@ impl Shared {
     }
 
     /// A worker is down, and with it all of its tracks.
-    pub(super) fn down(&self, worker: usize, was_up: bool) -> Duration {
+    pub(super) fn down(&self, worker: usize, how: Down) -> Duration {
         let Some(place) = self.workers.get(worker) else {
             return BACK_OFF.1;
         };
+        let now = self.clock.now();
+        if how == Down::Crashed {
+            self.crashes.inc();
+        }
         let failures = {
             let mut state = locked(&place.state);
-            let failures = if was_up { 0 } else { state.failures + 1 };
+            // Whoever perishes as soon as it is up is not started again all the time.
+            let steady = state.up_since.is_some_and(|up| now.since(up) >= STEADY);
+            let failures = match how {
+                Down::Ended => 0,
+                Down::Crashed if steady => 1,
+                Down::Crashed | Down::Unstarted => state.failures.saturating_add(1),
+            };
             *state = WorkerState {
                 failures,
                 ..WorkerState::default()
@@ -323,9 +378,12 @@ impl Shared {
         let lost: Vec<_> = {
             let tracks = locked(&self.tracks);
             let own = tracks.iter().filter(|(_, entry)| entry.worker == worker);
-            own.map(|(track, _)| *track).collect()
+            own.map(|(_, entry)| entry.track.clone()).collect()
         };
-        lost.into_iter().for_each(|track| self.close(track));
+        for track in lost.into_iter().filter(|track| track.shut()) {
+            let heard = how == Down::Crashed && track.was_given(SUSPECT, now);
+            self.closed(track.id, if heard { Loss::Crash } else { Loss::Worker });
+        }
         let hopeless = |worker: &Worker| {
             let state = locked(&worker.state);
             state.audio.is_none() && state.failures >= HOPELESS
@@ -378,6 +436,8 @@ pub(super) mod tests {
             wanted: AtomicUsize::new(0),
             wake: Notify::new(),
             translations: mpsc::channel(1).0,
+            limited: Counter::default(),
+            crashes: Counter::default(),
         })
     }
 
@@ -405,8 +465,37 @@ pub(super) mod tests {
         }
         assert_eq!(desk.assign(), None, "all are full");
         assert!(desk.open(0, Vec::new()).is_none());
-        shared.down(0, true);
+        assert!(desk.is_full());
+        shared.down(0, Down::Ended);
         assert_eq!(desk.collect().lost.len(), MOST_TRACKS + 1);
         assert_eq!(desk.assign(), None);
+    }
+
+    #[test]
+    fn a_worker_that_perishes_in_what_it_hears_is_started_ever_later_and_it_is_known_whose_that_was()
+     {
+        let shared = of_two();
+        let mut desk = Desk::new(shared.clone());
+        let mut waits = Vec::new();
+        for _ in 0..3 {
+            let _up = shared.up(0).unwrap();
+            let (spoke, silent) = (desk.open(0, Vec::new()), desk.open(0, Vec::new()));
+            let (spoke, silent) = (spoke.unwrap(), silent.unwrap());
+            let entry = locked(&shared.tracks)[&wire::Track(spoke.track)].clone();
+            entry.track.give(shared.clock.now());
+            waits.push(shared.down(0, Down::Crashed));
+            let lost = desk.collect().lost;
+            assert_eq!(
+                lost,
+                [(spoke.track, Loss::Crash), (silent.track, Loss::Worker)]
+            );
+        }
+        assert!(waits[0] < waits[1] && waits[1] < waits[2]);
+        let _up = shared.up(0).unwrap();
+        assert_eq!(
+            shared.down(0, Down::Ended),
+            back_off(0),
+            "ended by somebody"
+        );
     }
 }

@@ -1,13 +1,14 @@
 //! One tap on its way to a recogniser: the ear that the media plane calls, and the gate that ends it. Once the gate is shut
 //! nothing that was heard goes any further, wherever it waits.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use conclave_captions::wire;
 use tokio::sync::mpsc;
 
+use crate::captioner::desk::Loss;
 use crate::captioner::shared::Shared;
 use crate::clock::Timestamp;
 use crate::media::codec::Codec;
@@ -20,6 +21,8 @@ pub(super) struct Track {
     pub(super) language: Option<String>,
     pub(super) hints: Vec<String>,
     shut: AtomicBool,
+    /// When its worker last got sound of it, in milliseconds; never: the least.
+    given: AtomicI64,
 }
 
 impl Track {
@@ -29,7 +32,19 @@ impl Track {
             language,
             hints,
             shut: AtomicBool::new(false),
+            given: AtomicI64::new(i64::MIN),
         }
+    }
+
+    /// Its worker gets sound of it.
+    pub(super) fn give(&self, now: Timestamp) {
+        self.given.store(now.as_millis(), Ordering::Release);
+    }
+
+    /// Whether its worker got sound of it within this time.
+    pub(super) fn was_given(&self, within: Duration, now: Timestamp) -> bool {
+        let given = self.given.load(Ordering::Acquire);
+        given != i64::MIN && now.since(Timestamp::from_millis(given)) <= within
     }
 
     /// Whether what was heard may still go on.
@@ -100,7 +115,7 @@ impl Ear for Line {
 impl Line {
     fn millis(&self, at: Instant) -> i64 {
         let (instant, time) = self.base;
-        let apart = |time: std::time::Duration| i64::try_from(time.as_millis()).unwrap_or(0);
+        let apart = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(0);
         time.as_millis()
             .saturating_add(apart(at.saturating_duration_since(instant)))
             .saturating_sub(apart(instant.saturating_duration_since(at)))
@@ -112,7 +127,7 @@ impl Drop for Line {
         if self.track.shut()
             && let Some(shared) = self.shared.upgrade()
         {
-            shared.closed(self.track.id);
+            shared.closed(self.track.id, Loss::Sound);
         }
     }
 }

@@ -9,7 +9,8 @@ use conclave_captions::wire::{Engine, FromTranslator, MAX_TEXTS, ToTranslator, V
 use tokio::sync::mpsc;
 
 use crate::captioner::desk::{Batch, Mailbox, Translated};
-use crate::captioner::process::{Ended, Process, Reader, Writer};
+use crate::captioner::process::{Ended, Process, Reader, Writer, plain};
+use crate::captioner::recogniser::is_language;
 use crate::captioner::settings::Translation;
 use crate::captioner::shared::{MOST_BATCHES, Shared, back_off};
 
@@ -22,6 +23,8 @@ const LATE: Duration = Duration::from_secs(8);
 const IDLE: Duration = Duration::from_secs(60);
 /// More pairs of languages than rooms are told of.
 const MOST_PAIRS: usize = 1024;
+/// Characters of what it calls itself, which readers are told.
+const MOST_ENGINE: usize = 64;
 
 /// What waits for the translator to come back.
 struct Waiting {
@@ -108,7 +111,9 @@ async fn run(
         Err(ended) => return (ended, false),
         Ok((engine, mut pairs)) => {
             pairs.truncate(MOST_PAIRS);
+            pairs.retain(|(from, into)| is_language(from) && is_language(into));
             pairs.sort_unstable();
+            let engine: String = plain(&engine).chars().take(MOST_ENGINE).collect();
             tracing::info!(worker = "translator", engine, pairs = pairs.len(), "up");
             shared.tell(|health| {
                 health.engine = Some(engine);
@@ -133,7 +138,7 @@ async fn greet(
             engine,
             pairs,
         } => Ok((engine, pairs)),
-        FromTranslator::Failed { reason } => Err(Ended::Said(reason)),
+        FromTranslator::Failed { reason } => Err(Ended::said(&reason)),
         _ => Err(Ended::Nonsense),
     }
 }
@@ -158,7 +163,7 @@ async fn serve(
             ended = &mut writing => return ended,
             message = reader.next::<FromTranslator>() => match message {
                 Err(ended) => return ended,
-                Ok(FromTranslator::Failed { reason }) => return Ended::Said(reason),
+                Ok(FromTranslator::Failed { reason }) => return Ended::said(&reason),
                 Ok(FromTranslator::Ready { .. }) => return Ended::Nonsense,
                 Ok(FromTranslator::Pong { .. }) => answered = shared.clock.instant(),
                 Ok(FromTranslator::Translated { id, texts }) => {

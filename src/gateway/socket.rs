@@ -22,8 +22,9 @@ use crate::guard::NO_ROOM;
 use crate::ids::PictureId;
 use crate::rooms::actor::ToRoom;
 use crate::rooms::outbound::ServerMessage;
+use crate::rooms::outbox::{OUTBOX, Outgoing, outbox};
 use crate::rooms::refusal::ErrorCode;
-use crate::rooms::seat::{Connection, ConnectionId, OUTBOX};
+use crate::rooms::seat::{Connection, ConnectionId};
 use crate::rooms::visitor::Visitor;
 use crate::secret::Secret;
 use crate::store::database::Store;
@@ -44,11 +45,7 @@ const NEWS: Duration = Duration::from_secs(5);
 const DOORS: usize = 3;
 
 /// The room, its first answer, and where the others will come.
-type Knocked = (
-    mpsc::Sender<ToRoom>,
-    ServerMessage,
-    mpsc::Receiver<ServerMessage>,
-);
+type Knocked = (mpsc::Sender<ToRoom>, ServerMessage, Outgoing);
 
 /// What a connection may say now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +62,8 @@ struct Client {
     heard: Instant,
     /// When a host put this client back into the waiting room.
     sent_back: Option<Instant>,
+    /// The socket holds a part of what may not be told any more: nothing more is written.
+    stuck: bool,
 }
 
 /// Serves one connection until it closes.
@@ -89,6 +88,7 @@ pub async fn serve(
         pace,
         heard: now,
         sent_back: None,
+        stuck: false,
     };
     if let Err(code) = client.run(shown, address).await {
         client.close(code).await;
@@ -181,7 +181,7 @@ impl Client {
                 (ErrorCode::CannotJoin, FirstRequest::Resume { .. }) => ErrorCode::CannotResume,
                 (code, _) => code,
             })?;
-            let (sender, mut outbox) = mpsc::channel(OUTBOX);
+            let (sender, mut outbox) = outbox(OUTBOX);
             let connection = Connection {
                 id: self.id,
                 outbox: sender,
@@ -226,7 +226,7 @@ impl Client {
         principal: &Principal,
         room: &mpsc::Sender<ToRoom>,
         answer: &ServerMessage,
-        outbox: &mut mpsc::Receiver<ServerMessage>,
+        outbox: &mut Outgoing,
     ) -> Result<(), ErrorCode> {
         let mut phase = phase_after(answer).unwrap_or(Phase::Waiting);
         let mut ticks = interval(PING);
@@ -247,7 +247,16 @@ impl Client {
                         self.sent_back = Some(self.now());
                     }
                     phase = next;
-                    self.write(&message).await?;
+                    let cut = tokio::select! {
+                        biased;
+                        written = self.write(&message) => {
+                            written?;
+                            false
+                        }
+                        () = outbox.cut() => true,
+                    };
+                    // Whoever does not read has a part of it; the next round says why there is no more.
+                    self.stuck |= cut;
                 }
                 frame = self.socket.recv() => match frame {
                     Some(Ok(message)) => self.on_frame(message, phase, room).await?,
@@ -339,6 +348,9 @@ impl Client {
 
     async fn close(&mut self, code: ErrorCode) {
         self.gateway.counters.closed(code);
+        if self.stuck {
+            return;
+        }
         let message = ServerMessage::Closed {
             code,
             text: code.text().to_owned(),

@@ -17,6 +17,7 @@ mod requests;
 mod rules;
 mod settings;
 mod streams;
+mod taps;
 mod transcript;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -211,7 +212,7 @@ enum Waited {
     /// An offer of a media transport, permitted.
     Offer(Box<media::Offered>),
     /// A permit for a caption worker to listen.
-    Listen(Box<captions::Heard>),
+    Listen(Box<taps::Heard>),
     /// The chat's: a message, a deletion or a page.
     Chat(chat::Came),
 }

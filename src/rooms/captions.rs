@@ -22,9 +22,11 @@ pub enum CaptionsState {
     Unavailable,
     /// They come later than they should: the machine is busy.
     Delayed,
+    /// Somebody who speaks, and has not refused, is not captioned.
+    Limited,
 }
 
-/// Why there can be none; for those who may turn captions on.
+/// Why there can be none, or not of everyone; for those who may turn captions on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
@@ -35,6 +37,10 @@ pub enum CaptionsTrouble {
     NoWorker,
     /// The worker does not start, or does not stay up: the log of the server says why.
     Failed,
+    /// More microphones are on than the workers can listen to.
+    Full,
+    /// Workers perished in what somebody said, again and again: nobody listens to them for a while.
+    LeftOut,
 }
 
 /// The captions of a room, as one participant sees them.
@@ -49,6 +55,8 @@ pub struct CaptionsView {
     pub languages: Vec<String>,
     /// What translates; none if nothing does.
     pub engine: Option<String>,
+    /// Whether what is said goes to machines that are not the operator's own, to be translated.
+    pub outside: bool,
     /// Whether what is said is kept.
     pub transcript: bool,
     /// Why they are unavailable; only for those who may turn them on, otherwise absent.

@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::auth::name::is_hidden;
+use conclave_captions::files::shown;
+
 use crate::clock::Timestamp;
 use crate::ids::ParticipantId;
 use crate::rooms::captions::CueView;
@@ -21,6 +22,12 @@ const WORDS: usize = 12;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Bytes of a text that is shown.
 const MOST_TEXT: usize = 500;
+/// Captions that one speaker may begin in a row, and how long it takes until they may begin another: more than anyone speaks, also
+/// when a worker that was behind says many at once.
+const MOST_IN_A_ROW: u32 = 16;
+const REFILL: Duration = Duration::from_millis(500);
+/// Speakers that are remembered; a room has no more people.
+const MOST_SPEAKERS: usize = 2_000;
 
 /// What a recogniser said.
 #[derive(Clone, Debug)]
@@ -87,12 +94,24 @@ pub struct Job {
 #[derive(Debug, Default)]
 pub struct Cues {
     last: u64,
-    open: BTreeMap<(u64, u64), u64>,
+    /// The one unfinished caption of each track: its number there, and its number here.
+    open: BTreeMap<u64, (u64, u64)>,
     live: BTreeMap<u64, Live>,
     jobs: BTreeMap<u64, (String, Vec<Part>)>,
     last_job: u64,
-    /// Up to when each speaker was captioned.
-    until: BTreeMap<ParticipantId, i64>,
+    speakers: BTreeMap<ParticipantId, Speaker>,
+}
+
+/// What is remembered of a speaker.
+#[derive(Debug)]
+struct Speaker {
+    /// The last caption, by its track and its number there. Both only count up.
+    last: Option<(u64, u64)>,
+    /// Up to when they were captioned.
+    until: i64,
+    /// Captions that they may begin now, and since when that many.
+    left: u32,
+    since: Timestamp,
 }
 
 #[derive(Debug)]
@@ -149,71 +168,78 @@ pub fn same(one: &str, other: &str) -> bool {
 }
 
 impl Cues {
-    /// Takes what was said.
+    /// Takes what was said. A track has one caption at a time: with the next one the last is as it will stay.
     pub fn take(&mut self, spoken: Spoken, targets: &Targets, now: Timestamp) -> Vec<Said> {
-        let number = match self.open.get(&spoken.of) {
-            Some(number) => *number,
-            None => {
-                // What another worker has captioned before it died is not captioned again.
-                let until = self.until.get(&spoken.speaker);
-                if until.is_some_and(|until| spoken.t1 <= *until) {
-                    return Vec::new();
+        let (track, cue) = spoken.of;
+        let mut said = Vec::new();
+        let number = match self.open.get(&track) {
+            Some((open, number)) if *open == cue => *number,
+            Some((open, _)) if *open > cue => return said,
+            _ => {
+                if !self.may_begin(&spoken, now) {
+                    return said;
                 }
-                self.begin(&spoken, now)
+                said.extend(self.end(track, targets));
+                said.extend(self.begin(&spoken, targets, now));
+                self.last
             }
         };
         let Some(live) = self.live.get_mut(&number) else {
-            return Vec::new();
+            return said;
         };
         let (committed, tentative) = (clean(&spoken.committed), clean(&spoken.tentative));
         let view = &mut live.view;
         if !committed.starts_with(&view.committed) {
-            return Vec::new();
+            return said;
         }
         if view.committed.len() == committed.len() && view.committed.is_empty() {
             live.since = now;
         }
         view.revision = view.revision.saturating_add(1);
-        (view.committed, view.tentative) = (committed, tentative);
-        view.t1 = Timestamp::from_millis(spoken.t1);
-        view.is_final = spoken.finished;
         // With text that stays its language stays.
         if view.committed.is_empty() {
             view.language = spoken.language;
         }
-        if !view.committed.is_empty() {
-            self.until.insert(spoken.speaker, spoken.t1);
+        (view.committed, view.tentative) = (committed, tentative);
+        view.t1 = Timestamp::from_millis(spoken.t1);
+        view.is_final = spoken.finished;
+        if !view.committed.is_empty()
+            && let Some(speaker) = self.speakers.get_mut(&spoken.speaker)
+        {
+            speaker.until = spoken.t1;
         }
         if spoken.finished {
-            self.open.remove(&spoken.of);
+            self.open.remove(&track);
         }
-        let said = live.originals(targets);
+        said.extend(live.untranslatable(targets));
+        said.extend(live.originals(targets));
         self.sweep(targets);
         said
     }
 
     /// A track ended: what stands of its cue is what there will be.
     pub fn lost(&mut self, track: u64, targets: &Targets) -> Vec<Said> {
-        let keys: Vec<_> = self
-            .open
-            .range((track, 0)..=(track, u64::MAX))
-            .map(|(key, _)| *key)
-            .collect();
-        let mut said = Vec::new();
-        for key in keys {
-            let live = self
-                .open
-                .remove(&key)
-                .and_then(|number| self.live.get_mut(&number));
-            if let Some(live) = live {
-                live.view.revision = live.view.revision.saturating_add(1);
-                live.view.tentative.clear();
-                live.view.is_final = true;
-                said.extend(live.originals(targets));
-            }
-        }
+        let said = self.end(track, targets);
         self.sweep(targets);
         said
+    }
+
+    /// What can be translated is another thing now: of what cannot be any more the original is shown.
+    pub fn retarget(&mut self, targets: &Targets) -> Vec<Said> {
+        let live = self.live.values_mut();
+        let said = live.flat_map(|live| {
+            let mut said = live.untranslatable(targets);
+            said.extend(live.unbegun(targets));
+            said
+        });
+        let said = said.collect();
+        self.sweep(targets);
+        said
+    }
+
+    /// A speaker is gone for good.
+    pub fn forget(&mut self, speaker: ParticipantId) {
+        self.speakers.remove(&speaker);
     }
 
     /// A speaker is not listened to any more: what stands of their cues is all there will be, in every language. What was
@@ -223,15 +249,14 @@ impl Cues {
         let theirs = |live: &Live| live.view.speaker == speaker;
         for live in self.live.values_mut().filter(|live| theirs(live)) {
             if !live.view.is_final {
-                live.view.revision = live.view.revision.saturating_add(1);
-                live.view.tentative.clear();
-                live.view.is_final = true;
+                live.end();
                 said.extend(live.originals(targets));
             }
             said.extend(live.end_translations(targets));
         }
         self.live.retain(|_, live| !theirs(live));
-        self.open.retain(|_, number| self.live.contains_key(number));
+        self.open
+            .retain(|_, (_, number)| self.live.contains_key(number));
         said
     }
 
@@ -288,7 +313,8 @@ impl Cues {
         let texts = texts.iter().map(Option::as_deref);
         for (part, text) in parts.iter().zip(texts.chain(std::iter::repeat(None))) {
             let live = self.live.get_mut(&part.cue);
-            said.extend(live.and_then(|live| live.translated(&target, *part, text, targets)));
+            let came = live.map(|live| live.translated(&target, *part, text, targets));
+            said.extend(came.unwrap_or_default());
         }
         self.sweep(targets);
         said
@@ -309,10 +335,45 @@ impl Cues {
         !self.live.is_empty()
     }
 
-    fn begin(&mut self, spoken: &Spoken, now: Timestamp) -> u64 {
+    /// Whether this may become a caption of its own.
+    fn may_begin(&mut self, spoken: &Spoken, now: Timestamp) -> bool {
+        while self.speakers.len() >= MOST_SPEAKERS && !self.speakers.contains_key(&spoken.speaker) {
+            self.speakers.pop_first();
+        }
+        let speaker = self.speakers.entry(spoken.speaker).or_insert(Speaker {
+            last: None,
+            until: i64::MIN,
+            left: MOST_IN_A_ROW,
+            since: now,
+        });
+        // What another worker has captioned before it died is not captioned again.
+        let again = match speaker.last {
+            Some(last) if last.0 == spoken.of.0 => spoken.of.1 <= last.1,
+            Some(last) => spoken.of.0 < last.0 || spoken.t1 <= speaker.until,
+            None => false,
+        };
+        if again {
+            return false;
+        }
+        let passed = now.since(speaker.since).as_millis() / REFILL.as_millis();
+        let passed = u32::try_from(passed).unwrap_or(u32::MAX);
+        if passed > 0 {
+            speaker.left = speaker.left.saturating_add(passed).min(MOST_IN_A_ROW);
+            speaker.since = now;
+        }
+        match speaker.left.checked_sub(1) {
+            Some(left) => speaker.left = left,
+            None => return false,
+        }
+        speaker.last = Some(spoken.of);
+        true
+    }
+
+    fn begin(&mut self, spoken: &Spoken, targets: &Targets, now: Timestamp) -> Vec<Said> {
         self.last = self.last.saturating_add(1);
+        let mut said = Vec::new();
         while self.live.len() >= MOST_LIVE {
-            self.live.pop_first();
+            said.extend(self.drop_one(targets));
         }
         let view = CueView {
             cue: self.last,
@@ -334,8 +395,39 @@ impl Cues {
             since: now,
         };
         self.live.insert(self.last, live);
-        self.open.insert(spoken.of, self.last);
-        self.last
+        self.open.insert(spoken.of.0, (spoken.of.1, self.last));
+        said
+    }
+
+    /// Ends the open caption of a track, as it stands.
+    fn end(&mut self, track: u64, targets: &Targets) -> Vec<Said> {
+        let ended = self.open.remove(&track);
+        let live = ended.and_then(|(_, number)| self.live.get_mut(&number));
+        live.map(|live| {
+            live.end();
+            live.originals(targets)
+        })
+        .unwrap_or_default()
+    }
+
+    /// Makes room: the oldest that only waits for its translation is shown as it was spoken, or else the oldest ends.
+    fn drop_one(&mut self, targets: &Targets) -> Vec<Said> {
+        let over = self.live.iter().find(|(_, live)| live.view.is_final);
+        let number = over
+            .map(|(number, _)| *number)
+            .or_else(|| self.live.keys().next().copied());
+        let Some((number, mut live)) = number.and_then(|number| self.live.remove_entry(&number))
+        else {
+            return Vec::new();
+        };
+        self.open.retain(|_, (_, open)| *open != number);
+        let mut said = live.give_up(targets, |_, _| true);
+        said.extend(live.unbegun(targets));
+        if !live.view.is_final {
+            live.end();
+            said.extend(live.originals(targets));
+        }
+        said
     }
 
     fn let_wait(&mut self, target: &str, parts: &[Part]) {
@@ -349,13 +441,93 @@ impl Cues {
 
     /// Forgets cues of which nothing more will come.
     fn sweep(&mut self, targets: &Targets) {
-        let numbers: BTreeSet<u64> = self.open.values().copied().collect();
+        let numbers: BTreeSet<u64> = self.open.values().map(|(_, number)| *number).collect();
         self.live
             .retain(|number, live| numbers.contains(number) || !live.is_over(targets));
     }
 }
 
 impl Live {
+    /// What stands is what there will be.
+    fn end(&mut self) {
+        self.view.revision = self.view.revision.saturating_add(1);
+        self.view.tentative.clear();
+        self.view.is_final = true;
+    }
+
+    /// Gives up the translations of which there will be no more, because nothing translates into them now.
+    fn untranslatable(&mut self, targets: &Targets) -> Vec<Said> {
+        self.give_up(targets, |language, target| !targets.has(language, target))
+    }
+
+    /// Gives up what is not translated to its end: what was shown of it is taken back, and the original is shown instead.
+    fn give_up(&mut self, targets: &Targets, which: impl Fn(&str, &str) -> bool) -> Vec<Said> {
+        let mut said = Vec::new();
+        let language = self.view.language.clone();
+        for target in targets
+            .others(&language)
+            .filter(|target| which(&language, target))
+        {
+            let of = self.translations.get(target);
+            if of.is_some_and(|of| !of.over && !of.failed) {
+                said.extend(self.fail(target, targets));
+            }
+        }
+        said
+    }
+
+    /// The original, for those for whom it would have been translated, where nothing of that was begun.
+    fn unbegun(&self, targets: &Targets) -> Vec<Said> {
+        let others = targets.others(&self.view.language);
+        others
+            .filter(|target| !self.translations.contains_key(*target))
+            .filter(|_| !self.view.committed.is_empty())
+            .map(|target| (For::Fallback(target.clone()), self.view.clone()))
+            .collect()
+    }
+
+    /// A text could not be translated: nobody reads half of it as if that were all.
+    fn fail(&mut self, target: &str, targets: &Targets) -> Vec<Said> {
+        let Some(of) = self.translations.get_mut(target) else {
+            return Vec::new();
+        };
+        of.failed = true;
+        let mut said = Vec::new();
+        if of.revision > 0 {
+            of.revision = of.revision.saturating_add(1);
+            let taken_back = self.translation(target, targets, |view| {
+                view.committed.clear();
+                view.tentative.clear();
+                view.is_final = true;
+            });
+            said.extend(taken_back);
+        }
+        said.push((For::Fallback(target.to_owned()), self.view.clone()));
+        said
+    }
+
+    /// A translation as it is now.
+    fn translation(
+        &self,
+        target: &str,
+        targets: &Targets,
+        change: impl FnOnce(&mut CueView),
+    ) -> Option<Said> {
+        let of = self.translations.get(target)?;
+        let mut view = CueView {
+            revision: of.revision,
+            language: target.to_owned(),
+            original: false,
+            engine: Some(targets.engine.clone()),
+            committed: of.done.clone(),
+            tentative: of.tail.1.clone(),
+            is_final: of.over,
+            ..self.view.clone()
+        };
+        change(&mut view);
+        Some((For::Translation, view))
+    }
+
     /// The original as it is now, for all who get it.
     fn originals(&self, targets: &Targets) -> Vec<Said> {
         let language = &self.view.language;
@@ -405,58 +577,43 @@ impl Live {
         part: Part,
         text: Option<&str>,
         targets: &Targets,
-    ) -> Option<Said> {
-        let of = self.translations.get_mut(target)?;
+    ) -> Vec<Said> {
+        let Some(of) = self.translations.get_mut(target) else {
+            return Vec::new();
+        };
         of.waits = false;
-        let Some(text) = text.map(clean).filter(|text| !text.is_empty()) else {
-            of.failed = true;
-            return Some((For::Fallback(target.to_owned()), self.view.clone()));
+        if of.failed || of.over {
+            return Vec::new();
+        }
+        let Some(text) = text.map(clean).filter(|text| !text.trim().is_empty()) else {
+            return self.fail(target, targets);
         };
         if part.stays {
-            if !of.done.is_empty() {
-                of.done.push(' ');
-            }
-            of.done.push_str(&text);
-            of.done = clean(&of.done);
+            of.done = joined(&of.done, &text);
             (of.upto, of.tail) = (part.end, (0, String::new()));
         } else {
             of.tail = (part.end.saturating_sub(of.upto), text);
         }
         of.over = self.view.is_final && of.upto >= self.view.committed.len();
         of.revision = of.revision.saturating_add(1);
-        let view = CueView {
-            revision: of.revision,
-            language: target.to_owned(),
-            original: false,
-            engine: Some(targets.engine.clone()),
-            committed: of.done.clone(),
-            tentative: of.tail.1.clone(),
-            is_final: of.over,
-            ..self.view.clone()
-        };
-        Some((For::Translation, view))
+        self.translation(target, targets, |_| {})
+            .into_iter()
+            .collect()
     }
 
     /// What is shown of its translations is final as it is.
-    fn end_translations(&self, targets: &Targets) -> Vec<Said> {
-        let shown = |of: &Translation| of.revision > 0 && !of.over && !of.failed;
-        self.translations
-            .iter()
-            .filter(|(_, of)| shown(of))
-            .map(|(target, of)| {
-                let view = CueView {
-                    revision: of.revision.saturating_add(1),
-                    language: target.clone(),
-                    original: false,
-                    engine: Some(targets.engine.clone()),
-                    committed: of.done.clone(),
-                    tentative: String::new(),
-                    is_final: true,
-                    ..self.view.clone()
-                };
-                (For::Translation, view)
-            })
-            .collect()
+    fn end_translations(&mut self, targets: &Targets) -> Vec<Said> {
+        let mut shown = Vec::new();
+        for (target, of) in &mut self.translations {
+            if of.revision > 0 && !of.over && !of.failed {
+                of.revision = of.revision.saturating_add(1);
+                of.done = joined(&of.done, &std::mem::take(&mut of.tail.1));
+                of.over = true;
+                shown.push(target.clone());
+            }
+        }
+        let ended = |target: &String| self.translation(target, targets, |_| {});
+        shown.iter().filter_map(ended).collect()
     }
 
     /// Whether nothing more will come of it.
@@ -492,13 +649,20 @@ fn sentences(text: &str) -> Option<usize> {
     end
 }
 
-/// Text as it may be shown: nothing that hides, reorders or breaks lines, and not too much of it. What begins alike is alike
-/// after it.
+/// Two pieces of one text.
+fn joined(done: &str, more: &str) -> String {
+    if done.is_empty() || more.is_empty() {
+        return format!("{done}{more}");
+    }
+    clean(&format!("{done} {more}"))
+}
+
+/// Text as it may be shown, by the rule of the files: nothing that hides, reorders or breaks lines, and not too much of it. What
+/// begins alike is alike after it.
 fn clean(text: &str) -> String {
     let mut kept = String::with_capacity(text.len().min(MOST_TEXT));
-    for c in text.chars() {
-        let c = if c.is_whitespace() { ' ' } else { c };
-        if c.is_control() || is_hidden(c) {
+    for c in text.chars().filter_map(shown) {
+        if c == ' ' && kept.ends_with(' ') {
             continue;
         }
         if kept.len().saturating_add(c.len_utf8()) > MOST_TEXT {
@@ -510,173 +674,4 @@ fn clean(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const WHO: ParticipantId = ParticipantId::from_bytes([1; 16]);
-
-    fn at(millis: i64) -> Timestamp {
-        Timestamp::from_millis(millis)
-    }
-
-    fn spoken(cue: u64, t: (i64, i64), committed: &str, finished: bool) -> Spoken {
-        Spoken {
-            of: (7, cue),
-            speaker: WHO,
-            name: "guest".into(),
-            language: "en".into(),
-            t0: t.0,
-            t1: t.1,
-            committed: committed.into(),
-            tentative: if finished { "" } else { "maybe" }.into(),
-            finished,
-        }
-    }
-
-    fn targets(wanted: &[&str]) -> Targets {
-        Targets {
-            wanted: wanted.iter().map(|&code| code.to_owned()).collect(),
-            pairs: vec![("en".into(), "es".into())],
-            engine: "apertium".into(),
-        }
-    }
-
-    #[test]
-    fn numbers_go_on_over_tracks_and_a_lost_track_ends_its_cue_with_what_stays() {
-        let (mut cues, none) = (Cues::default(), targets(&[]));
-        let said = cues.take(spoken(1, (0, 900), "we begin", false), &none, at(0));
-        assert_eq!((said[0].1.cue, said[0].1.revision), (1, 1));
-        let said = cues.lost(7, &none);
-        let view = &said[0].1;
-        assert!(view.is_final && view.tentative.is_empty());
-        assert_eq!((view.committed.as_str(), view.revision), ("we begin", 2));
-        assert!(cues.lost(7, &none).is_empty());
-        // Another worker says it once more, and then goes on.
-        let mut again = spoken(1, (0, 900), "we begin", false);
-        again.of = (8, 1);
-        assert!(cues.take(again, &none, at(0)).is_empty());
-        let mut more = spoken(2, (1000, 1500), "now", true);
-        more.of = (8, 2);
-        assert_eq!(cues.take(more, &none, at(0))[0].1.cue, 2);
-        assert!(!cues.is_busy());
-    }
-
-    #[test]
-    fn what_was_committed_is_never_taken_back() {
-        let (mut cues, none) = (Cues::default(), targets(&[]));
-        cues.take(spoken(1, (0, 1), "we begin", false), &none, at(0));
-        let other = spoken(1, (0, 1), "they begin", false);
-        assert!(cues.take(other, &none, at(0)).is_empty());
-        let after = spoken(1, (0, 1), "we begin now", true);
-        assert_eq!(cues.take(after.clone(), &none, at(0)).len(), 1);
-        assert!(cues.take(after, &none, at(0)).is_empty(), "nothing follows");
-    }
-
-    #[test]
-    fn sentences_are_translated_as_they_end_and_stay() {
-        let (mut cues, es) = (Cues::default(), targets(&["es"]));
-        cues.take(spoken(1, (0, 1), "We begin. And", false), &es, at(0));
-        let jobs = cues.due(&es, at(0));
-        assert_eq!(jobs[0].texts, ["We begin."]);
-        assert!(cues.due(&es, at(0)).is_empty(), "one at a time");
-        let said = cues.translated(jobs[0].id, &[Some("Empezamos.".into())], &es);
-        assert_eq!(said[0].0, For::Translation);
-        assert_eq!(said[0].1.committed, "Empezamos.");
-        assert!(!said[0].1.is_final && !said[0].1.original);
-        // The open clause: only after a while, and it may change.
-        assert!(cues.due(&es, at(100)).is_empty());
-        let jobs = cues.due(&es, at(3_100));
-        assert_eq!(jobs[0].texts, ["And"]);
-        let said = cues.translated(jobs[0].id, &[Some("Y".into())], &es);
-        assert_eq!(said[0].1.tentative, "Y");
-        cues.take(spoken(1, (0, 2), "We begin. And go", true), &es, at(3_200));
-        let jobs = cues.due(&es, at(3_200));
-        assert_eq!(jobs[0].texts, ["And go"]);
-        let said = cues.translated(jobs[0].id, &[Some("Y vamos".into())], &es);
-        assert_eq!(said[0].1.committed, "Empezamos. Y vamos");
-        assert!(said[0].1.is_final && said[0].1.tentative.is_empty());
-        assert!(!cues.is_busy());
-    }
-
-    #[test]
-    fn nothing_is_added_in_any_language_once_a_speaker_is_not_listened_to() {
-        let (mut cues, targets) = (Cues::default(), targets(&["es"]));
-        cues.take(
-            spoken(1, (0, 900), "one. two. three", false),
-            &targets,
-            at(0),
-        );
-        let first = cues.due(&targets, at(0)).remove(0);
-        let shown = cues.translated(first.id, &[Some("uno. dos.".into())], &targets);
-        assert_eq!(shown.len(), 1);
-        cues.take(
-            spoken(1, (0, 1200), "one. two. three.", true),
-            &targets,
-            at(1),
-        );
-        let second = cues.due(&targets, at(1)).remove(0);
-        cues.take(
-            spoken(2, (1300, 1900), "four. five", false),
-            &targets,
-            at(2),
-        );
-        let speaker = shown[0].1.speaker;
-        let said = cues.cut(speaker, &targets);
-        let ended: Vec<_> = said
-            .iter()
-            .map(|(_, view)| {
-                (
-                    view.language.as_str(),
-                    view.committed.as_str(),
-                    view.is_final,
-                )
-            })
-            .collect();
-        assert_eq!(
-            ended,
-            [("es", "uno. dos.", true), ("en", "four. five", true)]
-        );
-        assert_eq!(cues.due(&targets, at(60_000)), []);
-        assert_eq!(
-            cues.translated(second.id, &[Some("tres.".into())], &targets),
-            []
-        );
-        assert!(!cues.is_busy());
-        assert!(cues.open.is_empty());
-    }
-
-    #[test]
-    fn what_cannot_be_translated_is_shown_as_it_is() {
-        let (mut cues, both) = (Cues::default(), targets(&["es", "fr"]));
-        let said = cues.take(spoken(1, (0, 1), "We begin.", true), &both, at(0));
-        let fallback = |language: &str| For::Fallback(language.into());
-        let whom: Vec<_> = said.into_iter().map(|(to, _)| to).collect();
-        assert_eq!(whom, [For::Readers, fallback("fr")]);
-        let jobs = cues.due(&both, at(0));
-        let said = cues.translated(jobs[0].id, &[None], &both);
-        assert_eq!(said[0].0, fallback("es"));
-        assert!(said[0].1.original);
-        assert!(!cues.is_busy());
-    }
-
-    #[test]
-    fn nothing_that_hides_or_reorders_is_shown() {
-        let (mut cues, none) = (Cues::default(), targets(&[]));
-        let text = "a\u{202e}b\u{7}\nc --> <b>";
-        let said = cues.take(spoken(1, (0, 1), text, true), &none, at(0));
-        assert_eq!(said[0].1.committed, "ab c --> <b>");
-        assert!(clean(&"ü".repeat(1000)).len() <= MOST_TEXT);
-    }
-
-    #[test]
-    fn memory_is_bounded_whatever_is_said() {
-        let (mut cues, es) = (Cues::default(), targets(&["es"]));
-        for number in 0..10_000 {
-            let mut cue = spoken(number, (0, i64::try_from(number).unwrap() + 1), "a.", true);
-            cue.of.0 = number;
-            cues.take(cue, &es, at(0));
-            cues.due(&es, at(0));
-        }
-        assert!(cues.live.len() <= MOST_LIVE && cues.jobs.len() <= MOST_JOBS);
-    }
-}
+mod tests;

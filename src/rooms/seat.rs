@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ring::digest::{SHA256, digest};
-use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::auth::principal::Principal;
 use crate::clock::Timestamp;
 use crate::media::event::View;
 use crate::rooms::outbound::{Done, Failure, Outcome, ServerMessage};
+use crate::rooms::outbox::Outbox;
 use crate::rooms::projection::Projection;
 use crate::rooms::quality::QualityReport;
 use crate::rooms::refusal::ErrorCode;
@@ -24,9 +24,6 @@ const FIRST: u64 = 1;
 /// How many events are kept for a client that lost its connection; with more missed it gets the whole room anew.
 const HELD: usize = 256;
 
-/// How many messages may wait for a client's socket; a client further behind than that is cut off.
-pub const OUTBOX: usize = 512;
-
 /// Names one connection of the gateway, for the life of the process.
 pub type ConnectionId = u64;
 
@@ -36,7 +33,7 @@ pub struct Connection {
     /// Which.
     pub id: ConnectionId,
     /// Where messages go. Dropping it closes the connection.
-    pub outbox: mpsc::Sender<ServerMessage>,
+    pub outbox: Outbox,
     /// The session that it was opened with.
     pub session: Arc<Principal>,
 }
@@ -44,15 +41,17 @@ pub struct Connection {
 impl Connection {
     /// Sends without waiting; false if the client is too slow or gone.
     pub fn send(&self, message: ServerMessage) -> bool {
-        self.outbox.try_send(message).is_ok()
+        self.outbox.send(message)
     }
 
-    /// Says why, and ends the connection.
+    /// Says why, and ends the connection once it was told what is on its way.
     pub fn close(self, code: ErrorCode) {
-        self.send(ServerMessage::Closed {
-            code,
-            text: code.text().to_owned(),
-        });
+        self.outbox.part(code);
+    }
+
+    /// Ends the connection at once: of what is on its way it is told nothing but why.
+    pub fn cut(self, code: ErrorCode) {
+        self.outbox.cut(code);
     }
 }
 
@@ -222,6 +221,7 @@ mod tests {
     use crate::auth::principal::Who;
     use crate::clock::Timestamp;
     use crate::ids::{GuestId, OrgId, RoomId};
+    use crate::rooms::outbox::{Outgoing, outbox};
     use crate::secret::SystemRandom;
 
     fn session() -> Principal {
@@ -239,8 +239,8 @@ mod tests {
         }
     }
 
-    fn seat(outbox: usize) -> (Seat, String, mpsc::Receiver<ServerMessage>) {
-        let (sender, receiver) = mpsc::channel(outbox);
+    fn seat(most: usize) -> (Seat, String, Outgoing) {
+        let (sender, receiver) = outbox(most);
         let (seat, secret) = Seat::new(
             Connection {
                 id: 1,

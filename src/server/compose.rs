@@ -110,6 +110,7 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
         clock.clone(),
         random.as_ref(),
     );
+    let counted = captioner.clone();
     let means = Means {
         guard: guard.clone(),
         media: media.clone(),
@@ -129,6 +130,7 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
     let mut metrics = Metrics::with_prefix("conclave");
     counters.register(&mut metrics);
     let sessions = Gauge::default();
+    counted.register(&mut metrics);
     metrics.register("rooms", "Running sessions of rooms", sessions.clone());
     metrics.register(
         "handshakes_failed",

@@ -38,7 +38,7 @@ const WIPED_AT_ONCE: i64 = 500;
 /// How often it is looked what is over, and in which turns of that the settings of rooms with kept ones are asked.
 const KEEPING: Duration = Duration::from_secs(5);
 const KEPT_ARE_ASKED: u64 = 12;
-const KEPT_ROOMS: i64 = 1000;
+const KEPT_ROOMS: i64 = if cfg!(test) { 4 } else { 1000 };
 
 /// A cue to be stored.
 #[derive(Clone, Debug)]
@@ -272,23 +272,45 @@ impl Store {
 
     /// Ends kept transcripts of rooms that are gone, or whose settings keep none any more.
     async fn ask_kept_transcripts(&self, now: Timestamp) -> Result<(), StoreError> {
+        let mut after = None;
+        while let Some(last) = self.ask_some_kept(after, now).await? {
+            after = Some(last);
+        }
+        Ok(())
+    }
+
+    /// Some of them, in their order; the last of these, if there may be more.
+    async fn ask_some_kept(
+        &self,
+        after: Option<(OrgId, RoomId)>,
+        now: Timestamp,
+    ) -> Result<Option<(OrgId, RoomId)>, StoreError> {
+        let (after_org, after_room) = after.map_or((Vec::new(), Vec::new()), |(org, room)| {
+            (org.as_bytes().to_vec(), room.as_bytes().to_vec())
+        });
         let found = query(
-            "SELECT DISTINCT org_id, room_id FROM transcripts WHERE until > $1 ORDER BY org_id, room_id LIMIT $2",
+            "SELECT DISTINCT org_id, room_id FROM transcripts WHERE until > $1 AND (org_id, room_id) > ($2, $3) \
+             ORDER BY org_id, room_id LIMIT $4",
         )
         .bind(now.as_millis())
+        .bind(after_org)
+        .bind(after_room)
         .bind(KEPT_ROOMS)
         .fetch_all(self.reads())
         .await?;
+        let mut last = None;
         for found in &found {
             let (org, room): (OrgId, RoomId) =
                 (row::id(found, "org_id")?, row::id(found, "room_id")?);
+            last = Some((org, room));
             let stands = self.room(org, room).await?;
             let keep = stands.and_then(|room| room.settings.transcript_retention().duration());
             if keep.is_none() {
                 self.write(Forget { org, room, now }).await?;
             }
         }
-        Ok(())
+        let full = usize::try_from(KEPT_ROOMS).is_ok_and(|most| found.len() >= most);
+        Ok(last.filter(|_| full))
     }
 }
 
@@ -608,6 +630,25 @@ mod tests {
         let again = store.delete_transcript(&delete(), store.org()).await;
         assert_eq!(again, Err(StoreError::Missing));
         assert_eq!(read(&store, room, None).await, None);
+    }
+
+    #[tokio::test]
+    async fn every_room_with_a_kept_transcript_is_asked_however_many_there_are() {
+        let (_folder, store) = store().await;
+        let (month, mut rooms) = (Duration::from_secs(2_592_000), Vec::new());
+        for number in 0..KEPT_ROOMS + 2 {
+            let byte = u8::try_from(10 + 2 * number).unwrap();
+            let (_, room) = room_of(&store, byte, byte + 1).await;
+            keep(&store, room, 1, "en", "one").await;
+            let of = (store.org(), room, SESSION);
+            store.end_transcript(of, NOW, Some(month)).await.unwrap();
+            rooms.push(room);
+        }
+        // None of the rooms keeps any by now.
+        store.ask_kept_transcripts(NOW).await.unwrap();
+        for room in rooms {
+            assert_eq!(read(&store, room, None).await, None);
+        }
     }
 
     #[tokio::test]

@@ -368,3 +368,52 @@ async fn h01_nothing_of_a_muted_paused_and_removed_stream_comes_by_any_way() {
         .await;
     hall.cut(json!({"type": "remove"}), &[], None).await;
 }
+
+#[tokio::test]
+async fn h07_what_was_not_yet_written_to_a_removed_person_is_never_written() {
+    let server = Server::start().await;
+    let owner = server.owner().await;
+    let alpha = server.member(&owner, "alpha@example.org", "Alpha").await;
+    let room = server.room(&owner, "Board").await;
+    let (mut host, _) = server.enter(&owner, &room).await;
+    let mut victim = Socket::open_narrow(&server, &alpha.token).await;
+    victim
+        .send(json!({"type": "join", "room": room.id, "password": room.password}))
+        .await;
+    victim.next("waiting").await;
+    let knock = host.event("knocked").await["knock"].clone();
+    let admit = json!({"type": "admit", "knock": knock["knock"], "version": knock["version"]});
+    host.ok(admit).await;
+    let id = text(&victim.next("admitted").await["room"], "you");
+    // Somebody who asks for much and reads nothing: what follows waits in the server.
+    for number in 0..4 {
+        let long = format!("{number} {}", "\u{4f60}".repeat(1_900));
+        host.ok(json!({"type": "chat", "text": long, "ref": format!("r{number}")}))
+            .await;
+    }
+    for _ in 0..18 {
+        victim
+            .send(json!({"type": "chat_history", "limit": 100}))
+            .await;
+        // One page at a time.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let chat = json!({"type": "chat", "text": "the last word", "ref": "last"});
+    host.ok(chat).await;
+    host.ok(json!({"type": "remove", "participant": id})).await;
+    while let Ok(Some(_)) = tokio::time::timeout(SOON, victim.text_frame()).await {}
+    let told = victim
+        .frames
+        .iter()
+        .filter(|frame| frame.contains("the last word"));
+    assert_eq!(told.count(), 0, "written after the removal");
+    let answers = victim
+        .frames
+        .iter()
+        .filter(|frame| frame.contains("chat_page"));
+    let answers = answers.count();
+    assert!(
+        (1..18).contains(&answers),
+        "{answers} were written before it"
+    );
+}

@@ -9,11 +9,13 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
+use socket2::{Domain, Type};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::server::Server;
@@ -32,6 +34,24 @@ pub(crate) struct Socket {
 
 /// A TLS connection that trusts the server's certificate and nothing else.
 pub(crate) async fn tls(server: &Server) -> TlsStream<TcpStream> {
+    let tcp = TcpStream::connect(("127.0.0.1", server.port))
+        .await
+        .unwrap();
+    over(server, tcp).await
+}
+
+/// The same over a connection on which little is on its way: what its client does not read soon waits in the server.
+async fn narrow_tls(server: &Server) -> TlsStream<TcpStream> {
+    let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_tcp_mss(536).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], server.port));
+    socket.connect(&address.into()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    over(server, TcpStream::from_std(socket.into()).unwrap()).await
+}
+
+async fn over(server: &Server, tcp: TcpStream) -> TlsStream<TcpStream> {
     let pem = server.data.path().join("tls-certificate.pem");
     let mut roots = RootCertStore::empty();
     roots
@@ -40,9 +60,6 @@ pub(crate) async fn tls(server: &Server) -> TlsStream<TcpStream> {
     let config = ClientConfig::builder()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let tcp = TcpStream::connect(("127.0.0.1", server.port))
-        .await
-        .unwrap();
     // As browsers do: a request never waits for the acknowledgement of what was sent before it.
     tcp.set_nodelay(true).unwrap();
     TlsConnector::from(Arc::new(config))
@@ -67,7 +84,24 @@ impl Socket {
         for (name, value) in headers.unwrap_or_default() {
             fields.insert(*name, value.parse().unwrap());
         }
-        let (stream, _) = tokio_tungstenite::client_async(request, tls(server).await).await?;
+        Self::begin(request, tls(server).await).await
+    }
+
+    /// Opens a WebSocket that gives way slowly.
+    pub(crate) async fn open_narrow(server: &Server, token: &str) -> Self {
+        let mut request = format!("wss://localhost:{}/ws", server.port)
+            .into_client_request()
+            .unwrap();
+        let fields = request.headers_mut();
+        fields.insert("sec-websocket-protocol", "conclave.v1".parse().unwrap());
+        fields.insert("authorization", format!("Bearer {token}").parse().unwrap());
+        Self::begin(request, narrow_tls(server).await)
+            .await
+            .unwrap()
+    }
+
+    async fn begin(request: Request, stream: TlsStream<TcpStream>) -> Result<Self, Error> {
+        let (stream, _) = tokio_tungstenite::client_async(request, stream).await?;
         Ok(Self {
             stream,
             held: VecDeque::new(),

@@ -38,6 +38,15 @@ pub(super) fn id(raw: &str) -> String {
     }
 }
 
+/// What stands for a character where people's words are shown: itself, a space, or nothing.
+pub fn shown(c: char) -> Option<char> {
+    if blank(c) {
+        Some(' ')
+    } else {
+        (!unseen(c)).then_some(c)
+    }
+}
+
 fn squeeze(raw: &str, most: usize) -> String {
     let mut clean = String::new();
     let mut length = 0;

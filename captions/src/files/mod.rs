@@ -12,6 +12,7 @@ mod stamp;
 mod strict;
 mod vtt;
 
+pub use clean::shown;
 pub use entry::{Entry, MAX_ENTRIES};
 pub use json::json;
 pub use layout::{Cue, lay_out};

@@ -20,10 +20,11 @@ use crate::ids::{ParticipantId, RoomId};
 use crate::media::event::Offer;
 use crate::rooms::actor::{Means, ToRoom};
 use crate::rooms::outbound::{Done, Outcome, ServerMessage};
+use crate::rooms::outbox::{OUTBOX, Outgoing, outbox};
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::registry::Registry;
 use crate::rooms::request::{RoomRequest, SectionSource};
-use crate::rooms::seat::{Connection, ConnectionId, OUTBOX};
+use crate::rooms::seat::{Connection, ConnectionId};
 use crate::rooms::view::{Event, MediaState, ParticipantView, SourceState, SourceStates};
 use crate::rooms::visitor::Visitor;
 
@@ -122,7 +123,7 @@ struct Stream {
     kind: StreamKind,
     connection: ConnectionId,
     room: mpsc::Sender<ToRoom>,
-    outbox: mpsc::Receiver<ServerMessage>,
+    outbox: Outgoing,
     phase: Phase,
     you: Option<ParticipantId>,
     /// What the room lets it send.
@@ -165,7 +166,7 @@ async fn join(beginning: &Beginning) -> Result<Stream, ErrorCode> {
     let principal = Arc::new(beginning.principal.clone());
     for _ in 0..DOORS {
         let room = beginning.rooms.open(principal.org, beginning.room).await?;
-        let (sender, mut outbox) = mpsc::channel(OUTBOX);
+        let (sender, mut outbox) = outbox(OUTBOX);
         let join = ToRoom::Join {
             connection: Connection {
                 id: beginning.connection,
@@ -238,7 +239,7 @@ impl Stream {
     async fn take(&mut self, (asked, reply): Ask) {
         self.heard = self.now();
         // What the room said before this was asked holds for it.
-        while let Ok(message) = self.outbox.try_recv() {
+        while let Some(message) = self.outbox.try_recv() {
             self.hear(message);
         }
         if let Some(code) = self.over {

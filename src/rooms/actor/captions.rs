@@ -1,16 +1,16 @@
-//! A room and its captions: whose microphone a worker hears, by permits that are asked for again with every change, what comes of
-//! it, and who reads it. What may not be heard any more is cut here before anyone is answered.
+//! A room and its captions: what comes of what caption workers hear (`taps.rs`), in which languages, and who reads it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use conclave_policy::actions::{ActionKind, ChooseCaptions, KeepTranscript, Listen, PublishCue};
+use conclave_policy::actions::{ActionKind, ChooseCaptions, KeepTranscript, PublishCue};
 use conclave_policy::facts::Assignment;
 use conclave_policy::permit::Permit;
 use conclave_policy::roles::Role;
-use conclave_policy::settings::{Captions as Setting, Transcript};
+use conclave_policy::settings::{CaptionEngine, Captions as Setting, Transcript};
 
-use super::{RoomActor, Waited, durable};
+use super::RoomActor;
+use super::taps::Tap;
 use crate::bounded::Text;
 use crate::captioner::{Batch, CueIn, Desk, Trouble};
 use crate::clock::Timestamp;
@@ -19,10 +19,11 @@ use crate::rooms::captions::{
     CaptionChoice, CaptionsState, CaptionsTrouble, CaptionsView, CueView, MOST_LANGUAGES,
 };
 use crate::rooms::cues::{Cues, For, Said, Spoken, Targets, same};
+use crate::rooms::listening::Listening;
 use crate::rooms::outbound::{Done, ServerMessage};
+use crate::rooms::outbox::OUTBOX;
 use crate::rooms::person::Person;
 use crate::rooms::refusal::ErrorCode;
-use crate::rooms::seat::OUTBOX;
 use crate::rooms::view::Event;
 
 /// What stands for the words as they were spoken.
@@ -33,13 +34,8 @@ const MOST_WAITING: usize = 32;
 const LEFT: usize = OUTBOX / 2;
 /// How soon it is looked again whether something waits.
 const TICK: Duration = Duration::from_millis(150);
-/// How soon a microphone is listened to again after that ended by itself.
-const REST: Duration = Duration::from_millis(200);
 /// Languages that are told of.
 const MOST_TOLD: usize = 64;
-/// Names that help the recogniser, and bytes of one.
-const MOST_HINTS: usize = 32;
-const MOST_HINT: usize = 64;
 /// A cue is of speech that is at most so old, in milliseconds: workers are never so late.
 const OLDEST: i64 = 10 * 60 * 1000;
 /// Or so far ahead: clocks of speakers differ.
@@ -51,22 +47,16 @@ const LONGEST: i64 = 60 * 1000;
 pub(super) struct Captions {
     pub(super) desk: Desk,
     cues: Cues,
-    taps: BTreeMap<ParticipantId, Tap>,
+    pub(super) taps: BTreeMap<ParticipantId, Tap>,
+    pub(super) listening: Listening,
+    /// Why somebody who speaks is not captioned.
+    pub(super) limit: Option<CaptionsTrouble>,
+    /// What of open cues may be kept though their speaker has gone meanwhile.
+    keeps: BTreeMap<ParticipantId, Permit<KeepTranscript>>,
     readers: BTreeMap<ParticipantId, Reader>,
     targets: Targets,
     told: CaptionsView,
     tick: Option<Timestamp>,
-}
-
-/// How far it is with listening to someone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tap {
-    /// Permitted; the row is being written.
-    Asked,
-    /// A worker hears them.
-    Open { track: u64 },
-    /// It ended by itself, and is not tried again before.
-    Rests { until: Timestamp },
 }
 
 /// What someone reads.
@@ -79,20 +69,15 @@ struct Reader {
     waiting: BTreeMap<(u64, String), CueView>,
 }
 
-/// A permit to listen whose row is durable, or is not.
-pub(super) struct Heard {
-    participant: ParticipantId,
-    worker: usize,
-    permit: Permit<Listen>,
-    durable: bool,
-}
-
 impl Captions {
     pub(super) fn new(desk: Desk) -> Self {
         Self {
             desk,
             cues: Cues::default(),
             taps: BTreeMap::new(),
+            listening: Listening::default(),
+            limit: None,
+            keeps: BTreeMap::new(),
             readers: BTreeMap::new(),
             targets: Targets::default(),
             told: CaptionsView::default(),
@@ -116,6 +101,7 @@ impl Captions {
     /// Someone is out: they read nothing any more.
     pub(super) fn went(&mut self, participant: ParticipantId) {
         self.readers.remove(&participant);
+        self.cues.forget(participant);
         self.count_languages();
     }
 
@@ -133,18 +119,6 @@ impl Captions {
             .values()
             .filter_map(|reader| reader.choice.language.as_ref());
         self.targets.wanted = chosen.filter(|code| *code != ORIGINAL).cloned().collect();
-    }
-
-    fn whose(&self, track: u64) -> Option<ParticipantId> {
-        let mut taps = self.taps.iter();
-        let found = taps.find(|(_, tap)| **tap == Tap::Open { track });
-        found.map(|(participant, _)| *participant)
-    }
-
-    fn is_running(&self) -> bool {
-        self.taps
-            .values()
-            .any(|tap| matches!(tap, Tap::Open { .. }))
     }
 }
 
@@ -169,7 +143,8 @@ impl RoomActor {
     ) -> Result<(), ErrorCode> {
         let _may = self.look(by, ChooseCaptions { participant: by })?;
         let Some(language) = language.map(Text::into_string) else {
-            self.captions.went(by);
+            self.captions.readers.remove(&by);
+            self.captions.count_languages();
             return Ok(());
         };
         if language != ORIGINAL && !is_language(&language) {
@@ -206,10 +181,13 @@ impl RoomActor {
         }
         self.captions.desk.want(on);
         self.stop_listening().await;
+        self.retarget();
         if on {
             self.start_listening();
         } else {
             self.captions.cues.clear();
+            self.captions.keeps.clear();
+            self.captions.limit = None;
             for reader in self.captions.readers.values_mut() {
                 reader.waiting.clear();
             }
@@ -218,133 +196,11 @@ impl RoomActor {
         self.time_captions();
     }
 
-    fn captions_on(&self) -> bool {
-        !self.room.ended() && self.room.charter().settings.captions() == Setting::On
-    }
-
-    /// Whether policy lets a worker hear this participant now.
-    fn may_listen(&self, participant: ParticipantId) -> bool {
-        let rules = self.means.guard.snapshot();
-        self.room.person(participant).is_some_and(|person| {
-            let facts = self.room.facts_of_captioner(person, Assignment::Own);
-            rules.allows(ActionKind::Listen, Role::Captioner, &facts)
-        })
-    }
-
-    /// Cuts every tap that would not be permitted now: what it heard and has not been shown is dropped.
-    async fn stop_listening(&mut self) {
-        let taps: Vec<_> = self
-            .captions
-            .taps
-            .iter()
-            .map(|(id, tap)| (*id, *tap))
-            .collect();
-        for (participant, tap) in taps {
-            if self.may_listen(participant) {
-                continue;
-            }
-            self.captions.taps.remove(&participant);
-            if let Tap::Open { track } = tap {
-                self.captions.desk.close(track);
-                let room = self.room.charter().room;
-                self.means.media.unlisten(room, participant).await;
-            }
-            self.cut_cues(participant);
-        }
-    }
-
-    /// Asks for permits to listen to those who speak and are not listened to.
-    fn start_listening(&mut self) {
-        let now = self.means.clock.now();
-        let untapped = |id: &ParticipantId| match self.captions.taps.get(id) {
-            None => true,
-            Some(Tap::Rests { until }) => *until <= now,
-            Some(Tap::Asked | Tap::Open { .. }) => false,
-        };
-        let speaking: Vec<_> = (self.room.people().map(|person| person.id))
-            .filter(untapped)
-            .filter(|id| self.may_listen(*id))
-            .collect();
-        for participant in speaking {
-            // Without a worker there is nobody to listen; the captioner says when there is.
-            let Some((worker, actor)) = self.captions.desk.assign() else {
-                return;
-            };
-            let Some(person) = self.room.person(participant) else {
-                continue;
-            };
-            let charter = self.room.charter();
-            let facts = self.room.facts_of_captioner(person, Assignment::Own);
-            let (asked, audit) = self.means.guard.ask_about(
-                charter.org,
-                actor,
-                Role::Captioner,
-                charter.room,
-                &facts,
-                Listen { participant },
-                person.who.actor,
-            );
-            let Ok(permit) = asked else { continue };
-            self.captions.taps.insert(participant, Tap::Asked);
-            self.waits.push(Box::pin(async move {
-                Waited::Listen(Box::new(Heard {
-                    participant,
-                    worker,
-                    permit,
-                    durable: durable(audit).await,
-                }))
-            }));
-        }
-    }
-
-    /// The row of a permit to listen is durable, or is not.
-    pub(super) async fn on_heard(&mut self, heard: Heard) {
-        let Heard {
-            participant,
-            worker,
-            permit,
-            durable,
-        } = heard;
-        // What happened meanwhile counts: who was muted is not listened to.
-        if self.captions.taps.get(&participant) != Some(&Tap::Asked) {
-            return;
-        }
-        self.captions.taps.remove(&participant);
-        if !self.may_listen(participant) {
-            return;
-        }
-        let hints = self.hints();
-        let opening = match durable {
-            true => self.captions.desk.open(worker, hints),
-            false => None,
-        };
-        let until = self.means.clock.now().after(REST);
-        let mut tap = Tap::Rests { until };
-        if let Some(opening) = opening {
-            let track = opening.track;
-            match self.means.media.listen(permit, opening.ear).await {
-                Ok(()) => tap = Tap::Open { track },
-                Err(_) => self.captions.desk.close(track),
-            }
-        }
-        self.captions.taps.insert(participant, tap);
-        self.follow_up().await;
-    }
-
-    /// Names that may come up: those of who is in, the most important first.
-    fn hints(&self) -> Vec<String> {
-        let names = self.room.people().map(|person| person.who.name.clone());
-        names
-            .filter(|name| (1..=MOST_HINT).contains(&name.len()))
-            .take(MOST_HINTS)
-            .collect()
-    }
-
     /// Takes what the workers have to say.
     pub(super) fn on_captioner(&mut self) {
         let health = self.captions.desk.health();
-        self.captions.targets.pairs = health.pairs;
         self.captions.targets.engine = health.engine.unwrap_or_default();
+        self.retarget();
         let news = self.captions.desk.collect();
         for cue in news.cues {
             self.on_cue(cue);
@@ -354,15 +210,28 @@ impl RoomActor {
             let said = cues.translated(came.id, &came.texts, targets);
             self.say(said);
         }
-        let until = self.means.clock.now().after(REST);
-        for track in news.lost {
-            if let Some(participant) = self.captions.whose(track) {
-                self.captions.taps.insert(participant, Tap::Rests { until });
-                self.end_cue(track);
-            }
-        }
+        self.on_lost_tracks(&news.lost);
         self.translate();
         self.hand_out();
+    }
+
+    /// What can be translated may be another thing now. Nothing is sent to machines of others unless the room lets that be.
+    fn retarget(&mut self) {
+        let pairs = match self.may_translate() {
+            true => self.captions.desk.health().pairs,
+            false => Vec::new(),
+        };
+        let Captions { cues, targets, .. } = &mut self.captions;
+        if targets.pairs != pairs {
+            targets.pairs = pairs;
+            let said = cues.retarget(targets);
+            self.say(said);
+        }
+    }
+
+    fn may_translate(&self) -> bool {
+        let engine = self.room.charter().settings.caption_engine();
+        engine == CaptionEngine::Remote || !self.captions.desk.is_outside()
     }
 
     /// A worker made a caption: it counts if the worker may make it, of a track that is its own and still heard.
@@ -403,13 +272,19 @@ impl RoomActor {
             tentative: cue.tentative,
             finished: cue.finished,
         };
+        let finished = spoken.finished;
         let Captions { cues, targets, .. } = &mut self.captions;
         let said = cues.take(spoken, targets, now);
         self.say(said);
+        // Of an open cue it is asked now: its speaker may have gone when it ends.
+        match self.ask_to_keep(participant).filter(|_| !finished) {
+            Some(permit) => self.captions.keeps.insert(participant, permit),
+            None => self.captions.keeps.remove(&participant),
+        };
     }
 
     /// Nothing more of a speaker is shown: not in another language, nor to a client that is behind.
-    fn cut_cues(&mut self, speaker: ParticipantId) {
+    pub(super) fn cut_cues(&mut self, speaker: ParticipantId) {
         let Captions {
             cues,
             targets,
@@ -428,6 +303,7 @@ impl RoomActor {
         }
         let said = cues.cut(speaker, targets);
         self.say(said);
+        self.captions.keeps.remove(&speaker);
         for (id, key) in behind {
             if let Some(reader) = self.captions.readers.get_mut(&id) {
                 reader.waiting.remove(&key);
@@ -436,7 +312,7 @@ impl RoomActor {
         self.hand_out();
     }
 
-    fn end_cue(&mut self, track: u64) {
+    pub(super) fn end_cue(&mut self, track: u64) {
         let Captions { cues, targets, .. } = &mut self.captions;
         let said = cues.lost(track, targets);
         self.say(said);
@@ -507,7 +383,7 @@ impl RoomActor {
                     .connection
                     .as_ref()
                     .map(|connection| &connection.outbox);
-                outbox.is_some_and(|outbox| outbox.capacity() > LEFT)
+                outbox.is_some_and(|outbox| outbox.room() > LEFT)
             };
             while free(seat) {
                 let Some((_, cue)) = reader.waiting.pop_first() else {
@@ -524,17 +400,37 @@ impl RoomActor {
 
     /// Keeps a final cue, if the room keeps what is said.
     fn keep_cue(&mut self, view: &CueView) {
-        let settings = &self.room.charter().settings;
-        if settings.transcript() != Transcript::On || view.committed.is_empty() {
+        if view.committed.is_empty() || !self.keeps_transcript() {
             return;
         }
-        // Of who has gone meanwhile only what was said while they were in is kept.
-        let Some(person) = self.room.person(view.speaker) else {
-            return;
+        let permit = match self.room.person(view.speaker) {
+            Some(_) => self.ask_to_keep(view.speaker),
+            // Of who has gone meanwhile what was said while they were in is kept, by the permit of then.
+            None => {
+                let now = self.means.guard.snapshot().version();
+                let permit = self.captions.keeps.remove(&view.speaker);
+                permit.filter(|permit| permit.version() == now)
+            }
         };
+        let Some(permit) = permit else { return };
+        self.store_cue(&permit, view);
+        if self.room.person(view.speaker).is_none() {
+            self.captions.keeps.insert(view.speaker, permit);
+        }
+    }
+
+    fn keeps_transcript(&self) -> bool {
+        let settings = &self.room.charter().settings;
+        settings.transcript() == Transcript::On && settings.captions() == Setting::On
+    }
+
+    fn ask_to_keep(&self, participant: ParticipantId) -> Option<Permit<KeepTranscript>> {
+        if !self.keeps_transcript() {
+            return None;
+        }
+        let person = self.room.person(participant)?;
         let facts = self.room.facts_of_captioner(person, Assignment::Own);
         let charter = self.room.charter();
-        let participant = view.speaker;
         let asked = self.means.guard.look(
             charter.org,
             ActorId::from_bytes(*charter.session.as_bytes()),
@@ -543,9 +439,7 @@ impl RoomActor {
             &facts,
             KeepTranscript { participant },
         );
-        if let Ok(permit) = asked {
-            self.store_cue(&permit, view);
-        }
+        asked.ok()
     }
 
     /// Tells everyone how it is with captions, if that is news.
@@ -553,15 +447,24 @@ impl RoomActor {
         let health = self.captions.desk.health();
         let settings = &self.room.charter().settings;
         let on = self.captions_on();
+        let trouble = health.trouble.map(|trouble| match trouble {
+            Trouble::NoModel => CaptionsTrouble::NoModel,
+            Trouble::NoWorker => CaptionsTrouble::NoWorker,
+            Trouble::Failed => CaptionsTrouble::Failed,
+        });
+        let trouble = trouble.or(self.captions.limit);
         let state = match (on, health.trouble) {
             (false, _) => CaptionsState::Off,
             (true, Some(_)) => CaptionsState::Unavailable,
+            (true, None) if self.captions.limit.is_some() => CaptionsState::Limited,
             (true, None) if self.captions.desk.is_delayed() => CaptionsState::Delayed,
             (true, None) => CaptionsState::On,
         };
+        let outside = on && self.captions.desk.is_outside() && self.may_translate();
         let languages: BTreeSet<String> = health
             .pairs
             .into_iter()
+            .filter(|_| self.may_translate())
             .map(|(_, into)| into)
             .take(MOST_TOLD)
             .collect();
@@ -572,13 +475,10 @@ impl RoomActor {
                 true => languages.into_iter().collect(),
                 false => Vec::new(),
             },
-            engine: health.engine.filter(|_| on),
+            engine: health.engine.filter(|_| on && self.may_translate()),
+            outside,
             transcript: on && settings.transcript() == Transcript::On,
-            trouble: health.trouble.filter(|_| on).map(|trouble| match trouble {
-                Trouble::NoModel => CaptionsTrouble::NoModel,
-                Trouble::NoWorker => CaptionsTrouble::NoWorker,
-                Trouble::Failed => CaptionsTrouble::Failed,
-            }),
+            trouble: trouble.filter(|_| on),
         };
         if view == self.captions.told {
             return;
@@ -611,16 +511,16 @@ impl RoomActor {
             .readers
             .values()
             .any(|reader| !reader.waiting.is_empty());
-        let resting = captions
-            .taps
-            .values()
-            .any(|tap| matches!(tap, Tap::Rests { .. }));
-        if translating || waiting || resting {
-            let at = self.means.clock.now().after(TICK);
-            self.captions.tick = self.captions.tick.or(Some(at));
-        } else {
-            self.captions.tick = None;
-        }
+        let next = self.means.clock.now().after(TICK);
+        let soon = (translating || waiting).then_some(next);
+        // Whoever has rested may still have to wait for a worker.
+        let rested = captions.rested().map(|at| at.max(next));
+        let at = [soon, rested].into_iter().flatten().min();
+        // What is due already stays so.
+        self.captions.tick = match (self.captions.tick, at) {
+            (Some(before), Some(at)) => Some(before.min(at)),
+            (_, at) => at,
+        };
     }
 }
 

@@ -249,7 +249,7 @@ impl RoomActor {
             .insert(connection.id, Place::Seated(participant));
         if let Some(old) = seat.take_up(connection) {
             self.places.remove(&old.id);
-            old.close(ErrorCode::Replaced);
+            old.cut(ErrorCode::Replaced);
         }
         let resume = seat.new_secret(self.means.random.as_ref());
         // A tab that has seen nothing holds no view that events could be applied to.

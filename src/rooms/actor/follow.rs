@@ -193,7 +193,10 @@ impl RoomActor {
             && let Some(connection) = seat.connection
         {
             self.places.remove(&connection.id);
-            connection.close(code);
+            match code {
+                ErrorCode::Left | ErrorCode::Ended => connection.close(code),
+                _ => connection.cut(code),
+            }
         }
     }
 
@@ -209,7 +212,7 @@ impl RoomActor {
             .remove(&participant)
             .and_then(|seat| seat.connection);
         match connection {
-            Some(connection) if connection.send(ServerMessage::Waiting {}) => {
+            Some(connection) if connection.outbox.send_back() => {
                 self.places.insert(connection.id, Place::Waiting(knock));
                 self.waiting.insert(knock, connection);
             }

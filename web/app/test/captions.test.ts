@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { COLOURS, Captions } from "../src/captions/model";
 import { ground, keepChoice, keptChoice, lines } from "../src/captions/look";
 import { routeOf } from "../src/route";
-import { languageOptions, roughWords, runningSign, standingWords, switchSaid } from "../src/words/captions";
+import { captionsSaid, languageOptions, roughWords, runningSign, standingWords, switchSaid } from "../src/words/captions";
 import { roomOf, person, settingOf } from "./people";
 
 const held = vi.hoisted(() => {
@@ -22,7 +22,7 @@ const held = vi.hoisted(() => {
   return entries;
 });
 
-const VIEW: CaptionsView = { state: "on", running: true, languages: ["es", "ca"], engine: "Apertium", transcript: false };
+const VIEW: CaptionsView = { state: "on", running: true, languages: ["es", "ca"], engine: "Apertium", outside: false, transcript: false };
 
 beforeEach(() => {
   held.clear();
@@ -49,6 +49,16 @@ function admitted(language: string | null = null, link: "up" | "lost" = "up"): S
 function cue(number: number, committed: string, more: Partial<CueView> = {}): CueView {
   return { cue: number, revision: 1, speaker: "ada", name: "", language: "en", original: true, t0: 0, t1: 0, committed, tentative: "", final: false, ...more };
 }
+
+test("where the words go is said, and that somebody is not captioned", () => {
+  expect(captionsSaid(VIEW)).not.toContain("not the operator");
+  expect(captionsSaid({ ...VIEW, outside: true })).toContain("sent to a service that is not the operator’s own");
+  const limited: CaptionsView = { ...VIEW, state: "limited" };
+  expect(runningSign({ ...limited, running: false })?.words).toBe("Captions are on");
+  expect(standingWords(limited)).toMatchObject({ title: "Not everyone is captioned", steps: [] });
+  expect(standingWords({ ...limited, trouble: "full" })?.steps[0]?.code).toContain("workers");
+  expect(standingWords({ ...limited, trouble: "left_out" })?.text).toContain("half an hour");
+});
 
 test("what is kept on the device is taken only if it can be", () => {
   held.set("conclave.captions.language", "<script>");

@@ -8,7 +8,7 @@ export function person(role: Role, more: Partial<ParticipantView> = {}): Partici
 }
 
 export function roomOf(you: string, participants: ParticipantView[], more: Partial<RoomView> = {}): RoomView {
-  return { room: "r", title: "Board", locked: false, you, participants, settings: [], suspended: false, spotlight: null, may_chat: false, kind: "meeting", pending_profiles: [], captions: { state: "off", running: false, languages: [], engine: null, transcript: false }, caption_choice: { language: null, original: false }, ...more };
+  return { room: "r", title: "Board", locked: false, you, participants, settings: [], suspended: false, spotlight: null, may_chat: false, kind: "meeting", pending_profiles: [], captions: { state: "off", running: false, languages: [], engine: null, outside: false, transcript: false }, caption_choice: { language: null, original: false }, ...more };
 }
 
 export function knockOf(id: string, more: Partial<KnockView> = {}): KnockView {

@@ -53,6 +53,8 @@ export const NO_CAPTIONS: Captions = { lines: [], speakers: [], refused: 0 };
 
 /** One more revision. `name` is what the roster calls the speaker now; a cue cannot name anybody. */
 export function withCue(captions: Captions, cue: CueView, name: string | undefined, now: number): Captions {
+  // Times that are none would break whatever shows them.
+  if (!isTime(cue.t0) || !isTime(cue.t1)) return { ...captions, refused: captions.refused + 1 };
   const at = captions.lines.findLastIndex((line) => line.cue === cue.cue);
   const line = captions.lines[at];
   // A cue is one person's: another's words under its number are nobody's.
@@ -92,6 +94,7 @@ export function withCue(captions: Captions, cue: CueView, name: string | undefin
 export function current(captions: Captions, now: number, most: number): CaptionLine[][] {
   const blocks = new Map<string, CaptionLine[]>();
   for (const line of captions.lines.slice(-CURRENT_LOOK)) {
+    if (!hasWords(line)) continue;
     const block = blocks.get(line.speaker);
     const last = block?.at(-1);
     // What was cleared by a pause does not come back with the next words.
@@ -113,10 +116,11 @@ export function clearsAt(captions: Captions, now: number): number | null {
 
 /**
  * The words that a viewer of `language` reads, and those beside them. What was spoken keeps its place beside while its translation has
- * not come: words that are being read do not move.
+ * not come: words that are being read do not move. A translation that ended without a word could not be made: then the original counts.
  */
 export function readOf(line: CaptionLine, choice: { language: string | null; original: boolean }): { main: Said | null; beside: Said | null } {
   const { original, translation } = line;
+  if (translation?.final === true && textOf(translation) === "") return { main: original, beside: null };
   if (choice.language === "original" || original?.language === choice.language) return { main: original ?? translation, beside: null };
   if (choice.original && choice.language !== null) return { main: translation, beside: original };
   return { main: translation ?? original, beside: null };
@@ -124,6 +128,17 @@ export function readOf(line: CaptionLine, choice: { language: string | null; ori
 
 export function textOf(said: Said): string {
   return said.committed + said.tentative;
+}
+
+/** The latest moment that a date can be, in milliseconds. */
+const LAST_TIME = 8.64e15;
+
+function isTime(at: number): boolean {
+  return Number.isSafeInteger(at) && Math.abs(at) <= LAST_TIME;
+}
+
+function hasWords(line: CaptionLine): boolean {
+  return [line.original, line.translation].some((said) => said !== null && textOf(said).trim() !== "");
 }
 
 /** More lines than are spoken within the time in which any of them is still shown. */

@@ -44,6 +44,27 @@ test("a translation may change until it is final, and stands with its original",
   expect(read({ language: "original", original: true })).toEqual(["the meeting starts", null]);
 });
 
+test("of what was translated by half the original is read, and the half is gone", () => {
+  const translated = (revision: number, committed: string, more: Partial<CueView> = {}) => cue(1, revision, committed, { original: false, language: "es", engine: "Apertium", ...more });
+  const half = told([cue(1, 1, "one. two"), translated(1, "uno."), translated(2, "", { final: true }), cue(1, 2, "one. two.", { final: true })]).lines[0]!;
+  for (const original of [false, true]) expect(readOf(half, { language: "es", original })).toMatchObject({ main: { committed: "one. two." }, beside: null });
+});
+
+test("a caption with times that are none is left out and counted", () => {
+  for (const at of [1e300, Number.NaN, Number.POSITIVE_INFINITY, 8.65e15, -8.65e15, 0.5]) {
+    expect(told([cue(1, 1, "one", { t0: at })])).toMatchObject({ lines: [], refused: 1 });
+    expect(told([cue(1, 1, "one", { t1: at })])).toMatchObject({ lines: [], refused: 1 });
+  }
+  const line = told([cue(1, 1, "one", { t0: 8.64e15, t1: 8.64e15 })]).lines[0]!;
+  expect(new Date(line.from).toISOString()).toContain("275760");
+});
+
+test("a caption that ends without a word leaves no name over the picture", () => {
+  const captions = told([cue(1, 1, "", { tentative: "hm" }), cue(1, 2, "", { final: true })], 100);
+  expect(current(captions, 101, 2)).toEqual([]);
+  expect(current(told([cue(1, 1, "", { tentative: "hm" })], 100), 101, 2)).toHaveLength(1);
+});
+
 test("another language of the same cue takes the place of the one before", () => {
   const captions = told([cue(1, 4, "la reunión", { original: false, language: "es", engine: "Apertium", final: true }), cue(1, 1, "la reunió", { original: false, language: "ca", engine: "Apertium" })]);
   expect(captions.lines[0]?.translation).toMatchObject({ language: "ca", committed: "la reunió" });
@@ -172,8 +193,8 @@ describe("in a meeting", () => {
 
   test("how captions stand is what the server said last", async () => {
     await enter();
-    for (const state of ["on", "delayed", "unavailable", "off"] as const) {
-      world.socket.event(["on", "delayed", "unavailable", "off"].indexOf(state) + 1, { type: "captions", state, running: state === "on", languages: ["es"], engine: "Apertium", transcript: false });
+    for (const state of ["on", "delayed", "limited", "unavailable", "off"] as const) {
+      world.socket.event(["on", "delayed", "limited", "unavailable", "off"].indexOf(state) + 1, { type: "captions", state, running: state === "on", languages: ["es"], engine: "Apertium", outside: false, transcript: false });
       expect(client.state).toMatchObject({ room: { captions: { state, running: state === "on" } } });
     }
   });

@@ -208,5 +208,5 @@ export function participant(id: string, sources: Partial<SourceStates> = {}, mor
 }
 
 export function roomView(you: ParticipantView = participant(YOU), more: Partial<RoomView> = {}): RoomView {
-  return { room: ROOM, title: "Review", locked: false, you: YOU, participants: [you], settings: [], suspended: false, spotlight: null, may_chat: false, kind: "meeting", pending_profiles: [], captions: { state: "off", running: false, languages: [], engine: null, transcript: false }, caption_choice: { language: null, original: false }, ...more };
+  return { room: ROOM, title: "Review", locked: false, you: YOU, participants: [you], settings: [], suspended: false, spotlight: null, may_chat: false, kind: "meeting", pending_profiles: [], captions: { state: "off", running: false, languages: [], engine: null, outside: false, transcript: false }, caption_choice: { language: null, original: false }, ...more };
 }

@@ -1,7 +1,7 @@
 // Captions over the picture: a block for each who speaks, with name and colour, rolling up line by line. Words are only added; the
 // tail that may still change is dimmed, and moves nothing that stands before it. For those who listen, finished captions in a log.
 
-import { readOf, type CaptionLine, type CaptionChoice, type RoomView, type Said } from "@conclave/sdk";
+import { readOf, textOf, type CaptionLine, type CaptionChoice, type RoomView, type Said } from "@conclave/sdk";
 import type { JSX } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Meeting } from "../meeting/model";
@@ -28,11 +28,13 @@ export function lookClasses(where: string): string {
   return `captions captions-at-${where} captions-${size.value.value} captions-on-${ground.value.value} captions-lines-${lines.value.value}`;
 }
 
-function Block(props: { meeting: Meeting; block: readonly CaptionLine[]; choice: CaptionChoice }): JSX.Element {
+function Block(props: { meeting: Meeting; block: readonly CaptionLine[]; choice: CaptionChoice }): JSX.Element | null {
   const { meeting, block, choice } = props;
   const first = block[0];
   const read = block.map((line) => ({ cue: line.cue, ...readOf(line, choice) }));
   const beside = read.filter((one) => one.beside !== null);
+  // No plate with a name over nothing.
+  if (read.every((one) => [one.main, one.beside].every((said) => said === null || textOf(said) === ""))) return null;
   return (
     <div class="caption" data-speaker={first?.speaker}>
       <p class={`caption-name voice-${meeting.captions.colourOf(first?.speaker ?? "")}`}>

@@ -65,6 +65,8 @@ export class Meeting {
 
   /** How captions stood before the last event about them. */
   captionsWere: CaptionsView["state"] = "off";
+  /** What was told of where words go. */
+  captionsOutside = false;
 
   readonly #ends: (() => void)[];
 

@@ -1,7 +1,7 @@
 // The events of the room in words: a notice for what a person should know, with what they can do about it.
 
 import type { CaptionsView, ParticipantView, RoomEvent, Source } from "@conclave/sdk";
-import { JOIN_CAPTIONS, JOIN_TRANSCRIPT, switchSaid } from "../words/captions";
+import { captionsSaid, JOIN_TRANSCRIPT, switchSaid } from "../words/captions";
 import { askButton, kindSaid, lockSaid, saidOf, settingSaid, suspendSaid } from "../words/notices";
 import { ASK, identityWords } from "../words/people";
 import { knockHeard } from "./alert";
@@ -80,7 +80,8 @@ export function tell(meeting: Meeting, event: RoomEvent): void {
 /** Whoever comes in is told what listens here before they say anything. */
 export function toldOnEntry(meeting: Meeting, captions: CaptionsView): void {
   meeting.captionsWere = captions.state;
-  if (captions.state === "on" || captions.state === "delayed") captionsNotice(meeting, JOIN_CAPTIONS);
+  meeting.captionsOutside = captions.outside;
+  if (captions.state === "on" || captions.state === "delayed" || captions.state === "limited") captionsNotice(meeting, captionsSaid(captions));
   if (captions.transcript) meeting.notices.say(JOIN_TRANSCRIPT, { topic: "transcript", tone: "key", stay: true });
 }
 
@@ -107,15 +108,19 @@ function captionsNotice(meeting: Meeting, text: string): void {
 function captionsChanged(meeting: Meeting, event: RoomEvent & { type: "captions" }): void {
   const was = meeting.captionsWere;
   meeting.captionsWere = event.state;
+  // It stands in the place of what was said when they were turned on.
+  if (event.outside && !meeting.captionsOutside) captionsNotice(meeting, captionsSaid(event));
+  meeting.captionsOutside = event.outside;
   // The open panel says it already.
   if (was === event.state || meeting.panel.value === "captions") return;
   const reads = (meeting.room.value?.caption_choice.language ?? null) !== null;
   if (!reads && !meeting.moderates.value) return;
   const topic = "captions.state";
   if (event.state === "delayed") meeting.notices.say("Captions come late: the server’s machine is busy.", { topic });
+  else if (event.state === "limited") meeting.notices.say("Somebody who speaks is not captioned just now.", { topic, tone: "warn", actions: [{ label: "Why", run: () => meeting.openCaptions("live") }], stay: false });
   else if (event.state === "unavailable") {
     meeting.notices.say("There are no captions just now.", { topic, tone: "warn", actions: [{ label: "Why", run: () => meeting.openCaptions("live") }], stay: false });
-  } else if (event.state === "on" && (was === "delayed" || was === "unavailable")) meeting.notices.say("Captions come again as usual.", { topic });
+  } else if (event.state === "on" && (was === "delayed" || was === "limited" || was === "unavailable")) meeting.notices.say("Captions come again as usual.", { topic });
 }
 
 function doneToYou(meeting: Meeting, event: RoomEvent & { type: "done_to_you" }): void {

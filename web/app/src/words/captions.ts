@@ -38,13 +38,18 @@ export const NOT_CAPTIONED = "[not captioned]";
 /** The lasting signs, with what they mean. */
 export function runningSign(captions: CaptionsView): { words: string; meaning: string } | null {
   if (captions.running) return { words: "Captions are running", meaning: "Captions are running: what is said here is turned into text." };
-  if (captions.state === "on" || captions.state === "delayed") return { words: "Captions are on", meaning: "Captions are on: what is said here will be turned into text." };
+  if (captions.state === "on" || captions.state === "delayed" || captions.state === "limited") return { words: "Captions are on", meaning: "Captions are on: what is said here will be turned into text." };
   return null;
 }
 
 export const KEPT_SIGN = { words: "A transcript is kept", meaning: "A transcript is kept: what is said here is written down, and hosts can read it later." };
 
-export const JOIN_CAPTIONS = "Captions are on in this room: what you say is turned into text, on the operator’s own machines. You can refuse.";
+/** What is said to whoever is in a room with captions: also where their words go, if they go anywhere. */
+export function captionsSaid(captions: CaptionsView): string {
+  const outside = captions.outside ? ". The text is sent to a service that is not the operator’s own, to be translated" : "";
+  return `Captions are on in this room: what you say is turned into text, on the operator’s own machines${outside}. You can refuse.`;
+}
+
 export const JOIN_TRANSCRIPT = "A transcript is kept in this room: what is said is written down, and hosts can read it later.";
 
 /** A change of one of the two switches, in the words of what it does to the people here; null for any other setting. */
@@ -72,6 +77,8 @@ export function standingWords(captions: CaptionsView): { title: string; text: st
       return { title: "There are no captions just now", text: unavailable(captions.trouble), steps: captions.trouble === undefined ? [] : STEPS[captions.trouble] };
     case "delayed":
       return { title: "Captions come late", text: "The server’s machine is busy. What is said is not lost; it comes in whole sentences and later than usual.", steps: [] };
+    case "limited":
+      return { title: "Not everyone is captioned", text: unavailable(captions.trouble, "limited"), steps: captions.trouble === undefined ? [] : STEPS[captions.trouble] };
     case "on":
       return null;
   }
@@ -83,7 +90,7 @@ export interface Step {
   code?: string;
 }
 
-function unavailable(trouble: CaptionsTrouble | undefined): string {
+function unavailable(trouble: CaptionsTrouble | undefined, state: CaptionsView["state"] = "unavailable"): string {
   switch (trouble) {
     case "no_model":
       return "The server has no speech model. Whoever runs the server can add one:";
@@ -91,7 +98,12 @@ function unavailable(trouble: CaptionsTrouble | undefined): string {
       return "The server does not find the program that makes captions. Whoever runs the server can put that right:";
     case "failed":
       return "The program that makes captions ended again and again. It is started anew by itself; whoever runs the server can find out why:";
+    case "full":
+      return "More microphones are on than the server can listen to. Mute those who do not speak; whoever runs the server can give it more:";
+    case "left_out":
+      return "The program that makes captions ended again and again while somebody spoke. Nobody’s speech is lost to those who hear it, but for half an hour this person’s is not turned into text.";
     case undefined:
+      if (state === "limited") return "Somebody who speaks is not captioned just now. The hosts see why.";
       return "They are turned on, but the server cannot make any. The hosts see why.";
   }
 }
@@ -106,6 +118,8 @@ const STEPS: Readonly<Record<CaptionsTrouble, readonly Step[]>> = {
     { text: "Put the program conclave-captioner beside the server’s own program, or name its place in the settings file:", code: "[captions]\nworker = \"/path/to/conclave-captioner\"" },
     { text: "Start the server again." },
   ],
+  full: [{ text: "Raise the number of recognisers in the settings file, and start the server again:", code: "[captions]\nworkers = 2" }],
+  left_out: [{ text: "Read the server’s log: it says how the program ended." }],
   failed: [
     { text: "Read the server’s log: it says what the program said last." },
     { text: "See whether the model is whole and fits the memory of the machine:", code: "conclave captions models" },

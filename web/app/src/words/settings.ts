@@ -151,8 +151,8 @@ const WORDS: Readonly<Record<string, Words>> = {
   },
   caption_engine: {
     title: "Caption engine",
-    about: "Where speech is turned into text.",
-    values: { own_hardware: "On own hardware only", remote: "On a remote service" },
+    about: "Where captions are made. Speech is turned into text on the operator’s own machines in any case; the text may be translated there alone, or also by a service that the operator has set up.",
+    values: { own_hardware: "On the operator’s own machines only", remote: "Translated also by a service outside" },
   },
   live_stream: {
     title: "Live stream",

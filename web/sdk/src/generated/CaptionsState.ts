@@ -3,4 +3,4 @@
 /**
  * Whether there are captions.
  */
-export type CaptionsState = "off" | "on" | "unavailable" | "delayed";
+export type CaptionsState = "off" | "on" | "unavailable" | "delayed" | "limited";

@@ -23,6 +23,10 @@ languages: Array<string>,
  */
 engine: string | null, 
 /**
+ * Whether what is said goes to machines that are not the operator's own, to be translated.
+ */
+outside: boolean, 
+/**
  * Whether what is said is kept.
  */
 transcript: boolean, 
