@@ -152,6 +152,7 @@ impl Nonces {
 mod tests {
     use super::*;
     use crate::auth::proof::tests::Signer;
+    use crate::clock::{Clock, ManualClock};
     use crate::secret::SystemRandom;
 
     fn proof(signer: &Signer, id: &str, nonce: &str) -> Proof {
@@ -160,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_proof_counts_once_and_while_its_value_is_fresh() {
-        let start = Instant::now();
+        let start = ManualClock::new().instant();
         let (nonces, signer) = (Nonces::new(&SystemRandom, start), Signer::new());
         let nonce = nonces.make(start + Duration::from_secs(7)).to_string();
         let at = |seconds| start + Duration::from_secs(seconds);
@@ -182,7 +183,7 @@ mod tests {
 
     #[test]
     fn only_values_of_this_server_count() {
-        let start = Instant::now();
+        let start = ManualClock::new().instant();
         let (nonces, signer) = (Nonces::new(&SystemRandom, start), Signer::new());
         let foreign = Nonces::new(&SystemRandom, start).make(start).to_string();
         let own = nonces.make(start).to_string();
@@ -208,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_proofs_takes_back_what_was_given_out_and_no_memory() {
-        let start = Instant::now();
+        let start = ManualClock::new().instant();
         let (nonces, signer) = (Nonces::new(&SystemRandom, start), Signer::new());
         let nonce = nonces.make(start).to_string();
         let mut flood = proof(&signer, "flood", &nonce);

@@ -21,6 +21,10 @@ pub(crate) struct Key {
 }
 
 impl Key {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the client's side, which has its own randomness"
+    )]
     pub(crate) fn new() -> Self {
         let random = SystemRandom::new();
         let kind = &ECDSA_P256_SHA256_FIXED_SIGNING;
@@ -40,6 +44,10 @@ impl Key {
         fresh.map(|(nonce, _)| nonce.clone())
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the client's side, which has its own time"
+    )]
     pub(crate) fn keep(&self, nonce: &str) {
         *self.nonce.lock().unwrap() = Some((nonce.to_owned(), Instant::now()));
     }
