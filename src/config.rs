@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::auth::oauth::settings::ProviderSettings;
 use crate::media::allowed::{self, AudioCodec, VideoCodec};
 use crate::secret::Secret;
 
@@ -41,6 +42,8 @@ pub struct Config {
     pub metrics: SocketAddr,
     /// Load balancers whose word on the client's address counts.
     pub proxies: Proxies,
+    /// With what people have elsewhere they may sign in.
+    pub providers: Vec<ProviderSettings>,
     /// Limits against floods.
     pub limits: Limits,
     /// Log lines.
@@ -286,6 +289,7 @@ impl Default for Config {
             captions: Captions::default(),
             metrics: SocketAddr::from(([127, 0, 0, 1], 9464)),
             proxies: Proxies::default(),
+            providers: Vec::new(),
             limits: Limits::default(),
             log: Log::default(),
         }
@@ -502,6 +506,7 @@ impl Config {
         if self.database.address.is_some() && self.database.address_file.is_some() {
             wrong.push("`database`: name one of `address` and `address_file`".to_owned());
         }
+        ProviderSettings::check(&self.providers, &mut wrong);
         let limits = &self.limits;
         let numbers = [
             ("connections", limits.connections),

@@ -2,8 +2,8 @@
 //! here they are made, 128 random bits each, so that none can be guessed or counted.
 
 pub use conclave_policy::ids::{
-    AccountId, ActorId, BarId, DeviceId, GuestId, KnockId, LinkId, NetworkId, OrgId, ParticipantId,
-    PictureId, RoomId, SessionId, StreamTokenId,
+    AccountId, ActorId, BarId, DeviceId, GuestId, IdentityId, KnockId, LinkId, NetworkId, OrgId,
+    ParticipantId, PictureId, RoomId, SessionId, StreamTokenId,
 };
 
 use crate::secret::RandomSource;

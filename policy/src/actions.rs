@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::facts::{Dimension, Facts, NewRole};
-use crate::ids::{BarId, KnockId, ParticipantId, SessionId};
+use crate::ids::{BarId, IdentityId, KnockId, ParticipantId, SessionId};
 use crate::kind::RoomKind;
 use crate::settings::SettingKey;
 use crate::source::Source;
@@ -200,6 +200,10 @@ kinds! {
     CreateRoom "create_room" by [RoomCreation, CreateRight, OrgAdmin];
     /// Inviting someone to have an account.
     InviteAccount "invite_account" by [OrgAdmin];
+    /// Letting an identity elsewhere stand for one's account.
+    LinkIdentity "link_identity" by [OrgAdmin];
+    /// Taking that back.
+    UnlinkIdentity "unlink_identity" by [OrgAdmin];
     /// Reading what was decided in a room.
     ReadAudit "read_audit" by [Standing];
     /// Reading what was decided anywhere in the organisation.
@@ -583,6 +587,16 @@ actions! {
         value: &'static str,
         /// Whether rooms have no word in it.
         locked: bool
+    }
+    /// Letting an identity elsewhere stand for one's account.
+    LinkIdentity {
+        /// Which.
+        identity: IdentityId
+    }
+    /// Taking that back.
+    UnlinkIdentity {
+        /// Which.
+        identity: IdentityId
     }
     /// Setting an option of the organisation.
     ChangeOption {

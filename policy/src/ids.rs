@@ -102,6 +102,8 @@ ids! {
     NetworkId;
     /// A token that lets one outside stream into a room, or one out of it.
     StreamTokenId;
+    /// An identity elsewhere that stands for an account here.
+    IdentityId;
     /// A picture that someone shows: made from its content and from whose it is, and not to be guessed.
     PictureId;
 }

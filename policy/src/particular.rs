@@ -3,8 +3,8 @@
 
 use crate::actions::{
     Action, ActionKind, ChangeKind, ChangeOption, ChangeOrgSetting, ChangeSetting, DecideProfile,
-    DeleteChat, DeleteTranscript, MessageWaiting, Publish, ReadTranscript, SetRole, Spotlight,
-    Unbar,
+    DeleteChat, DeleteTranscript, LinkIdentity, MessageWaiting, Publish, ReadTranscript, SetRole,
+    Spotlight, Unbar, UnlinkIdentity,
 };
 use crate::facts::Facts;
 use crate::roles::Role;
@@ -36,6 +36,26 @@ impl Action for Unbar {
 
     fn audit_target(&self) -> Option<[u8; 16]> {
         Some(*self.bar.as_bytes())
+    }
+}
+
+impl Action for LinkIdentity {
+    fn kind(&self) -> ActionKind {
+        ActionKind::LinkIdentity
+    }
+
+    fn audit_target(&self) -> Option<[u8; 16]> {
+        Some(*self.identity.as_bytes())
+    }
+}
+
+impl Action for UnlinkIdentity {
+    fn kind(&self) -> ActionKind {
+        ActionKind::UnlinkIdentity
+    }
+
+    fn audit_target(&self) -> Option<[u8; 16]> {
+        Some(*self.identity.as_bytes())
     }
 }
 

@@ -211,7 +211,9 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
             let peer = case.is(Dimension::Target, "same");
             moderates() && (case.below() || peer)
         }
-        ActionKind::EditName => role != Guest,
+        ActionKind::EditName | ActionKind::LinkIdentity | ActionKind::UnlinkIdentity => {
+            role != Guest
+        }
         ActionKind::EditPicture => true,
         ActionKind::Leave | ActionKind::Unpublish => {
             (case.standing("admitted") || case.standing("disconnected")) && case.own()
@@ -401,6 +403,8 @@ fn every_action_within_a_room_asks_how_the_actor_stands_to_it() {
             ActionKind::CreateRoom
                 | ActionKind::InviteAccount
                 | ActionKind::EditName
+                | ActionKind::LinkIdentity
+                | ActionKind::UnlinkIdentity
                 | ActionKind::EditPicture
                 | ActionKind::ReadOrganisation
                 | ActionKind::ChangeOrgSetting

@@ -10,6 +10,7 @@ mod invitations;
 mod organisation;
 pub mod problem;
 mod profile;
+mod providers;
 mod quality;
 mod rooms;
 pub mod router;

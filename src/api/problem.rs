@@ -31,6 +31,8 @@ pub enum Problem {
     ProofRequired,
     /// Wrong e-mail or password, or no such account: one answer.
     SignInRefused,
+    /// What came of a sign-in by a provider proves nothing here: one answer.
+    ProviderRefused,
     /// The invitation is unknown, used or over, or cannot be used like this: one answer.
     InvitationRefused,
     /// The request comes from a foreign page.
@@ -83,6 +85,7 @@ impl Problem {
             Self::NeedsNonce(_) => "use_dpop_nonce",
             Self::ProofRequired => "proof_required",
             Self::SignInRefused => "sign_in_refused",
+            Self::ProviderRefused => "provider_refused",
             Self::InvitationRefused => "invitation_refused",
             Self::WrongOrigin => "wrong_origin",
             Self::NotAllowed => "not_allowed",
@@ -112,6 +115,9 @@ impl Problem {
             Self::NeedsNonce(_) => "The request has to be signed once more.",
             Self::ProofRequired => "This page is out of date. Load it again.",
             Self::SignInRefused => "The e-mail address or the password is not right.",
+            Self::ProviderRefused => {
+                "That did not work. Sign in another way, and link what you have elsewhere in your account."
+            }
             Self::InvitationRefused => "This invitation cannot be used. Ask for a new one.",
             Self::WrongOrigin => "This page may not do that here.",
             Self::NotAllowed => "You are not allowed to do that.",
@@ -146,7 +152,10 @@ impl Problem {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::SignedOut | Self::NeedsNonce(_) | Self::SignInRefused => StatusCode::UNAUTHORIZED,
-            Self::InvitationRefused | Self::WrongOrigin | Self::NotAllowed => StatusCode::FORBIDDEN,
+            Self::ProviderRefused
+            | Self::InvitationRefused
+            | Self::WrongOrigin
+            | Self::NotAllowed => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::BadMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,

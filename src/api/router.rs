@@ -12,8 +12,8 @@ use axum::routing::{any, get, patch, post, put};
 use crate::api::problem::Problem;
 use crate::api::running::RunningRooms;
 use crate::api::{
-    audit, guestlinks, invitations, organisation, profile, quality, rooms, sessions, settings,
-    streamtokens, transcripts,
+    audit, guestlinks, invitations, organisation, profile, providers, quality, rooms, sessions,
+    settings, streamtokens, transcripts,
 };
 use crate::auth::limits::{Rate, Rates};
 use crate::auth::picture::Painter;
@@ -80,6 +80,21 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/me", get(sessions::me).patch(profile::change))
         .route("/api/picture", put(profile::upload))
         .route("/api/pictures/{id}", get(profile::picture))
+        .route("/api/providers", get(providers::list))
+        .route(
+            "/api/providers/{provider}/sign-in",
+            post(providers::sign_in),
+        )
+        .route("/api/providers/{provider}/link", post(providers::link))
+        .route(
+            "/api/providers/{provider}/return",
+            post(providers::come_back),
+        )
+        .route("/api/identities", get(providers::identities))
+        .route(
+            "/api/identities/{identity}",
+            axum::routing::delete(providers::unlink),
+        )
         .route("/api/guest", post(sessions::guest))
         .route("/api/invitations", post(invitations::create))
         .route("/api/invitations/accept", post(invitations::accept))

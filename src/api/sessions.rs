@@ -336,7 +336,7 @@ pub(super) fn owned<const N: usize>(text: &Secret<Text<N>>) -> Secret<String> {
     Secret::new(text.expose().as_str().to_owned())
 }
 
-fn set_cookie(response: &mut Response, cookie: &Secret<String>) {
+pub(super) fn set_cookie(response: &mut Response, cookie: &Secret<String>) {
     // Ours are made of base64url and fixed words; a value that is none sets no cookie.
     if let Ok(mut value) = HeaderValue::from_str(cookie.expose()) {
         value.set_sensitive(true);

@@ -33,6 +33,8 @@ pub fn fuzz_token(data: &[u8]) {
         iat: 1000,
         exp: 2000,
         jti: TokenId::from([3; 16]),
+        by: None,
+        factor: false,
     };
     let Ok(ring) = KeyRing::new(ORG, std::slice::from_ref(&key)) else {
         panic!("no key ring")

@@ -11,6 +11,7 @@ use crate::auth::email::Email;
 use crate::auth::error::AuthError;
 use crate::auth::name::DisplayName;
 use crate::auth::password::Password;
+use crate::auth::principal::Came;
 use crate::auth::proof::Thumbprint;
 use crate::auth::session::{Auth, SignedIn, hash_failed};
 use crate::clock::Timestamp;
@@ -113,7 +114,8 @@ impl Auth {
             Accepted::Made { .. } => {
                 self.note("account_made", id.into(), Some(*id.as_bytes()));
                 let index = self.store.email_index(org, email.as_str());
-                self.new_session(id, FIRST_EPOCH, Some(&index), key).await
+                self.new_session(id, FIRST_EPOCH, Some(&index), key, Came::default())
+                    .await
             }
         }
     }

@@ -4,7 +4,7 @@ use crate::auth::guestlink::CameBy;
 use crate::auth::name::DisplayName;
 use crate::auth::token::TokenId;
 use crate::clock::Timestamp;
-use crate::ids::{AccountId, ActorId, DeviceId, GuestId, OrgId, RoomId, StreamTokenId};
+use crate::ids::{AccountId, ActorId, DeviceId, GuestId, IdentityId, OrgId, RoomId, StreamTokenId};
 use conclave_policy::source::StreamKind;
 
 /// An identity that was proved just now.
@@ -18,6 +18,17 @@ pub struct Principal {
     pub token_id: TokenId,
     /// When the session ends by itself.
     pub expires: Timestamp,
+    /// By what they came.
+    pub came: Came,
+}
+
+/// By what someone came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Came {
+    /// The identity elsewhere by which they came; none for a password, a guest or a stream.
+    pub by: Option<IdentityId>,
+    /// Whether a second factor was shown.
+    pub second_factor: bool,
 }
 
 /// An account, a guest of one room, or a stream of one room.

@@ -20,6 +20,8 @@ const SESSION: &str = "__Host-conclave";
 const DEVICE: &str = "__Host-conclave-device";
 /// Browsers keep a cookie for 400 days at most.
 const GUEST_DEVICE: &str = "__Host-conclave-guest";
+/// Someone is on the way to a provider and back. It comes along when a link of another site leads here, as the way back does.
+const AWAY: &str = "__Host-conclave-away";
 const DEVICE_SECONDS: u64 = 400 * 24 * 60 * 60;
 
 /// The client's address, as the server trusts it: put into each request by whoever accepted the connection.
@@ -121,6 +123,21 @@ pub fn device_cookie(device: &Secret<String>) -> Secret<String> {
     set(DEVICE, device.expose(), DEVICE_SECONDS)
 }
 
+/// What a browser keeps of its way to a provider.
+pub fn away(headers: &HeaderMap) -> Option<Secret<String>> {
+    cookie(headers, AWAY).ok().flatten()
+}
+
+/// The `Set-Cookie` that a browser takes along to a provider.
+pub fn away_cookie(token: &Secret<String>, lifetime: Duration) -> Secret<String> {
+    lax(AWAY, token.expose(), lifetime.as_secs())
+}
+
+/// The `Set-Cookie` that takes it back.
+pub fn no_away_cookie() -> Secret<String> {
+    lax(AWAY, "", 0)
+}
+
 /// The pages of this server, as browsers name them: `https://host` or `https://host:port`.
 #[derive(Clone, Debug)]
 pub struct Origins(Vec<String>);
@@ -219,6 +236,12 @@ struct Ambiguous;
 fn set(name: &str, value: &str, seconds: u64) -> Secret<String> {
     Secret::new(format!(
         "{name}={value}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={seconds}"
+    ))
+}
+
+fn lax(name: &str, value: &str, seconds: u64) -> Secret<String> {
+    Secret::new(format!(
+        "{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={seconds}"
     ))
 }
 

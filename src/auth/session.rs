@@ -15,9 +15,10 @@ use crate::auth::guesses::{GuessSettings, Guesser, Guesses};
 use crate::auth::guestlink::CameBy;
 use crate::auth::name::DisplayName;
 use crate::auth::nonces::Nonces;
+use crate::auth::oauth::provider::Providers;
 use crate::auth::password::{HashError, Hasher, Lane, Password};
 use crate::auth::possession::{Copies, Shown};
-use crate::auth::principal::{Principal, Who};
+use crate::auth::principal::{Came, Principal, Who};
 use crate::auth::proof::Thumbprint;
 use crate::auth::token::{Claims, KeyRing, TokenId};
 use crate::clock::{Clock, Timestamp};
@@ -110,6 +111,7 @@ pub struct Auth {
     pub(super) rotation: Mutex<()>,
     pub(super) nonces: Nonces,
     pub(super) copies: std::sync::Mutex<Copies>,
+    pub(super) providers: Providers,
 }
 
 impl Auth {
@@ -152,6 +154,7 @@ impl Auth {
             guesses,
             ring,
             rotation: Mutex::new(()),
+            providers: Providers::default(),
         };
         auth.read_keys().await?;
         auth.usable_ring().await?;
@@ -192,7 +195,13 @@ impl Auth {
         };
         attempt.succeeded();
         let signed_in = self
-            .new_session(account.id, account.epoch, Some(&index), attempted.key)
+            .new_session(
+                account.id,
+                account.epoch,
+                Some(&index),
+                attempted.key,
+                Came::default(),
+            )
             .await?;
         self.note("sign_in", account.id.into(), None);
         Ok(signed_in)
@@ -249,6 +258,7 @@ impl Auth {
             },
             token_id,
             expires: whole(expires),
+            came: Came::default(),
         };
         Ok(SignedIn {
             token,
@@ -274,6 +284,8 @@ impl Auth {
                 jkt,
                 exp,
                 jti,
+                by,
+                factor,
                 ..
             } => {
                 let found = self
@@ -283,13 +295,14 @@ impl Auth {
                 let account = found
                     .filter(|account| account.epoch == epoch)
                     .ok_or(AuthError::Refused)?;
+                let given = self.given_by(org, by, sub).await?;
                 let name = DisplayName::parse(account.name.expose())
                     .map_err(|_| AuthError::Unavailable)?;
                 let who = Who::Account {
                     id: sub,
                     name,
-                    admin: account.is_admin,
-                    may_create_rooms: account.may_create_rooms,
+                    admin: account.is_admin || given.admin,
+                    may_create_rooms: account.may_create_rooms || given.creator,
                     epoch,
                 };
                 let principal = Principal {
@@ -297,12 +310,17 @@ impl Auth {
                     who,
                     token_id: jti,
                     expires: from_secs(exp),
+                    came: Came {
+                        by,
+                        second_factor: factor,
+                    },
                 };
                 Ok(Shown {
                     principal,
                     key: jkt,
                 })
             }
+            Claims::Away { .. } => Err(AuthError::Refused),
             Claims::Guest {
                 org,
                 sub,
@@ -338,6 +356,7 @@ impl Auth {
                     },
                     token_id: jti,
                     expires: from_secs(exp),
+                    came: Came::default(),
                 };
                 Ok(Shown {
                     principal,
@@ -352,11 +371,7 @@ impl Auth {
     pub async fn holds(&self, principal: &Principal) -> bool {
         let token = *principal.token_id.as_bytes();
         let held = match principal.who {
-            Who::Account { id, epoch, .. } => self
-                .store
-                .session_account(principal.org, id, token)
-                .await
-                .map(|account| account.is_some_and(|account| account.epoch == epoch)),
+            Who::Account { id, epoch, .. } => self.account_holds(principal, id, epoch).await,
             Who::Guest { room, ref link, .. } => {
                 let link = link.as_ref().map(|link| link.id);
                 self.guest_holds(principal.org, room, link, token).await
@@ -441,6 +456,7 @@ impl Auth {
         epoch: i64,
         index: Option<&[u8; 32]>,
         key: Option<Thumbprint>,
+        came: Came,
     ) -> Result<SignedIn, AuthError> {
         let ring = self.usable_ring().await?;
         let (org, now) = (self.store.org(), self.clock.now());
@@ -452,6 +468,8 @@ impl Auth {
             iat: now.as_secs(),
             exp: now.after(self.settings.session).as_secs(),
             jti: self.random_id(),
+            by: came.by,
+            factor: came.second_factor,
         };
         let token = ring
             .make(&claims, now)

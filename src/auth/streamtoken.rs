@@ -109,6 +109,7 @@ impl Auth {
             },
             token_id: (*found.id.as_bytes()).into(),
             expires: found.expires,
+            came: Default::default(),
         })
     }
 }

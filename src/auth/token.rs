@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::auth::proof::Thumbprint;
 use crate::clock::Timestamp;
-use crate::ids::{AccountId, DeviceId, GuestId, LinkId, OrgId, RoomId};
+use crate::ids::{AccountId, DeviceId, GuestId, IdentityId, LinkId, OrgId, RoomId};
 use crate::secret::Secret;
 use crate::store::sessions::SessionKey;
 
@@ -84,6 +84,34 @@ pub(crate) enum Claims {
         iat: i64,
         exp: i64,
         jti: TokenId,
+        /// The identity elsewhere by which they came.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<IdentityId>,
+        /// Whether a second factor was shown.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        factor: bool,
+    },
+    /// Someone is on the way to a provider and back. It stands for nobody.
+    Away {
+        org: OrgId,
+        /// Which provider.
+        provider: String,
+        /// The page that they come back to.
+        redirect: String,
+        /// What the provider is to send back.
+        state: String,
+        /// What is to stand in the ID token.
+        nonce: String,
+        /// What only this server and this browser know.
+        verifier: String,
+        /// Where to go afterwards.
+        next: String,
+        /// The account to link to, and the session that asked for it; none for a sign-in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        link: Option<(AccountId, TokenId)>,
+        iat: i64,
+        exp: i64,
+        jti: TokenId,
     },
     /// A guest of one room.
     Guest {
@@ -108,13 +136,15 @@ pub(crate) enum Claims {
 impl Claims {
     const fn org(&self) -> OrgId {
         match self {
-            Self::Session { org, .. } | Self::Guest { org, .. } => *org,
+            Self::Session { org, .. } | Self::Away { org, .. } | Self::Guest { org, .. } => *org,
         }
     }
 
     const fn times(&self) -> (i64, i64) {
         match self {
-            Self::Session { iat, exp, .. } | Self::Guest { iat, exp, .. } => (*iat, *exp),
+            Self::Session { iat, exp, .. }
+            | Self::Away { iat, exp, .. }
+            | Self::Guest { iat, exp, .. } => (*iat, *exp),
         }
     }
 }
@@ -298,6 +328,8 @@ pub(crate) mod tests {
             iat: 1000,
             exp: 2000,
             jti: TokenId([3; 16]),
+            by: None,
+            factor: false,
         }
     }
 
@@ -345,6 +377,8 @@ pub(crate) mod tests {
             iat: 1000,
             exp: 9000,
             jti: TokenId([3; 16]),
+            by: None,
+            factor: false,
         };
         let token = ring.make(&long, NOW).unwrap();
         assert!(

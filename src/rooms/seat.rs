@@ -236,6 +236,7 @@ mod tests {
             },
             token_id: [4; 16].into(),
             expires: Timestamp::from_millis(1),
+            came: Default::default(),
         }
     }
 

@@ -26,6 +26,7 @@ use crate::api;
 use crate::api::router::ApiState;
 use crate::api::whip::{self, Streams};
 use crate::auth::limits::{Rate, Rates};
+use crate::auth::oauth::provider::Providers;
 use crate::auth::request::Origins;
 use crate::auth::session::Auth;
 use crate::captioner::Captioner;
@@ -103,7 +104,9 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
         config.audit.heads.clone(),
     );
     let heads = Arc::new(heads.await?);
-    let auth = Arc::new(Auth::start(store.clone(), clock.clone(), random.clone()).await?);
+    let providers = Providers::new(&config.providers)?;
+    let auth = Auth::start(store.clone(), clock.clone(), random.clone()).await?;
+    let auth = Arc::new(auth.with_providers(providers));
     let turn = relay(&config)?;
     let captioner = Captioner::start(
         captions::settings(&config.captions),

@@ -27,6 +27,8 @@ pub fn router() -> Router {
         .route("/", get(page))
         .route("/invitation", get(page))
         .route("/g/{room}", get(page))
+        .route("/sign-in/{provider}", get(page))
+        .route("/account", get(page))
         .route("/organisation", get(page))
         .route("/organisation/{part}", get(page))
         .route("/r/{room}", get(page))

@@ -8,7 +8,7 @@ use crate::store::error::StoreError;
 use crate::store::seal::{Column, Purpose, SealingKeys};
 use crate::store::sql::{Connection, Row, query};
 use crate::store::writer::{Change, Written};
-use crate::store::{pictures, row};
+use crate::store::{identities, pictures, row};
 
 const EMAIL: Column = Column {
     table: "accounts",
@@ -18,7 +18,7 @@ const NAME: Column = Column {
     table: "accounts",
     name: "name",
 };
-const PASSWORD: Column = Column {
+pub(super) const PASSWORD: Column = Column {
     table: "accounts",
     name: "password",
 };
@@ -248,6 +248,7 @@ impl Change for End {
         .execute(&mut *on)
         .await?;
         if ended.rows_affected() == 1 {
+            identities::forget(&mut *on, self.org, self.id).await?;
             pictures::forget(on, self.org, self.id.into()).await
         } else {
             Err(StoreError::Missing)

@@ -42,6 +42,7 @@ migrations! {
     40 "0040_a_room_password_has_a_revision";
     50 "0050_a_stream_token_brings_one_stream";
     60 "0060_what_was_said_is_kept_where_a_host_wants_it";
+    80 "0080_an_identity_elsewhere_belongs_to_one_account";
 }
 
 /// What PostgreSQL is given in place of a migration that it does not understand, under the same number.

@@ -11,6 +11,7 @@ pub mod database;
 pub mod error;
 pub mod guestlinks;
 pub mod heads;
+pub mod identities;
 pub mod invitations;
 pub mod keyring;
 pub mod location;

@@ -47,6 +47,8 @@ pub(crate) enum Purpose {
     Picture,
     /// Recognises a chat message that is sent again.
     ChatReference,
+    /// Finds an identity elsewhere by its issuer and subject.
+    Identity,
 }
 
 impl Purpose {
@@ -58,6 +60,7 @@ impl Purpose {
             Self::Device => b"device",
             Self::Picture => b"picture",
             Self::ChatReference => b"chat reference",
+            Self::Identity => b"identity",
         }
     }
 }

@@ -25,7 +25,9 @@ mod media;
 #[expect(dead_code, reason = "other tests use more of this client")]
 mod media_client;
 mod network;
+mod oauth;
 mod profile;
+mod provider;
 mod raw;
 mod relay;
 #[path = "../common/tcp_client.rs"]

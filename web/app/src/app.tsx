@@ -3,11 +3,13 @@
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { account, accountTrouble, loadAccount } from "./account";
+import { AccountPage } from "./pages/account";
 import { HomePage } from "./pages/home";
 import { InvitationPage } from "./pages/invitation";
 import { ManagePage } from "./pages/manage";
 import { MessagePage } from "./pages/message";
 import { OrganisationPage } from "./pages/organisation";
+import { ReturnPage } from "./pages/return";
 import { RoomPage } from "./pages/room";
 import { go, route } from "./route";
 import { Button } from "./ui/button";
@@ -16,6 +18,7 @@ export function App(): JSX.Element {
   useEffect(() => void loadAccount(), []);
   const at = route.value;
   if (at.page === "invitation") return <InvitationPage token={at.token} />;
+  if (at.page === "return") return <ReturnPage provider={at.provider} answer={at.answer} />;
   if (at.page === "unknown") {
     return (
       <MessagePage title="There is nothing here" text="The address may have been cut off on the way. Open the whole link again.">
@@ -44,6 +47,8 @@ export function App(): JSX.Element {
       return <RoomPage key={at.room} room={at.room} link={at.secret} />;
     case "manage":
       return account.value?.kind === "account" ? <ManagePage key={at.room} room={at.room} part={at.part} /> : <HomePage />;
+    case "account":
+      return account.value?.kind === "account" ? <AccountPage /> : <HomePage />;
     case "organisation":
       return account.value?.kind === "account" ? <OrganisationPage part={at.part} /> : <HomePage />;
   }

@@ -14,6 +14,9 @@ export type Route =
   | { page: "guest"; room: string; secret: string }
   | { page: "manage"; room: string; part: ManagePart }
   | { page: "organisation"; part: OrganisationPart }
+  | { page: "account" }
+  /** Back from a provider, with what it put into the address. */
+  | { page: "return"; provider: string; answer: string }
   | { page: "unknown" };
 
 export const route = signal<Route>({ page: "home" });
@@ -34,10 +37,13 @@ export function go(path: string): void {
   route.value = routeOf(path, "");
 }
 
-export function routeOf(path: string, fragment: string): Route {
+export function routeOf(path: string, fragment: string, query = ""): Route {
   const secret = fragment.replace(/^#/u, "");
   if (path === "/") return { page: "home" };
   if (path === "/invitation") return { page: "invitation", token: secret };
+  if (path === "/account") return { page: "account" };
+  const back = /^\/sign-in\/(?<provider>[a-z0-9-]{1,32})$/u.exec(path)?.groups?.["provider"];
+  if (back !== undefined) return { page: "return", provider: back, answer: query };
   if (path === "/organisation") return { page: "organisation", part: "settings" };
   if (path === "/organisation/audit") return { page: "organisation", part: "audit" };
   const found = /^\/(?<kind>[rg])\/(?<room>[a-z2-7]{26})(?:\/(?<part>settings|links|streams|transcripts|audit))?$/u.exec(path)?.groups;
@@ -49,6 +55,7 @@ export function routeOf(path: string, fragment: string): Route {
 }
 
 function read(): void {
-  route.value = routeOf(location.pathname, location.hash);
-  if (location.hash !== "") history.replaceState(null, "", location.pathname);
+  route.value = routeOf(location.pathname, location.hash, location.search);
+  // What a provider put into the address is a secret too.
+  if (location.hash !== "" || route.value.page === "return") history.replaceState(null, "", location.pathname);
 }

@@ -7,6 +7,8 @@ import type { AuditVerdict } from "./generated/AuditVerdict";
 import type { GuestLinkList } from "./generated/GuestLinkList";
 import type { GuestLinkMade } from "./generated/GuestLinkMade";
 import type { GuestLinkView } from "./generated/GuestLinkView";
+import type { LinkedIdentities } from "./generated/LinkedIdentities";
+import type { LinkedIdentity } from "./generated/LinkedIdentity";
 import type { InvitationView } from "./generated/InvitationView";
 import type { Line } from "./generated/Line";
 import type { Me } from "./generated/Me";
@@ -14,6 +16,10 @@ import type { Options } from "./generated/Options";
 import type { Organisation } from "./generated/Organisation";
 import type { Preset } from "./generated/Preset";
 import type { PresetApplied } from "./generated/PresetApplied";
+import type { ProviderAddress } from "./generated/ProviderAddress";
+import type { ProviderList } from "./generated/ProviderList";
+import type { ProviderReturn } from "./generated/ProviderReturn";
+import type { ProviderView } from "./generated/ProviderView";
 import type { RoomEntry } from "./generated/RoomEntry";
 import type { RoomList } from "./generated/RoomList";
 import type { RoomMade } from "./generated/RoomMade";
@@ -60,6 +66,36 @@ export async function signIn(email: string, password: string): Promise<Me> {
 
 export function signOut(): Promise<void> {
   return request("DELETE", "/api/session");
+}
+
+/** With whose accounts people may sign in here. */
+export async function providers(): Promise<ProviderView[]> {
+  return (await request<ProviderList>("GET", "/api/providers")).providers;
+}
+
+/** Begins the way to a provider; gives the address of its page. `next` is a path of this app to go on to afterwards. */
+export async function leaveToSignIn(provider: string, next: string): Promise<string> {
+  return (await request<ProviderAddress>("POST", `/api/providers/${encodeURIComponent(provider)}/sign-in`, { next })).address;
+}
+
+/** The same to link what one has there to the account here, whose password proves it once more. */
+export async function leaveToLink(provider: string, password: string, next: string): Promise<string> {
+  return (await request<ProviderAddress>("POST", `/api/providers/${encodeURIComponent(provider)}/link`, { password, next })).address;
+}
+
+/** Ends the way back, with what the provider put into the address of the page. */
+export function comeBack(provider: string, state: string, code: string, iss?: string): Promise<ProviderReturn> {
+  return request("POST", `/api/providers/${encodeURIComponent(provider)}/return`, { state, code, ...(iss === undefined ? {} : { iss }) });
+}
+
+/** What elsewhere stands for the own account. */
+export async function identities(): Promise<LinkedIdentity[]> {
+  return (await request<LinkedIdentities>("GET", "/api/identities")).identities;
+}
+
+/** Sessions that came by it are over with it. */
+export function unlink(identity: string): Promise<void> {
+  return request("DELETE", `/api/identities/${encodeURIComponent(identity)}`);
 }
 
 /** `link` is the secret of a guest link, from behind its `#`. */

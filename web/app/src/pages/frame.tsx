@@ -37,9 +37,14 @@ export function Frame(props: { narrow?: boolean; children: ComponentChildren }):
           )}
           <ThemeButton />
           {me?.kind === "account" && (
-            <Button small kind="quiet" onPress={signOut}>
-              Sign out
-            </Button>
+            <>
+              <Button small kind="quiet" onPress={() => go("/account")}>
+                Account
+              </Button>
+              <Button small kind="quiet" onPress={signOut}>
+                Sign out
+              </Button>
+            </>
           )}
         </div>
       </header>

@@ -56,6 +56,8 @@ const WORDS: Readonly<Record<string, string>> = {
   delete_transcript: "Delete a transcript",
   change_profile: "Change name or picture",
   decide_profile: "Decide on a name or picture",
+  link_identity: "Link an identity elsewhere",
+  unlink_identity: "Unlink an identity elsewhere",
   see_participant: "See a person",
   see_count: "See how many are here",
   see_stats: "See the counters",

@@ -1,0 +1,194 @@
+//! The providers of an organisation: one question to any of them, whatever it speaks.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use openidconnect::url::Url;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use thiserror::Error;
+
+use crate::auth::oauth::claims::Proven;
+use crate::auth::oauth::facebook::Facebook;
+use crate::auth::oauth::fetch::Fetcher;
+use crate::auth::oauth::openid::OpenId;
+use crate::auth::oauth::settings::{ProviderKind, ProviderSettings};
+use crate::clock::Timestamp;
+use crate::secret::Secret;
+
+/// Where systems keep the certificates that they trust.
+const ROOTS: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// Why the providers cannot be used as they are set.
+#[derive(Debug, Error)]
+pub enum ProviderError {
+    /// A file cannot be read, or has not in it what it should.
+    #[error("`providers`: `{0}`: the file `{1}` cannot be used")]
+    File(String, String),
+    /// The system trusts nobody.
+    #[error(
+        "`providers`: this system has no certificates to trust (package `ca-certificates`); name `authorities`"
+    )]
+    NoRoots,
+    /// The settings do not go together.
+    #[error("`providers`: `{0}` cannot be used")]
+    Settings(String),
+}
+
+/// Why there is no identity. Peers are told nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(crate) enum Failure {
+    /// Whoever came did not prove anything.
+    #[error("refused: {0}")]
+    Refused(&'static str),
+    /// The provider, or the way to it, is at fault.
+    #[error("the provider failed: {0}")]
+    Provider(&'static str),
+}
+
+/// What is needed to send a browser to a provider.
+pub(crate) struct There<'a> {
+    pub(crate) redirect: &'a str,
+    pub(crate) state: &'a str,
+    pub(crate) nonce: &'a str,
+    pub(crate) verifier: &'a Secret<String>,
+}
+
+/// What came back from it, with what was kept.
+pub(crate) struct Back<'a> {
+    pub(crate) redirect: &'a str,
+    pub(crate) code: &'a str,
+    /// The issuer that the answer names.
+    pub(crate) iss: Option<&'a str>,
+    pub(crate) nonce: &'a str,
+    pub(crate) verifier: &'a Secret<String>,
+}
+
+/// The providers of an organisation, in the order of their buttons.
+#[derive(Default)]
+pub struct Providers(Vec<Provider>);
+
+/// One of them.
+pub struct Provider {
+    settings: ProviderSettings,
+    client: Client,
+}
+
+enum Client {
+    OpenId(Box<OpenId>),
+    Facebook(Box<Facebook>),
+}
+
+impl Providers {
+    /// Makes them ready; asks none of them anything yet.
+    ///
+    /// # Errors
+    /// When a file cannot be read or a setting cannot be used.
+    pub fn new(settings: &[ProviderSettings]) -> Result<Self, ProviderError> {
+        let providers: Result<_, _> = settings.iter().map(Provider::new).collect();
+        providers.map(Self)
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Provider> {
+        self.0.iter()
+    }
+
+    /// The one of this name.
+    pub fn named(&self, id: &str) -> Option<&Provider> {
+        self.iter().find(|provider| provider.settings.id == id)
+    }
+}
+
+impl Provider {
+    fn new(settings: &ProviderSettings) -> Result<Self, ProviderError> {
+        let unfit = || ProviderError::Settings(settings.id.clone());
+        let host = Url::parse(settings.issuer())
+            .ok()
+            .and_then(|url| url.host_str().map(str::to_owned));
+        let internal = host.filter(|_| settings.internal);
+        let fetcher = Fetcher::new(Arc::new(roots(settings)?), internal).ok_or_else(unfit)?;
+        let (id, secret, scopes) = (&settings.client_id, secret(settings)?, &settings.scopes);
+        let client = match settings.kind {
+            ProviderKind::OpenId | ProviderKind::Google => {
+                let client = OpenId::new(settings.issuer(), id, secret, scopes, fetcher);
+                Client::OpenId(Box::new(client.ok_or_else(unfit)?))
+            }
+            ProviderKind::Facebook => Client::Facebook(Box::new(Facebook::new(
+                settings.issuer.as_deref(),
+                id,
+                secret,
+                scopes,
+                fetcher,
+            ))),
+        };
+        Ok(Self {
+            settings: settings.clone(),
+            client,
+        })
+    }
+
+    /// What the operator said of it.
+    pub fn settings(&self) -> &ProviderSettings {
+        &self.settings
+    }
+
+    /// Where to send the browser.
+    pub(crate) async fn there(&self, there: &There<'_>, now: Instant) -> Result<Url, Failure> {
+        match &self.client {
+            Client::OpenId(client) => client.there(there, now).await,
+            Client::Facebook(client) => client.there(there),
+        }
+    }
+
+    /// Whose identity a code proves.
+    pub(crate) async fn back(
+        &self,
+        back: &Back<'_>,
+        now: Instant,
+        time: Timestamp,
+    ) -> Result<Proven, Failure> {
+        match &self.client {
+            Client::OpenId(client) => client.back(back, now, time).await,
+            Client::Facebook(client) => client.back(back).await,
+        }
+    }
+}
+
+fn secret(settings: &ProviderSettings) -> Result<Secret<String>, ProviderError> {
+    if let Some(secret) = &settings.client_secret {
+        return Ok(secret.clone());
+    }
+    let unfit = || ProviderError::Settings(settings.id.clone());
+    let path = settings.client_secret_file.as_deref().ok_or_else(unfit)?;
+    let text = std::fs::read_to_string(path).map_err(|_| file(settings, path))?;
+    match text.trim_end() {
+        "" => Err(file(settings, path)),
+        secret => Ok(Secret::new(secret.to_owned())),
+    }
+}
+
+fn roots(settings: &ProviderSettings) -> Result<RootCertStore, ProviderError> {
+    let own = settings.authorities.as_deref();
+    let system = || ROOTS.iter().map(Path::new).find(|path| path.exists());
+    let path = own.or_else(system).ok_or(ProviderError::NoRoots)?;
+    let mut roots = RootCertStore::empty();
+    let certificates = CertificateDer::pem_file_iter(path).map_err(|_| file(settings, path))?;
+    // One that cannot be read among many is left out, as other programs do.
+    roots.add_parsable_certificates(certificates.flatten());
+    if roots.is_empty() {
+        return Err(file(settings, path));
+    }
+    Ok(roots)
+}
+
+fn file(settings: &ProviderSettings, path: &Path) -> ProviderError {
+    ProviderError::File(settings.id.clone(), path.display().to_string())
+}
