@@ -418,7 +418,7 @@ async fn one_more(one: &Provider, browser: &Browser<'_>) -> String {
 #[tokio::test]
 async fn t14_an_id_token_that_is_not_ours_now_and_its_own_is_refused() {
     let one = Provider::start().await;
-    let (server, _, member) = world(&[one.settings("one", "")]).await;
+    let (server, ..) = world(&[one.settings("one", "")]).await;
     assert_eq!(
         Browser::of(&server, 1, "member@example.org")
             .await
@@ -505,7 +505,7 @@ async fn t14_a_provider_that_names_itself_must_do_so_every_time() {
     one.plan(|plan| {
         plan.metadata = over(json!({"authorization_response_iss_parameter_supported": true}))
     });
-    let (server, _, member) = world(&[one.settings("one", "")]).await;
+    let (server, ..) = world(&[one.settings("one", "")]).await;
     let mut browser = Browser::of(&server, 1, "member@example.org").await;
     refused(&browser.link(&one, "one", "77").await, "no issuer");
     let address = browser.leave_to_link("one").await;
@@ -516,7 +516,7 @@ async fn t14_a_provider_that_names_itself_must_do_so_every_time() {
 #[tokio::test]
 async fn t14_keys_are_fetched_anew_once_when_a_provider_changes_them() {
     let one = Provider::start().await;
-    let (server, _, member) = world(&[one.settings("one", "")]).await;
+    let (server, ..) = world(&[one.settings("one", "")]).await;
     assert_eq!(
         Browser::of(&server, 1, "member@example.org")
             .await
