@@ -34,7 +34,8 @@ echo "a password for tests" >password
 chmod 644 password
 "${as[@]}" "$bin/initdb" -D "$folder/data" -U conclave -E UTF8 --locale=C --auth-local=trust --auth-host=scram-sha-256 \
     --pwfile=password >/dev/null
-port=$((20000 + RANDOM % 20000))
+# Below what systems hand out to clients.
+port=$((20000 + RANDOM % 10000))
 echo "$port" >port
 "${as[@]}" "$bin/postgres" -D "$folder/data" -k "$folder" -p "$port" -c listen_addresses=127.0.0.1 -c max_connections=400 \
     -c ssl=on -c ssl_cert_file="$folder/server.pem" -c ssl_key_file="$folder/server.key" \
