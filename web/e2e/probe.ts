@@ -108,6 +108,26 @@ export function installProbe(options: { relay: number | null }): void {
   let fed = false;
   let slots: { mid: string; participant: string; source: string }[] = [];
 
+  /** Signs with the page's own key, as a hostile script in the page could. */
+  async function prove(nonce: string): Promise<string> {
+    const keys = await new Promise<CryptoKeyPair>((found, failed) => {
+      const opened = indexedDB.open("conclave");
+      opened.onerror = () => failed(opened.error);
+      opened.onsuccess = () => {
+        const asked = opened.result.transaction("keys").objectStore("keys").get("session");
+        asked.onsuccess = () => found(asked.result as CryptoKeyPair);
+        asked.onerror = () => failed(asked.error);
+      };
+    });
+    const { kty, crv, x, y } = await crypto.subtle.exportKey("jwk", keys.publicKey);
+    const text = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+    const encode = (value: object) => text(new TextEncoder().encode(JSON.stringify(value)));
+    const claims = { htm: "GET", htu: `${location.origin}/ws`, jti: crypto.randomUUID(), iat: 0, nonce };
+    const signed = `${encode({ typ: "dpop+jwt", alg: "ES256", jwk: { kty, crv, x, y } })}.${encode(claims)}`;
+    const signature = await crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, keys.privateKey, new TextEncoder().encode(signed));
+    return `${signed}.${text(new Uint8Array(signature))}`;
+  }
+
   function ask(request: object): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const id = (last += 1);
@@ -170,9 +190,13 @@ export function installProbe(options: { relay: number | null }): void {
     first: (room, request) =>
       new Promise((resolve, reject) => {
         const socket = new RealSocket(`wss://${location.host}/ws`, "conclave.v1");
-        socket.onopen = () => socket.send(JSON.stringify({ id: 1, request: { room, ...request } }));
         socket.onmessage = (event: MessageEvent<string>) => {
-          resolve(JSON.parse(event.data) as { type: string; code?: string });
+          const message = JSON.parse(event.data) as { type: string; code?: string; nonce?: string };
+          if (message.type === "challenge") {
+            prove(message.nonce ?? "").then((proof) => socket.send(JSON.stringify({ id: 1, proof, request: { room, ...request } })), reject);
+            return;
+          }
+          resolve(message);
           socket.close();
         };
         socket.onerror = () => reject(new Error("the connection was refused"));
