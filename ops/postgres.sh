@@ -9,6 +9,7 @@ bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -1)
 as=()
 [ "$(id -u)" != 0 ] || as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 
+# Short enough for the name of a socket, and open to the unprivileged user.
 folder=$(mktemp -d /tmp/conclave-pg.XXXXXX)
 chmod 755 "$folder"
 [ ${#as[@]} = 0 ] || chown 65534:65534 "$folder"
