@@ -65,7 +65,7 @@ impl Budget {
     pub fn choose(&mut self, due: &[Wish], workers: usize, now: i64) -> Option<Track> {
         let over = due.iter().filter_map(|wish| match wish.due {
             Due::Last(since) => Some((wish.served, since, wish.track)),
-            Due::Partial(_) => None,
+            Due::Partial(_) | Due::English => None,
         });
         let step = self.step(due.len(), workers);
         let open = due.iter().filter_map(|wish| match wish.due {
@@ -73,6 +73,10 @@ impl Budget {
             Due::Partial(sound) if sound >= step => Some((wish.served, -sound, wish.track)),
             _ => None,
         });
+        // What is wanted in English waits for no sound and comes before what is only tentative.
+        let english = due
+            .iter()
+            .filter_map(|wish| (wish.due == Due::English).then_some((wish.served, wish.track)));
         let finals = over.clone().count();
         self.waiting = u32::try_from(open.clone().count() + finals).unwrap_or(u32::MAX);
         let oldest = over.clone().map(|(_, since, _)| since).min();
@@ -83,6 +87,7 @@ impl Budget {
         );
         let chosen = match over.min() {
             Some((.., track)) => Some(track),
+            None if let Some((_, track)) = english.min() => Some(track),
             None if self.partials && self.state == State::Live => {
                 open.min().map(|(.., track)| track)
             }
@@ -145,6 +150,47 @@ impl Budget {
     }
 }
 
+/// Whether the captions of one track come late, which those who read it are told.
+#[derive(Default)]
+pub struct Lateness {
+    late: bool,
+    /// What was said last.
+    told: bool,
+    /// Since when nothing of it has waited.
+    calm_since: Option<i64>,
+}
+
+impl Lateness {
+    /// Something of it was given up: not before it is calm again are its captions in time.
+    pub fn lost(&mut self) {
+        self.calm_since = None;
+        self.late = true;
+    }
+
+    /// Takes what is due, and whether nothing is or runs; says whether it is late, if that is news.
+    pub fn judge(&mut self, due: Option<Due>, idle: bool, now: i64) -> Option<bool> {
+        match due {
+            Some(Due::Last(since)) => {
+                self.calm_since = None;
+                self.late |= now.saturating_sub(since) > LATE_MS;
+            }
+            Some(Due::Partial(_) | Due::English) => self.calm(now),
+            None if idle => self.calm(now),
+            // A pass runs: nothing is known that was not before.
+            None => {}
+        }
+        let news = std::mem::replace(&mut self.told, self.late) != self.late;
+        news.then_some(self.late)
+    }
+
+    fn calm(&mut self, now: i64) {
+        let since = *self.calm_since.get_or_insert(now);
+        if now.saturating_sub(since) >= CALM_MS {
+            self.late = false;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -165,6 +211,33 @@ mod tests {
     fn wish(track: u64, due: Due, served: u64) -> Wish {
         let track = Track(track);
         Wish { track, due, served }
+    }
+
+    #[test]
+    fn one_track_is_late_without_the_others_and_until_it_was_calm() {
+        let (mut slow, mut other) = (Lateness::default(), Lateness::default());
+        let last = Some(Due::Last(0));
+        assert_eq!(slow.judge(last, false, 4000), None);
+        assert_eq!(slow.judge(last, false, 4001), Some(true));
+        assert_eq!(other.judge(Some(Due::Partial(900)), false, 4001), None);
+        assert_eq!(slow.judge(None, false, 20_000), None, "a pass runs");
+        assert_eq!(slow.judge(None, true, 20_000), None);
+        assert_eq!(slow.judge(None, true, 23_000), Some(false));
+        other.lost();
+        assert_eq!(other.judge(None, true, 23_000), Some(true));
+        assert_eq!(other.judge(None, true, 26_000), Some(false));
+    }
+
+    #[test]
+    fn what_is_wanted_in_english_waits_for_finished_phrases_alone() {
+        let mut budget = Budget::new(1000);
+        let due = [
+            wish(1, Due::Partial(2900), 0),
+            wish(2, Due::English, 3),
+            wish(3, Due::Last(500), 9),
+        ];
+        assert_eq!(budget.choose(&due, 1, 1000), Some(Track(3)));
+        assert_eq!(budget.choose(&due[..2], 1, 1000), Some(Track(2)));
     }
 
     #[test]

@@ -176,6 +176,17 @@ fn columns(text: &str) -> usize {
     text.chars().map(|c| if wide(c) { 2 } else { 1 }).sum()
 }
 
+/// Words as one text, as far as the bound allows.
+pub(crate) fn text(words: &[Word]) -> String {
+    let mut text = String::new();
+    for word in words {
+        if !append(&mut text, word) {
+            break;
+        }
+    }
+    text
+}
+
 /// Appends a word with the space before it, as far as the bound allows. Whether it went in.
 fn append(text: &mut String, word: &Word) -> bool {
     let space = usize::from(!text.is_empty() && !word.glued);

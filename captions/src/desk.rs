@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::budget::{Budget, Wish};
+use crate::budget::{Budget, Lateness, Wish};
 use crate::guards::Heard;
 use crate::listen::Packet;
 use crate::talker::{Limits, Pass, Talker};
@@ -30,6 +30,7 @@ struct Seat {
     /// The turn at which it was chosen last.
     served: u64,
     ended: bool,
+    lateness: Lateness,
 }
 
 impl Desk {
@@ -64,6 +65,7 @@ impl Desk {
                         heard_at: now,
                         served: 0,
                         ended: false,
+                        lateness: Lateness::default(),
                     };
                     self.talkers.entry(track).or_insert(seat);
                 } else {
@@ -88,6 +90,7 @@ impl Desk {
                     seat.talker.hear(packet, now);
                     if seat.talker.lost() > 0 {
                         self.budget.lost();
+                        seat.lateness.lost();
                     }
                 }
             }
@@ -103,6 +106,11 @@ impl Desk {
                     None => out.push(FromRecogniser::Closed { track }),
                 }
             }
+            ToRecogniser::English { track, wanted } => {
+                if let Some(seat) = self.talkers.get_mut(&track) {
+                    seat.talker.want_english(wanted);
+                }
+            }
             ToRecogniser::Ping { nonce } => out.push(FromRecogniser::Pong { nonce }),
         }
     }
@@ -114,7 +122,14 @@ impl Desk {
             if seat.talker.speaking() && now.saturating_sub(seat.heard_at) > PAUSE_MS {
                 seat.talker.pause(now);
             }
-            if let Some(what) = seat.talker.due(out) {
+            let what = seat.talker.due(out);
+            if let Some(late) = seat.lateness.judge(what, seat.talker.idle(), now) {
+                out.push(FromRecogniser::Late {
+                    track: *track,
+                    late,
+                });
+            }
+            if let Some(what) = what {
                 due.push(Wish {
                     track: *track,
                     due: what,

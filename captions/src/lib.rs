@@ -14,6 +14,8 @@ pub mod cue;
 pub mod desk;
 #[cfg(feature = "audio")]
 pub mod detect;
+#[cfg(feature = "audio")]
+mod english;
 #[cfg(feature = "fetch")]
 pub mod fetch;
 #[cfg(feature = "files")]

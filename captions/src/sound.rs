@@ -137,6 +137,28 @@ impl Sound {
         milliseconds((from + quietest + width / 2) * FRAME)
     }
 
+    /// Appends what follows it without a gap.
+    pub fn append(&mut self, mut more: Self) {
+        if self.samples.is_empty() {
+            self.start_ms = more.start_ms;
+        }
+        let frames = self.voiced.len();
+        self.samples.append(&mut more.samples);
+        self.voiced.append(&mut more.voiced);
+        let moments = more.moments.into_iter();
+        self.moments
+            .extend(moments.map(|(at, likeness)| (at + frames, likeness)));
+    }
+
+    /// What of it lies between two times of the meeting, in whole frames.
+    #[must_use]
+    pub fn between(&self, from_ms: i64, to_ms: i64) -> Self {
+        let mut part = self.clone();
+        let before = from_ms.saturating_sub(self.start_ms).max(0);
+        let _early = part.split(before);
+        part.split(to_ms.saturating_sub(part.start_ms).max(0))
+    }
+
     /// Takes off what stands before `at_ms`, from the begin of the sound, in whole frames.
     #[must_use]
     pub fn split(&mut self, at_ms: i64) -> Self {

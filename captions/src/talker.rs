@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use crate::agree::{Agreement, Word};
 use crate::cue::Cues;
 use crate::detect::{Found, Speech};
+use crate::english::English;
 use crate::guards::{self, Heard};
 use crate::listen::{FRAME_MS, Frame, Listener, Packet};
 use crate::pace::Pace;
@@ -21,6 +22,8 @@ const MOST_SAID: usize = 60;
 const NEAR_MS: i64 = 250;
 /// Less than this is not worth a cut.
 const LEAST_CUT_MS: i64 = 1000;
+/// Sound of settled words that is kept: of the longest cue, and a little more.
+const MOST_GONE_MS: i64 = 15_000;
 
 /// What a recogniser's model can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub struct Limits {
     pub long_ms: i64,
     /// Whether it understands words in advance.
     pub prompts: bool,
+    /// Whether it can say in English what was said in another language.
+    pub english: bool,
 }
 
 /// Sound to recognise.
@@ -38,7 +43,7 @@ pub struct Pass {
     /// Whose.
     pub track: Track,
     /// Which of the speaker's phrases.
-    phrase: u64,
+    pub(crate) phrase: u64,
     /// The sound.
     pub sound: Sound,
     /// The language.
@@ -49,6 +54,8 @@ pub struct Pass {
     pub said: String,
     /// Whether the phrase is over.
     pub last: bool,
+    /// The finished cue that is wanted in English: then this is its sound, and no phrase.
+    pub english: Option<u64>,
 }
 
 /// A pass that a talker would like.
@@ -58,6 +65,8 @@ pub enum Due {
     Last(i64),
     /// So much sound came since the last pass.
     Partial(i64),
+    /// A finished cue is wanted in English.
+    English,
 }
 
 /// One who talks.
@@ -71,6 +80,7 @@ pub struct Talker {
     hints: String,
     said: VecDeque<Word>,
     cues: Cues,
+    english: English,
     /// The finished ones first; the last may be open.
     phrases: VecDeque<Phrase>,
     next: u64,
@@ -82,6 +92,8 @@ pub struct Talker {
 struct Phrase {
     id: u64,
     sound: Sound,
+    /// The sound before it, of words that are settled; kept for as long as it may be wanted once more.
+    gone: Sound,
     agreement: Agreement,
     /// When it ended, by the machine's clock.
     over: Option<i64>,
@@ -110,6 +122,7 @@ impl Talker {
             hints: hinted(hints),
             said: VecDeque::new(),
             cues: Cues::new(track),
+            english: English::new(track),
             phrases: VecDeque::new(),
             next: 0,
             running: false,
@@ -146,7 +159,12 @@ impl Talker {
     /// Whether nothing waits and nothing runs.
     #[must_use]
     pub fn idle(&self) -> bool {
-        self.phrases.is_empty() && !self.running
+        self.phrases.is_empty() && !self.running && self.english.is_empty()
+    }
+
+    /// Whether finished cues are wanted in English.
+    pub fn want_english(&mut self, wanted: bool) {
+        self.english.want(wanted && self.limits.english);
     }
 
     /// How much was given up since the last question: phrases that waited too long, frames beyond what anyone can say.
@@ -160,27 +178,45 @@ impl Talker {
             return None;
         }
         loop {
-            let first = self.phrases.front()?;
+            let english = || (!self.english.is_empty()).then_some(Due::English);
+            let Some(first) = self.phrases.front() else {
+                return english();
+            };
             let worth = guards::before(&first.sound).is_ok();
             match first.over {
                 Some(since) if worth => return Some(Due::Last(since)),
+                None if !self.english.is_empty() => return english(),
                 None if worth => {
                     let from = first.recognised_ms.unwrap_or(first.sound.start_ms());
                     return Some(Due::Partial(first.sound.end_ms().saturating_sub(from)));
                 }
                 None => return None,
-                Some(_) => self.give_up(out),
+                Some(_) => {
+                    let (before, sound) = (out.len(), self.wanted_sound());
+                    self.give_up(out);
+                    if let Some(sound) = sound {
+                        self.english.take(before, &sound, out);
+                    }
+                }
             }
         }
     }
 
     /// Begins the pass that is due.
     pub fn start(&mut self) -> Option<Pass> {
-        let (hints, said) = self.prompts();
-        let first = self.phrases.front_mut()?;
         if self.running {
             return None;
         }
+        let over = self
+            .phrases
+            .front()
+            .is_some_and(|first| first.over.is_some());
+        if !over && let Some(pass) = self.english.start() {
+            self.running = true;
+            return Some(pass);
+        }
+        let (hints, said) = self.prompts();
+        let first = self.phrases.front_mut()?;
         self.running = true;
         first.recognised_ms = Some(first.sound.end_ms());
         Some(Pass {
@@ -191,12 +227,32 @@ impl Talker {
             hints,
             said,
             last: first.over.is_some(),
+            english: None,
         })
     }
 
     /// Takes what a pass brought, or that it failed. Appends the cues that follow.
     pub fn take(&mut self, pass: &Pass, heard: Option<&Heard>, out: &mut Vec<FromRecogniser>) {
         self.running = false;
+        if let Some(cue) = pass.english {
+            let words = heard.and_then(|heard| guards::after(heard, &pass.sound).ok());
+            out.push(self.english.said(cue, words.as_deref()));
+            return;
+        }
+        let (before, sound) = (out.len(), self.wanted_sound());
+        self.take_phrase(pass, heard, out);
+        if let Some(sound) = sound {
+            self.english.take(before, &sound, out);
+        }
+    }
+
+    /// The sound of the first phrase, if its cues are wanted in English when they are finished.
+    fn wanted_sound(&self) -> Option<Sound> {
+        let first = self.phrases.front();
+        first.filter(|_| self.english.wanted()).map(Phrase::whole)
+    }
+
+    fn take_phrase(&mut self, pass: &Pass, heard: Option<&Heard>, out: &mut Vec<FromRecogniser>) {
         let Some(first) = self.phrases.front().filter(|first| first.id == pass.phrase) else {
             return;
         };
@@ -235,6 +291,9 @@ impl Talker {
             if let Some(place) = first.place_to_cut(any) {
                 let gone = first.sound.split(place);
                 let words = first.agreement.forget_before(gone.end_ms());
+                if self.english.wanted() {
+                    first.keep(gone);
+                }
                 self.remember(words);
             }
         }
@@ -303,6 +362,7 @@ impl Talker {
         self.phrases.push_back(Phrase {
             id,
             sound,
+            gone: Sound::default(),
             agreement: Agreement::default(),
             over: None,
             recognised_ms: None,
@@ -375,6 +435,21 @@ fn hinted(hints: &[String]) -> String {
 }
 
 impl Phrase {
+    /// Its sound, with what was taken off of late.
+    fn whole(&self) -> Sound {
+        let mut whole = self.gone.clone();
+        whole.append(self.sound.clone());
+        whole
+    }
+
+    fn keep(&mut self, gone: Sound) {
+        self.gone.append(gone);
+        let over = self.gone.length_ms().saturating_sub(MOST_GONE_MS);
+        if over > 0 {
+            let _older = self.gone.split(over);
+        }
+    }
+
     /// Where to cut settled words off, from the begin of the sound.
     fn place_to_cut(&self, any: bool) -> Option<i64> {
         let cut_ms = self.agreement.cut_at(any)?;
@@ -397,6 +472,7 @@ mod tests {
         window_ms: 12_000,
         long_ms: 8_000,
         prompts: true,
+        english: true,
     };
 
     fn talker(hints: &[&str], limits: Limits) -> Talker {

@@ -16,7 +16,7 @@ pub use messages::{
 };
 
 /// The version of this page. A worker of another version ends with a line that says so.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// How often the open words of a speaker are recognised anew when there is time, in milliseconds: what the server asks for.
 pub const STEP_MS: u16 = 1000;
 /// The most bytes of a frame after its length.

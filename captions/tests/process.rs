@@ -290,6 +290,76 @@ fn x04_names_that_would_be_commands_do_nothing_to_who_is_heard_after_them() {
     }
 }
 
+/// The number of a caption over all tracks, and its words.
+type Finished = (u64, String);
+type InEnglish = (u64, Option<String>);
+
+/// What a worker with a multilingual model says of a sentence that is said to be in French: finished captions and their English.
+fn in_french(wanted: bool) -> (Vec<Finished>, Vec<InEnglish>) {
+    // Weights are random, so the words mean nothing; that they are asked for once more, and otherwise, is real.
+    let mut worker = Worker::ready(&random::model(random::TINY));
+    let (mut finished, mut english) = (Vec::new(), Vec::new());
+    let sentences: Vec<_> = fixtures().into_iter().take(4).collect();
+    for (id, (sound, _)) in (1..).zip(&sentences) {
+        for (_, message) in track(id, sound, 0) {
+            match message {
+                ToRecogniser::Open { track, codec, .. } => {
+                    worker.say(&ToRecogniser::Open {
+                        track,
+                        codec,
+                        language: Some("fr".into()),
+                        hints: vec![],
+                    });
+                    worker.say(&ToRecogniser::English { track, wanted });
+                }
+                message => worker.say(&message),
+            }
+        }
+        worker.say(&close(id, Closing::Ended));
+        for (_, message) in worker.until_closed(id) {
+            match message {
+                FromRecogniser::Cue {
+                    cue,
+                    committed,
+                    finished: true,
+                    language,
+                    ..
+                } if !committed.is_empty() => {
+                    assert_eq!(language, "fr");
+                    finished.push((id * 100 + cue, committed));
+                }
+                FromRecogniser::English { track, cue, text } => {
+                    let number = track.0 * 100 + cue;
+                    assert!(
+                        finished.iter().any(|(of, _)| *of == number),
+                        "before its cue"
+                    );
+                    english.push((number, text));
+                }
+                _ => {}
+            }
+        }
+    }
+    (finished, english)
+}
+
+#[test]
+fn a_multilingual_model_says_in_english_what_is_finished_where_that_is_wanted() {
+    let (finished, english) = in_french(true);
+    let numbers: Vec<u64> = finished.iter().map(|(number, _)| *number).collect();
+    let mut answered: Vec<u64> = english.iter().map(|(number, _)| *number).collect();
+    answered.sort_unstable();
+    assert!(!numbers.is_empty());
+    assert_eq!(numbers, answered, "each once");
+    let other = english.iter().filter(|(number, text)| {
+        let same = |(of, said): &(u64, String)| of == number && Some(said) == text.as_ref();
+        text.is_some() && !finished.iter().any(same)
+    });
+    assert!(other.count() > 0, "the model was not asked for English");
+    let (finished, english) = in_french(false);
+    assert!(!finished.is_empty() && english.is_empty());
+}
+
 #[test]
 fn a_model_of_random_weights_is_served_and_stopped_like_any_other() {
     let mut worker = Worker::ready(&random::model(random::SMALLEST));

@@ -7,6 +7,7 @@ const LIMITS: Limits = Limits {
     window_ms: 9_000,
     long_ms: 6_000,
     prompts: true,
+    english: true,
 };
 
 fn open(track: u64) -> ToRecogniser {

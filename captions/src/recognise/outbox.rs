@@ -17,7 +17,9 @@ pub(super) struct Outbox {
 impl Outbox {
     pub(super) fn push(&mut self, message: &FromRecogniser) -> Result<(), WireError> {
         let track = match message {
-            FromRecogniser::Cue { track, .. } => Some(*track),
+            FromRecogniser::Cue { track, .. } | FromRecogniser::English { track, .. } => {
+                Some(*track)
+            }
             _ => None,
         };
         if self.frames.len() >= MOST {
@@ -69,6 +71,19 @@ mod tests {
         outbox.push(&cue(1)).unwrap();
         outbox.forget(Track(1));
         assert_eq!(outbox.pop(), Some(cue(2).encode().unwrap()));
+        assert_eq!(outbox.pop(), None);
+    }
+
+    #[test]
+    fn nothing_in_english_is_left_of_what_is_forgotten() {
+        let mut outbox = Outbox::default();
+        let english = FromRecogniser::English {
+            track: Track(1),
+            cue: 0,
+            text: Some("said".into()),
+        };
+        outbox.push(&english).unwrap();
+        outbox.forget(Track(1));
         assert_eq!(outbox.pop(), None);
     }
 

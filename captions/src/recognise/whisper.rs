@@ -55,8 +55,9 @@ pub struct Whisper {
     least_context: i32,
     multilingual: bool,
     most_tokens: Option<i32>,
-    /// By language (empty: none) and whether a retry is allowed. At most as many as there are languages, twice.
-    params: BTreeMap<(String, bool), FullParams<'static, 'static>>,
+    /// By language (empty: none), whether a retry is allowed and whether it is to be said in English. At most as many as there are
+    /// languages, three times.
+    params: BTreeMap<(String, bool, bool), FullParams<'static, 'static>>,
     abort: Abort,
 }
 
@@ -89,6 +90,7 @@ impl Model {
                 window_ms: if small { 9_000 } else { 12_000 },
                 long_ms: if small { 6_000 } else { 8_000 },
                 prompts: !small,
+                english: multilingual,
             },
             least_context: if small {
                 LEAST_CONTEXT_SMALL
@@ -149,14 +151,19 @@ impl Whisper {
     /// # Errors
     /// whisper.cpp's.
     pub fn bare(&mut self, sound: &[f32], last: bool) -> Result<(), Failure> {
-        let mut params = self.params(Some("en"), last);
+        let mut params = self.params(Some("en"), last, false);
         params.set_audio_ctx(self.audio_context(sound.len()));
         params.set_max_tokens(self.most_tokens(sound.len()));
         self.state.full(params, sound).map_err(|e| engine(&e))
     }
 
-    fn params(&mut self, language: Option<&str>, last: bool) -> FullParams<'static, 'static> {
-        let key = (language.unwrap_or_default().to_owned(), last);
+    fn params(
+        &mut self,
+        language: Option<&str>,
+        last: bool,
+        english: bool,
+    ) -> FullParams<'static, 'static> {
+        let key = (language.unwrap_or_default().to_owned(), last, english);
         let measured = self.most_tokens.is_some();
         let build = || {
             let mut params = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
@@ -164,6 +171,7 @@ impl Whisper {
             params.set_no_context(true);
             params.set_single_segment(true);
             params.set_suppress_nst(true);
+            params.set_translate(english);
             params.set_print_progress(false);
             params.set_print_special(false);
             params.set_print_realtime(false);
@@ -289,7 +297,8 @@ impl Recogniser for Whisper {
         }
         let spoken = self.multilingual.then(|| own(&language));
         let prompt = prompt(self.tokens(&pass.hints), &self.tokens(&pass.said));
-        let mut params: FullParams<'_, '_> = self.params(spoken, pass.last);
+        let english = self.multilingual && pass.english.is_some();
+        let mut params: FullParams<'_, '_> = self.params(spoken, pass.last, english);
         params.set_audio_ctx(self.audio_context(sound.len()));
         params.set_max_tokens(self.most_tokens(sound.len()));
         if !prompt.is_empty() {
@@ -298,6 +307,7 @@ impl Recogniser for Whisper {
         self.abort
             .run(&mut self.state, params, sound)
             .map_err(|error| self.failure(&error))?;
+        let language = if english { "en".to_owned() } else { language };
         let (words, logprob, no_speech) = self.words(pass, &language);
         Ok(Heard {
             words,

@@ -83,6 +83,13 @@ pub enum ToRecogniser {
         /// Comes back.
         nonce: u64,
     },
+    /// Whether the finished cues of a track that are not in English are wanted in English too. Nothing is wanted to begin with.
+    English {
+        /// Of which track.
+        track: Track,
+        /// Whether they are.
+        wanted: bool,
+    },
 }
 
 /// From a recogniser to the server.
@@ -143,6 +150,22 @@ pub enum FromRecogniser {
     Pong {
         /// Of the ping.
         nonce: u64,
+    },
+    /// What a finished cue is in English, where that was asked for.
+    English {
+        /// Of which track.
+        track: Track,
+        /// Of which cue.
+        cue: u64,
+        /// None where it could not be done.
+        text: Option<String>,
+    },
+    /// Whether the captions of one track come later than they should.
+    Late {
+        /// Of which track.
+        track: Track,
+        /// Whether they do.
+        late: bool,
     },
 }
 
@@ -346,6 +369,11 @@ impl Message for ToRecogniser {
                 to = Writer::new(4);
                 to.u64(*nonce);
             }
+            Self::English { track, wanted } => {
+                to = Writer::new(5);
+                to.u64(track.0);
+                to.bool(*wanted);
+            }
         }
         to.finish()
     }
@@ -378,6 +406,10 @@ impl Message for ToRecogniser {
             },
             4 => Self::Ping {
                 nonce: from.u64("nonce")?,
+            },
+            5 => Self::English {
+                track: track(&mut from)?,
+                wanted: from.bool("wanted")?,
             },
             _ => return Err(WireError::Unknown("kind")),
         };
@@ -448,6 +480,19 @@ impl Message for FromRecogniser {
                 to = Writer::new(5);
                 to.u64(*nonce);
             }
+            Self::English { track, cue, text } => {
+                to = Writer::new(6);
+                to.u64(track.0);
+                to.u64(*cue);
+                to.option(text.as_deref(), |to, text| {
+                    to.text("English text", text, MAX_CUE_TEXT);
+                });
+            }
+            Self::Late { track, late } => {
+                to = Writer::new(7);
+                to.u64(track.0);
+                to.bool(*late);
+            }
         }
         to.finish()
     }
@@ -487,6 +532,17 @@ impl Message for FromRecogniser {
             },
             5 => Self::Pong {
                 nonce: from.u64("nonce")?,
+            },
+            6 => Self::English {
+                track: track(&mut from)?,
+                cue: from.u64("cue")?,
+                text: from.option("English text", |from| {
+                    from.text("English text", MAX_CUE_TEXT)
+                })?,
+            },
+            7 => Self::Late {
+                track: track(&mut from)?,
+                late: from.bool("late")?,
             },
             _ => return Err(WireError::Unknown("kind")),
         };

@@ -14,6 +14,7 @@ impl fmt::Debug for ToRecogniser {
             } => write!(to, "Audio({track:?}, {sequence})"),
             Self::Close { track, why } => write!(to, "Close({track:?}, {why:?})"),
             Self::Ping { nonce } => write!(to, "Ping({nonce})"),
+            Self::English { track, wanted } => write!(to, "English({track:?}, wanted {wanted})"),
         }
     }
 }
@@ -43,6 +44,8 @@ impl fmt::Debug for FromRecogniser {
                 "Load(waiting {waiting}, delayed {delayed}, finals only {finals_only})"
             ),
             Self::Pong { nonce } => write!(to, "Pong({nonce})"),
+            Self::English { track, cue, .. } => write!(to, "English({track:?}, {cue})"),
+            Self::Late { track, late } => write!(to, "Late({track:?}, {late})"),
         }
     }
 }

@@ -78,6 +78,8 @@ fn to_recogniser() -> impl Strategy<Value = ToRecogniser> {
         )
             .prop_map(|(track, why)| ToRecogniser::Close { track, why }),
         any::<u64>().prop_map(|nonce| ToRecogniser::Ping { nonce }),
+        (track(), any::<bool>())
+            .prop_map(|(track, wanted)| ToRecogniser::English { track, wanted }),
     ]
 }
 
@@ -126,6 +128,9 @@ fn from_recogniser() -> impl Strategy<Value = FromRecogniser> {
             }
         }),
         any::<u64>().prop_map(|nonce| FromRecogniser::Pong { nonce }),
+        (track(), any::<u64>(), option::of(text(MAX_CUE_TEXT)))
+            .prop_map(|(track, cue, text)| FromRecogniser::English { track, cue, text }),
+        (track(), any::<bool>()).prop_map(|(track, late)| FromRecogniser::Late { track, late }),
     ]
 }
 
@@ -229,7 +234,7 @@ proptest! {
     }
 
     #[test]
-    fn junk_is_an_error_and_never_a_panic(kind in 0..8_u8, mut junk in vec(any::<u8>(), 0..400)) {
+    fn junk_is_an_error_and_never_a_panic(kind in 0..10_u8, mut junk in vec(any::<u8>(), 0..400)) {
         junk.insert(0, kind);
         let _ = reads_and_writes(&junk);
     }
