@@ -6,8 +6,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+const DAY_MILLIS: i64 = 86_400_000;
+
 /// Wall-clock time in whole milliseconds since the Unix epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
@@ -48,6 +52,24 @@ impl Timestamp {
         let days = days_before(year) + (1..month).map(|month| days_in(year, month)).sum::<i64>();
         let seconds = ((days + day - 1) * 24 + hour) * 3600 + minute * 60 + second;
         Some(Self(seconds * 1000))
+    }
+
+    /// As other programs read it: `2026-11-21T08:30:00.000Z` (RFC 3339, UTC).
+    pub fn iso(self) -> String {
+        let (days, millis) = (self.0.div_euclid(DAY_MILLIS), self.0.rem_euclid(DAY_MILLIS));
+        // A year from below, then the one that holds the day.
+        let mut year = 1970 + days.div_euclid(366);
+        while days_before(year + 1) <= days {
+            year += 1;
+        }
+        let (mut month, mut rest) = (1, days - days_before(year));
+        while rest >= days_in(year, month) {
+            rest -= days_in(year, month);
+            month += 1;
+        }
+        let (day, seconds, part) = (rest + 1, millis / 1000, millis % 1000);
+        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{part:03}Z")
     }
 
     /// Later by `duration`; saturates.
@@ -218,6 +240,21 @@ mod tests {
             let read = Timestamp::parse(text).filter(|_| text != "2026");
             assert_eq!(read, None, "{text}");
         }
+    }
+
+    #[test]
+    fn times_are_written_as_they_are_read() {
+        for text in [
+            "1970-01-01T00:00:00Z",
+            "2000-02-29T23:59:59Z",
+            "2024-12-31T23:59:59Z",
+            "2026-11-21T08:30:05Z",
+            "2100-03-01T00:00:00Z",
+        ] {
+            let time = Timestamp::parse(text).unwrap();
+            assert_eq!(time.iso().replace(".000Z", "Z"), text);
+        }
+        assert_eq!(Timestamp(1_001).iso(), "1970-01-01T00:00:01.001Z");
     }
 
     #[test]

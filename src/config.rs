@@ -9,8 +9,11 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::auth::oauth::settings::ProviderSettings;
+use crate::auth::passkeys::PasskeySettings;
+use crate::mail::settings::MailSettings;
 use crate::media::allowed::{self, AudioCodec, VideoCodec};
 use crate::secret::Secret;
+use crate::webhooks::settings::WebhookSettings;
 
 /// Settings of the server as a whole.
 #[derive(Clone, Debug, Deserialize)]
@@ -44,6 +47,12 @@ pub struct Config {
     pub proxies: Proxies,
     /// With what people have elsewhere they may sign in.
     pub providers: Vec<ProviderSettings>,
+    /// Other programs that are told what happens.
+    pub webhooks: WebhookSettings,
+    /// The operator's mail server.
+    pub mail: MailSettings,
+    /// What passkeys are for.
+    pub passkeys: PasskeySettings,
     /// Limits against floods.
     pub limits: Limits,
     /// Log lines.
@@ -247,6 +256,10 @@ pub struct Limits {
     pub requests_per_second: u32,
     /// HTTP requests of one address at once.
     pub requests_burst: u32,
+    /// Requests of one caller of the control API, a second.
+    pub control_per_second: u32,
+    /// Requests of one caller of the control API at once.
+    pub control_burst: u32,
     /// Messages of one connection, a second.
     pub messages_per_second: u32,
     /// Messages of one connection at once.
@@ -290,6 +303,9 @@ impl Default for Config {
             metrics: SocketAddr::from(([127, 0, 0, 1], 9464)),
             proxies: Proxies::default(),
             providers: Vec::new(),
+            webhooks: WebhookSettings::default(),
+            mail: MailSettings::default(),
+            passkeys: PasskeySettings::default(),
             limits: Limits::default(),
             log: Log::default(),
         }
@@ -386,6 +402,8 @@ impl Default for Limits {
             arrivals_burst: 50,
             requests_per_second: 20,
             requests_burst: 200,
+            control_per_second: 10,
+            control_burst: 120,
             messages_per_second: 20,
             messages_burst: 100,
         }
@@ -507,6 +525,8 @@ impl Config {
             wrong.push("`database`: name one of `address` and `address_file`".to_owned());
         }
         ProviderSettings::check(&self.providers, &mut wrong);
+        wrong.extend(self.webhooks.wrong());
+        self.mail.check(&mut wrong);
         let limits = &self.limits;
         let numbers = [
             ("connections", limits.connections),
@@ -515,6 +535,8 @@ impl Config {
             ("arrivals_burst", limits.arrivals_burst as usize),
             ("requests_per_second", limits.requests_per_second as usize),
             ("requests_burst", limits.requests_burst as usize),
+            ("control_per_second", limits.control_per_second as usize),
+            ("control_burst", limits.control_burst as usize),
             ("messages_per_second", limits.messages_per_second as usize),
             ("messages_burst", limits.messages_burst as usize),
         ];

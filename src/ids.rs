@@ -2,8 +2,9 @@
 //! here they are made, 128 random bits each, so that none can be guessed or counted.
 
 pub use conclave_policy::ids::{
-    AccountId, ActorId, BarId, DeviceId, GuestId, IdentityId, KnockId, LinkId, NetworkId, OrgId,
-    ParticipantId, PictureId, RoomId, SessionId, StreamTokenId,
+    AccountId, ActorId, ApiKeyId, BarId, DeviceId, GuestId, IdentityId, JoinTokenId, KnockId,
+    LinkId, NetworkId, NewsId, OrgId, ParticipantId, PasskeyId, PictureId, RoomId, SessionId,
+    StreamTokenId, WebhookId,
 };
 
 use crate::secret::RandomSource;

@@ -1,5 +1,6 @@
 //! The command line: `conclave serve`, `conclave config`, `conclave policy`, `conclave audit`, `conclave store`,
-//! `conclave keys`, `conclave captions`. Reads the
+//! `conclave accounts`, `conclave api-keys`,
+//! `conclave keys`, `conclave sessions`, `conclave captions`. Reads the
 //! settings, starts the server, and says in plain words what is wrong when it cannot.
 
 use std::net::SocketAddr;
@@ -8,15 +9,20 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use conclave::auth::reset::ByHand;
 use conclave::clock::Timestamp;
 use conclave::config::{Config, LogFormat};
-use conclave::ids::RoomId;
+use conclave::ids::{ApiKeyId, RoomId};
 use conclave::server::compose;
+use conclave::server::emergency;
 use conclave::server::models::Models;
+use conclave::server::people;
 use conclave::server::policy::{self, Examined, Question};
+use conclave::server::programs;
 use conclave::server::storage;
 use conclave::store::trail::AuditFilter;
 use conclave::telemetry;
+use conclave_policy::scopes::Scope;
 
 /// A moderated meeting server in which nobody is heard, seen or let in without a permit.
 #[derive(Parser)]
@@ -50,6 +56,21 @@ enum Command {
         #[command(subcommand)]
         what: KeysCommand,
     },
+    /// Look after the sessions of those who are signed in.
+    Sessions {
+        #[command(subcommand)]
+        what: SessionsCommand,
+    },
+    /// Help people back into their accounts.
+    Accounts {
+        #[command(subcommand)]
+        what: AccountsCommand,
+    },
+    /// Look after the keys of other programs.
+    ApiKeys {
+        #[command(subcommand)]
+        what: ApiKeysCommand,
+    },
     /// Look after the database.
     Store {
         #[command(subcommand)]
@@ -64,10 +85,88 @@ enum Command {
 
 #[derive(Subcommand)]
 enum KeysCommand {
-    /// Seal everything anew with a new key. A running server does it itself, and goes on meanwhile; what was interrupted is taken up again.
-    Rotate(Where),
+    /// Seal the keys of organisations, rooms and accounts anew with a new key. A running server does it itself, and goes on meanwhile;
+    /// what was interrupted is taken up again.
+    Rotate {
+        #[command(flatten)]
+        place: Where,
+        /// Replace those keys too, and seal every value anew: for when they may have been seen.
+        #[arg(long)]
+        deep: bool,
+    },
     /// Print a new master key, for the settings under `keys`.
     Make,
+    /// Wrap the key file by the master key of other settings. A running server goes on, and is started with those settings next.
+    Master {
+        #[command(flatten)]
+        place: Where,
+        /// The settings file that names the other master key, and the same data folder.
+        #[arg(long)]
+        to: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum SessionsCommand {
+    /// Sign everyone out, everywhere, at once, and replace the keys of sessions: for when one may have been seen.
+    EndAll(Where),
+}
+
+#[derive(Subcommand)]
+enum AccountsCommand {
+    /// Print a link with which the holder of an account chooses a new password. It works once, for a day. The server may run.
+    Reset {
+        #[command(flatten)]
+        place: Where,
+        /// The address of the account.
+        email: String,
+        /// Passkeys and recovery codes go with the old password: for somebody who has lost them.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Print a link that proves the address of an account, or gives it another one. It works once, for a day. The server may run.
+    Verify {
+        #[command(flatten)]
+        place: Where,
+        /// The address of the account.
+        email: String,
+        /// The address that it is to have.
+        #[arg(long)]
+        to: Option<String>,
+    },
+}
+
+#[derive(Subcommand)]
+enum ApiKeysCommand {
+    /// List every key that was not taken back. The server may run.
+    List(Where),
+    /// Make a key, and print it this once. The server must not run.
+    Create {
+        #[command(flatten)]
+        place: Where,
+        /// The address of the administrator in whose name it is made; it is over when they administer no more.
+        #[arg(long)]
+        admin: String,
+        /// What it is called.
+        #[arg(long)]
+        name: String,
+        /// What it is for, such as `rooms:write`; may be given several times.
+        #[arg(long = "scope", required = true, value_parser = scope)]
+        scopes: Vec<Scope>,
+        /// How many days it is taken.
+        #[arg(long, default_value_t = 90)]
+        days: u32,
+    },
+    /// Take a key back. The server must not run.
+    Revoke {
+        #[command(flatten)]
+        place: Where,
+        /// The address of the administrator in whose name it is taken back.
+        #[arg(long)]
+        admin: String,
+        /// Its identifier, as `list` shows it.
+        key: ApiKeyId,
+    },
 }
 
 #[derive(Subcommand)]
@@ -253,9 +352,9 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Policy { what } => policy(what),
         Command::Audit { what } => audit(what),
         Command::Keys {
-            what: KeysCommand::Rotate(place),
+            what: KeysCommand::Rotate { place, deep },
         } => {
-            say(&runtime()?.block_on(storage::rotate(&place.read()?))?);
+            say(&runtime()?.block_on(storage::rotate(&place.read()?, *deep))?);
             Ok(())
         }
         Command::Keys {
@@ -264,6 +363,32 @@ fn run(command: &Command) -> anyhow::Result<()> {
             say(storage::make_master().expose());
             Ok(())
         }
+        Command::Sessions {
+            what: SessionsCommand::EndAll(place),
+        } => {
+            say(&runtime()?.block_on(emergency::end_all(&place.read()?))?);
+            Ok(())
+        }
+        Command::Keys {
+            what: KeysCommand::Master { place, to },
+        } => {
+            let (from, to) = (place.read()?, Config::read(Some(to), std::iter::empty())?);
+            say(&storage::change_master(&from, &to)?);
+            Ok(())
+        }
+        Command::Accounts { what } => {
+            let (place, email, what) = match what {
+                AccountsCommand::Reset { place, email, all } => {
+                    (place, email, ByHand::Reset { all: *all })
+                }
+                AccountsCommand::Verify { place, email, to } => {
+                    (place, email, ByHand::Verify { to: to.clone() })
+                }
+            };
+            say(&runtime()?.block_on(people::link(&place.read()?, email, &what))?);
+            Ok(())
+        }
+        Command::ApiKeys { what } => api_keys(what),
         Command::Store {
             what: StoreCommand::Move { place, to },
         } => {
@@ -273,6 +398,38 @@ fn run(command: &Command) -> anyhow::Result<()> {
         }
         Command::Captions { what } => captions(what),
     }
+}
+
+fn api_keys(command: &ApiKeysCommand) -> anyhow::Result<()> {
+    let runtime = runtime()?;
+    let text = match command {
+        ApiKeysCommand::List(place) => runtime.block_on(programs::list(&place.read()?))?,
+        ApiKeysCommand::Create {
+            place,
+            admin,
+            name,
+            scopes,
+            days,
+        } => {
+            let wanted = programs::Wanted {
+                name: name.clone(),
+                scopes: scopes.clone(),
+                days: *days,
+            };
+            runtime.block_on(programs::create(&place.read()?, admin, wanted))?
+        }
+        ApiKeysCommand::Revoke { place, admin, key } => {
+            runtime.block_on(programs::revoke(&place.read()?, admin, *key))?
+        }
+    };
+    say(&text);
+    Ok(())
+}
+
+/// What a key is for.
+fn scope(text: &str) -> Result<Scope, String> {
+    text.parse()
+        .map_err(|_| format!("there is no scope `{text}`"))
 }
 
 fn policy(command: &PolicyCommand) -> anyhow::Result<()> {

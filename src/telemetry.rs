@@ -4,7 +4,11 @@ use std::fmt::Write as _;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::media::counters::MediaCounters;
 
@@ -64,15 +68,23 @@ fn family(text: &mut String, name: &str, samples: impl Iterator<Item = (String, 
 /// Starts logging to standard error.
 pub fn log(json: bool, filter: &str) -> Result<(), String> {
     let filter = EnvFilter::try_new(filter).map_err(|error| format!("`log.filter`: {error}"))?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    let started = if json {
-        builder.json().try_init()
-    } else {
-        builder.compact().try_init()
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match json {
+        true => lines.json().boxed(),
+        false => lines.compact().boxed(),
     };
+    let started = tracing_subscriber::registry()
+        .with(filter)
+        .with(filter_fn(is_ours_or_brief))
+        .with(lines)
+        .try_init();
     started.map_err(|error| error.to_string())
+}
+
+/// What libraries trace holds what they carry: tungstenite writes out every frame, with words, names and passwords. No filter asks
+/// for that.
+fn is_ours_or_brief(said: &Metadata<'_>) -> bool {
+    *said.level() <= Level::DEBUG || said.target().starts_with("conclave")
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 
 use std::fmt;
 
+pub use crate::control::WebhookDeed;
 use crate::facts::{Dimension, Facts, NewRole};
-use crate::ids::{BarId, IdentityId, KnockId, ParticipantId, SessionId};
+use crate::ids::{BarId, KnockId, ParticipantId, SessionId, WebhookId};
 use crate::kind::RoomKind;
 use crate::settings::SettingKey;
 use crate::source::Source;
@@ -30,7 +31,7 @@ pub trait Action: sealed::Sealed {
     }
 }
 
-mod sealed {
+pub(crate) mod sealed {
     pub trait Sealed {}
 }
 
@@ -130,6 +131,8 @@ kinds! {
     ReadTranscript "read_transcript" by [Standing];
     /// Deleting what was kept of what was said.
     DeleteTranscript "delete_transcript" by [Standing];
+    /// Choosing a room's languages, and the words that its recogniser is told.
+    ChangeSpeech "change_speech" by [Standing];
     /// Letting someone in who waits at the door.
     Admit "admit" by [Standing, Space];
     /// Sending away someone who waits at the door.
@@ -204,6 +207,44 @@ kinds! {
     LinkIdentity "link_identity" by [OrgAdmin];
     /// Taking that back.
     UnlinkIdentity "unlink_identity" by [OrgAdmin];
+    /// Letting a passkey open one's account.
+    AddPasskey "add_passkey" by [OrgAdmin];
+    /// Giving it another name.
+    RenamePasskey "rename_passkey" by [OrgAdmin];
+    /// Taking it back.
+    RemovePasskey "remove_passkey" by [OrgAdmin];
+    /// Making recovery codes of one's account anew.
+    MakeRecoveryCodes "make_recovery_codes" by [OrgAdmin];
+    /// Changing the password of one's account.
+    ChangeOwnPassword "change_own_password" by [OrgAdmin];
+    /// Changing the e-mail address of one's account.
+    ChangeEmail "change_email" by [OrgAdmin];
+    /// Ending sessions of one's account.
+    EndOwnSessions "end_own_sessions" by [OrgAdmin];
+    /// Ending every session of the organisation at once.
+    EndSessions "end_sessions" by [OrgAdmin, SignInAge];
+    /// Reading which places outside are told what happens, and what came of it.
+    ReadWebhooks "read_webhooks" by [OrgAdmin];
+    /// Deciding which places outside are told what happens.
+    ManageWebhooks "manage_webhooks" by [OrgAdmin];
+    /// Seeing who has an account.
+    ReadMembers "read_members" by [OrgAdmin];
+    /// Changing what an account may do, or ending it.
+    ManageMember "manage_member" by [OrgAdmin];
+    /// The same with an account that administers the organisation, or is to.
+    ManageAdmin "manage_admin" by [OrgAdmin];
+    /// Making, listing and revoking API keys.
+    ManageApiKeys "manage_api_keys" by [OrgAdmin];
+    /// Listing every room of the organisation.
+    ListRooms "list_rooms" by [OrgAdmin];
+    /// Saying which pages of others may bring their users into rooms.
+    ChangeEmbedders "change_embedders" by [OrgAdmin];
+    /// Calling a room by another title.
+    RenameRoom "rename_room" by [Standing, Mine];
+    /// Seeing from outside who is in the session of a room.
+    SeeSession "see_session" by [Standing];
+    /// Making a token by which a user of another product may come to the door of a room.
+    MakeJoinToken "make_join_token" by [Standing];
     /// Reading what was decided in a room.
     ReadAudit "read_audit" by [Standing];
     /// Reading what was decided anywhere in the organisation.
@@ -316,8 +357,12 @@ units! {
     ReadPassword;
     /// Replacing the room's password.
     ChangePassword;
+    /// Choosing a room's languages, and the words that its recogniser is told.
+    ChangeSpeech;
     /// Ending the session for everyone.
     EndSession;
+    /// Ending every session of the organisation at once.
+    EndSessions;
     /// Seeing the packet counts of each participant.
     SeeStats;
     /// Reading what was written in the room chat while one was in.
@@ -338,12 +383,10 @@ units! {
     ManageStreamTokens;
     /// Ending a room for good.
     EndRoom;
-    /// Changing the name that one's account comes with.
-    EditName;
-    /// Changing the picture that one comes with.
-    EditPicture;
     /// Reading what the organisation has chosen for its rooms.
     ReadOrganisation;
+    /// Reading which places outside are told what happens, and what came of it.
+    ReadWebhooks;
     /// Making a new room.
     CreateRoom;
     /// Inviting someone to have an account.
@@ -588,15 +631,12 @@ actions! {
         /// Whether rooms have no word in it.
         locked: bool
     }
-    /// Letting an identity elsewhere stand for one's account.
-    LinkIdentity {
+    /// Deciding about a place outside that is told what happens.
+    ManageWebhooks {
         /// Which.
-        identity: IdentityId
-    }
-    /// Taking that back.
-    UnlinkIdentity {
-        /// Which.
-        identity: IdentityId
+        webhook: WebhookId,
+        /// What is done to it.
+        deed: WebhookDeed
     }
     /// Setting an option of the organisation.
     ChangeOption {
@@ -626,7 +666,7 @@ impl OrgOption {
 of_one_kind! {
     plain: Enter Knock SeeLobby SeeCount Lock Unlock ReadPassword ChangePassword EndSession SeeStats ReadRoom EndRoom CreateRoom
         InviteAccount SeeBars Suspend LiftSuspension ManageGuestLinks ManageStreamTokens ReadOrganisation ReadChat ReadEarlierChat ReadAudit
-        ReadOrganisationAudit EditName EditPicture ReadCaptions;
+        ReadOrganisationAudit ReadCaptions ChangeSpeech EndSessions ReadWebhooks;
     aimed: WriteChat WritePrivateChat Resume Connect Watch SeeParticipant RaiseHand Leave Mute PauseVideo StopShare Remove Bar
         SendBack TransferOwnership ChangeProfile ProposeProfile Listen PublishCue ChooseCaptions RefuseCaptions AllowCaptions
         KeepTranscript;

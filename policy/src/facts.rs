@@ -86,6 +86,8 @@ facts! {
         Admitted,
         /// Inside, but their connection is lost and may be resumed.
         Disconnected,
+        /// Not there, but with an API key one of whose scopes covers what is asked.
+        Scoped,
     }
     /// The target participant against the actor.
     Target {
@@ -176,12 +178,19 @@ facts! {
         /// It has not.
         No,
     }
-    /// Whether the actor administers the organisation.
+    /// Whether the actor administers the organisation; of an API key, whether one of its scopes covers what is asked.
     OrgAdmin {
         /// They do.
         Yes,
         /// They do not.
         No,
+    }
+    /// How long ago the actor proved who they are.
+    SignInAge {
+        /// Just now.
+        Fresh,
+        /// Longer ago.
+        Old,
     }
     /// Whether the organisation lets its rooms choose the setting to be changed.
     Held {
@@ -354,7 +363,7 @@ impl fmt::Display for Dimension {
 
 dimensions! {
     /// [`Standing`].
-    Standing("standing"): Standing as Standing = [Outside "outside", Waiting "waiting", Admitted "admitted", Disconnected "disconnected"];
+    Standing("standing"): Standing as Standing = [Outside "outside", Waiting "waiting", Admitted "admitted", Disconnected "disconnected", Scoped "scoped"];
     /// [`Target`].
     Target("target"): Target as Target = [Own "own", Below "below", Same "same", Above "above"];
     /// [`Lock`].
@@ -397,7 +406,8 @@ dimensions! {
         Captioner "captioner",
         Recorder "recorder",
         Ingress "ingress",
-        Relay "relay"
+        Relay "relay",
+        Program "program"
     ];
     /// [`Relax`] of the setting to be changed.
     Relax("relax"): Relax as Relax = [Host "host", Admin "admin", Fixed "fixed"];
@@ -423,6 +433,8 @@ dimensions! {
     CreateRight("create_right"): CreateRight as CreateRight = [Yes "yes", No "no"];
     /// [`OrgAdmin`].
     OrgAdmin("org_admin"): OrgAdmin as OrgAdmin = [Yes "yes", No "no"];
+    /// [`SignInAge`].
+    SignInAge("sign_in_age"): SignInAge as SignInAge = [Fresh "fresh", Old "old"];
     /// The setting [`Captions`].
     CaptionsRule("captions"): Captions as Captions = [Off "off", On "on"];
     /// The setting [`Transcript`].

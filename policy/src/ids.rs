@@ -104,6 +104,16 @@ ids! {
     StreamTokenId;
     /// An identity elsewhere that stands for an account here.
     IdentityId;
+    /// A passkey of an account.
+    PasskeyId;
+    /// A place outside that is told what happens here.
+    WebhookId;
+    /// One thing that happened, as other programs are told of it.
+    NewsId;
+    /// A key by which a program calls the control API.
+    ApiKeyId;
+    /// A token by which a user of another product comes to the door of a room.
+    JoinTokenId;
     /// A picture that someone shows: made from its content and from whose it is, and not to be guessed.
     PictureId;
 }
@@ -116,6 +126,12 @@ impl From<AccountId> for ActorId {
 
 impl From<GuestId> for ActorId {
     fn from(id: GuestId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<ApiKeyId> for ActorId {
+    fn from(id: ApiKeyId) -> Self {
         Self(id.0)
     }
 }

@@ -3,8 +3,8 @@
 
 use crate::actions::{
     Action, ActionKind, ChangeKind, ChangeOption, ChangeOrgSetting, ChangeSetting, DecideProfile,
-    DeleteChat, DeleteTranscript, LinkIdentity, MessageWaiting, Publish, ReadTranscript, SetRole,
-    Spotlight, Unbar, UnlinkIdentity,
+    DeleteChat, DeleteTranscript, ManageWebhooks, MessageWaiting, Publish, ReadTranscript, SetRole,
+    Spotlight, Unbar,
 };
 use crate::facts::Facts;
 use crate::roles::Role;
@@ -36,26 +36,6 @@ impl Action for Unbar {
 
     fn audit_target(&self) -> Option<[u8; 16]> {
         Some(*self.bar.as_bytes())
-    }
-}
-
-impl Action for LinkIdentity {
-    fn kind(&self) -> ActionKind {
-        ActionKind::LinkIdentity
-    }
-
-    fn audit_target(&self) -> Option<[u8; 16]> {
-        Some(*self.identity.as_bytes())
-    }
-}
-
-impl Action for UnlinkIdentity {
-    fn kind(&self) -> ActionKind {
-        ActionKind::UnlinkIdentity
-    }
-
-    fn audit_target(&self) -> Option<[u8; 16]> {
-        Some(*self.identity.as_bytes())
     }
 }
 
@@ -167,6 +147,20 @@ impl Action for ChangeOrgSetting {
     fn audit_words(&self) -> Option<String> {
         let held = if self.locked { " locked" } else { "" };
         Some(format!("{}={}{held}", self.key, self.value))
+    }
+}
+
+impl Action for ManageWebhooks {
+    fn kind(&self) -> ActionKind {
+        ActionKind::ManageWebhooks
+    }
+
+    fn audit_target(&self) -> Option<[u8; 16]> {
+        Some(*self.webhook.as_bytes())
+    }
+
+    fn audit_words(&self) -> Option<String> {
+        Some(self.deed.as_str().to_owned())
     }
 }
 

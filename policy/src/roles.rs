@@ -30,11 +30,13 @@ pub enum Role {
     Ingress,
     /// Carries tracks to another media node.
     Relay,
+    /// Acts from outside by an API key, as far as the key's scopes go.
+    Program,
 }
 
 impl Role {
     /// Every role, in the order of the rule text.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Owner,
         Self::Host,
         Self::Presenter,
@@ -45,6 +47,7 @@ impl Role {
         Self::Recorder,
         Self::Ingress,
         Self::Relay,
+        Self::Program,
     ];
 
     /// Higher stands above lower; the rules compare an actor with a target by it. Observers and services share the lowest.
@@ -55,7 +58,12 @@ impl Role {
             Self::Presenter => 3,
             Self::Attendee => 2,
             Self::Guest => 1,
-            Self::Observer | Self::Captioner | Self::Recorder | Self::Ingress | Self::Relay => 0,
+            Self::Observer
+            | Self::Captioner
+            | Self::Recorder
+            | Self::Ingress
+            | Self::Relay
+            | Self::Program => 0,
         }
     }
 
@@ -77,6 +85,7 @@ impl Role {
             Self::Recorder => "recorder",
             Self::Ingress => "ingress",
             Self::Relay => "relay",
+            Self::Program => "program",
         }
     }
 }

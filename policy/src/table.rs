@@ -270,7 +270,7 @@ mod tests {
         let text = write(&rules, Some(ActionKind::Lock), Some(Role::Host));
         assert!(
             text.contains(
-                "\nlock: by standing; 4 cases\n  host (1 allowed)\n    standing=admitted\n"
+                "\nlock: by standing; 5 cases\n  host (1 allowed)\n    standing=admitted\n"
             )
         );
         assert!(!text.contains("owner") && !text.contains("unlock"));

@@ -120,6 +120,69 @@ fn captioner(kind: ActionKind, case: &Case) -> bool {
     }
 }
 
+/// What acts by an API key: from outside, as far as a scope covers it, on those below a host; it is never in a room itself.
+fn program(kind: ActionKind, case: &Case) -> bool {
+    let scoped = case.standing("scoped");
+    let below = scoped && case.is(Dimension::Target, "below");
+    let any = |dimension, values: &[&str]| values.iter().any(|value| case.is(dimension, value));
+    match kind {
+        ActionKind::Admit => scoped && case.free(),
+        ActionKind::Mute
+        | ActionKind::PauseVideo
+        | ActionKind::StopShare
+        | ActionKind::Grant
+        | ActionKind::Withdraw
+        | ActionKind::Remove
+        | ActionKind::Bar
+        | ActionKind::SendBack
+        | ActionKind::DecideProfile => below,
+        ActionKind::SetRole => {
+            let stage = ["presenter", "attendee", "observer"];
+            let moved = any(Dimension::TargetRole, &stage) && any(Dimension::NewRole, &stage);
+            let off =
+                case.is(Dimension::TargetRole, "guest") && case.is(Dimension::NewRole, "observer");
+            below && (moved || off)
+        }
+        ActionKind::Deny
+        | ActionKind::SeeLobby
+        | ActionKind::SeeBars
+        | ActionKind::Unbar
+        | ActionKind::Spotlight
+        | ActionKind::Suspend
+        | ActionKind::LiftSuspension
+        | ActionKind::MessageWaiting
+        | ActionKind::ManageGuestLinks
+        | ActionKind::Lock
+        | ActionKind::Unlock
+        | ActionKind::EndSession
+        | ActionKind::SeeStats
+        | ActionKind::ReadRoom
+        | ActionKind::ReadAudit
+        | ActionKind::ReadPassword
+        | ActionKind::ChangePassword
+        | ActionKind::EndRoom
+        | ActionKind::RenameRoom
+        | ActionKind::SeeSession
+        | ActionKind::MakeJoinToken => scoped,
+        ActionKind::ChangeSetting => {
+            scoped && case.is(Dimension::Relax, "host") && case.is(Dimension::Held, "free")
+        }
+        ActionKind::CreateRoom => case.is(Dimension::CreateRight, "yes"),
+        ActionKind::ChangeOrgSetting => case.admin() && any(Dimension::Relax, &["host", "admin"]),
+        ActionKind::InviteAccount
+        | ActionKind::ReadOrganisation
+        | ActionKind::ChangeOption
+        | ActionKind::ReadOrganisationAudit
+        | ActionKind::ReadMembers
+        | ActionKind::ManageMember
+        | ActionKind::ListRooms
+        | ActionKind::ReadWebhooks
+        | ActionKind::ManageWebhooks
+        | ActionKind::ChangeEmbedders => case.admin(),
+        _ => false,
+    }
+}
+
 fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
     use Role::{Attendee, Guest, Host, Observer, Owner, Presenter};
 
@@ -133,6 +196,9 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
     }
     if role == Role::Captioner {
         return captioner(kind, &case);
+    }
+    if role == Role::Program {
+        return program(kind, &case);
     }
     if service {
         return false;
@@ -211,9 +277,16 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
             let peer = case.is(Dimension::Target, "same");
             moderates() && (case.below() || peer)
         }
-        ActionKind::EditName | ActionKind::LinkIdentity | ActionKind::UnlinkIdentity => {
-            role != Guest
-        }
+        ActionKind::EditName
+        | ActionKind::LinkIdentity
+        | ActionKind::UnlinkIdentity
+        | ActionKind::AddPasskey
+        | ActionKind::RenamePasskey
+        | ActionKind::RemovePasskey
+        | ActionKind::MakeRecoveryCodes
+        | ActionKind::ChangeOwnPassword
+        | ActionKind::ChangeEmail
+        | ActionKind::EndOwnSessions => role != Guest,
         ActionKind::EditPicture => true,
         ActionKind::Leave | ActionKind::Unpublish => {
             (case.standing("admitted") || case.standing("disconnected")) && case.own()
@@ -277,7 +350,13 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
         ActionKind::ChangeOrgSetting => {
             role != Guest && case.admin() && !case.is(Dimension::Relax, "fixed")
         }
-        ActionKind::ChangeOption | ActionKind::ReadOrganisation => role != Guest && case.admin(),
+        ActionKind::EndSessions => {
+            role != Guest && case.admin() && case.is(Dimension::SignInAge, "fresh")
+        }
+        ActionKind::ChangeOption
+        | ActionKind::ReadOrganisation
+        | ActionKind::ReadWebhooks
+        | ActionKind::ManageWebhooks => role != Guest && case.admin(),
         ActionKind::ReadPassword | ActionKind::ChangePassword | ActionKind::ChangeKind => {
             moderates() || owner_outside()
         }
@@ -285,10 +364,12 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
         | ActionKind::ReadAudit
         | ActionKind::SeeStats
         | ActionKind::ReadTranscript
-        | ActionKind::DeleteTranscript => {
+        | ActionKind::DeleteTranscript
+        | ActionKind::ChangeSpeech => {
             moderates() || (matches!(role, Owner | Host) && case.standing("outside"))
         }
-        ActionKind::EndRoom => owner_outside(),
+        ActionKind::EndRoom | ActionKind::RenameRoom => owner_outside(),
+        ActionKind::ListRooms | ActionKind::SeeSession | ActionKind::MakeJoinToken => false,
         ActionKind::Deny
         | ActionKind::SeeBars
         | ActionKind::Unbar
@@ -306,9 +387,13 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
                     || case.is(Dimension::CreateRight, "yes")
                     || case.admin())
         }
-        ActionKind::InviteAccount | ActionKind::ReadOrganisationAudit => {
-            role != Guest && case.admin()
-        }
+        ActionKind::InviteAccount
+        | ActionKind::ReadOrganisationAudit
+        | ActionKind::ReadMembers
+        | ActionKind::ManageMember
+        | ActionKind::ManageAdmin
+        | ActionKind::ManageApiKeys
+        | ActionKind::ChangeEmbedders => role != Guest && case.admin(),
     }
 }
 
@@ -361,6 +446,7 @@ fn who_is_outside_can_only_come_to_the_door_or_tend_their_own_room() {
             kind,
             ActionKind::ReadRoom
                 | ActionKind::EndRoom
+                | ActionKind::RenameRoom
                 | ActionKind::ReadPassword
                 | ActionKind::ChangePassword
                 | ActionKind::ChangeSetting
@@ -376,6 +462,7 @@ fn who_is_outside_can_only_come_to_the_door_or_tend_their_own_room() {
                 | ActionKind::SeeStats
                 | ActionKind::ReadTranscript
                 | ActionKind::DeleteTranscript
+                | ActionKind::ChangeSpeech
         );
         let hosted_room = hosted && role.is_moderator();
         assert!(door || own_room || hosted_room, "{kind} by {role}");
@@ -405,11 +492,27 @@ fn every_action_within_a_room_asks_how_the_actor_stands_to_it() {
                 | ActionKind::EditName
                 | ActionKind::LinkIdentity
                 | ActionKind::UnlinkIdentity
+                | ActionKind::AddPasskey
+                | ActionKind::RenamePasskey
+                | ActionKind::RemovePasskey
+                | ActionKind::MakeRecoveryCodes
+                | ActionKind::ChangeOwnPassword
+                | ActionKind::ChangeEmail
+                | ActionKind::EndOwnSessions
                 | ActionKind::EditPicture
                 | ActionKind::ReadOrganisation
+                | ActionKind::ReadWebhooks
+                | ActionKind::ManageWebhooks
                 | ActionKind::ChangeOrgSetting
                 | ActionKind::ChangeOption
                 | ActionKind::ReadOrganisationAudit
+                | ActionKind::EndSessions
+                | ActionKind::ReadMembers
+                | ActionKind::ManageMember
+                | ActionKind::ManageAdmin
+                | ActionKind::ManageApiKeys
+                | ActionKind::ListRooms
+                | ActionKind::ChangeEmbedders
         );
         assert_ne!(
             kind.dimensions().contains(&Dimension::Standing),
@@ -442,10 +545,10 @@ fn nobody_acts_on_someone_of_the_same_or_a_higher_rank() {
 }
 
 #[test]
-fn only_moderators_act_on_others() {
+fn only_moderators_and_programs_act_on_others() {
     for (kind, role, _) in allowed_when(Dimension::Target, "below") {
         assert!(
-            role.is_moderator() || kind == ActionKind::SeeParticipant,
+            role.is_moderator() || role == Role::Program || kind == ActionKind::SeeParticipant,
             "{kind} by {role}"
         );
     }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::Json;
-use conclave_policy::actions::{ReadAudit, ReadOrganisationAudit};
+use conclave_policy::actions::{ActionKind, ReadAudit, ReadOrganisationAudit};
 use conclave_policy::facts::Facts;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::api::caller::Reader;
 use crate::api::problem::Problem;
@@ -29,24 +30,32 @@ const PAGE: u32 = 100;
 const MOST: u32 = 200;
 
 /// Which rows are wanted. What is not named may be anything.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
+    /// `next` of the page before.
     before: Option<u64>,
+    #[param(value_type = Option<String>, pattern = "^[a-z2-7]{26}$")]
     actor: Option<ActorId>,
+    #[param(value_type = Option<String>, max_length = 64)]
     action: Option<Text<64>>,
+    #[param(inline)]
     verdict: Option<VerdictName>,
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// Not before; milliseconds since the epoch, as `at`.
     from: Option<i64>,
     /// Before.
     to: Option<i64>,
     /// Only for the organisation's trail.
+    #[param(value_type = Option<String>, pattern = "^[a-z2-7]{26}$")]
     room: Option<RoomId>,
 }
 
-#[derive(Clone, Copy, Deserialize, Serialize)]
+#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = AuditVerdict)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export, rename = "AuditVerdict"))]
 enum VerdictName {
     Permitted,
@@ -55,7 +64,7 @@ enum VerdictName {
 }
 
 /// Some rows of the trail, the newest first.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub(super) struct AuditPage {
     rows: Vec<AuditRowView>,
@@ -65,12 +74,14 @@ pub(super) struct AuditPage {
 }
 
 /// One row of the trail.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditRow)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 struct AuditRowView {
     #[cfg_attr(test, ts(type = "number"))]
     seq: u64,
     #[cfg_attr(test, ts(type = "number"))]
+    #[schema(value_type = i64)]
     at: Timestamp,
     /// The action as the rules name it, or what happened without a question, such as `rules_swapped`.
     action: String,
@@ -87,7 +98,7 @@ struct AuditRowView {
 }
 
 /// The rule that decided.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 struct AuditRule {
     #[cfg_attr(test, ts(type = "\"server\" | \"organisation\""))]
@@ -96,7 +107,7 @@ struct AuditRule {
 }
 
 /// Someone or something in the trail, with a name while it is known.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 struct AuditParty {
     id: String,
@@ -104,10 +115,11 @@ struct AuditParty {
 }
 
 /// A room in the trail.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 struct AuditRoom {
     #[cfg_attr(test, ts(type = "string"))]
+    #[schema(value_type = String)]
     id: RoomId,
     title: Option<String>,
 }
@@ -119,14 +131,25 @@ pub(super) async fn of_room(
     Path(id): Path<String>,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<AuditPage>, Problem> {
-    let permit = look_at(&api, &principal, &id, ReadAudit).await?;
     let Query(wanted) = wanted.map_err(|_| Problem::BadRequest)?;
+    let page = room_page(&api, &principal, &id, wanted).await?;
+    Ok(Json(page))
+}
+
+/// Rows of a room's trail.
+pub(super) async fn room_page(
+    api: &Api,
+    principal: &Principal,
+    id: &str,
+    wanted: Wanted,
+) -> Result<AuditPage, Problem> {
+    let permit = look_at(api, principal, id, ReadAudit).await?;
     if wanted.room.is_some() {
         return Err(Problem::BadRequest);
     }
     let mut filter = wanted.filter();
     filter.room = Some(permit.room());
-    page(&api, principal.org, &filter, &wanted).await
+    page(api, principal.org, &filter, &wanted).await
 }
 
 /// `GET /api/organisation/audit`, for administrators.
@@ -135,13 +158,24 @@ pub(super) async fn of_organisation(
     Reader(principal): Reader,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<AuditPage>, Problem> {
-    administers(&api, &principal)?;
     let Query(wanted) = wanted.map_err(|_| Problem::BadRequest)?;
-    page(&api, principal.org, &wanted.filter(), &wanted).await
+    let page = organisation_page(&api, &principal, wanted).await?;
+    Ok(Json(page))
+}
+
+/// Rows of the organisation's trail.
+pub(super) async fn organisation_page(
+    api: &Api,
+    principal: &Principal,
+    wanted: Wanted,
+) -> Result<AuditPage, Problem> {
+    administers(api, principal)?;
+    page(api, principal.org, &wanted.filter(), &wanted).await
 }
 
 fn administers(api: &Api, principal: &Principal) -> Result<(), Problem> {
     let facts = Facts::new().with(principal.org_admin());
+    let facts = principal.scoped(facts, ActionKind::ReadOrganisationAudit);
     let looked = api.state.guard.look(
         principal.org,
         principal.actor(),
@@ -158,7 +192,7 @@ async fn page(
     org: OrgId,
     filter: &AuditFilter,
     wanted: &Wanted,
-) -> Result<Json<AuditPage>, Problem> {
+) -> Result<AuditPage, Problem> {
     let limit = wanted.limit.unwrap_or(PAGE).clamp(1, MOST);
     let found = api
         .state
@@ -166,13 +200,18 @@ async fn page(
         .audit_before(org, filter, wanted.before, limit)
         .await?;
     let names = Names::of(api, org, &found.rows).await?;
-    Ok(Json(AuditPage {
+    Ok(AuditPage {
         rows: found.rows.into_iter().map(|row| names.view(row)).collect(),
         next: found.next,
-    }))
+    })
 }
 
 impl Wanted {
+    /// Whether as many rows are wanted as a page can have; the app takes fewer when it asks for more.
+    pub(super) fn fits(&self) -> bool {
+        self.limit.is_none_or(|limit| (1..=MOST).contains(&limit))
+    }
+
     fn filter(&self) -> AuditFilter {
         AuditFilter {
             room: self.room,
@@ -216,7 +255,7 @@ struct Names {
 }
 
 impl Names {
-    /// Accounts and rooms from the store; guests, participants and those who wait from running sessions, while they last.
+    /// Accounts, keys and rooms from the store; guests, participants and those who wait from running sessions, while they last.
     async fn of(api: &Api, org: OrgId, rows: &[AuditRow]) -> Result<Self, Problem> {
         let ids: BTreeSet<[u8; 16]> = rows
             .iter()
@@ -234,6 +273,16 @@ impl Names {
         for id in ids {
             if let Some(name) = api.state.store.account_name(org, id.into()).await? {
                 names.parties.insert(id, name.expose().clone());
+            }
+        }
+        let programs = rows.iter().filter_map(|row| row.actor);
+        if programs
+            .into_iter()
+            .any(|id| !names.parties.contains_key(&id))
+        {
+            for key in api.state.store.api_keys(org).await? {
+                let name = key.name.expose().clone();
+                names.parties.entry(*key.id.as_bytes()).or_insert(name);
             }
         }
         Ok(names)

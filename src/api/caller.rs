@@ -1,5 +1,6 @@
 //! Who makes a request, taken before its body is read: origin first, then the session, then the pace.
 
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 
@@ -10,6 +11,7 @@ use axum::http::request::Parts;
 use crate::api::problem::Problem;
 use crate::api::router::Api;
 use crate::auth::error::AuthError;
+use crate::auth::limits::Network;
 use crate::auth::possession::{Asked, SESSION_COPIED};
 use crate::auth::principal::Principal;
 use crate::auth::proof::Thumbprint;
@@ -70,17 +72,7 @@ impl FromRequestParts<Arc<Api>> for Changer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
-        let carried = request::token(&parts.headers);
-        let from_us = api.state.origins.check(&parts.headers, carried.as_ref());
-        let carried = match (from_us, carried) {
-            (Ok(_), Some(carried)) => carried,
-            (Ok(_), None) => return Err(Problem::SignedOut),
-            // A program without a session: tell it so, rather than speak of origins.
-            (Err(_), None) if !parts.headers.contains_key(header::ORIGIN) => {
-                return Err(Problem::SignedOut);
-            }
-            (Err(_), _) => return Err(Problem::WrongOrigin),
-        };
+        let carried = api.carried_by_us(parts, request::token(&parts.headers))?;
         let principal = api.whose(&carried, parts).await?;
         api.paced(&principal)?;
         Ok(Self(principal))
@@ -117,23 +109,53 @@ impl FromRequestParts<Arc<Api>> for Newcomer {
 }
 
 impl Api {
+    /// A session on a request that changes something: from one of our pages, or from a program.
+    pub(super) fn carried_by_us(
+        &self,
+        parts: &Parts,
+        carried: Option<Carried>,
+    ) -> Result<Carried, Problem> {
+        let from_us = self.state.origins.check(&parts.headers, carried.as_ref());
+        match (from_us, carried) {
+            (Ok(_), Some(carried)) => Ok(carried),
+            (Ok(_), None) => Err(Problem::SignedOut),
+            // A program without a session: tell it so, rather than speak of origins.
+            (Err(_), None) if !parts.headers.contains_key(header::ORIGIN) => {
+                Err(Problem::SignedOut)
+            }
+            (Err(_), _) => Err(Problem::WrongOrigin),
+        }
+    }
+
     /// Whose session it is, if whoever shows it holds its key.
-    async fn whose(&self, carried: &Carried, parts: &Parts) -> Result<Principal, Problem> {
+    pub(super) async fn whose(
+        &self,
+        carried: &Carried,
+        parts: &Parts,
+    ) -> Result<Principal, Problem> {
+        if let Some(ClientAddr(address)) = parts.extensions.get() {
+            self.paced_by_token(carried, *address)?;
+        }
         let asked = self
             .state
             .auth
             .asks(carried, &parts.headers, self.asked(parts));
         asked.await.map_err(|error| {
-            if error == AuthError::Copied
-                && let Some(ClientAddr(address)) = parts.extensions.get()
-            {
-                let org = self.state.store.org();
-                self.state
-                    .guard
-                    .turned_away(org, *address, SESSION_COPIED, NO_ROOM);
+            if let Some(ClientAddr(address)) = parts.extensions.get() {
+                self.copied(*address, error);
             }
             error.into()
         })
+    }
+
+    /// A session that came without its key, for the trail.
+    pub(super) fn copied(&self, address: IpAddr, error: AuthError) {
+        if error == AuthError::Copied {
+            let org = self.state.store.org();
+            self.state
+                .guard
+                .turned_away(org, address, SESSION_COPIED, NO_ROOM);
+        }
     }
 
     fn asked<'a>(&'a self, parts: &'a Parts) -> Asked<'a> {
@@ -142,6 +164,18 @@ impl Api {
             path: parts.uri.path(),
             origins: &self.state.origins,
         }
+    }
+
+    /// The pace of one token from one network: verifying a signature costs more than this. Whoever has a copy of the token
+    /// elsewhere does not use up what its owner may.
+    fn paced_by_token(&self, carried: &Carried, address: IpAddr) -> Result<(), Problem> {
+        let key = self.hasher.hash_one((carried.text(), Network::of(address)));
+        let mut pace = self
+            .shown_pace
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        pace.take(key, self.state.clock.instant())
+            .map_err(Problem::RateLimited)
     }
 
     /// The pace of one identity, whatever its address.

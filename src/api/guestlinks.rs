@@ -28,9 +28,9 @@ const LONGEST: u32 = 30 * 24;
 #[serde(deny_unknown_fields)]
 pub(super) struct NewLink {
     /// Whom it is for.
-    label: Text<1024>,
+    pub(super) label: Text<1024>,
     /// How long it can be used.
-    expires_in_hours: u32,
+    pub(super) expires_in_hours: u32,
 }
 
 /// A link that was just made: the secret stands behind `#` and is not shown again.
@@ -38,34 +38,34 @@ pub(super) struct NewLink {
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub(super) struct GuestLinkMade {
     #[cfg_attr(test, ts(type = "string"))]
-    id: LinkId,
-    path: String,
+    pub(super) id: LinkId,
+    pub(super) path: String,
     #[cfg_attr(test, ts(type = "number"))]
-    expires: Timestamp,
+    pub(super) expires: Timestamp,
 }
 
 /// A link as hosts see it.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
-struct GuestLinkView {
+pub(super) struct GuestLinkView {
     #[cfg_attr(test, ts(type = "string"))]
-    id: LinkId,
-    label: String,
+    pub(super) id: LinkId,
+    pub(super) label: String,
     #[cfg_attr(test, ts(type = "number"))]
-    made: Timestamp,
+    pub(super) made: Timestamp,
     #[cfg_attr(test, ts(type = "number"))]
-    expires: Timestamp,
+    pub(super) expires: Timestamp,
     #[cfg_attr(test, ts(type = "number | null"))]
-    used: Option<Timestamp>,
+    pub(super) used: Option<Timestamp>,
     #[cfg_attr(test, ts(type = "number | null"))]
-    revoked: Option<Timestamp>,
+    pub(super) revoked: Option<Timestamp>,
 }
 
 /// The links of a room.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub(super) struct GuestLinkList {
-    links: Vec<GuestLinkView>,
+    pub(super) links: Vec<GuestLinkView>,
 }
 
 /// `POST /api/rooms/{id}/guest-links`.

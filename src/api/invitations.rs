@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{Json, Response};
-use conclave_policy::actions::InviteAccount;
+use conclave_policy::actions::{ActionKind, InviteAccount};
 use conclave_policy::facts::Facts;
 use serde::{Deserialize, Serialize};
 
@@ -39,13 +39,24 @@ pub(super) struct NewInvitation {
     name: Option<Text<1024>>,
 }
 
+impl NewInvitation {
+    /// An invitation of a member.
+    pub(super) fn member(may_create_rooms: bool, name: Option<Text<1024>>) -> Self {
+        Self {
+            _kind: Kind::Member,
+            may_create_rooms,
+            name,
+        }
+    }
+}
+
 /// An invitation: the secret stands behind `#`, so that no server on the way reads it.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub(super) struct InvitationView {
-    path: String,
+    pub(super) path: String,
     #[cfg_attr(test, ts(type = "number"))]
-    expires: Timestamp,
+    pub(super) expires: Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +81,7 @@ pub(super) async fn create(
     let name = name.map_err(Problem::InvalidName)?;
     let (org, actor) = (principal.org, principal.actor());
     let facts = Facts::new().with(principal.org_admin());
+    let facts = principal.scoped(facts, ActionKind::InviteAccount);
     let role = role_outside(&principal, None);
     let (permit, audit) = api
         .state

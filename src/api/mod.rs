@@ -2,12 +2,15 @@
 //!
 //! Nothing here decides: who someone is comes from `auth`, what they may do from the guard.
 
+mod account;
+mod again;
 mod audit;
 mod body;
 mod caller;
 mod guestlinks;
 mod invitations;
 mod organisation;
+mod passkeys;
 pub mod problem;
 mod profile;
 mod providers;
@@ -17,8 +20,10 @@ pub mod router;
 pub mod running;
 mod sessions;
 mod settings;
+mod speech;
 mod streamtokens;
 mod transcripts;
+mod v1;
 pub mod whip;
 
 #[cfg(test)]

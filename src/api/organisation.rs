@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Json;
 use conclave_policy::actions::{
-    Action, ActionKind, ChangeOption, ChangeOrgSetting, OrgOption, ReadOrganisation,
+    Action, ActionKind, ChangeOption, ChangeOrgSetting, EndSessions, OrgOption, ReadOrganisation,
 };
-use conclave_policy::facts::Facts;
+use conclave_policy::facts::{Facts, SignInAge};
 use conclave_policy::levels::{Levels, OrgChoices, RoomChoices};
 use conclave_policy::permit::Permit;
 use conclave_policy::settings::SettingKey;
@@ -28,16 +29,16 @@ use crate::rooms::view::SettingView;
 #[derive(Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub(super) struct Organisation {
-    settings: Vec<SettingView>,
-    two_person_admission: bool,
+    pub(super) settings: Vec<SettingView>,
+    pub(super) two_person_admission: bool,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Chosen {
-    key: Text<64>,
-    value: Text<64>,
-    locked: bool,
+    pub(super) key: Text<64>,
+    pub(super) value: Text<64>,
+    pub(super) locked: bool,
 }
 
 /// The options of an organisation.
@@ -45,7 +46,7 @@ pub(super) struct Chosen {
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Options {
-    two_person_admission: bool,
+    pub(super) two_person_admission: bool,
 }
 
 /// `GET /api/organisation/settings`.
@@ -58,7 +59,7 @@ pub(super) async fn show(
         principal.actor(),
         role_outside(&principal, None),
         NO_ROOM,
-        &facts(&principal),
+        &principal.scoped(facts(&principal), ActionKind::ReadOrganisation),
         ReadOrganisation,
     );
     let _permit = looked.map_err(|_| Problem::NotAllowed)?;
@@ -85,7 +86,7 @@ pub(super) async fn change(
     let stored = api
         .state
         .store
-        .change_org_setting(principal.org, permit)
+        .change_org_setting(principal.org, permit, api.state.clock.now())
         .await?;
     let view = view(&api, &principal, &alone(&stored.choices), key);
     api.state.rooms.organisation_changed(Arc::new(stored)).await;
@@ -101,7 +102,11 @@ pub(super) async fn change_options(
     let option = OrgOption::TwoPersonAdmission;
     let on = body.two_person_admission;
     let permit = ask(&api, &principal, ChangeOption { option, on }).await?;
-    let stored = api.state.store.change_option(principal.org, permit).await?;
+    let stored = api
+        .state
+        .store
+        .change_option(principal.org, permit, api.state.clock.now())
+        .await?;
     let two_person_admission = stored.choices.two_hosts();
     api.state.rooms.organisation_changed(Arc::new(stored)).await;
     Ok(Json(Options {
@@ -109,16 +114,62 @@ pub(super) async fn change_options(
     }))
 }
 
-async fn ask<A: Action>(api: &Api, principal: &Principal, action: A) -> Result<Permit<A>, Problem> {
+/// `DELETE /api/organisation/sessions`: the emergency switch. Everyone is signed out everywhere, whoever asks too.
+pub(super) async fn end_sessions(
+    State(api): State<Arc<Api>>,
+    Changer(principal): Changer,
+) -> Result<StatusCode, Problem> {
+    let age = api.state.auth.sign_in_age(&principal);
+    let facts = facts(&principal).with(age);
+    let asked = ask_with(&api, &principal, &facts, EndSessions).await;
+    let permit = asked.map_err(|problem| match (problem, age) {
+        (Problem::NotAllowed, SignInAge::Old) => Problem::SignInAgain,
+        (problem, _) => problem,
+    })?;
+    api.state.auth.end_sessions(permit).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn ask<A: Action>(
+    api: &Api,
+    principal: &Principal,
+    action: A,
+) -> Result<Permit<A>, Problem> {
+    let facts = principal.scoped(facts(principal), action.kind());
+    ask_with(api, principal, &facts, action).await
+}
+
+async fn ask_with<A: Action>(
+    api: &Api,
+    principal: &Principal,
+    facts: &Facts,
+    action: A,
+) -> Result<Permit<A>, Problem> {
     let (permit, audit) = api.state.guard.ask(
         principal.org,
         principal.actor(),
         role_outside(principal, None),
         NO_ROOM,
-        &facts(principal),
+        facts,
         action,
     );
     durable(api, permit, audit, Problem::NotAllowed).await
+}
+
+/// Whether something of the organisation may be seen; no row when it may.
+pub(super) fn look<A: Action>(
+    api: &Api,
+    principal: &Principal,
+    action: A,
+) -> Result<Permit<A>, Problem> {
+    let facts = principal.scoped(facts(principal), action.kind());
+    let role = role_outside(principal, None);
+    let (org, actor) = (principal.org, principal.actor());
+    let looked = api
+        .state
+        .guard
+        .look(org, actor, role, NO_ROOM, &facts, action);
+    looked.map_err(|_| Problem::NotAllowed)
 }
 
 fn facts(principal: &Principal) -> Facts {
@@ -134,7 +185,9 @@ fn view(api: &Api, principal: &Principal, levels: &Levels, key: SettingKey) -> S
     let may_change = api.state.guard.snapshot().allows(
         ActionKind::ChangeOrgSetting,
         role_outside(principal, None),
-        &facts(principal).with(key.who_may_relax()),
+        &principal
+            .scoped(facts(principal), ActionKind::ChangeOrgSetting)
+            .with(key.who_may_relax()),
     );
     SettingView::of(levels, key, may_change)
 }

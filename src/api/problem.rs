@@ -25,20 +25,36 @@ pub enum Problem {
     NotJson,
     /// The session is missing, ended or not valid here.
     SignedOut,
+    /// Two held the session, and it was ended for that.
+    SessionReused,
     /// The proof beside the session has to sign this value, which is fresh.
     NeedsNonce(Nonce),
     /// A page begins a session without a key of its own.
     ProofRequired,
     /// Wrong e-mail or password, or no such account: one answer.
     SignInRefused,
+    /// The passkey opens nothing here, whatever is wrong with it: one answer.
+    PasskeyRefused,
+    /// The link was used, is too old or not whole: one answer.
+    LinkRefused,
+    /// This server sends no mail.
+    MailOff,
+    /// The recovery code is not one of the account's, or was used: one answer.
+    CodeRefused,
+    /// The holder of the session has to prove once more that they are there.
+    ConfirmFirst,
     /// What came of a sign-in by a provider proves nothing here: one answer.
     ProviderRefused,
     /// The invitation is unknown, used or over, or cannot be used like this: one answer.
     InvitationRefused,
+    /// The join token is unknown, used, over or another's: one answer.
+    JoinRefused,
     /// The request comes from a foreign page.
     WrongOrigin,
     /// Policy does not permit it.
     NotAllowed,
+    /// Whoever asks has to sign in anew first.
+    SignInAgain,
     /// There is no such thing, or it is not open to the caller: one answer.
     NotFound,
     /// The path has no such method.
@@ -65,6 +81,22 @@ pub enum Problem {
     TooMany,
     /// Somebody else changed it since the caller saw it.
     Stale,
+    /// It is not in the state that the request names (`If-Match`).
+    Changed,
+    /// That is no address of the form `https://host/path`.
+    InvalidAddress,
+    /// That is no origin that can be allowed.
+    InvalidOrigin,
+    /// The address leads to an internal network.
+    InternalAddress,
+    /// The idempotency key belongs to another request.
+    KeyReused,
+    /// The same request is being carried out.
+    InProgress,
+    /// No session of the room runs.
+    NoSession,
+    /// Nobody else administers the organisation.
+    LastAdmin,
 }
 
 #[derive(Serialize)]
@@ -82,13 +114,21 @@ impl Problem {
             Self::TooLarge => "too_large",
             Self::NotJson => "not_json",
             Self::SignedOut => "signed_out",
+            Self::SessionReused => "session_reused",
             Self::NeedsNonce(_) => "use_dpop_nonce",
             Self::ProofRequired => "proof_required",
             Self::SignInRefused => "sign_in_refused",
+            Self::PasskeyRefused => "passkey_refused",
+            Self::CodeRefused => "code_refused",
+            Self::LinkRefused => "link_refused",
+            Self::MailOff => "mail_off",
+            Self::ConfirmFirst => "confirm_first",
             Self::ProviderRefused => "provider_refused",
             Self::InvitationRefused => "invitation_refused",
+            Self::JoinRefused => "join_refused",
             Self::WrongOrigin => "wrong_origin",
             Self::NotAllowed => "not_allowed",
+            Self::SignInAgain => "sign_in_again",
             Self::NotFound => "not_found",
             Self::BadMethod => "bad_method",
             Self::RateLimited(_) => "rate_limited",
@@ -102,6 +142,14 @@ impl Problem {
             Self::Unprotected => "unprotected",
             Self::TooMany => "too_many",
             Self::Stale => "stale",
+            Self::Changed => "changed",
+            Self::InvalidAddress => "invalid_address",
+            Self::InvalidOrigin => "invalid_origin",
+            Self::InternalAddress => "internal_address",
+            Self::KeyReused => "key_reused",
+            Self::InProgress => "in_progress",
+            Self::NoSession => "no_session",
+            Self::LastAdmin => "last_admin",
         }
     }
 
@@ -112,15 +160,25 @@ impl Problem {
             Self::TooLarge => "That request is too large.",
             Self::NotJson => "The request must be JSON.",
             Self::SignedOut => "Sign in to go on.",
+            Self::SessionReused => {
+                "Your session was in use in two places and has been ended. Sign in again; if that was not you, change your password."
+            }
             Self::NeedsNonce(_) => "The request has to be signed once more.",
             Self::ProofRequired => "This page is out of date. Load it again.",
             Self::SignInRefused => "The e-mail address or the password is not right.",
+            Self::PasskeyRefused => "That passkey opens nothing here. Sign in another way.",
+            Self::CodeRefused => "That recovery code is not right, or it was used already.",
+            Self::ConfirmFirst => "Prove once more that it is you.",
+            Self::LinkRefused => "This link was used, is too old or not whole. Ask for a new one.",
+            Self::MailOff => "This server sends no mail. An administrator can help.",
             Self::ProviderRefused => {
                 "That did not work. Sign in another way, and link what you have elsewhere in your account."
             }
             Self::InvitationRefused => "This invitation cannot be used. Ask for a new one.",
+            Self::JoinRefused => "You cannot come in like this. Open the meeting anew.",
             Self::WrongOrigin => "This page may not do that here.",
             Self::NotAllowed => "You are not allowed to do that.",
+            Self::SignInAgain => "Sign out and sign in again, then do that within ten minutes.",
             Self::NotFound => "There is nothing here for you.",
             Self::BadMethod => "That cannot be done here.",
             Self::RateLimited(_) => "That was too often. Wait a moment and try again.",
@@ -142,20 +200,42 @@ impl Problem {
             Self::InvalidValue => "There is no such setting or value.",
             Self::Unprotected => "At least one of sign-in, password and waiting room must stay on.",
             Self::TooMany => "There are too many of these already.",
-            Self::Stale => "Somebody else changed that in the meantime. Look again.",
+            Self::Stale | Self::Changed => {
+                "Somebody else changed that in the meantime. Look again."
+            }
+            Self::InvalidAddress => "The address must be of the form https://host/path.",
+            Self::InvalidOrigin => {
+                "An origin is https://host or https://host:port, in lower case and without anything more."
+            }
+            Self::InternalAddress => {
+                "That address is on an internal network. Only the operator of this server can allow it."
+            }
+            Self::KeyReused => "That idempotency key was used for another request.",
+            Self::InProgress => "That is being done already.",
+            Self::NoSession => "There is no meeting in that room right now.",
+            Self::LastAdmin => "The last administrator cannot go. Make somebody else one first.",
         }
     }
 
-    const fn status(self) -> StatusCode {
+    pub(super) const fn status(self) -> StatusCode {
         match self {
             Self::BadRequest | Self::ProofRequired => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::SignedOut | Self::NeedsNonce(_) | Self::SignInRefused => StatusCode::UNAUTHORIZED,
+            Self::SignedOut
+            | Self::SessionReused
+            | Self::NeedsNonce(_)
+            | Self::SignInRefused
+            | Self::PasskeyRefused
+            | Self::CodeRefused => StatusCode::UNAUTHORIZED,
             Self::ProviderRefused
             | Self::InvitationRefused
+            | Self::ConfirmFirst
+            | Self::LinkRefused
+            | Self::JoinRefused
             | Self::WrongOrigin
-            | Self::NotAllowed => StatusCode::FORBIDDEN,
+            | Self::NotAllowed
+            | Self::SignInAgain => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::BadMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -164,8 +244,19 @@ impl Problem {
             | Self::InvalidEmail
             | Self::InvalidPicture
             | Self::InvalidPassword
-            | Self::InvalidValue => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Unprotected | Self::TooMany | Self::Stale => StatusCode::CONFLICT,
+            | Self::InvalidValue
+            | Self::InvalidAddress
+            | Self::InvalidOrigin
+            | Self::InternalAddress
+            | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Changed => StatusCode::PRECONDITION_FAILED,
+            Self::Unprotected
+            | Self::TooMany
+            | Self::Stale
+            | Self::InProgress
+            | Self::NoSession
+            | Self::LastAdmin
+            | Self::MailOff => StatusCode::CONFLICT,
         }
     }
 }
@@ -177,6 +268,14 @@ impl IntoResponse for Problem {
             text: self.text(),
         };
         let mut response = (self.status(), Json(view)).into_response();
+        self.mark(&mut response);
+        response
+    }
+}
+
+impl Problem {
+    /// The headers that belong to it, whatever its body looks like.
+    pub(super) fn mark(self, response: &mut Response) {
         if let Self::RateLimited(wait) = self {
             // Rounded up: whoever waits that long is let through.
             let seconds = wait.as_secs().saturating_add(1);
@@ -185,9 +284,8 @@ impl IntoResponse for Problem {
                 .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if let Self::NeedsNonce(nonce) = self {
-            give(&mut response, nonce);
+            give(response, nonce);
         }
-        response
     }
 }
 
@@ -206,7 +304,9 @@ pub(super) fn give(response: &mut Response, nonce: Nonce) {
 impl From<AuthError> for Problem {
     fn from(error: AuthError) -> Self {
         match error {
-            AuthError::Refused | AuthError::Copied => Self::SignedOut,
+            // Asked for where it is answered; anywhere else a password alone opens nothing.
+            AuthError::Refused | AuthError::Copied | AuthError::SecondFactor(_) => Self::SignedOut,
+            AuthError::Reused => Self::SessionReused,
             AuthError::NeedsNonce(nonce) => Self::NeedsNonce(nonce),
             AuthError::TooMany { retry_after } => Self::RateLimited(retry_after),
             AuthError::Busy => Self::Busy,

@@ -7,8 +7,9 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Json, Response};
-use conclave_policy::actions::{Action, EditName, EditPicture};
+use conclave_policy::actions::Action;
 use conclave_policy::facts::Facts;
+use conclave_policy::own::{EditName, EditPicture};
 use conclave_policy::permit::Permit;
 use serde::{Deserialize, Serialize};
 

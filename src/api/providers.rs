@@ -6,8 +6,9 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
-use conclave_policy::actions::{Action, LinkIdentity, UnlinkIdentity};
+use conclave_policy::actions::Action;
 use conclave_policy::facts::Facts;
+use conclave_policy::own::{LinkIdentity, UnlinkIdentity};
 use conclave_policy::permit::Permit;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,10 @@ struct ProviderView {
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub(super) struct ProviderList {
     providers: Vec<ProviderView>,
+    /// The domain that passkeys are for; null where there are none.
+    passkeys: Option<String>,
+    /// Whether a forgotten password can be changed by mail.
+    reset: bool,
 }
 
 /// Where the page goes next.
@@ -120,6 +125,8 @@ pub(super) async fn list(State(api): State<Arc<Api>>) -> Json<ProviderList> {
     });
     Json(ProviderList {
         providers: providers.collect(),
+        passkeys: api.state.auth.passkey_domain().map(str::to_owned),
+        reset: api.state.auth.sends_mail(),
     })
 }
 
@@ -156,7 +163,11 @@ pub(super) async fn link(
     let (auth, password) = (&api.state.auth, owned(&body.password));
     // The proof of the key that this request brings is the proof of the session's key.
     let carried = request::token(&headers).ok_or(Problem::SignedOut)?;
-    let principal = auth.bound_to(carried.text(), newcomer.key).await?;
+    let principal = auth.bound_to(carried.text(), newcomer.key).await;
+    let principal = principal.map_err(|error| {
+        api.copied(newcomer.address, error);
+        Problem::from(error)
+    })?;
     auth.prove_again(
         &principal,
         &password,
@@ -209,7 +220,12 @@ async fn finish(
     let origin = page(newcomer, headers)?;
     let auth = &api.state.auth;
     let session = match request::token(headers) {
-        Some(carried) => auth.bound_to(carried.text(), newcomer.key).await.ok(),
+        Some(carried) => {
+            let bound = auth.bound_to(carried.text(), newcomer.key).await;
+            bound
+                .inspect_err(|error| api.copied(newcomer.address, *error))
+                .ok()
+        }
         None => None,
     };
     let away = request::away(headers);
@@ -320,7 +336,11 @@ fn refused(api: &Api, newcomer: &Newcomer, error: AuthError) -> Problem {
     }
 }
 
-async fn ask<A: Action>(api: &Api, principal: &Principal, action: A) -> Result<Permit<A>, Problem> {
+pub(super) async fn ask<A: Action>(
+    api: &Api,
+    principal: &Principal,
+    action: A,
+) -> Result<Permit<A>, Problem> {
     let facts = Facts::new().with(principal.org_admin());
     let role = role_outside(principal, None);
     let (org, actor) = (principal.org, principal.actor());

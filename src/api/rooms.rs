@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Json;
 use conclave_policy::actions::{
-    Action, ChangePassword, CreateRoom, EndRoom, ReadPassword, ReadRoom,
+    Action, ActionKind, ChangePassword, CreateRoom, EndRoom, ReadPassword, ReadRoom,
 };
 use conclave_policy::engine::Denied;
 use conclave_policy::facts::{CreateRight, Facts, Mine, OrgAdmin, Standing};
@@ -25,12 +25,12 @@ use crate::auth::principal::{Principal, Who};
 use crate::bounded::Text;
 use crate::clock::Timestamp;
 use crate::guard::{Audit, NO_ROOM};
-use crate::ids::{self, RoomId};
+use crate::ids::{self, AccountId, RoomId};
 use crate::secret::{Secret, readable_password};
 use crate::store::error::StoreError;
 use crate::store::rooms::{NewRoom, Room};
 
-const MAX_TITLE: usize = 120;
+pub(super) const MAX_TITLE: usize = 120;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,10 +63,10 @@ pub(super) struct RoomList {
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub(super) struct RoomMade {
     #[cfg_attr(test, ts(type = "string"))]
-    id: RoomId,
-    title: String,
-    path: String,
-    password: String,
+    pub(super) id: RoomId,
+    pub(super) title: String,
+    pub(super) path: String,
+    pub(super) password: String,
 }
 
 /// A room as its owner and hosts see it from outside.
@@ -84,10 +84,10 @@ pub(super) struct RoomShown {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub(super) struct RoomPassword {
-    password: Option<String>,
+    pub(super) password: Option<String>,
     /// How often it was changed: whoever changes it says which one they saw.
     #[cfg_attr(test, ts(type = "number"))]
-    revision: u64,
+    pub(super) revision: u64,
 }
 
 /// A wish for a new password.
@@ -96,7 +96,7 @@ pub(super) struct RoomPassword {
 pub(super) struct Renewal {
     /// The revision that the caller saw; without it, the one that holds when the request comes.
     #[serde(default)]
-    revision: Option<u64>,
+    pub(super) revision: Option<u64>,
 }
 
 /// `GET /api/rooms`: the caller's own, and those they host.
@@ -126,7 +126,19 @@ pub(super) async fn create(
     Changer(principal): Changer,
     Strict(body): Strict<Titled>,
 ) -> Result<(StatusCode, Json<RoomMade>), Problem> {
-    let title = tidy(body.title.as_str(), MAX_TITLE).map_err(Problem::InvalidName)?;
+    let owner = principal.account().ok_or(Problem::NotAllowed)?;
+    let made = make(&api, &principal, body.title.as_str(), owner).await?;
+    Ok((StatusCode::CREATED, Json(made)))
+}
+
+/// Makes a room of this owner: of oneself, or of whom a program says.
+pub(super) async fn make(
+    api: &Api,
+    principal: &Principal,
+    title: &str,
+    owner: AccountId,
+) -> Result<RoomMade, Problem> {
+    let title = tidy(title, MAX_TITLE).map_err(Problem::InvalidName)?;
     let right = match principal.who {
         Who::Account {
             may_create_rooms: true,
@@ -139,7 +151,8 @@ pub(super) async fn create(
         .with(organisation.choices.settings().room_creation())
         .with(right)
         .with(principal.org_admin());
-    let role = role_outside(&principal, None);
+    let facts = principal.scoped(facts, ActionKind::CreateRoom);
+    let role = role_outside(principal, None);
     let (permit, audit) = api.state.guard.ask(
         principal.org,
         principal.actor(),
@@ -148,12 +161,13 @@ pub(super) async fn create(
         &facts,
         CreateRoom,
     );
-    let permit = durable(&api, permit, audit, Problem::NotAllowed).await?;
+    let permit = durable(api, permit, audit, Problem::NotAllowed).await?;
     let random = api.state.random.as_ref();
     let id: RoomId = ids::random(random);
     let password = readable_password(random);
     let room = NewRoom {
         id,
+        owner,
         title: Secret::new(title.clone()),
         password: password.clone(),
         created: api.state.clock.now(),
@@ -162,13 +176,12 @@ pub(super) async fn create(
         .store
         .create_room(permit, principal.org, room)
         .await?;
-    let made = RoomMade {
+    Ok(RoomMade {
         id,
         title,
         path: format!("/r/{id}"),
         password: password.expose().clone(),
-    };
-    Ok((StatusCode::CREATED, Json(made)))
+    })
 }
 
 /// `GET /api/rooms/{id}`.
@@ -261,11 +274,12 @@ pub(super) async fn read(
     id: &str,
 ) -> Result<(Room, Role, Facts), Problem> {
     let (id, role, facts) = standing(api, principal, id).await?;
+    let facts = principal.scoped(facts, ActionKind::ReadRoom);
     let looked = api
         .state
         .guard
         .look(principal.org, principal.actor(), role, id, &facts, ReadRoom);
-    let permit = looked.map_err(|_| Problem::NotFound)?;
+    let permit = looked.map_err(|_| principal.refusal())?;
     let room = api
         .state
         .store
@@ -283,11 +297,12 @@ pub(super) async fn ask<A: Action>(
     action: A,
 ) -> Result<Permit<A>, Problem> {
     let (id, role, facts) = standing(api, principal, id).await?;
+    let facts = principal.scoped(facts, action.kind());
     let (permit, audit) =
         api.state
             .guard
             .ask(principal.org, principal.actor(), role, id, &facts, action);
-    durable(api, permit, audit, Problem::NotFound).await
+    durable(api, permit, audit, principal.refusal()).await
 }
 
 /// Whether the caller may look at something of a room, from outside of it; no row when they may.
@@ -298,9 +313,10 @@ pub(super) async fn look_at<A: Action>(
     action: A,
 ) -> Result<Permit<A>, Problem> {
     let (id, role, facts) = standing(api, principal, id).await?;
+    let facts = principal.scoped(facts, action.kind());
     let (org, actor) = (principal.org, principal.actor());
     let looked = api.state.guard.look(org, actor, role, id, &facts, action);
-    looked.map_err(|_| Problem::NotFound)
+    looked.map_err(|_| principal.refusal())
 }
 
 /// What the caller is to a room that may not exist. For a room that does not, and for one that has nothing to do with
@@ -336,6 +352,7 @@ pub(super) fn role_outside(principal: &Principal, given: Option<Role>) -> Role {
     match principal.who {
         Who::Account { .. } => given.unwrap_or(Role::Attendee),
         Who::Guest { .. } | Who::Stream { .. } => Role::Guest,
+        Who::Program { .. } => Role::Program,
     }
 }
 
@@ -361,6 +378,30 @@ impl Principal {
         match self.who {
             Who::Account { admin: true, .. } => OrgAdmin::Yes,
             _ => OrgAdmin::No,
+        }
+    }
+
+    /// What is true of a program that asks for this, by the scopes of its key; of people nothing more than before.
+    pub(super) fn scoped(&self, facts: Facts, kind: ActionKind) -> Facts {
+        match self.who {
+            Who::Program { scopes, .. } if scopes.cover(kind) => facts
+                .with(Standing::Scoped)
+                .with(OrgAdmin::Yes)
+                .with(CreateRight::Yes),
+            Who::Program { .. } => facts
+                .with(Standing::Outside)
+                .with(OrgAdmin::No)
+                .with(CreateRight::No),
+            _ => facts,
+        }
+    }
+
+    /// What someone is told who may not do something at a room: people, that there is none; a program may know what it lacks,
+    /// since that does not depend on the room.
+    pub(super) fn refusal(&self) -> Problem {
+        match self.who {
+            Who::Program { .. } => Problem::NotAllowed,
+            _ => Problem::NotFound,
         }
     }
 }

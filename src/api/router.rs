@@ -1,5 +1,6 @@
 //! The routes of the API and what every answer carries. Nothing that changes something is a GET.
 
+use std::hash::RandomState;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use axum::routing::{any, get, patch, post, put};
 use crate::api::problem::Problem;
 use crate::api::running::RunningRooms;
 use crate::api::{
-    audit, guestlinks, invitations, organisation, profile, providers, quality, rooms, sessions,
-    settings, streamtokens, transcripts,
+    account, again, audit, guestlinks, invitations, organisation, passkeys, profile, providers,
+    quality, rooms, sessions, settings, speech, streamtokens, transcripts, v1,
 };
 use crate::auth::limits::{Rate, Rates};
 use crate::auth::picture::Painter;
@@ -24,6 +25,7 @@ use crate::guard::Guard;
 use crate::ids::ActorId;
 use crate::secret::RandomSource;
 use crate::store::database::Store;
+use crate::webhooks::settings::WebhookSettings;
 
 /// Requests of one identity: as fast as a person clicks, or a small program loops.
 const PACE: Rate = Rate::new(60, Duration::from_millis(100));
@@ -31,6 +33,8 @@ const PACE: Rate = Rate::new(60, Duration::from_millis(100));
 const PROFILE_PACE: Rate = Rate::new(6, Duration::from_secs(10));
 /// Pictures that one identity looks at: those of the largest meeting at once.
 const PICTURE_PACE: Rate = Rate::new(1000, Duration::from_millis(20));
+/// Requests with one token from one network: more than any other pace lets through.
+const SHOWN_PACE: Rate = Rate::new(2000, Duration::from_millis(5));
 /// Identities whose pace is remembered.
 const PACED: usize = 16_384;
 
@@ -51,32 +55,67 @@ pub struct ApiState {
     pub clock: Arc<dyn Clock>,
     /// Identifiers and room passwords.
     pub random: Arc<dyn RandomSource>,
+    /// Where webhooks may lead.
+    pub webhooks: WebhookSettings,
+    /// How often each caller may ask the control API.
+    pub control_pace: Rate,
 }
 
 /// The state together with what the API keeps for itself.
 pub(super) struct Api {
     pub(super) state: ApiState,
     pub(super) pace: Mutex<Rates<ActorId>>,
+    /// Of one token from one network, before anything of it is opened or verified.
+    pub(super) shown_pace: Mutex<Rates<u64>>,
+    pub(super) hasher: RandomState,
     pub(super) picture_pace: Mutex<Rates<ActorId>>,
     pub(super) profile_pace: Mutex<Rates<ActorId>>,
     pub(super) painter: Painter,
+    pub(super) v1: v1::Kept,
 }
 
 /// The routes, all under `/api/`. Every request needs the extension [`crate::auth::request::ClientAddr`].
 pub fn router(state: ApiState) -> Router {
+    let control_pace = state.control_pace;
     let api = Arc::new(Api {
         state,
         pace: Mutex::new(Rates::new(PACE, PACED)),
+        shown_pace: Mutex::new(Rates::new(SHOWN_PACE, PACED)),
+        hasher: RandomState::new(),
         picture_pace: Mutex::new(Rates::new(PICTURE_PACE, PACED)),
         profile_pace: Mutex::new(Rates::new(PROFILE_PACE, PACED)),
         painter: Painter::default(),
+        v1: v1::Kept::new(control_pace),
     });
+    let control = v1::routes(api.clone());
     Router::new()
         .route(
             "/api/session",
             post(sessions::sign_in).delete(sessions::sign_out),
         )
+        .route("/api/session/passkey/start", post(passkeys::start_sign_in))
+        .route("/api/session/passkey", post(passkeys::sign_in))
+        .route("/api/session/factor", post(passkeys::second_factor))
+        .route("/api/again/passkey", post(again::start))
+        .route("/api/again", post(again::prove))
+        .route("/api/passkeys", get(passkeys::list).post(passkeys::add))
+        .route("/api/passkeys/start", post(passkeys::start))
+        .route(
+            "/api/passkeys/{passkey}",
+            patch(passkeys::rename).delete(passkeys::remove),
+        )
+        .route("/api/recovery-codes", post(passkeys::make_codes))
+        .route("/api/account", get(account::show))
+        .route("/api/account/verify", post(account::verify))
+        .route("/api/account/email", post(account::change_email))
+        .route("/api/account/password", post(account::change_password))
+        .route("/api/account/end-others", post(account::end_others))
+        .route("/api/reset", post(account::ask_reset))
+        .route("/api/reset/finish", post(account::finish_reset))
+        .route("/api/verify", post(account::finish_verify))
+        .route("/api/session/renew", post(sessions::renew))
         .route("/api/token", post(sessions::token))
+        .route("/api/token/renew", post(sessions::renew_token))
         .route("/api/me", get(sessions::me).patch(profile::change))
         .route("/api/picture", put(profile::upload))
         .route("/api/pictures/{id}", get(profile::picture))
@@ -107,6 +146,10 @@ pub fn router(state: ApiState) -> Router {
         .route(
             "/api/rooms/{id}/settings",
             get(settings::show).patch(settings::change),
+        )
+        .route(
+            "/api/rooms/{id}/speech",
+            get(speech::show).put(speech::change),
         )
         .route("/api/rooms/{id}/audit", get(audit::of_room))
         .route("/api/rooms/{id}/quality", get(quality::show))
@@ -144,11 +187,16 @@ pub fn router(state: ApiState) -> Router {
             get(organisation::show).patch(organisation::change),
         )
         .route(
+            "/api/organisation/sessions",
+            axum::routing::delete(organisation::end_sessions),
+        )
+        .route(
             "/api/organisation/options",
             patch(organisation::change_options),
         )
         .route("/api/{*rest}", any(async || Problem::NotFound))
         .method_not_allowed_fallback(async || Problem::BadMethod)
+        .merge(control)
         .layer(middleware::map_response(guarded))
         .with_state(api)
 }

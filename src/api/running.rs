@@ -3,13 +3,30 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use conclave_policy::scopes::Scopes;
 use futures_util::future::BoxFuture;
 
 use crate::ids::{ActorId, RoomId, StreamTokenId};
+use crate::rooms::outbound::Done;
 use crate::rooms::quality::QualityView;
-use crate::rooms::view::Profile;
+use crate::rooms::refusal::ErrorCode;
+use crate::rooms::request::RoomRequest;
+use crate::rooms::view::{Profile, SessionView};
 use crate::secret::Secret;
+use crate::speech::Speech;
 use crate::store::settings::{StoredLevels, StoredOrg};
+
+/// What a program asks of a running room, with the scopes of its key.
+pub struct Controlled {
+    /// The program.
+    pub actor: ActorId,
+    /// What its key is called.
+    pub name: String,
+    /// What its key is for.
+    pub scopes: Scopes,
+    /// What it asks for, as a host does.
+    pub request: RoomRequest,
+}
 
 /// The rooms that run now. Telling one that does not run does nothing.
 pub trait RunningRooms: Send + Sync + 'static {
@@ -27,12 +44,31 @@ pub trait RunningRooms: Send + Sync + 'static {
         password: Secret<String>,
     ) -> BoxFuture<'_, ()>;
 
+    /// What the hosts chose about the speech of a room is now this.
+    fn speech_changed(&self, _room: RoomId, _speech: Speech) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+
     /// What an account or guest comes with is now this.
     fn profile_changed(&self, actor: ActorId, profile: Profile) -> BoxFuture<'_, ()>;
 
     /// The token of a stream was taken back.
     fn stream_token_revoked(&self, _room: RoomId, _token: StreamTokenId) -> BoxFuture<'_, ()> {
         Box::pin(async {})
+    }
+
+    /// What came of a call of a program; none when no session of the room runs.
+    fn control(
+        &self,
+        _room: RoomId,
+        _call: Controlled,
+    ) -> BoxFuture<'_, Option<Result<Done, ErrorCode>>> {
+        Box::pin(async { None })
+    }
+
+    /// Who is in the session of a room, if one runs.
+    fn session(&self, _room: RoomId) -> BoxFuture<'_, Option<SessionView>> {
+        Box::pin(async { None })
     }
 
     /// The room was ended for good.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::body::Strict;
 use crate::api::caller::{Changer, Newcomer, Reader};
+use crate::api::passkeys;
 use crate::api::problem::Problem;
 use crate::api::router::Api;
 use crate::auth::error::AuthError;
@@ -18,6 +19,7 @@ use crate::auth::request::{self, Caller};
 use crate::auth::session::{Attempted, GuestMarks, SignedIn};
 use crate::bounded::Text;
 use crate::clock::Timestamp;
+use crate::guard::NO_ROOM;
 use crate::ids::{AccountId, GuestId, PictureId, RoomId};
 use crate::secret::Secret;
 
@@ -118,12 +120,12 @@ impl Me {
                 room,
                 copied,
             },
-            // A stream token is no session; nobody asks who it is.
-            Who::Stream { token, room, .. } => Self::Guest {
-                id: (*token.as_bytes()).into(),
+            // A stream token and an API key are no sessions; nobody asks who they are.
+            Who::Stream { .. } | Who::Program { .. } => Self::Guest {
+                id: (*principal.actor().as_bytes()).into(),
                 name,
                 picture,
-                room,
+                room: NO_ROOM,
                 copied,
             },
         }
@@ -135,11 +137,19 @@ impl Me {
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 struct SessionView {
     me: Me,
+    /// When the session is over.
     #[cfg_attr(test, ts(type = "number"))]
     expires: Timestamp,
+    /// When its token is, unless it is renewed.
+    #[cfg_attr(test, ts(type = "number"))]
+    renews: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     token: Option<String>,
+    /// What renews it, once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    renewal: Option<String>,
     /// To be sent along with the next sign-in, so that strangers' wrong guesses do not stand in its way.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
@@ -184,15 +194,14 @@ pub(super) async fn sign_in(
     if newcomer.caller == Caller::Program {
         return Err(Problem::WrongOrigin);
     }
-    let signed_in = attempt(
+    attempt(
         &api,
         &newcomer,
         &body.email,
         &body.password,
         newcomer.device.as_ref(),
     )
-    .await?;
-    begin(&api, Caller::Page, signed_in).await
+    .await
 }
 
 /// `POST /api/token`: a program signs in.
@@ -205,15 +214,14 @@ pub(super) async fn token(
         return Err(Problem::WrongOrigin);
     }
     let device = body.device.as_ref().map(owned);
-    let signed_in = attempt(
+    attempt(
         &api,
         &newcomer,
         &body.email,
         &body.password,
         device.as_ref(),
     )
-    .await?;
-    begin(&api, Caller::Program, signed_in).await
+    .await
 }
 
 /// `DELETE /api/session`: ends the session that the request carries.
@@ -226,8 +234,50 @@ pub(super) async fn sign_out(
     let mut response = StatusCode::NO_CONTENT.into_response();
     if request::token(&headers).is_some_and(|carried| !carried.is_bearer()) {
         set_cookie(&mut response, &request::no_session_cookie());
+        set_cookie(&mut response, &request::no_renewal_cookie());
     }
     Ok(response)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Renewal {
+    renewal: Secret<Text<4096>>,
+}
+
+/// `POST /api/session/renew`: a page goes on with its session.
+pub(super) async fn renew(
+    State(api): State<Arc<Api>>,
+    newcomer: Newcomer,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let renewal = request::renewal(&headers).ok_or(Problem::SignedOut)?;
+    renewed(&api, newcomer, &renewal).await
+}
+
+/// `POST /api/token/renew`: a program does.
+pub(super) async fn renew_token(
+    State(api): State<Arc<Api>>,
+    newcomer: Newcomer,
+    Strict(body): Strict<Renewal>,
+) -> Result<Response, Problem> {
+    if newcomer.caller == Caller::Page {
+        return Err(Problem::WrongOrigin);
+    }
+    renewed(&api, newcomer, &owned(&body.renewal)).await
+}
+
+async fn renewed(
+    api: &Api,
+    newcomer: Newcomer,
+    renewal: &Secret<String>,
+) -> Result<Response, Problem> {
+    let renewed = api.state.auth.renew(renewal, newcomer.key).await;
+    let renewed = renewed.map_err(|error| {
+        api.copied(newcomer.address, error);
+        Problem::from(error)
+    })?;
+    begin(api, newcomer.caller, renewed).await
 }
 
 /// `GET /api/me`.
@@ -275,7 +325,7 @@ async fn attempt(
     email: &Text<254>,
     password: &Secret<Text<1024>>,
     device: Option<&Secret<String>>,
-) -> Result<SignedIn, Problem> {
+) -> Result<Response, Problem> {
     let password = owned(password);
     let attempted = Attempted {
         email: email.as_str(),
@@ -284,13 +334,19 @@ async fn attempt(
         address: newcomer.address,
         key: newcomer.key,
     };
-    api.state.auth.sign_in(attempted).await.map_err(|error| {
-        api.turned_away(newcomer.address, "sign_in", error);
-        match error {
-            AuthError::Refused => Problem::SignInRefused,
-            other => other.into(),
+    match api.state.auth.sign_in(attempted).await {
+        Ok(signed_in) => begin(api, newcomer.caller, signed_in).await,
+        Err(AuthError::SecondFactor(half)) => {
+            passkeys::ask_second_factor(api, half, newcomer.key).await
         }
-    })
+        Err(error) => {
+            api.turned_away(newcomer.address, "sign_in", error);
+            Err(match error {
+                AuthError::Refused => Problem::SignInRefused,
+                other => other.into(),
+            })
+        }
+    }
 }
 
 /// Hands a session over: to a page in a cookie that no script can read, to a program in the body.
@@ -301,29 +357,44 @@ pub(super) async fn begin(
 ) -> Result<Response, Problem> {
     let SignedIn {
         token,
+        renewal,
+        renews,
         principal,
         device,
     } = signed_in;
     let me = Me::of(api, &principal).await?;
-    let view = |token, device| SessionView {
+    let view = |[token, renewal, device]: [Option<String>; 3]| SessionView {
         me,
         expires: principal.expires,
+        renews,
         token,
+        renewal,
         device,
     };
     match caller {
         Caller::Program => {
             let shown = |secret: &Secret<String>| secret.expose().clone();
-            Ok(Json(view(Some(shown(&token)), device.as_ref().map(shown))).into_response())
+            let own = [
+                Some(shown(&token)),
+                Some(shown(&renewal)),
+                device.as_ref().map(shown),
+            ];
+            Ok(Json(view(own)).into_response())
         }
         Caller::Page => {
-            let mut response = Json(view(None, None)).into_response();
-            let lifetime = principal.expires.since(api.state.clock.now());
+            let mut response = Json(view([None, None, None])).into_response();
+            let now = api.state.clock.now();
+            let lifetime = renews.since(now);
             set_cookie(&mut response, &request::session_cookie(&token, lifetime));
+            let lifetime = principal.expires.since(now);
+            let cookie = request::renewal_cookie(&renewal, lifetime);
+            set_cookie(&mut response, &cookie);
             if let Some(device) = device {
                 let cookie = match principal.who {
                     Who::Account { .. } => request::device_cookie(&device),
-                    Who::Guest { .. } | Who::Stream { .. } => request::guest_device_cookie(&device),
+                    Who::Guest { .. } | Who::Stream { .. } | Who::Program { .. } => {
+                        request::guest_device_cookie(&device)
+                    }
                 };
                 set_cookie(&mut response, &cookie);
             }

@@ -20,6 +20,7 @@ use crate::api::caller::{Changer, Reader};
 use crate::api::problem::Problem;
 use crate::api::rooms::{durable, read, standing};
 use crate::api::router::Api;
+use crate::auth::principal::Principal;
 use crate::bounded::Text;
 use crate::rooms::view::SettingView;
 
@@ -27,14 +28,14 @@ use crate::rooms::view::SettingView;
 #[derive(Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub(super) struct SettingList {
-    settings: Vec<SettingView>,
+    pub(super) settings: Vec<SettingView>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Changed {
-    key: Text<64>,
-    value: Text<64>,
+    pub(super) key: Text<64>,
+    pub(super) value: Text<64>,
 }
 
 /// `GET /api/rooms/{id}/settings`.
@@ -46,7 +47,7 @@ pub(super) async fn show(
     let (room, role, facts) = read(&api, &principal, &id).await?;
     let settings = SettingKey::ALL
         .iter()
-        .map(|key| view(&api, role, facts, &room.levels, *key));
+        .map(|key| view(&api, &principal, role, facts, &room.levels, *key));
     Ok(Json(SettingList {
         settings: settings.collect(),
     }))
@@ -61,6 +62,7 @@ pub(super) async fn change(
 ) -> Result<Json<SettingView>, Problem> {
     let (key, value) = choice(body.key.as_str(), body.value.as_str())?;
     let (room, role, facts) = standing(&api, &principal, &id).await?;
+    let facts = principal.scoped(facts, ActionKind::ChangeSetting);
     let levels = api.state.store.levels(principal.org, room).await?.levels;
     let (permit, audit) = api.state.guard.ask(
         principal.org,
@@ -70,13 +72,13 @@ pub(super) async fn change(
         &facts.with(levels.held(key)),
         ChangeSetting { key, value },
     );
-    let permit = durable(&api, permit, audit, Problem::NotFound).await?;
+    let permit = durable(&api, permit, audit, principal.refusal()).await?;
     let stored = api
         .state
         .store
-        .change_settings(principal.org, vec![permit], None)
+        .change_settings(principal.org, vec![permit], None, api.state.clock.now())
         .await?;
-    let view = view(&api, role, facts, &stored.levels, key);
+    let view = view(&api, &principal, role, facts, &stored.levels, key);
     api.state.rooms.settings_changed(room, stored).await;
     Ok(Json(view))
 }
@@ -172,11 +174,11 @@ pub(super) async fn apply_preset(
     let stored = api
         .state
         .store
-        .change_settings(org, settings, Some(of_kind))
+        .change_settings(org, settings, Some(of_kind), api.state.clock.now())
         .await?;
     let views = |keys: Vec<SettingKey>| {
         keys.into_iter()
-            .map(|key| view(&api, role, facts, &stored.levels, key))
+            .map(|key| view(&api, &principal, role, facts, &stored.levels, key))
             .collect()
     };
     let applied = PresetApplied {
@@ -211,7 +213,15 @@ fn choice(key: &str, value: &str) -> Result<(SettingKey, &'static str), Problem>
 }
 
 /// A setting as someone sees it who is not in the room.
-fn view(api: &Api, role: Role, facts: Facts, levels: &Levels, key: SettingKey) -> SettingView {
+fn view(
+    api: &Api,
+    principal: &Principal,
+    role: Role,
+    facts: Facts,
+    levels: &Levels,
+    key: SettingKey,
+) -> SettingView {
+    let facts = principal.scoped(facts, ActionKind::ChangeSetting);
     let facts = facts.with(levels.held(key)).with(key.who_may_relax());
     let rules = api.state.guard.snapshot();
     let may_change = rules.allows(ActionKind::ChangeSetting, role, &facts);

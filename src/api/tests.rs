@@ -1,5 +1,7 @@
 //! The API as a client meets it: real routes, real store, a hostile caller now and then.
 
+mod control;
+mod embedding;
 mod levels;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -16,6 +18,8 @@ use tower::ServiceExt;
 
 use crate::api::running::RunningRooms;
 use crate::api::{ApiState, router};
+use crate::auth::limits::Rate;
+use crate::auth::passkeys::{PasskeySettings, Passkeys};
 use crate::auth::proof::tests::Signer;
 use crate::auth::request::{ClientAddr, Origins};
 use crate::auth::session::{Auth, AuthSettings};
@@ -33,7 +37,10 @@ use crate::store::settings::{StoredLevels, StoredOrg};
 const ORIGIN: &str = "https://meet.example.org";
 const PASSWORD: &str = "correct horse battery";
 
+mod authenticator;
+mod passkeys;
 mod possession;
+mod renewal;
 mod setup;
 
 #[derive(Default)]
@@ -139,11 +146,11 @@ async fn world() -> World {
     let clock = Arc::new(ManualClock::new());
     let random = Arc::new(SystemRandom);
     let settings = AuthSettings::default();
-    let auth = Arc::new(
-        Auth::start_with(store.clone(), clock.clone(), random.clone(), settings)
-            .await
-            .unwrap(),
-    );
+    let auth = Auth::start_with(store.clone(), clock.clone(), random.clone(), settings)
+        .await
+        .unwrap();
+    let passkeys = Passkeys::new(&PasskeySettings::default(), &[ORIGIN.to_owned()]).unwrap();
+    let auth = Arc::new(auth.with_passkeys(passkeys));
     let guard = Arc::new(Guard::new(store.clone(), clock.clone()).unwrap());
     let told = Arc::new(Told::default());
     let routes = router(ApiState {
@@ -154,6 +161,8 @@ async fn world() -> World {
         origins: Origins::new([ORIGIN.to_owned()]),
         clock: clock.clone(),
         random,
+        webhooks: Default::default(),
+        control_pace: Rate::new(200, Duration::from_millis(100)),
     });
     World {
         _folder: folder,
@@ -338,9 +347,10 @@ async fn a_page_signs_in_makes_a_room_and_signs_out() {
     assert_eq!(signed_in.body["me"]["admin"], true);
     assert!(signed_in.body.get("token").is_none() && signed_in.body.get("device").is_none());
     let cookies = signed_in.cookies();
-    assert_eq!(cookies.len(), 2);
+    assert_eq!(cookies.len(), 3);
     assert!(cookies.iter().all(|cookie| {
-        cookie.ends_with("; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=86400")
+        cookie.ends_with("; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=900")
+            || cookie.ends_with("; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=86400")
             || cookie.starts_with("__Host-conclave-device=")
     }));
     let cookie = cookies[0].split(';').next().unwrap();
@@ -621,7 +631,7 @@ async fn an_invitation_is_used_once_and_a_taken_address_looks_like_a_spent_one()
         )
         .await;
     assert_eq!(made.status, StatusCode::OK);
-    assert_eq!(made.cookies().len(), 2);
+    assert_eq!(made.cookies().len(), 3);
     let again = world
         .page(
             "POST",

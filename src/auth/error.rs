@@ -9,6 +9,7 @@ use crate::auth::email::EmailError;
 use crate::auth::name::NameError;
 use crate::auth::nonces::Nonce;
 use crate::auth::password::PasswordError;
+use crate::auth::recovery::HalfWay;
 use crate::store::error::StoreError;
 
 /// Why a sign-in, a session or an invitation is refused.
@@ -20,9 +21,15 @@ pub enum AuthError {
     /// The session is good, and whoever shows it does not hold its key. To them it is `Refused`.
     #[error("not valid")]
     Copied,
+    /// The session was renewed by two who hold its key, and ended for that.
+    #[error("two hold this session")]
+    Reused,
     /// The proof has to sign this value, which is fresh.
     #[error("sign a fresh value")]
     NeedsNonce(Nonce),
+    /// The password is right, and the account asks for a second factor.
+    #[error("a second factor is needed")]
+    SecondFactor(HalfWay),
     /// Too many attempts; the same for right and wrong ones.
     #[error("too many attempts")]
     TooMany {

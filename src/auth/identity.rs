@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use conclave_policy::actions::{LinkIdentity, UnlinkIdentity};
+use conclave_policy::own::{LinkIdentity, UnlinkIdentity};
 use conclave_policy::permit::Permit;
 use data_encoding::BASE64URL_NOPAD;
 
@@ -14,7 +14,7 @@ use crate::auth::oauth::claims::{Proven, Standing};
 use crate::auth::oauth::provider::{Back, Failure, Provider, Providers, There};
 use crate::auth::oauth::settings::{Accounts, ProviderSettings};
 use crate::auth::password::{Lane, Password};
-use crate::auth::principal::{Came, Principal};
+use crate::auth::principal::{Came, Principal, Who};
 use crate::auth::proof::Thumbprint;
 use crate::auth::session::{Auth, SignedIn, hash_failed};
 use crate::auth::token::{Claims, TokenId};
@@ -22,6 +22,7 @@ use crate::clock::Timestamp;
 use crate::ids::{AccountId, IdentityId, OrgId};
 use crate::secret::{self, Secret};
 use crate::store::accounts::{FIRST_EPOCH, NewAccount};
+use crate::store::contacts::NOBODYS;
 use crate::store::error::StoreError;
 use crate::store::identities::{NewIdentity, Rights};
 
@@ -326,7 +327,7 @@ impl Auth {
     /// Whose session this is, if it is bound to a key that the one who shows it has just proved to hold.
     ///
     /// # Errors
-    /// `Refused` or `Unavailable`.
+    /// `Refused`, `Copied` or `Unavailable`.
     pub async fn bound_to(
         &self,
         token: &str,
@@ -335,7 +336,8 @@ impl Auth {
         let shown = self.shown(token).await?;
         match (shown.key, key) {
             (Some(of), Some(held)) if of == held => Ok(shown.principal),
-            _ => Err(AuthError::Refused),
+            (Some(_), _) => Err(self.copied(&shown.principal)),
+            (None, _) => Err(AuthError::Refused),
         }
     }
 
@@ -368,11 +370,13 @@ impl Auth {
     ) -> Result<bool, StoreError> {
         let (org, token) = (principal.org, *principal.token_id.as_bytes());
         let found = self.store.session_account(org, account, token).await?;
-        if found.is_none_or(|found| found.epoch != epoch) {
+        let Some(found) = found.filter(|found| found.epoch == epoch) else {
             return Ok(false);
-        }
+        };
+        let was_admin = matches!(principal.who, Who::Account { admin: true, .. });
         match self.given_by(org, principal.came.by, account).await {
-            Ok(_) => Ok(true),
+            // What someone loses in the organisation they lose in their meetings: they come back as what they are now.
+            Ok(given) => Ok(!was_admin || found.is_admin || given.admin),
             Err(AuthError::Refused) => Ok(false),
             Err(_) => Err(StoreError::Unavailable),
         }
@@ -429,6 +433,7 @@ impl Auth {
         let came = Came {
             by: Some(id),
             second_factor: standing.second_factor,
+            ..Came::default()
         };
         let signed_in = self.new_session(account, epoch, None, key, came).await?;
         self.note("sign_in", account.into(), Some(*id.as_bytes()));
@@ -454,8 +459,7 @@ impl Auth {
         let name = name.map_or("Member".to_owned(), |name| name.as_str().to_owned());
         let new = NewAccount {
             id: account,
-            // RFC 2606: nobody has an address there.
-            email: Secret::new(format!("{account}@identity.invalid")),
+            email: Secret::new(format!("{account}{NOBODYS}")),
             name: Secret::new(name),
             password: self.hasher.hash(password).await.map_err(hash_failed)?,
             may_create_rooms: false,

@@ -113,6 +113,10 @@ impl Auth {
             Accepted::Spent => Err(AuthError::Refused),
             Accepted::Made { .. } => {
                 self.note("account_made", id.into(), Some(*id.as_bytes()));
+                if self.sends_mail() {
+                    // Without the mail there is an account all the same.
+                    let _unsent = self.send_verify(id).await;
+                }
                 let index = self.store.email_index(org, email.as_str());
                 self.new_session(id, FIRST_EPOCH, Some(&index), key, Came::default())
                     .await

@@ -55,6 +55,16 @@ impl Bucket {
         Ok(())
     }
 
+    /// How many are left now.
+    pub fn left(&self, now: Instant) -> u32 {
+        let ahead = self
+            .clear
+            .map_or(Duration::ZERO, |clear| clear.saturating_duration_since(now));
+        let free = self.rate.window().saturating_sub(ahead).as_nanos();
+        let left = free.checked_div(self.rate.every.as_nanos()).unwrap_or(0);
+        u32::try_from(left).unwrap_or(u32::MAX)
+    }
+
     /// Gives one back that was taken and turned out not to count.
     pub fn give_back(&mut self) {
         self.clear = self
@@ -109,6 +119,20 @@ impl<K: Eq + Hash> Rates<K> {
             .entry(key)
             .or_insert(Bucket::new(self.rate))
             .take(now)
+    }
+
+    /// How many are left for this key.
+    pub fn left(&self, key: &K, now: Instant) -> u32 {
+        match self.buckets.get(key) {
+            Some(bucket) => bucket.left(now),
+            None if self.buckets.len() < self.most => self.rate.burst,
+            None => self.shared.left(now),
+        }
+    }
+
+    /// The rate itself.
+    pub const fn rate(&self) -> Rate {
+        self.rate
     }
 
     /// Gives one back that was taken for this key.

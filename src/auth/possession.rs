@@ -1,12 +1,14 @@
 //! A session counts only together with the key that it was made for. A copied token, from a cookie or anywhere else, is
 //! worth nothing: whoever shows it cannot sign. That somebody tried is kept for its owner.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::PoisonError;
 
 use axum::http::HeaderMap;
 
 use crate::auth::error::AuthError;
+use crate::auth::jointoken::was_brought;
 use crate::auth::nonces::{Nonce, Unfit};
 use crate::auth::principal::Principal;
 use crate::auth::proof::{Proof, Thumbprint};
@@ -38,6 +40,15 @@ pub struct Asked<'a> {
 pub struct Shown {
     pub(super) principal: Principal,
     pub(super) key: Option<Thumbprint>,
+    /// How often it was renewed.
+    pub(super) turn: u32,
+}
+
+impl Shown {
+    /// Whether it came of a join token.
+    pub fn was_brought(&self) -> bool {
+        was_brought(&self.principal.who)
+    }
 }
 
 /// Somebody showed a session without its key.
@@ -51,7 +62,21 @@ pub struct Copied {
 
 /// What was tried with copies of sessions.
 #[derive(Debug, Default)]
-pub(super) struct Copies(HashMap<TokenId, Copied>);
+pub(super) struct Copies {
+    copied: HashMap<TokenId, Copied>,
+    /// Sessions that ended because two held them.
+    reused: HashSet<TokenId>,
+    /// Turns of sessions that were shown.
+    turns: HashSet<(TokenId, u32)>,
+}
+
+/// Whether it is new. What is too much makes the whole memory begin anew: it only saves work and words.
+fn remember<T: Eq + Hash>(memory: &mut HashSet<T>, what: T) -> bool {
+    if memory.len() >= REMEMBERED && !memory.contains(&what) {
+        memory.clear();
+    }
+    memory.insert(what)
+}
 
 impl Auth {
     /// Who makes a request over HTTP. A session in a cookie is always bound to a key; one in `Authorization` is, if it came
@@ -67,8 +92,8 @@ impl Auth {
     ) -> Result<Principal, AuthError> {
         let shown = self.shown(carried.text()).await?;
         match (carried, shown.key) {
-            (Carried::Bearer(_), None) => Ok(shown.principal),
-            (Carried::Cookie(_) | Carried::Bound(_), None) => Err(AuthError::Refused),
+            (Carried::Bearer(_), None) => {}
+            (Carried::Cookie(_) | Carried::Bound(_), None) => return Err(AuthError::Refused),
             (_, Some(key)) => {
                 let proof = header(headers).and_then(|text| Proof::parse(text).ok());
                 let Some(proof) = proof.filter(|proof| proof.key == key) else {
@@ -84,9 +109,10 @@ impl Auth {
                     return Err(AuthError::Refused);
                 }
                 self.fits(&proof, asked)?;
-                Ok(shown.principal)
             }
         }
+        self.taken_into_use(&shown);
+        Ok(shown.principal)
     }
 
     /// Whoever opens a WebSocket with a bound session signs this before anything else.
@@ -108,17 +134,18 @@ impl Auth {
         asked: Asked<'_>,
     ) -> Result<Principal, AuthError> {
         match (shown.key, proof) {
-            (None, None) => Ok(shown.principal),
-            (None, Some(_)) => Err(AuthError::Refused),
+            (None, None) => {}
+            (None, Some(_)) => return Err(AuthError::Refused),
             (Some(key), proof) => {
                 let proof = proof.and_then(|text| Proof::parse(text).ok());
                 let Some(proof) = proof.filter(|proof| proof.key == key) else {
                     return Err(self.copied(&shown.principal));
                 };
                 self.fits(&proof, asked)?;
-                Ok(shown.principal)
             }
         }
+        self.taken_into_use(&shown);
+        Ok(shown.principal)
     }
 
     /// The key that a session is to be bound to, if the request that begins it brings one.
@@ -142,7 +169,7 @@ impl Auth {
     /// What others have tried with a copy of this session.
     pub fn copies(&self, principal: &Principal) -> Option<Copied> {
         let copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
-        copies.0.get(&principal.token_id).copied()
+        copies.copied.get(&principal.token_id).copied()
     }
 
     /// Whether a proof speaks of this request, and for the first time.
@@ -158,23 +185,44 @@ impl Auth {
             })
     }
 
-    fn copied(&self, principal: &Principal) -> AuthError {
+    pub(super) fn copied(&self, principal: &Principal) -> AuthError {
+        self.was_copied(principal.token_id)
+    }
+
+    pub(super) fn was_copied(&self, session: TokenId) -> AuthError {
         let now = self.clock.now();
         let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
-        copies.note(principal.token_id, now);
+        copies.note(session, now);
         AuthError::Copied
+    }
+
+    /// Two hold this session: whoever shows it is told why it is over.
+    pub(super) fn was_reused(&self, session: TokenId) {
+        let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        remember(&mut copies.reused, session);
+    }
+
+    pub(super) fn is_reused(&self, session: TokenId) -> bool {
+        let copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        copies.reused.contains(&session)
+    }
+
+    /// Whether this turn of a session is shown for the first time, as far as is known.
+    pub(super) fn first_of_turn(&self, session: TokenId, turn: u32) -> bool {
+        let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        remember(&mut copies.turns, (session, turn))
     }
 }
 
 impl Copies {
     fn note(&mut self, token: TokenId, now: Timestamp) {
-        if self.0.len() >= REMEMBERED && !self.0.contains_key(&token) {
-            let oldest = self.0.iter().min_by_key(|(_, copied)| copied.last);
+        if self.copied.len() >= REMEMBERED && !self.copied.contains_key(&token) {
+            let oldest = self.copied.iter().min_by_key(|(_, copied)| copied.last);
             if let Some(oldest) = oldest.map(|(token, _)| *token) {
-                self.0.remove(&oldest);
+                self.copied.remove(&oldest);
             }
         }
-        let copied = self.0.entry(token).or_insert(Copied {
+        let copied = self.copied.entry(token).or_insert(Copied {
             times: 0,
             last: now,
         });
@@ -218,11 +266,11 @@ mod tests {
             times: 2,
             last: Timestamp::from_millis(5),
         };
-        assert_eq!(copies.0[&id(0)], seen);
+        assert_eq!(copies.copied[&id(0)], seen);
         for number in 1..=REMEMBERED {
             copies.note(id(number), Timestamp::from_millis(9));
         }
-        assert_eq!(copies.0.len(), REMEMBERED);
-        assert!(!copies.0.contains_key(&id(0)));
+        assert_eq!(copies.copied.len(), REMEMBERED);
+        assert!(!copies.copied.contains_key(&id(0)));
     }
 }

@@ -1,10 +1,14 @@
 //! Whoever makes a request, as the server knows them. Made from a session token that was checked, never from a payload.
 
 use crate::auth::guestlink::CameBy;
+use crate::auth::jointoken::Brought;
 use crate::auth::name::DisplayName;
 use crate::auth::token::TokenId;
 use crate::clock::Timestamp;
-use crate::ids::{AccountId, ActorId, DeviceId, GuestId, IdentityId, OrgId, RoomId, StreamTokenId};
+use crate::ids::{
+    AccountId, ActorId, ApiKeyId, DeviceId, GuestId, IdentityId, OrgId, RoomId, StreamTokenId,
+};
+use conclave_policy::scopes::Scopes;
 use conclave_policy::source::StreamKind;
 
 /// An identity that was proved just now.
@@ -29,6 +33,10 @@ pub struct Came {
     pub by: Option<IdentityId>,
     /// Whether a second factor was shown.
     pub second_factor: bool,
+    /// When they proved who they are.
+    pub since: Timestamp,
+    /// How often everyone had been sent away when this was proved; once more, and it is over.
+    pub round: u64,
 }
 
 /// An account, a guest of one room, or a stream of one room.
@@ -47,7 +55,7 @@ pub enum Who {
         /// The account's epoch when this was proved; a later one ends the session.
         epoch: i64,
     },
-    /// Without an account: the name is their own word.
+    /// Without an account: the name is their own word, or that of a product which brought them.
     Guest {
         /// The guest.
         id: GuestId,
@@ -59,6 +67,8 @@ pub enum Who {
         device: DeviceId,
         /// The link they came by.
         link: Option<CameBy>,
+        /// The product that brought them, which vouches for the name.
+        brought: Option<Box<Brought>>,
     },
     /// A stream that a host named; it has no session, and nothing but its token.
     Stream {
@@ -73,6 +83,17 @@ pub enum Who {
         /// Whether its picture is a screen's and not a camera's.
         screen: bool,
     },
+    /// A program with an API key: it calls the control API, and comes into no room.
+    Program {
+        /// The key.
+        key: ApiKeyId,
+        /// What the key is called.
+        name: DisplayName,
+        /// What it is for.
+        scopes: Scopes,
+        /// The administrator who made it.
+        made_by: AccountId,
+    },
 }
 
 impl Principal {
@@ -82,6 +103,7 @@ impl Principal {
             Who::Account { id, .. } => id.into(),
             Who::Guest { id, .. } => id.into(),
             Who::Stream { token, .. } => token.into(),
+            Who::Program { key, .. } => key.into(),
         }
     }
 
@@ -89,14 +111,17 @@ impl Principal {
     pub fn account(&self) -> Option<AccountId> {
         match self.who {
             Who::Account { id, .. } => Some(id),
-            Who::Guest { .. } | Who::Stream { .. } => None,
+            Who::Guest { .. } | Who::Stream { .. } | Who::Program { .. } => None,
         }
     }
 
     /// The name to show.
     pub fn name(&self) -> &DisplayName {
         match &self.who {
-            Who::Account { name, .. } | Who::Guest { name, .. } | Who::Stream { name, .. } => name,
+            Who::Account { name, .. }
+            | Who::Guest { name, .. }
+            | Who::Stream { name, .. }
+            | Who::Program { name, .. } => name,
         }
     }
 
@@ -105,6 +130,7 @@ impl Principal {
         match self.who {
             Who::Account { .. } => true,
             Who::Guest { room: only, .. } | Who::Stream { room: only, .. } => only == room,
+            Who::Program { .. } => false,
         }
     }
 }

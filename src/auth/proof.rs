@@ -22,6 +22,11 @@ const LONGEST_ID: usize = 64;
 pub struct Thumbprint([u8; 32]);
 
 impl Thumbprint {
+    /// From its 32 bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// Its 32 bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -235,6 +240,12 @@ pub(crate) mod tests {
 
         pub(crate) fn header(&self) -> Value {
             json!({"typ": "dpop+jwt", "alg": "ES256", "jwk": self.jwk()})
+        }
+
+        /// What a product names this key by.
+        pub(crate) fn thumbprint(&self) -> Value {
+            let proof = Proof::parse(&self.proof("GET", "x", "x", "")).unwrap();
+            json!(proof.key)
         }
 
         /// A proof as our clients make it.

@@ -16,6 +16,8 @@ use crate::secret::Secret;
 
 /// `__Host-`: only over TLS, only from this host, for all paths; no other host can set it (RFC 6265bis, section 4.1.3.2).
 const SESSION: &str = "__Host-conclave";
+/// What renews the session, once.
+const RENEWAL: &str = "__Host-conclave-renewal";
 /// Shows that this browser has signed in to an account before. It proves nothing but that.
 const DEVICE: &str = "__Host-conclave-device";
 /// Browsers keep a cookie for 400 days at most.
@@ -118,6 +120,21 @@ pub fn no_session_cookie() -> Secret<String> {
     set(SESSION, "", 0)
 }
 
+/// What renews the session of a page.
+pub fn renewal(headers: &HeaderMap) -> Option<Secret<String>> {
+    cookie(headers, RENEWAL).ok().flatten()
+}
+
+/// The `Set-Cookie` that hands it over.
+pub fn renewal_cookie(renewal: &Secret<String>, lifetime: Duration) -> Secret<String> {
+    set(RENEWAL, renewal.expose(), lifetime.as_secs())
+}
+
+/// The `Set-Cookie` that takes it from a page.
+pub fn no_renewal_cookie() -> Secret<String> {
+    set(RENEWAL, "", 0)
+}
+
 /// The `Set-Cookie` that makes a browser known to an account.
 pub fn device_cookie(device: &Secret<String>) -> Secret<String> {
     set(DEVICE, device.expose(), DEVICE_SECONDS)
@@ -165,6 +182,18 @@ impl Origins {
                 .map(|origin| origin.to_ascii_lowercase())
                 .collect(),
         )
+    }
+
+    /// Whether every page of ours is one of this machine: somebody tries the server out.
+    pub fn are_local(&self) -> bool {
+        let local = |origin: &String| {
+            let place = origin.strip_prefix("https://").unwrap_or_default();
+            ["localhost", "127.0.0.1", "[::1]"].iter().any(|host| {
+                let rest = place.strip_prefix(host);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+            })
+        };
+        !self.0.is_empty() && self.0.iter().all(local)
     }
 
     /// Whether an address is this path on one of ours, to the letter.

@@ -4,6 +4,7 @@
 //! revoked is over at once.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -13,27 +14,37 @@ use crate::auth::email::Email;
 use crate::auth::error::AuthError;
 use crate::auth::guesses::{GuessSettings, Guesser, Guesses};
 use crate::auth::guestlink::CameBy;
+use crate::auth::limits::{Rate, Rates};
 use crate::auth::name::DisplayName;
 use crate::auth::nonces::Nonces;
 use crate::auth::oauth::provider::Providers;
+use crate::auth::passkeys::Passkeys;
 use crate::auth::password::{HashError, Hasher, Lane, Password};
 use crate::auth::possession::{Copies, Shown};
 use crate::auth::principal::{Came, Principal, Who};
 use crate::auth::proof::Thumbprint;
+use crate::auth::recovery::HalfWay;
 use crate::auth::token::{Claims, KeyRing, TokenId};
 use crate::clock::{Clock, Timestamp};
-use crate::ids::{self, AccountId, ActorId, GuestId, LinkId, OrgId, RoomId};
+use crate::ids::{self, AccountId, ActorId, LinkId, OrgId, RoomId};
 use crate::secret::{RandomSource, Secret};
 use crate::store::accounts::Account;
 use crate::store::audit::{AuditEntry, Verdict};
 use crate::store::database::Store;
 use crate::store::error::StoreError;
 
+/// Mail that one address gets, however many ask for it.
+const MAIL_PACE: Rate = Rate::new(3, Duration::from_secs(10 * 60));
+/// Addresses whose pace is remembered.
+const MAILED: usize = 16_384;
+
 /// Lifetimes and limits.
 #[derive(Clone, Debug)]
 pub struct AuthSettings {
     /// How long a session lasts: no less than a meeting may.
     pub session: Duration,
+    /// How long its token is good, until it has to be renewed.
+    pub token: Duration,
     /// How long a key makes tokens; it opens them for one more session.
     pub key: Duration,
     /// How long an invitation can be used.
@@ -51,6 +62,7 @@ impl Default for AuthSettings {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         Self {
             session: DAY,
+            token: Duration::from_secs(15 * 60),
             key: DAY,
             invitation: DAY.saturating_mul(7),
             owner_link: DAY,
@@ -65,6 +77,10 @@ impl Default for AuthSettings {
 pub struct SignedIn {
     /// The session token.
     pub token: Secret<String>,
+    /// What renews it, once.
+    pub renewal: Secret<String>,
+    /// Until when the token is good.
+    pub renews: Timestamp,
     /// Who.
     pub principal: Principal,
     /// Makes the device known to the account, so that strangers' guesses cannot lock it out; or makes a guest's browser known
@@ -111,7 +127,13 @@ pub struct Auth {
     pub(super) rotation: Mutex<()>,
     pub(super) nonces: Nonces,
     pub(super) copies: std::sync::Mutex<Copies>,
+    /// How often everyone was sent away since the server started.
+    pub(super) rounds: AtomicU64,
     pub(super) providers: Providers,
+    pub(super) passkeys: Passkeys,
+    /// The page that links in mails lead to, where mail is sent.
+    pub(super) mail: Option<String>,
+    pub(super) mails: std::sync::Mutex<Rates<[u8; 32]>>,
 }
 
 impl Auth {
@@ -146,6 +168,7 @@ impl Auth {
         let auth = Self {
             nonces,
             copies: std::sync::Mutex::default(),
+            rounds: AtomicU64::new(0),
             store,
             clock,
             random,
@@ -155,6 +178,9 @@ impl Auth {
             ring,
             rotation: Mutex::new(()),
             providers: Providers::default(),
+            passkeys: Passkeys::default(),
+            mail: None,
+            mails: std::sync::Mutex::new(Rates::new(MAIL_PACE, MAILED)),
         };
         auth.read_keys().await?;
         auth.usable_ring().await?;
@@ -164,7 +190,7 @@ impl Auth {
     /// Signs in to an account. Wrong password, unknown address, ended account: one answer, after the same work.
     ///
     /// # Errors
-    /// `Refused`, `TooMany`, `Busy` or `Unavailable`.
+    /// `SecondFactor` when the password is right and the account asks for more; `Refused`, `TooMany`, `Busy` or `Unavailable`.
     pub async fn sign_in(&self, attempted: Attempted<'_>) -> Result<SignedIn, AuthError> {
         let org = self.store.org();
         // What cannot be an address or a password has no account; to say so at once tells nothing.
@@ -194,6 +220,12 @@ impl Auth {
             }
         };
         attempt.succeeded();
+        if self.store.has_passkeys(org, account.id).await? {
+            return Err(AuthError::SecondFactor(HalfWay {
+                account: account.id,
+                epoch: account.epoch,
+            }));
+        }
         let signed_in = self
             .new_session(
                 account.id,
@@ -226,10 +258,45 @@ impl Auth {
             Some(secret) => Some(self.use_guest_link(room, secret, device).await?),
             None => None,
         };
+        let who = Who::Guest {
+            id: self.random_id(),
+            room,
+            name,
+            device,
+            link,
+            brought: None,
+        };
+        let signed_in = self.guest_session(who, by.key).await?;
+        Ok(SignedIn {
+            device: mark,
+            ..signed_in
+        })
+    }
+
+    /// A session for this guest.
+    pub(super) async fn guest_session(
+        &self,
+        who: Who,
+        key: Option<Thumbprint>,
+    ) -> Result<SignedIn, AuthError> {
+        let Who::Guest {
+            id,
+            room,
+            ref name,
+            device,
+            ref link,
+            ref brought,
+        } = who
+        else {
+            return Err(AuthError::Unavailable);
+        };
         let ring = self.usable_ring().await?;
         let (org, now) = (self.store.org(), self.clock.now());
-        let (id, token_id): (GuestId, TokenId) = (self.random_id(), self.random_id());
-        let expires = now.after(self.settings.session);
+        let token_id: TokenId = self.random_id();
+        let (end, renews) = (
+            now.after(self.settings.session),
+            now.after(self.settings.token.min(self.settings.session)),
+        );
         let claims = Claims::Guest {
             org,
             sub: id,
@@ -239,9 +306,14 @@ impl Auth {
             link: link
                 .as_ref()
                 .map(|link| (link.id, link.label.expose().clone())),
-            jkt: by.key,
+            brought: brought
+                .as_ref()
+                .map(|by| (by.by, by.product.expose().clone(), by.observes)),
+            jkt: key,
             iat: now.as_secs(),
-            exp: expires.as_secs(),
+            exp: renews.as_secs(),
+            end: end.as_secs(),
+            turn: 0,
             jti: token_id,
         };
         let token = ring
@@ -249,21 +321,21 @@ impl Auth {
             .map_err(|_| AuthError::Unavailable)?;
         let principal = Principal {
             org,
-            who: Who::Guest {
-                id,
-                room,
-                name,
-                device,
-                link,
-            },
+            who,
             token_id,
-            expires: whole(expires),
-            came: Came::default(),
+            expires: whole(end),
+            came: Came {
+                since: whole(now),
+                round: self.rounds.load(Ordering::Acquire),
+                ..Came::default()
+            },
         };
         Ok(SignedIn {
+            renewal: self.renewal(&ring, claims, now)?,
+            renews: whole(renews),
             token,
             principal,
-            device: mark,
+            device: None,
         })
     }
 
@@ -272,6 +344,8 @@ impl Auth {
     /// # Errors
     /// `Refused`, or `Unavailable` when that cannot be looked up.
     pub async fn shown(&self, token: &str) -> Result<Shown, AuthError> {
+        // Before the keys are looked at: whoever is sent away meanwhile is of the round before.
+        let round = self.rounds.load(Ordering::Acquire);
         let ring = self.ring();
         let claims = ring
             .open(token, self.clock.now())
@@ -282,7 +356,9 @@ impl Auth {
                 sub,
                 epoch,
                 jkt,
-                exp,
+                iat,
+                end,
+                turn,
                 jti,
                 by,
                 factor,
@@ -294,7 +370,7 @@ impl Auth {
                     .await?;
                 let account = found
                     .filter(|account| account.epoch == epoch)
-                    .ok_or(AuthError::Refused)?;
+                    .ok_or_else(|| self.why_over(jti))?;
                 let given = self.given_by(org, by, sub).await?;
                 let name = DisplayName::parse(account.name.expose())
                     .map_err(|_| AuthError::Unavailable)?;
@@ -309,18 +385,26 @@ impl Auth {
                     org,
                     who,
                     token_id: jti,
-                    expires: from_secs(exp),
+                    expires: from_secs(end),
                     came: Came {
                         by,
                         second_factor: factor,
+                        since: from_secs(iat),
+                        round,
                     },
                 };
                 Ok(Shown {
                     principal,
                     key: jkt,
+                    turn,
                 })
             }
-            Claims::Away { .. } => Err(AuthError::Refused),
+            Claims::Away { .. }
+            | Claims::Join { .. }
+            | Claims::Ceremony { .. }
+            | Claims::Again { .. }
+            | Claims::Renewal { .. }
+            | Claims::Link { .. } => Err(AuthError::Refused),
             Claims::Guest {
                 org,
                 sub,
@@ -328,8 +412,11 @@ impl Auth {
                 name,
                 device,
                 link,
+                brought,
                 jkt,
-                exp,
+                iat,
+                end,
+                turn,
                 jti,
                 ..
             } => {
@@ -339,7 +426,7 @@ impl Auth {
                     return Err(AuthError::Refused);
                 }
                 if self.store.is_session_revoked(org, *jti.as_bytes()).await? {
-                    return Err(AuthError::Refused);
+                    return Err(self.why_over(jti));
                 }
                 let name = DisplayName::parse(&name).map_err(|_| AuthError::Refused)?;
                 let principal = Principal {
@@ -353,14 +440,20 @@ impl Auth {
                             id,
                             label: Secret::new(label),
                         }),
+                        brought: brought.map(|by| Box::new(by.into())),
                     },
                     token_id: jti,
-                    expires: from_secs(exp),
-                    came: Came::default(),
+                    expires: from_secs(end),
+                    came: Came {
+                        since: from_secs(iat),
+                        round,
+                        ..Came::default()
+                    },
                 };
                 Ok(Shown {
                     principal,
                     key: jkt,
+                    turn,
                 })
             }
         }
@@ -369,6 +462,10 @@ impl Auth {
     /// Whether the session of an open connection still holds: not signed out, not revoked. A meeting in progress goes on
     /// past the natural end of a session, and while the database is away.
     pub async fn holds(&self, principal: &Principal) -> bool {
+        let sent_away = principal.came.round != self.rounds.load(Ordering::Acquire);
+        if sent_away && !matches!(principal.who, Who::Stream { .. }) {
+            return false;
+        }
         let token = *principal.token_id.as_bytes();
         let held = match principal.who {
             Who::Account { id, epoch, .. } => self.account_holds(principal, id, epoch).await,
@@ -381,6 +478,8 @@ impl Auth {
                     .stream_token_stands(principal.org, room, token)
                     .await
             }
+            // A key opens no connection that could be held.
+            Who::Program { .. } => Ok(false),
         };
         held.unwrap_or(true)
     }
@@ -450,6 +549,15 @@ impl Auth {
         Ok(!revoked)
     }
 
+    /// Why a session is over, as far as it is told.
+    fn why_over(&self, session: TokenId) -> AuthError {
+        if self.is_reused(session) {
+            AuthError::Reused
+        } else {
+            AuthError::Refused
+        }
+    }
+
     pub(super) async fn new_session(
         &self,
         account: AccountId,
@@ -460,13 +568,16 @@ impl Auth {
     ) -> Result<SignedIn, AuthError> {
         let ring = self.usable_ring().await?;
         let (org, now) = (self.store.org(), self.clock.now());
+        let renews = now.after(self.settings.token.min(self.settings.session));
         let claims = Claims::Session {
             org,
             sub: account,
             epoch,
             jkt: key,
             iat: now.as_secs(),
-            exp: now.after(self.settings.session).as_secs(),
+            exp: renews.as_secs(),
+            end: now.after(self.settings.session).as_secs(),
+            turn: 0,
             jti: self.random_id(),
             by: came.by,
             factor: came.second_factor,
@@ -477,6 +588,8 @@ impl Auth {
         // Read back, so that what is handed out is exactly what will be accepted.
         let Shown { principal, .. } = self.shown(token.expose()).await?;
         Ok(SignedIn {
+            renewal: self.renewal(&ring, claims, now)?,
+            renews: whole(renews),
             token,
             principal,
             device: index.map(|index| self.new_device(index)),

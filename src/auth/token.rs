@@ -6,15 +6,20 @@
 use std::fmt;
 
 use data_encoding::BASE64URL_NOPAD;
-use josekit::jwe::alg::direct::{DirectJweAlgorithm, DirectJweDecrypter, DirectJweEncrypter};
+use josekit::jwe::alg::direct::{DirectJweAlgorithm, DirectJweEncrypter};
 use josekit::jwe::{self, JweHeader};
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::auth::compact;
+use crate::auth::jointoken::BroughtClaim;
+use crate::auth::passkeys::Purpose;
 use crate::auth::proof::Thumbprint;
+use crate::auth::reset::LinkKind;
 use crate::clock::Timestamp;
-use crate::ids::{AccountId, DeviceId, GuestId, IdentityId, LinkId, OrgId, RoomId};
+use crate::ids::{AccountId, ApiKeyId, DeviceId, GuestId, IdentityId, LinkId, OrgId, RoomId};
 use crate::secret::Secret;
 use crate::store::sessions::SessionKey;
 
@@ -81,8 +86,13 @@ pub(crate) enum Claims {
         /// The key that whoever shows it has to hold.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         jkt: Option<Thumbprint>,
+        /// When they signed in.
         iat: i64,
         exp: i64,
+        /// Until when the session can be renewed.
+        end: i64,
+        /// How often it was.
+        turn: u32,
         jti: TokenId,
         /// The identity elsewhere by which they came.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -113,6 +123,50 @@ pub(crate) enum Claims {
         exp: i64,
         jti: TokenId,
     },
+    /// A passkey is being made or used. It stands for nobody.
+    Ceremony {
+        org: OrgId,
+        purpose: Purpose,
+        /// Whose passkey it has to be, and the epoch of that account when it began.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<(AccountId, i64)>,
+        /// The session that it belongs to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<TokenId>,
+        /// The key of the browser that it belongs to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        jkt: Option<Thumbprint>,
+        /// What is to be proved.
+        state: String,
+        iat: i64,
+        exp: i64,
+        jti: TokenId,
+    },
+    /// A link that somebody was sent. It stands for nobody.
+    Link {
+        org: OrgId,
+        sub: AccountId,
+        /// The account's epoch at the time; with a new password the link is over.
+        epoch: i64,
+        /// Stands for the address that the account had at the time; with another one the link is over.
+        reached: String,
+        purpose: LinkKind,
+        /// The address that it proves.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        email: Option<String>,
+        iat: i64,
+        exp: i64,
+        jti: TokenId,
+    },
+    /// The holder of a session proved lately that it is theirs. It stands for nobody without that session.
+    Again {
+        org: OrgId,
+        sub: AccountId,
+        session: TokenId,
+        iat: i64,
+        exp: i64,
+        jti: TokenId,
+    },
     /// A guest of one room.
     Guest {
         org: OrgId,
@@ -124,19 +178,61 @@ pub(crate) enum Claims {
         /// The link that they came by, and whom it was made for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         link: Option<(LinkId, String)>,
+        /// The product that brought them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        brought: Option<BroughtClaim>,
         /// The key that whoever shows it has to hold.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         jkt: Option<Thumbprint>,
+        /// When they came.
+        iat: i64,
+        exp: i64,
+        /// Until when the session can be renewed.
+        end: i64,
+        /// How often it was.
+        turn: u32,
+        jti: TokenId,
+    },
+    /// A product brings one of its users to the door of a room. It stands for nobody until it is exchanged.
+    Join {
+        org: OrgId,
+        /// The key that made it.
+        by: ApiKeyId,
+        /// What the key is called.
+        product: String,
+        room: RoomId,
+        /// Who it is in that room.
+        sub: GuestId,
+        name: String,
+        /// They only watch.
+        observes: bool,
+        /// The key of the page that may exchange it.
+        jkt: Thumbprint,
         iat: i64,
         exp: i64,
         jti: TokenId,
+    },
+    /// What renews a session, once. It stands for nobody.
+    Renewal {
+        org: OrgId,
+        /// What the next token says; its turn is that of this one.
+        of: Box<Claims>,
+        iat: i64,
+        exp: i64,
     },
 }
 
 impl Claims {
     const fn org(&self) -> OrgId {
         match self {
-            Self::Session { org, .. } | Self::Away { org, .. } | Self::Guest { org, .. } => *org,
+            Self::Session { org, .. }
+            | Self::Away { org, .. }
+            | Self::Ceremony { org, .. }
+            | Self::Again { org, .. }
+            | Self::Link { org, .. }
+            | Self::Join { org, .. }
+            | Self::Renewal { org, .. }
+            | Self::Guest { org, .. } => *org,
         }
     }
 
@@ -144,6 +240,11 @@ impl Claims {
         match self {
             Self::Session { iat, exp, .. }
             | Self::Away { iat, exp, .. }
+            | Self::Ceremony { iat, exp, .. }
+            | Self::Again { iat, exp, .. }
+            | Self::Link { iat, exp, .. }
+            | Self::Join { iat, exp, .. }
+            | Self::Renewal { iat, exp, .. }
             | Self::Guest { iat, exp, .. } => (*iat, *exp),
         }
     }
@@ -165,7 +266,7 @@ struct Key {
     header: String,
     jwe: JweHeader,
     encrypter: DirectJweEncrypter,
-    decrypter: DirectJweDecrypter,
+    opener: LessSafeKey,
     makes_until: Timestamp,
     opens_until: Timestamp,
 }
@@ -195,7 +296,11 @@ impl KeyRing {
             .first()
             .filter(|key| now < key.makes_until)
             .ok_or(InvalidToken)?;
-        let payload = Zeroizing::new(serde_json::to_vec(claims).map_err(|_| InvalidToken)?);
+        let payload = match compact::written(claims) {
+            Some(payload) => payload,
+            None => serde_json::to_vec(claims).map_err(|_| InvalidToken)?,
+        };
+        let payload = Zeroizing::new(payload);
         let token = key.seal(&payload)?;
         if token.len() > MAX_TOKEN {
             Err(InvalidToken)
@@ -206,7 +311,12 @@ impl KeyRing {
 
     /// Opens a token that was made here for this organisation and whose time is not over.
     pub(crate) fn open(&self, token: &str, now: Timestamp) -> Result<Claims, InvalidToken> {
-        let header = guard(token)?;
+        let Parts {
+            header,
+            iv,
+            body,
+            tag,
+        } = guard(token)?;
         let key = self
             .keys
             .iter()
@@ -215,10 +325,16 @@ impl KeyRing {
         if now >= key.opens_until {
             return Err(InvalidToken);
         }
-        let (payload, _) =
-            jwe::deserialize_compact(token, &key.decrypter).map_err(|_| InvalidToken)?;
-        let payload = Zeroizing::new(payload);
-        let claims: Claims = serde_json::from_slice(&payload).map_err(|_| InvalidToken)?;
+        let mut sealed = Zeroizing::new(Vec::new());
+        let payload = key.open(header, iv, (body, tag), &mut sealed)?;
+        let claims = match compact::read(payload) {
+            Some(claims) => claims,
+            None => match serde_json::from_slice(payload).map_err(|_| InvalidToken)? {
+                // A session has one spelling.
+                Claims::Session { .. } => return Err(InvalidToken),
+                claims => claims,
+            },
+        };
         let (made, expires) = claims.times();
         // No leeway: both times come from this server's clock.
         if claims.org() != self.org || made > expires || now.as_secs() >= expires {
@@ -243,8 +359,8 @@ impl Key {
             encrypter: DirectJweAlgorithm::Dir
                 .encrypter_from_bytes(secret)
                 .map_err(|_| InvalidToken)?,
-            decrypter: DirectJweAlgorithm::Dir
-                .decrypter_from_bytes(secret)
+            opener: UnboundKey::new(&AES_256_GCM, secret)
+                .map(LessSafeKey::new)
                 .map_err(|_| InvalidToken)?,
             makes_until: stored.makes_until,
             opens_until: stored.opens_until,
@@ -255,18 +371,52 @@ impl Key {
         Ok(key)
     }
 
+    /// RFC 7516, section 5.2, for the one header that there is: the tag is over the header's letters and what is sealed.
+    fn open<'a>(
+        &self,
+        header: &str,
+        iv: &str,
+        (body, tag): (&str, &str),
+        sealed: &'a mut Vec<u8>,
+    ) -> Result<&'a [u8], InvalidToken> {
+        let mut nonce = [0; IV_BYTES];
+        decode(iv, &mut nonce)?;
+        let length = BASE64URL_NOPAD
+            .decode_len(body.len())
+            .map_err(|_| InvalidToken)?;
+        sealed.resize(length.saturating_add(TAG_BYTES), 0);
+        let (text, end) = sealed.split_at_mut_checked(length).ok_or(InvalidToken)?;
+        decode(body, text)?;
+        decode(tag, end)?;
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let opened = self
+            .opener
+            .open_in_place(nonce, Aad::from(header.as_bytes()), sealed);
+        opened.map(|opened| &*opened).map_err(|_| InvalidToken)
+    }
+
     fn seal(&self, payload: &[u8]) -> Result<String, InvalidToken> {
         jwe::serialize_compact(payload, &self.jwe, &self.encrypter).map_err(|_| InvalidToken)
     }
 }
 
-/// The shape of a token, byte for byte. Gives its first part, which still has to be one of ours.
-fn guard(token: &str) -> Result<&str, InvalidToken> {
+/// The parts of a token that has the shape of one; the second is empty.
+#[derive(Debug, PartialEq, Eq)]
+struct Parts<'a> {
+    header: &'a str,
+    iv: &'a str,
+    body: &'a str,
+    tag: &'a str,
+}
+
+/// The shape of a token, byte for byte. Its first part still has to be one of ours, and the others are read when it is: as
+/// canonical base64url, with no padding, no stray bits and no other letters.
+fn guard(token: &str) -> Result<Parts<'_>, InvalidToken> {
     if token.len() > MAX_TOKEN {
         return Err(InvalidToken);
     }
     let mut parts = token.split('.');
-    let (Some(header), Some(key), Some(iv), Some(body), Some(tag), None) = (
+    let (Some(header), Some(""), Some(iv), Some(body), Some(tag), None) = (
         parts.next(),
         parts.next(),
         parts.next(),
@@ -276,23 +426,28 @@ fn guard(token: &str) -> Result<&str, InvalidToken> {
     ) else {
         return Err(InvalidToken);
     };
-    let canonical = key.is_empty()
-        && decoded(iv) == Some(IV_BYTES)
-        && decoded(body).is_some_and(|length| length > 0)
-        && decoded(tag) == Some(TAG_BYTES);
-    if canonical {
-        Ok(header)
+    let length = |bytes: usize| BASE64URL_NOPAD.encode_len(bytes);
+    if iv.len() == length(IV_BYTES) && !body.is_empty() && tag.len() == length(TAG_BYTES) {
+        Ok(Parts {
+            header,
+            iv,
+            body,
+            tag,
+        })
     } else {
         Err(InvalidToken)
     }
 }
 
-/// How many bytes a text stands for in canonical base64url: no padding, no stray bits, no other letters.
-fn decoded(text: &str) -> Option<usize> {
+/// Reads exactly as many bytes as there is place for.
+fn decode(text: &str, into: &mut [u8]) -> Result<(), InvalidToken> {
+    if BASE64URL_NOPAD.decode_len(text.len()) != Ok(into.len()) {
+        return Err(InvalidToken);
+    }
     BASE64URL_NOPAD
-        .decode(text.as_bytes())
-        .ok()
-        .map(|bytes| bytes.len())
+        .decode_mut(text.as_bytes(), into)
+        .map(|_| ())
+        .map_err(|_| InvalidToken)
 }
 
 #[cfg(test)]
@@ -327,6 +482,8 @@ pub(crate) mod tests {
             jkt: None,
             iat: 1000,
             exp: 2000,
+            end: 2000,
+            turn: 0,
             jti: TokenId([3; 16]),
             by: None,
             factor: false,
@@ -376,6 +533,8 @@ pub(crate) mod tests {
             jkt: None,
             iat: 1000,
             exp: 9000,
+            end: 9000,
+            turn: 0,
             jti: TokenId([3; 16]),
             by: None,
             factor: false,

@@ -45,6 +45,19 @@ pub struct CueIn {
     pub finished: bool,
 }
 
+/// What a finished caption is in English, as the recogniser heard it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnglishIn {
+    /// Of which track.
+    pub track: u64,
+    /// Who gave it.
+    pub by: ActorId,
+    /// The number of the caption in the track.
+    pub cue: u64,
+    /// Nothing if it could not be done.
+    pub text: Option<String>,
+}
+
 /// Texts to be translated together.
 #[derive(Clone, Debug)]
 pub struct Batch {
@@ -74,6 +87,8 @@ pub struct News {
     pub lost: Vec<(u64, Loss)>,
     /// Captions, in order.
     pub cues: Vec<CueIn>,
+    /// Captions in English, which come after them.
+    pub english: Vec<EnglishIn>,
     /// Translations.
     pub translated: Vec<Translated>,
 }
@@ -87,6 +102,15 @@ pub enum Loss {
     Worker,
     /// Its worker perished soon after it heard of it.
     Crash,
+}
+
+/// What a recogniser is told of a new track.
+#[derive(Clone, Default)]
+pub struct Told {
+    /// The language that is spoken, if somebody said so; else the operator's.
+    pub language: Option<String>,
+    /// Words and names that may come up; never printed.
+    pub words: Vec<String>,
 }
 
 /// A new track, for the media plane.
@@ -104,7 +128,7 @@ pub struct Desk {
     shared: Arc<Shared>,
     mailbox: Arc<Mailbox>,
     wanted: bool,
-    tracks: BTreeMap<u64, usize>,
+    tracks: BTreeSet<u64>,
 }
 
 impl Desk {
@@ -113,7 +137,7 @@ impl Desk {
             shared,
             mailbox: Arc::default(),
             wanted: false,
-            tracks: BTreeMap::new(),
+            tracks: BTreeSet::new(),
         }
     }
 
@@ -135,8 +159,7 @@ impl Desk {
 
     /// Whether the captions of this room come late.
     pub fn is_delayed(&self) -> bool {
-        let workers: BTreeSet<usize> = self.tracks.values().copied().collect();
-        self.shared.is_delayed(&workers)
+        self.shared.is_late(self.tracks.iter().copied())
     }
 
     /// The worker that a new track would be assigned to, and who that is; nothing while none is up.
@@ -161,6 +184,11 @@ impl Desk {
         )
     }
 
+    /// Whether recognisers may be told the names of who is in.
+    pub fn tells_names(&self) -> bool {
+        self.shared.settings.hints
+    }
+
     /// Somebody who speaks is not captioned, in a room in which everybody was.
     pub fn count_limited(&self) {
         self.shared.limited.inc();
@@ -168,10 +196,10 @@ impl Desk {
 
     /// Opens a track of that worker, if it is still the one that it was. It is closed with [`Desk::close`], by the media plane,
     /// or when the worker ends.
-    pub fn open(&mut self, worker: usize, hints: Vec<String>) -> Option<Opening> {
-        let (track, audio) = self.shared.open(worker, self.mailbox(), hints)?;
+    pub fn open(&mut self, worker: usize, told: Told) -> Option<Opening> {
+        let (track, audio) = self.shared.open(worker, self.mailbox(), told)?;
         let id = track.id.0;
-        self.tracks.insert(id, worker);
+        self.tracks.insert(id);
         let clock = &self.shared.clock;
         let ear = Line {
             track,
@@ -191,6 +219,11 @@ impl Desk {
         self.shared.close(wire::Track(track));
         self.tracks.remove(&track);
         self.mailbox.forget(track);
+    }
+
+    /// Whether the recogniser is to say in English what is said in a track.
+    pub fn want_english(&self, track: u64, wanted: bool) {
+        self.shared.want_english(wire::Track(track), wanted);
     }
 
     /// Asks for a translation; `false` if there is nobody to ask.
@@ -215,6 +248,7 @@ impl Desk {
         News {
             lost: post.lost.into_iter().collect(),
             cues: post.cues.into_values().collect(),
+            english: post.english.into(),
             translated: post.translated.into(),
         }
     }
@@ -223,7 +257,7 @@ impl Desk {
 impl Drop for Desk {
     fn drop(&mut self) {
         self.want(false);
-        for track in std::mem::take(&mut self.tracks).into_keys() {
+        for track in std::mem::take(&mut self.tracks) {
             self.close(track);
         }
     }
@@ -240,6 +274,7 @@ pub(super) struct Mailbox {
 struct Post {
     lost: BTreeMap<u64, Loss>,
     cues: BTreeMap<(u64, u64), CueIn>,
+    english: VecDeque<EnglishIn>,
     translated: VecDeque<Translated>,
 }
 
@@ -278,6 +313,16 @@ impl Mailbox {
         true
     }
 
+    pub(super) fn english(&self, english: EnglishIn) {
+        let mut post = locked(&self.post);
+        if post.english.len() >= MOST_TRANSLATED {
+            post.english.pop_front();
+        }
+        post.english.push_back(english);
+        drop(post);
+        self.bell.notify_one();
+    }
+
     pub(super) fn translated(&self, translated: Translated) {
         let mut post = locked(&self.post);
         if post.translated.len() >= MOST_TRANSLATED {
@@ -291,6 +336,7 @@ impl Mailbox {
     fn forget(&self, track: u64) {
         let mut post = locked(&self.post);
         post.cues.retain(|(of, _), _| *of != track);
+        post.english.retain(|english| english.track != track);
         post.lost.remove(&track);
     }
 }

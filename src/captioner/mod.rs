@@ -10,5 +10,5 @@ mod shared;
 mod track;
 mod translator;
 
-pub use desk::{Batch, CueIn, Desk, Loss, News, Opening, Translated};
+pub use desk::{Batch, CueIn, Desk, EnglishIn, Loss, News, Opening, Told, Translated};
 pub use shared::{Captioner, Health, Trouble};

@@ -10,9 +10,9 @@ use conclave_captions::wire::{
 };
 use tokio::sync::mpsc;
 
-use crate::captioner::desk::CueIn;
+use crate::captioner::desk::{CueIn, EnglishIn};
 use crate::captioner::process::{Ended, Process, Reader, Writer, plain, was_killed};
-use crate::captioner::shared::{Down, Shared, locked};
+use crate::captioner::shared::{Down, Shared};
 use crate::captioner::track::Packet;
 
 /// How long a worker may take until it is ready: a large model on a slow disk.
@@ -76,8 +76,9 @@ async fn run(shared: &Arc<Shared>, worker: usize) -> (Ended, bool) {
         language: settings.language.clone(),
         partial_step_ms: STEP_MS,
     };
-    if let Err(ended) = greet(&mut reader, &mut writer, &hello).await {
-        return (ended, false);
+    match greet(&mut reader, &mut writer, &hello).await {
+        Err(ended) => return (ended, false),
+        Ok(english) => shared.tell(|health| health.english = english),
     }
     let Some((packets, closes)) = shared.up(worker) else {
         return (Ended::Idle, true);
@@ -99,7 +100,7 @@ async fn greet(
     reader: &mut Reader,
     writer: &mut Writer,
     hello: &ToRecogniser,
-) -> Result<(), Ended> {
+) -> Result<Vec<String>, Ended> {
     writer.send(hello).await?;
     let first = tokio::time::timeout(START, reader.next::<FromRecogniser>());
     match first.await.map_err(|_| Ended::Stalled)?? {
@@ -109,9 +110,18 @@ async fn greet(
             languages,
             multilingual,
         } => {
-            let (model, languages) = (plain(&model), languages.len());
-            tracing::info!(worker = "recogniser", model, languages, multilingual, "up");
-            Ok(())
+            let (model, count) = (plain(&model), languages.len());
+            tracing::info!(
+                worker = "recogniser",
+                model,
+                languages = count,
+                multilingual,
+                "up"
+            );
+            Ok(match multilingual {
+                true => sources_of_english(languages),
+                false => Vec::new(),
+            })
         }
         FromRecogniser::Failed { reason } => Err(Ended::said(&reason)),
         _ => Err(Ended::Nonsense),
@@ -126,12 +136,13 @@ async fn write(
     mut closes: mpsc::Receiver<Track>,
     mut pings: mpsc::Receiver<u64>,
 ) -> Ended {
-    let mut open: HashMap<Track, ()> = HashMap::new();
+    // What is open, and whether it is wanted in English.
+    let mut open: HashMap<Track, bool> = HashMap::new();
     loop {
         let sent = tokio::select! {
             biased;
             Some(track) = closes.recv() => match open.remove(&track) {
-                Some(()) => {
+                Some(_) => {
                     let why = Closing::Cut;
                     writer.send(&ToRecogniser::Close { track, why }).await
                 }
@@ -152,7 +163,7 @@ async fn write(
 
 async fn say(
     writer: &mut Writer,
-    open: &mut HashMap<Track, ()>,
+    open: &mut HashMap<Track, bool>,
     packet: Packet,
 ) -> Result<(), Ended> {
     let Packet {
@@ -166,7 +177,7 @@ async fn say(
     if !track.is_open() {
         return Ok(());
     }
-    if open.insert(track.id, ()).is_none() {
+    if !open.contains_key(&track.id) {
         let opening = ToRecogniser::Open {
             track: track.id,
             codec,
@@ -174,6 +185,13 @@ async fn say(
             hints: track.hints.clone(),
         };
         writer.send(&opening).await?;
+    }
+    let wanted = track.wants_english();
+    if open.insert(track.id, wanted).unwrap_or(false) != wanted {
+        let track = track.id;
+        writer
+            .send(&ToRecogniser::English { track, wanted })
+            .await?;
     }
     let audio = ToRecogniser::Audio {
         track: track.id,
@@ -230,18 +248,45 @@ async fn listen(
             Ok(FromRecogniser::Closed { track }) => {
                 said.remove(&track);
             }
-            Ok(FromRecogniser::Load { delayed, .. }) => {
-                let before = match shared.workers.get(worker) {
-                    Some(place) => std::mem::replace(&mut locked(&place.state).delayed, delayed),
-                    None => delayed,
-                };
-                if before != delayed {
-                    shared.ring();
-                }
+            Ok(FromRecogniser::Load {
+                waiting,
+                delayed,
+                finals_only,
+            }) => {
+                tracing::debug!(worker = "recogniser", waiting, delayed, finals_only, "load");
+            }
+            Ok(FromRecogniser::Late { track, late }) => shared.late(worker, track, late),
+            Ok(FromRecogniser::English { track, cue, text }) => {
+                take_english(shared, worker, (track, cue), text);
             }
             Ok(cue @ FromRecogniser::Cue { .. }) => take(shared, worker, &mut said, cue, now),
         }
     }
+}
+
+/// The languages of which a model that knows these makes English.
+fn sources_of_english(mut languages: Vec<String>) -> Vec<String> {
+    languages.retain(|code| is_language(code) && code != "en");
+    languages.sort_unstable();
+    languages.dedup();
+    languages
+}
+
+/// Gives what a caption is in English to the room whose track it is. Nobody else's word counts.
+fn take_english(shared: &Shared, worker: usize, (track, cue): (Track, u64), text: Option<String>) {
+    let found = shared.find(track);
+    let Some((_, mailbox)) = found.filter(|(assigned, _)| *assigned == worker) else {
+        return;
+    };
+    let Some(place) = shared.workers.get(worker) else {
+        return;
+    };
+    mailbox.english(EnglishIn {
+        track: track.0,
+        by: place.actor,
+        cue,
+        text,
+    });
 }
 
 /// What a worker has said of one track.
@@ -373,7 +418,7 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::captioner::desk::Desk;
+    use crate::captioner::desk::{Desk, Told};
     use crate::captioner::shared::tests::of_two;
 
     fn cue(track: u64, numbers: (u64, u32), committed: &str) -> FromRecogniser {
@@ -395,7 +440,7 @@ mod tests {
         let shared = of_two();
         let mut desk = Desk::new(shared.clone());
         let _up = (shared.up(0).unwrap(), shared.up(1).unwrap());
-        let opening = desk.open(0, Vec::new()).unwrap();
+        let opening = desk.open(0, Told::default()).unwrap();
         let (track, now) = (opening.track, shared.clock.instant());
         let (mut own, mut other) = (HashMap::new(), HashMap::new());
         let mut put = |worker: usize, message| {
@@ -440,7 +485,7 @@ mod tests {
         let shared = of_two();
         let mut desk = Desk::new(shared.clone());
         let _up = (shared.up(0).unwrap(), shared.up(1).unwrap());
-        let opening = desk.open(0, Vec::new()).unwrap();
+        let opening = desk.open(0, Told::default()).unwrap();
         let (track, now) = (opening.track, shared.clock.instant());
         let (mut own, mut other) = (HashMap::new(), HashMap::new());
         take(&shared, 0, &mut own, cue(track, (1, 1), "we begin"), now);
@@ -472,7 +517,7 @@ mod tests {
         let shared = of_two();
         let mut desk = Desk::new(shared.clone());
         let _up = shared.up(0).unwrap();
-        let opening = desk.open(0, Vec::new()).unwrap();
+        let opening = desk.open(0, Told::default()).unwrap();
         let track = opening.track;
         let now = shared.clock.instant();
         take(

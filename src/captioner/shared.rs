@@ -1,7 +1,7 @@
 //! What rooms, taps and workers share: which track is whose, how the workers do, and the rooms that want to know. Every lock is
 //! held for a few steps and never across a wait.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Notify, mpsc};
 
-use crate::captioner::desk::{Batch, Desk, Loss, Mailbox};
+use crate::captioner::desk::{Batch, Desk, Loss, Mailbox, Told};
 use crate::captioner::settings::{CaptionerSettings, Translation};
 use crate::captioner::track::{Packet, Track};
 use crate::captioner::{recogniser, translator};
@@ -58,6 +58,8 @@ pub struct Health {
     pub engine: Option<String>,
     /// From which language into which, sorted.
     pub pairs: Vec<(String, String)>,
+    /// The languages of which the recogniser itself makes English, sorted.
+    pub english: Vec<String>,
 }
 
 /// The supervisor of the workers, as rooms have it. Everything ends with the last of its clones and desks.
@@ -95,7 +97,6 @@ pub(super) struct WorkerState {
     audio: Option<mpsc::Sender<Packet>>,
     closed: Option<mpsc::Sender<wire::Track>>,
     tracks: usize,
-    pub(super) delayed: bool,
     pub(super) failures: u32,
     up_since: Option<Timestamp>,
 }
@@ -273,7 +274,7 @@ impl Shared {
         &self,
         worker: usize,
         mailbox: Weak<Mailbox>,
-        hints: Vec<String>,
+        told: Told,
     ) -> Option<(Arc<Track>, mpsc::Sender<Packet>)> {
         let mut state = locked(&self.workers.get(worker)?.state);
         let audio = state.audio.clone()?;
@@ -282,12 +283,8 @@ impl Shared {
         }
         state.tracks += 1;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let hints = if self.settings.hints {
-            hints
-        } else {
-            Vec::new()
-        };
-        let track = Arc::new(Track::new(id, self.settings.language.clone(), hints));
+        let language = told.language.or_else(|| self.settings.language.clone());
+        let track = Arc::new(Track::new(id, language, told.words));
         let entry = Entry {
             track: track.clone(),
             worker,
@@ -394,12 +391,30 @@ impl Shared {
         back_off(failures)
     }
 
-    /// Whether any of these workers is behind.
-    pub(super) fn is_delayed(&self, workers: &BTreeSet<usize>) -> bool {
-        let mut own = workers
-            .iter()
-            .filter_map(|worker| self.workers.get(*worker));
-        own.any(|worker| locked(&worker.state).delayed)
+    /// Whether the captions of any of these tracks come late.
+    pub(super) fn is_late(&self, own: impl IntoIterator<Item = u64>) -> bool {
+        let tracks = locked(&self.tracks);
+        own.into_iter()
+            .filter_map(|track| tracks.get(&wire::Track(track)))
+            .any(|entry| entry.track.is_late())
+    }
+
+    /// Whether the finished cues of a track are wanted in English too; its worker hears of that with the next sound of it.
+    pub(super) fn want_english(&self, track: wire::Track, wanted: bool) {
+        if let Some(entry) = locked(&self.tracks).get(&track) {
+            entry.track.want_english(wanted);
+        }
+    }
+
+    /// What a worker says of how late one of its tracks is.
+    pub(super) fn late(&self, worker: usize, track: wire::Track, late: bool) {
+        let entry = locked(&self.tracks).get(&track).cloned();
+        if let Some(entry) = entry.filter(|entry| entry.worker == worker)
+            && entry.track.set_late(late)
+            && let Some(mailbox) = entry.mailbox.upgrade()
+        {
+            mailbox.look();
+        }
     }
 }
 
@@ -454,17 +469,20 @@ pub(super) mod tests {
         assert_eq!(desk.assign(), None);
         let _first = shared.up(0).unwrap();
         assert_eq!(desk.assign().unwrap().0, 0);
-        let (opening, _second) = (desk.open(0, Vec::new()).unwrap(), shared.up(1).unwrap());
+        let (opening, _second) = (
+            desk.open(0, Told::default()).unwrap(),
+            shared.up(1).unwrap(),
+        );
         assert_eq!(desk.assign().unwrap().0, 1);
         drop(opening);
         assert_eq!(desk.assign().unwrap().0, 0, "what is closed counts no more");
         for _ in 0..2 * MOST_TRACKS {
             if let Some((worker, _)) = desk.assign() {
-                std::mem::forget(desk.open(worker, Vec::new()));
+                std::mem::forget(desk.open(worker, Told::default()));
             }
         }
         assert_eq!(desk.assign(), None, "all are full");
-        assert!(desk.open(0, Vec::new()).is_none());
+        assert!(desk.open(0, Told::default()).is_none());
         assert!(desk.is_full());
         shared.down(0, Down::Ended);
         assert_eq!(desk.collect().lost.len(), MOST_TRACKS + 1);
@@ -479,7 +497,7 @@ pub(super) mod tests {
         let mut waits = Vec::new();
         for _ in 0..3 {
             let _up = shared.up(0).unwrap();
-            let (spoke, silent) = (desk.open(0, Vec::new()), desk.open(0, Vec::new()));
+            let (spoke, silent) = (desk.open(0, Told::default()), desk.open(0, Told::default()));
             let (spoke, silent) = (spoke.unwrap(), silent.unwrap());
             let entry = locked(&shared.tracks)[&wire::Track(spoke.track)].clone();
             entry.track.give(shared.clock.now());

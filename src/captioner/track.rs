@@ -21,6 +21,10 @@ pub(super) struct Track {
     pub(super) language: Option<String>,
     pub(super) hints: Vec<String>,
     shut: AtomicBool,
+    /// Whether its finished cues are wanted in English of the recogniser itself.
+    english: AtomicBool,
+    /// Whether its captions come late, by the word of its worker.
+    late: AtomicBool,
     /// When its worker last got sound of it, in milliseconds; never: the least.
     given: AtomicI64,
 }
@@ -32,6 +36,8 @@ impl Track {
             language,
             hints,
             shut: AtomicBool::new(false),
+            english: AtomicBool::new(false),
+            late: AtomicBool::new(false),
             given: AtomicI64::new(i64::MIN),
         }
     }
@@ -45,6 +51,23 @@ impl Track {
     pub(super) fn was_given(&self, within: Duration, now: Timestamp) -> bool {
         let given = self.given.load(Ordering::Acquire);
         given != i64::MIN && now.since(Timestamp::from_millis(given)) <= within
+    }
+
+    pub(super) fn want_english(&self, wanted: bool) {
+        self.english.store(wanted, Ordering::Release);
+    }
+
+    pub(super) fn wants_english(&self) -> bool {
+        self.english.load(Ordering::Acquire)
+    }
+
+    /// Says whether that is news.
+    pub(super) fn set_late(&self, late: bool) -> bool {
+        self.late.swap(late, Ordering::AcqRel) != late
+    }
+
+    pub(super) fn is_late(&self) -> bool {
+        self.late.load(Ordering::Acquire)
     }
 
     /// Whether what was heard may still go on.

@@ -2,6 +2,7 @@
 //! and writes only what the room hands it; a waiting guest's socket carries the same bytes whatever the room does.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use crate::auth::limits::Bucket;
 use crate::auth::possession::{Asked, Copied, SESSION_COPIED, Shown};
 use crate::auth::principal::Principal;
 use crate::auth::request::Held;
+use crate::auth::vigil;
 use crate::bounded::Text;
 use crate::gateway::frame;
 use crate::gateway::message::{FirstFrame, FirstRequest, WaitingRequest};
@@ -31,7 +33,7 @@ use crate::store::database::Store;
 
 /// How long a new connection may take to say what it wants.
 const FIRST_FRAME: Duration = Duration::from_secs(10);
-/// How often the server pings, and looks whether the session still holds.
+/// How often the server pings.
 const PING: Duration = Duration::from_secs(5);
 /// How long a connection may be silent.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -62,6 +64,8 @@ struct Client {
     heard: Instant,
     /// When a host put this client back into the waiting room.
     sent_back: Option<Instant>,
+    /// Something is being written.
+    writing: bool,
     /// The socket holds a part of what may not be told any more: nothing more is written.
     stuck: bool,
 }
@@ -88,6 +92,7 @@ pub async fn serve(
         pace,
         heard: now,
         sent_back: None,
+        writing: false,
         stuck: false,
     };
     if let Err(code) = client.run(shown, address).await {
@@ -106,7 +111,8 @@ impl Client {
         let first = timeout(FIRST_FRAME, self.read_first())
             .await
             .map_err(|_| ErrorCode::BadMessage)??;
-        let principal = self.prove(shown, &first, address)?;
+        let principal = Arc::new(self.prove(shown, &first, address)?);
+        let mut over = pin!(vigil::over(&self.gateway.auth, &principal));
         let first = first.request;
         let asked = self.now();
         let means = self.gateway.rooms.means().clone();
@@ -123,10 +129,17 @@ impl Client {
             }
             Ok(knocked) => knocked,
         };
-        let outcome = match self.write(&answer).await {
-            Ok(()) => self.converse(&principal, &room, &answer, &mut outbox).await,
-            Err(code) => Err(code),
+        let talk = async {
+            self.write(&answer).await?;
+            self.converse(&principal, &room, &answer, &mut outbox).await
         };
+        // Whatever the client reads or does not read, the room hears at once that its session is over.
+        let outcome = tokio::select! {
+            biased;
+            () = &mut over => Err(ErrorCode::SignedOut),
+            outcome = talk => outcome,
+        };
+        self.stuck |= self.writing;
         let connection = self.id;
         let last = match outcome {
             Err(ErrorCode::SignedOut) => ToRoom::SignedOut { connection },
@@ -166,7 +179,7 @@ impl Client {
     async fn knock(
         &mut self,
         first: &FirstRequest,
-        principal: &Principal,
+        principal: &Arc<Principal>,
         address: IpAddr,
         picture: Option<PictureId>,
     ) -> Result<Knocked, ErrorCode> {
@@ -185,7 +198,7 @@ impl Client {
             let connection = Connection {
                 id: self.id,
                 outbox: sender,
-                session: Arc::new(principal.clone()),
+                session: principal.clone(),
             };
             let store = &self.gateway.rooms.means().store;
             let sent = room.send(to_room(
@@ -266,9 +279,6 @@ impl Client {
                     if self.now().saturating_duration_since(self.heard) >= SILENCE {
                         return Ok(());
                     }
-                    if !self.gateway.auth.holds(principal).await {
-                        return Err(ErrorCode::SignedOut);
-                    }
                     let copies = self.gateway.auth.copies(principal);
                     if phase == Phase::Inside && copies != told && let Some(copied) = copies {
                         let Copied { times, last } = copied;
@@ -339,7 +349,10 @@ impl Client {
     }
 
     async fn send(&mut self, message: Message) -> Result<(), ErrorCode> {
-        match timeout(PATIENCE, self.socket.send(message)).await {
+        self.writing = true;
+        let sent = timeout(PATIENCE, self.socket.send(message)).await;
+        self.writing = false;
+        match sent {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(ErrorCode::Left),
             Err(_) => Err(ErrorCode::TooSlow),

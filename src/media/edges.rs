@@ -195,6 +195,9 @@ impl Sfu {
                 }
             }
         }
+        if voices.is_empty() {
+            return;
+        }
         voices.sort_by_key(|voice| (std::cmp::Reverse(voice.score), voice.participant));
         voices.truncate(MOST_HEARD);
         for viewer in peers {

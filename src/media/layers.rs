@@ -84,7 +84,8 @@ impl Sfu {
         let Some(peer) = self.peers.get(viewer) else {
             return;
         };
-        let (mut places, mut wants) = (Vec::new(), Vec::new());
+        let mut places: Vec<(usize, usize, Feed)> = Vec::new();
+        let mut wants = Vec::new();
         // In the order of the wishes, which decides among pictures that are equally important.
         for view in &peer.views {
             let feeds = peer.slots.iter().enumerate();
@@ -97,11 +98,11 @@ impl Sfu {
             let Some((place, feed)) = place else {
                 continue;
             };
-            if places.iter().any(|(known, _)| *known == place) {
+            if places.iter().any(|(known, ..)| *known == place) {
                 continue;
             }
-            if let Some(want) = self.want(viewer, place, feed, view, now) {
-                places.push((place, *feed));
+            if let Some((want, edge)) = self.want(viewer, place, feed, view, now) {
+                places.push((place, edge, *feed));
                 wants.push(want);
             }
         }
@@ -111,23 +112,30 @@ impl Sfu {
             ..most
         };
         let wish = select::choose(&wants, all);
-        let wish: u64 = (wants.iter().zip(&wish))
+        let cost: u64 = (wants.iter().zip(&wish))
             .map(|(want, choice)| want.cost(*choice))
             .sum();
-        let chosen = select::choose(&wants, most);
+        let chosen = if most.bits == all.bits {
+            wish
+        } else {
+            select::choose(&wants, most)
+        };
         if let Some(peer) = self.peers.get_mut(viewer) {
-            peer.wish = wish;
+            peer.wish = cost;
         }
-        for ((place, feed), choice) in places.into_iter().zip(chosen) {
-            self.aim(viewer, place, feed, choice, now);
+        for ((place, edge, feed), choice) in places.into_iter().zip(chosen) {
+            let slot = self.peers.get_mut(viewer);
+            if let Some(slot) = slot.and_then(|peer| peer.slots.get_mut(place)) {
+                slot.edge = edge;
+            }
+            self.aim((viewer, place, edge), feed, choice, now);
         }
     }
 
     /// Aims one edge.
     fn aim(
         &mut self,
-        viewer: PeerKey,
-        place: usize,
+        (viewer, place, guess): (PeerKey, usize, usize),
         feed: Feed,
         choice: Option<Choice>,
         now: Instant,
@@ -135,10 +143,9 @@ impl Sfu {
         let Some(peer) = self.peers.get_mut(feed.publisher) else {
             return;
         };
-        let edges = &mut peer.publication_mut(feed.source).edges;
-        let own =
-            |edge: &&mut crate::media::peer::Edge| (edge.viewer, edge.slot) == (viewer, place);
-        let Some(edge) = edges.iter_mut().find(own) else {
+        let publication = peer.publication_mut(feed.source);
+        let at = publication.edge_at(viewer, place, guess);
+        let Some(edge) = at.and_then(|at| publication.edges.get_mut(at)) else {
             return;
         };
         let changed = edge.choice != choice;
@@ -157,7 +164,7 @@ impl Sfu {
         }
     }
 
-    /// What one picture could be.
+    /// What one picture could be, and where its edge stands.
     fn want(
         &self,
         viewer: PeerKey,
@@ -165,14 +172,13 @@ impl Sfu {
         feed: &Feed,
         view: &View,
         now: Instant,
-    ) -> Option<Want> {
+    ) -> Option<(Want, usize)> {
+        let slot = self.peers.get(viewer)?.slots.get(place)?;
         let peer = self.peers.get(feed.publisher)?;
         let publication = peer.publication(feed.source);
-        let edges = publication.edges.iter();
-        let before = edges
-            .into_iter()
-            .find(|edge| (edge.viewer, edge.slot) == (viewer, place))
-            .and_then(|edge| edge.choice);
+        let at = publication.edge_at(viewer, place, slot.edge);
+        let edge = at.and_then(|at| publication.edges.get(at));
+        let before = edge.and_then(|edge| edge.choice);
         let speaks = || {
             let room = self.rooms.get(&peer.room);
             room.is_some_and(|room| room.speaking.contains(&view.participant))
@@ -184,11 +190,10 @@ impl Sfu {
             _ => Priority::Other,
         };
         let (layers, mut count) = sizes_of(peer, feed.source, now);
-        let slot = self.peers.get(viewer)?.slots.get(place)?;
         if peer.is_stacked(feed.source) && !slot.tells_sizes(peer.codec(feed.source)) {
             count = 1;
         }
-        Some(Want {
+        let want = Want {
             shown: Size {
                 width: view.width,
                 height: view.height,
@@ -197,7 +202,8 @@ impl Sfu {
             layers,
             count,
             before,
-        })
+        };
+        Some((want, at.unwrap_or(slot.edge)))
     }
 
     /// Tells a publisher which encodings anybody wants, if that changed.

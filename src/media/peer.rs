@@ -40,7 +40,7 @@ const UPLINK: (f64, f64) = (150_000.0, 3_000_000.0);
 /// Packets between two of our reception reports, about.
 const REPORTED: u32 = 50;
 /// How often all receivers of a source are looked at when nothing was noticed.
-const LOOK: Duration = Duration::from_millis(200);
+const LOOK: Duration = Duration::from_secs(1);
 
 /// One receiver of a source, and the slot in which it gets it. It stands only while both permits do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +126,16 @@ impl Publication {
             self.looked = Some(now);
         }
         due
+    }
+
+    /// Where the edge to this slot stands. `guess` is where it stood before, and nearly always still does: in a large room to look
+    /// through all for each would be most of the work.
+    pub(crate) fn edge_at(&self, viewer: PeerKey, slot: usize, guess: usize) -> Option<usize> {
+        let own = |edge: &Edge| (edge.viewer, edge.slot) == (viewer, slot);
+        match self.edges.get(guess) {
+            Some(edge) if own(edge) => Some(guess),
+            _ => self.edges.iter().position(own),
+        }
     }
 
     /// Takes a receiver out, who may be in the midst of those that are served.

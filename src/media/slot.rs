@@ -61,6 +61,8 @@ pub(crate) struct OutSlot {
     clock_due: bool,
     packets: u32,
     octets: u32,
+    /// Where its edge stood among those of its source when it was last looked for.
+    pub(crate) edge: usize,
 }
 
 #[derive(Debug)]
@@ -172,6 +174,7 @@ impl OutSlot {
             clock_due: false,
             packets: 0,
             octets: 0,
+            edge: 0,
         }
     }
 

@@ -10,12 +10,15 @@ mod follow;
 mod handover;
 mod hosts;
 mod media;
+mod outside;
 mod preset;
 mod profile;
+mod programs;
 mod quality;
 mod requests;
 mod rules;
 mod settings;
+mod speech;
 mod streams;
 mod taps;
 mod transcript;
@@ -46,12 +49,14 @@ use crate::rooms::refusal::ErrorCode;
 use crate::rooms::request::RoomRequest;
 use crate::rooms::room::Room;
 use crate::rooms::seat::{Connection, ConnectionId, Seat};
-use crate::rooms::view::{LeaveReason, Profile};
+use crate::rooms::view::{LeaveReason, Profile, SessionView};
 use crate::rooms::visitor::Visitor;
 use crate::secret::{RandomSource, Secret};
+use crate::speech::Speech;
 use crate::store::database::Store;
 use crate::udp::plane::MediaPlane;
 
+pub use programs::Call;
 pub use settings::SettingsNews;
 
 /// How many messages may wait for a room; the gateway waits beyond that, so a flood slows down its senders.
@@ -163,8 +168,14 @@ pub enum ToRoom {
         /// The new one.
         password: Secret<String>,
     },
+    /// What the hosts chose about the speech of the room.
+    SpeechChanged(Speech),
     /// The rules were swapped.
     RulesChanged,
+    /// A program asks from outside for what hosts ask for.
+    Program(programs::Call),
+    /// Someone outside looks at who is in.
+    Session(oneshot::Sender<SessionView>),
     /// Someone reads the audit trail and wants to know who is who.
     Names(oneshot::Sender<BTreeMap<[u8; 16], String>>),
     /// A host reads how the connections do.
@@ -200,6 +211,8 @@ enum Waited {
     },
     /// A row that nobody waits for.
     Noted,
+    /// What other programs are told was stored, or was not.
+    Told { stored: bool },
     /// A change that acted already: now it may be answered.
     Answer {
         by: (ParticipantId, u32),
@@ -232,6 +245,7 @@ pub struct RoomActor {
     waiting: BTreeMap<KnockId, Connection>,
     places: BTreeMap<ConnectionId, Place>,
     gone: BTreeMap<ParticipantId, LeaveReason>,
+    programs: BTreeMap<ParticipantId, programs::Caller>,
     waits: FuturesUnordered<BoxFuture<'static, Waited>>,
     saves: Vec<Durable>,
     acted: Option<(ParticipantId, u32, Durable, Done)>,
@@ -261,6 +275,7 @@ pub struct RoomActor {
     captions: captions::Captions,
     /// Something of what was said is stored.
     kept: bool,
+    outside: outside::Outside,
 }
 
 impl RoomActor {
@@ -278,6 +293,7 @@ impl RoomActor {
             chat: chat::Chat::new(room.charter().room, last_chat),
             captions: captions::Captions::new(means.captioner.desk()),
             kept: false,
+            outside: outside::Outside::default(),
             room,
             means,
             password,
@@ -288,6 +304,7 @@ impl RoomActor {
             waiting: BTreeMap::new(),
             places: BTreeMap::new(),
             gone: BTreeMap::new(),
+            programs: BTreeMap::new(),
             waits: FuturesUnordered::new(),
             saves: Vec::new(),
             acted: None,
@@ -347,6 +364,8 @@ impl RoomActor {
                 self.look_for_viewers().await;
             }
         }
+        self.outside.stirred = true;
+        self.tell_outside();
         // What was cut is answered when it is durable, also when the session is over.
         while let Some(waited) = self.waits.next().await {
             self.on_durable(waited).await;
@@ -413,7 +432,10 @@ impl RoomActor {
             ToRoom::PasswordChanged { revision, password } => {
                 self.take_password(revision, password);
             }
+            ToRoom::SpeechChanged(speech) => self.take_speech(speech),
             ToRoom::RulesChanged => self.on_rules_changed(),
+            ToRoom::Program(call) => self.on_program(call).await,
+            ToRoom::Session(reply) => self.tell_session(reply),
             ToRoom::Names(reply) => self.on_names(reply),
             ToRoom::Quality(reply) => self.tell_quality(reply).await,
             ToRoom::SignedOut { connection } => self.on_signed_out(connection),
@@ -491,6 +513,7 @@ impl RoomActor {
             Waited::Offer(offered) => self.on_offered(*offered).await,
             Waited::Listen(heard) => self.on_heard(*heard).await,
             Waited::Noted => {}
+            Waited::Told { stored } => self.on_told(stored),
             Waited::Answer {
                 by: (by, id),
                 outcome,
@@ -533,6 +556,9 @@ impl RoomActor {
     }
 
     fn answer(&mut self, by: ParticipantId, id: u32, outcome: Result<Done, ErrorCode>) {
+        if let Some(caller) = self.programs.remove(&by) {
+            return caller.tell(outcome);
+        }
         if let Some(seat) = self.seats.get_mut(&by)
             && !seat.reply(id, outcome)
         {

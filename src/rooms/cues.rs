@@ -2,6 +2,8 @@
 //! wanted. Sans-IO: what is said, what was translated and `now` go in; cues and texts to be translated come out. Of an original
 //! nothing that was shown is ever taken back.
 
+mod english;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -10,6 +12,8 @@ use conclave_captions::files::shown;
 use crate::clock::Timestamp;
 use crate::ids::ParticipantId;
 use crate::rooms::captions::CueView;
+
+pub use english::RECOGNISER;
 
 /// Cues that are not over yet, or are still being translated.
 const MOST_LIVE: usize = 256;
@@ -61,6 +65,8 @@ pub struct Targets {
     pub pairs: Vec<(String, String)>,
     /// What translates.
     pub engine: String,
+    /// The languages of which the recogniser itself makes English.
+    pub english: Vec<String>,
 }
 
 /// For whom a cue is.
@@ -117,8 +123,10 @@ struct Speaker {
 #[derive(Debug)]
 struct Live {
     view: CueView,
+    /// Of which track, and its number there.
+    of: (u64, u64),
     translations: BTreeMap<String, Translation>,
-    /// When it last began to have words that nothing was made of.
+    /// When it last began to have words that nothing was made of, or was finished.
     since: Timestamp,
 }
 
@@ -148,6 +156,10 @@ struct Part {
 
 impl Targets {
     fn has(&self, source: &str, target: &str) -> bool {
+        self.translates(source, target) || self.by_recogniser(source, target)
+    }
+
+    fn translates(&self, source: &str, target: &str) -> bool {
         self.pairs
             .iter()
             .any(|(from, into)| same(from, source) && into == target)
@@ -210,6 +222,7 @@ impl Cues {
         }
         if spoken.finished {
             self.open.remove(&track);
+            live.since = now;
         }
         said.extend(live.untranslatable(targets));
         said.extend(live.originals(targets));
@@ -219,7 +232,8 @@ impl Cues {
 
     /// A track ended: what stands of its cue is what there will be.
     pub fn lost(&mut self, track: u64, targets: &Targets) -> Vec<Said> {
-        let said = self.end(track, targets);
+        let mut said = self.end(track, targets);
+        said.extend(self.without_english(targets, |live| live.of.0 == track));
         self.sweep(targets);
         said
     }
@@ -265,7 +279,7 @@ impl Cues {
         let mut found: BTreeMap<(String, String), (Vec<Part>, Vec<String>)> = BTreeMap::new();
         for (number, live) in &mut self.live {
             for target in targets.others(&live.view.language.clone()) {
-                if !targets.has(&live.view.language, target) {
+                if !targets.translates(&live.view.language, target) {
                     continue;
                 }
                 let Some((part, text)) = live.next(*number, target, now) else {
@@ -391,6 +405,7 @@ impl Cues {
         };
         let live = Live {
             view,
+            of: spoken.of,
             translations: BTreeMap::new(),
             since: now,
         };
@@ -518,7 +533,7 @@ impl Live {
             revision: of.revision,
             language: target.to_owned(),
             original: false,
-            engine: Some(targets.engine.clone()),
+            engine: Some(targets.engine_of(&self.view.language, target).to_owned()),
             committed: of.done.clone(),
             tentative: of.tail.1.clone(),
             is_final: of.over,

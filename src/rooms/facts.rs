@@ -1,10 +1,12 @@
 //! What is true of a room and of those who are in it or come to it, as facts for policy. It decides and changes nothing.
 
+use conclave_policy::actions::ActionKind;
 use conclave_policy::facts::{
     Assignment, Barred, Consent, Facts, Hosting, Lock as LockFact, Mine, OrgAdmin, Password, Space,
     Standing, Subject, Suspension, Target, TargetRole, Voice,
 };
 use conclave_policy::roles::Role;
+use conclave_policy::scopes::Scopes;
 use conclave_policy::settings::{RemovedMayReturn, Start, WaitingRoom};
 use conclave_policy::source::Source;
 
@@ -81,6 +83,40 @@ impl Room {
             }
         }
         action.facts(self, facts)
+    }
+
+    /// What is true of a program that acts from outside by an API key: of the rank of a host, and there only as far as its
+    /// scopes go.
+    pub fn facts_of_program<A: RoomAction>(
+        &self,
+        scopes: Scopes,
+        action: &A,
+    ) -> Result<Facts, ErrorCode> {
+        let mut facts = self.facts_of_scopes(scopes, action.kind());
+        if let Some(target) = action.target() {
+            let target = self.people.get(&target).ok_or(ErrorCode::NotFound)?;
+            facts = facts
+                .with(Target::between(Role::Host, target.role))
+                .with(TargetRole(target.role))
+                .with(self.subject(target));
+            if let Some(source) = action.source() {
+                facts = facts.with(target.floor.right(source));
+            }
+        }
+        action.facts(self, facts)
+    }
+
+    /// The same without a target. Where two hosts must agree about who comes in, a program is none of them.
+    pub fn facts_of_scopes(&self, scopes: Scopes, kind: ActionKind) -> Facts {
+        let agreed = !(self.charter.two_hosts && kind == ActionKind::Admit);
+        self.facts_of_room()
+            .with(if agreed && scopes.cover(kind) {
+                Standing::Scoped
+            } else {
+                Standing::Outside
+            })
+            .with(OrgAdmin::No)
+            .with(Mine::No)
     }
 
     /// What is true of a participant, with what the other one is to them.

@@ -7,9 +7,10 @@ use conclave_policy::roles::Role;
 
 use crate::clock::Timestamp;
 use crate::ids::{ActorId, DeviceId, KnockId, LinkId, NetworkId, ParticipantId};
+use crate::rooms::identity::IdentityView;
 use crate::rooms::person::Applicant;
 use crate::rooms::refusal::ErrorCode;
-use crate::rooms::view::{IdentityView, KnockView};
+use crate::rooms::view::KnockView;
 
 /// How many may wait at a time: a flood of guests costs a bounded piece of memory.
 pub const MAX_WAITING: usize = 10_000;
@@ -308,9 +309,9 @@ fn marks(who: &Applicant) -> impl Iterator<Item = Mark> {
         Some(identity(who)),
         who.device.filter(|_| guest).map(Mark::Device),
         who.link.as_ref().map(|link| Mark::Link(link.id)),
-        // Whoever came by a link was named by a host: the network says nothing more about them.
+        // Whoever came by a link was named by a host, or by a product: the network says nothing more about them.
         who.network
-            .filter(|_| guest && who.link.is_none())
+            .filter(|_| guest && who.link.is_none() && who.brought.is_none())
             .map(Mark::Network),
     ]
     .into_iter()

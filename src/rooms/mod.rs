@@ -11,6 +11,7 @@ pub mod effect;
 mod facts;
 pub mod floor;
 pub mod fuzz;
+pub mod identity;
 pub mod levels;
 pub mod listening;
 pub mod lobby;

@@ -32,6 +32,8 @@ pub struct Applicant {
     pub organisation: Option<String>,
     /// The link that a guest came by.
     pub link: Option<GuestLink>,
+    /// The product that brought them.
+    pub brought: Option<Box<Brought>>,
     /// The browser that a guest came with.
     pub device: Option<DeviceId>,
     /// The network that they came from.
@@ -99,6 +101,15 @@ pub struct GuestLink {
     pub label: String,
 }
 
+/// Another product brought this guest, and vouches for the name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brought {
+    /// What its key is called.
+    pub product: String,
+    /// They only watch, whatever the room would let them do.
+    pub observes: bool,
+}
+
 impl Applicant {
     /// Someone who signed in, of whom nothing else is known yet.
     pub fn account(account: AccountId) -> Self {
@@ -123,6 +134,7 @@ impl Applicant {
             password: Password::Missing,
             organisation: None,
             link: None,
+            brought: None,
             device: None,
             network: None,
             way: Way::Page,
@@ -142,6 +154,11 @@ impl Applicant {
             }
         );
         self.account.is_some() || behind
+    }
+
+    /// Whether whoever brought them said that they only watch.
+    pub fn only_watches(&self) -> bool {
+        self.brought.as_ref().is_some_and(|by| by.observes)
     }
 
     /// The identity, and the one whose stream it is.

@@ -18,8 +18,8 @@ use crate::rooms::captions::{CaptionChoice, CaptionsView};
 use crate::rooms::person::Person;
 use crate::rooms::room::{Room, RoomAction};
 use crate::rooms::view::{
-    Event, LeaveReason, LobbyCount, ParticipantView, PendingProfile, RoomView, SourceState,
-    SourceStates,
+    Event, LeaveReason, LobbyCount, ParticipantView, PendingProfile, RoomView, SessionView,
+    SourceState, SourceStates,
 };
 
 /// The line of everyone in the room, made once for all who look, and anew only for those of whom something changed.
@@ -436,6 +436,21 @@ fn lobby(room: &Room, rules: &Snapshot, sight: Sight) -> Option<LobbyCount> {
     sight
         .allows(rules, ActionKind::SeeLobby)
         .then(|| room.lobby_count())
+}
+
+/// Everyone who is in, for a program that may look from outside.
+pub fn session(room: &Room, rules: &Snapshot) -> SessionView {
+    SessionView {
+        session: room.charter().session,
+        locked: room.locked(),
+        suspended: room.suspended(),
+        waiting: room.lobby_count().waiting,
+        participants: room
+            .people()
+            .map(|person| line(room, rules, person))
+            .collect(),
+        pending: room.people().filter_map(Person::pending_profile).collect(),
+    }
 }
 
 fn line(room: &Room, rules: &Snapshot, person: &Person) -> ParticipantView {

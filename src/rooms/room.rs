@@ -107,6 +107,8 @@ pub struct Room {
     pub(in crate::rooms) effects: VecDeque<Effect>,
     pub(in crate::rooms) started: Option<Timestamp>,
     pub(in crate::rooms) hosted: bool,
+    /// The program that acted last, by what its key is called.
+    pub(in crate::rooms) program: Option<(ActorId, String)>,
     ended: bool,
 }
 
@@ -135,6 +137,7 @@ impl Room {
             effects: VecDeque::new(),
             started: None,
             hosted: false,
+            program: None,
             ended: false,
         }
     }
@@ -472,6 +475,10 @@ impl Room {
             .values()
             .find(|person| person.who.actor == actor)
             .map(|person| person.who.name.clone())
+            .or_else(|| {
+                let program = self.program.as_ref().filter(|(id, _)| *id == actor);
+                program.map(|(_, name)| name.clone())
+            })
             .unwrap_or_default()
     }
 

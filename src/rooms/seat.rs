@@ -233,6 +233,7 @@ mod tests {
                 name: DisplayName::parse("guest").unwrap(),
                 device: [5; 16].into(),
                 link: None,
+                brought: None,
             },
             token_id: [4; 16].into(),
             expires: Timestamp::from_millis(1),

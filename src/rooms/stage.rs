@@ -47,6 +47,9 @@ impl Room {
                 (StreamKind::Source, role) => self.levels.kind().inside(role),
             };
         }
+        if who.only_watches() {
+            return Role::Observer;
+        }
         match (self.stage.0.get(&who.actor), at_the_door) {
             (Some(Place::OnStage), role) => role,
             (Some(Place::Watching), Role::Attendee | Role::Guest) => Role::Observer,
@@ -107,6 +110,10 @@ impl RoomAction for SetRole {
         let person = room.people.get(&participant).ok_or(ErrorCode::NotFound)?;
         if person.who.way.stream().is_some() {
             // A stream is what its token or its knock made it.
+            return Err(ErrorCode::NotAllowed);
+        }
+        if person.who.only_watches() {
+            // Whoever brought them said so, and no host makes more of it.
             return Err(ErrorCode::NotAllowed);
         }
         let (actor, account) = (person.who.actor, person.who.account);

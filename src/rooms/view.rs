@@ -10,12 +10,12 @@ use conclave_policy::source::{Source, StreamKind};
 use serde::Serialize;
 
 use crate::clock::Timestamp;
-use crate::ids::{BarId, KnockId, ParticipantId, PictureId, RoomId};
+use crate::ids::{BarId, KnockId, ParticipantId, PictureId, RoomId, SessionId};
 use crate::likeness::NameWarning;
 use crate::media::quality::LayerQuality;
 use crate::rooms::captions::{CaptionChoice, CaptionsView};
 use crate::rooms::control::Bar;
-use crate::rooms::person::Applicant;
+use crate::rooms::identity::IdentityView;
 
 /// What a right over one source is set to for one participant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -76,6 +76,23 @@ pub struct ParticipantView {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(test, ts(optional, as = "Option<bool>"))]
     pub uncaptioned: bool,
+}
+
+/// Who is in a session, as programs see it from outside.
+#[derive(Clone, Debug, Serialize)]
+pub struct SessionView {
+    /// The session.
+    pub session: SessionId,
+    /// Whether the room is locked.
+    pub locked: bool,
+    /// Whether a host has stopped everything for the moment.
+    pub suspended: bool,
+    /// How many wait at the door.
+    pub waiting: u32,
+    /// Everyone who is in.
+    pub participants: Vec<ParticipantView>,
+    /// Who asked for another name or picture.
+    pub pending: Vec<PendingProfile>,
 }
 
 /// Someone who waits, as hosts see them.
@@ -144,48 +161,6 @@ pub struct PendingProfile {
     pub new: Profile,
     /// What to look at twice.
     pub warnings: Vec<NameWarning>,
-}
-
-/// Who vouches for someone who waits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum IdentityView {
-    /// Signed in with this organisation.
-    Account {
-        /// Its name.
-        organisation: String,
-    },
-    /// Came by a link that a host made under this name; the shown name is still the guest's own word.
-    GuestLink {
-        /// Whom the link was made for.
-        label: String,
-    },
-    /// A stream with a token that a host made under this name.
-    StreamToken {
-        /// What the host calls it.
-        label: String,
-    },
-    /// Nobody.
-    Unverified,
-}
-
-impl IdentityView {
-    /// Who vouches for this one.
-    pub fn of(who: &Applicant) -> Self {
-        match (who.signed_in(), &who.link, who.way.token()) {
-            (true, ..) => Self::Account {
-                organisation: who.organisation.clone().unwrap_or_default(),
-            },
-            (false, Some(link), _) => Self::GuestLink {
-                label: link.label.clone(),
-            },
-            (false, None, Some(_)) => Self::StreamToken {
-                label: who.name.clone(),
-            },
-            (false, None, None) => Self::Unverified,
-        }
-    }
 }
 
 /// Someone thrown out for good.

@@ -9,7 +9,7 @@ use crate::auth::limits::Network;
 use crate::auth::principal::{Principal, Who};
 use crate::auth::streamtoken::stream_of;
 use crate::ids::{AccountId, ActorId, DeviceId, NetworkId, PictureId};
-use crate::rooms::person::{GuestLink, StreamBy, Way};
+use crate::rooms::person::{Brought, GuestLink, StreamBy, Way};
 use crate::store::database::Store;
 
 /// Who is at the other end of a connection.
@@ -31,6 +31,8 @@ pub struct Visitor {
     pub organisation: Option<String>,
     /// The link that a guest came by.
     pub link: Option<GuestLink>,
+    /// The product that brought them.
+    pub brought: Option<Box<Brought>>,
     /// The browser that a guest came with.
     pub device: Option<DeviceId>,
     /// The network that the connection comes from.
@@ -57,6 +59,7 @@ impl Visitor {
             guesser: Guesser::Address(address),
             organisation: None,
             link: None,
+            brought: None,
             device: None,
             network: Some(NetworkId::from_bytes(network)),
             way: Way::Page,
@@ -69,14 +72,28 @@ impl Visitor {
                 organisation: Some(store.organisation_name().to_owned()),
                 ..nobody
             },
-            Who::Guest { device, link, .. } => Self {
+            Who::Guest {
+                device,
+                link,
+                brought,
+                ..
+            } => Self {
                 link: link.as_ref().map(|link| GuestLink {
                     id: link.id,
                     label: link.label.expose().clone(),
                 }),
-                device: Some(*device),
+                // Whom a product brings is known by who they are there, whatever the browser.
+                device: brought.is_none().then_some(*device),
+                brought: brought.as_ref().map(|by| {
+                    Box::new(Brought {
+                        product: by.product.expose().clone(),
+                        observes: by.observes,
+                    })
+                }),
                 ..nobody
             },
+            // A key is taken by the control API alone, and brings nobody to a door.
+            Who::Program { .. } => nobody,
             Who::Stream { token, kind, .. } => Self {
                 way: Way::Stream {
                     kind: *kind,

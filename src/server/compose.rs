@@ -27,6 +27,7 @@ use crate::api::router::ApiState;
 use crate::api::whip::{self, Streams};
 use crate::auth::limits::{Rate, Rates};
 use crate::auth::oauth::provider::Providers;
+use crate::auth::passkeys::Passkeys;
 use crate::auth::request::Origins;
 use crate::auth::session::Auth;
 use crate::captioner::Captioner;
@@ -35,6 +36,7 @@ use crate::config::Config;
 use crate::gateway::counters::Counters;
 use crate::gateway::upgrade::{self, Gateway};
 use crate::guard::{Guard, NO_ROOM};
+use crate::mail::postman::Postman;
 use crate::media::allowed::Allowed;
 use crate::media::turn::Turn;
 use crate::rooms::actor::Means;
@@ -45,13 +47,14 @@ use crate::server::listener::{self, Crowd, Door};
 use crate::server::policy::{Examined, Question};
 use crate::server::rules::{self, RulesMetrics, Watcher};
 use crate::server::storage::{self, Alone};
-use crate::server::{captions, certificate, web};
+use crate::server::{captions, certificate, emergency, web};
 use crate::store::database::Store;
 use crate::store::heads::HeadKey;
 use crate::store::trail::AuditFilter;
 use crate::store::verify::AuditReport;
 use crate::telemetry;
 use crate::udp::plane::{MediaError, MediaPlane, MediaSettings, MediaThread, StreamSettings};
+use crate::webhooks::courier::Courier;
 
 /// How many addresses the limits remember at a time.
 const REMEMBERED: usize = 65_536;
@@ -104,9 +107,25 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
         config.audit.heads.clone(),
     );
     let heads = Arc::new(heads.await?);
+    let courier = Courier::new(
+        store.clone(),
+        clock.clone(),
+        random.clone(),
+        config.webhooks.clone(),
+    );
+    let courier = Arc::new(courier?);
     let providers = Providers::new(&config.providers)?;
     let auth = Auth::start(store.clone(), clock.clone(), random.clone()).await?;
-    let auth = Arc::new(auth.with_providers(providers));
+    let passkeys = Passkeys::new(&config.passkeys, &origins(&config, address))?;
+    let mut auth = auth.with_providers(providers).with_passkeys(passkeys);
+    let origin = first_origin(&config, address);
+    let host = origin.trim_start_matches("https://").to_owned();
+    let postman = Postman::new(&config.mail, store.clone(), clock.clone(), host)
+        .context("`mail` cannot be used")?;
+    if postman.is_some() {
+        auth = auth.with_mail(origin);
+    }
+    let auth = Arc::new(auth);
     let turn = relay(&config)?;
     let captioner = Captioner::start(
         captions::settings(&config.captions),
@@ -126,6 +145,7 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
     };
     let rooms = Arc::new(Registry::new(Arc::new(means)));
     let (chat_clock, transcript_clock) = (clock.clone(), clock.clone());
+    let outbox_clock = clock.clone();
     let (stop, stopping) = watch::channel(false);
     let counters = Arc::new(Counters::default());
     let open = counters.connections.clone();
@@ -140,6 +160,7 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
         "Connections that came to nothing",
         failed.clone(),
     );
+    courier.register(&mut metrics);
     let rules_metrics = RulesMetrics::default();
     rules_metrics.register(&mut metrics);
     heads.register(&mut metrics);
@@ -197,7 +218,19 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
         let (store, clock) = (store.clone(), transcript_clock);
         async move { store.keep_transcripts(clock).await }
     });
+    let outbox = tokio::spawn({
+        let (store, clock, kept) = (store.clone(), outbox_clock, config.webhooks.kept());
+        async move { store.keep_outbox(clock, kept).await }
+    });
+    let courier = tokio::spawn(async move { courier.keep().await });
+    let postman = postman.map(|postman| tokio::spawn(postman.work()));
     let rotation = tokio::spawn(storage::keep_keys(store.clone(), config.data.clone()));
+    let switch = tokio::spawn(emergency::keep(
+        auth.clone(),
+        guard.clone(),
+        store.org(),
+        config.data.clone(),
+    ));
     let signer = tokio::spawn({
         let heads = heads.clone();
         async move { heads.keep().await }
@@ -215,7 +248,13 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
     keeper.abort();
     chats.abort();
     transcripts.abort();
+    outbox.abort();
+    courier.abort();
     rotation.abort();
+    if let Some(postman) = postman {
+        postman.abort();
+    }
+    switch.abort();
     // What ended just now is wiped now; if there is too much of it, the rest when the server starts again.
     let _wiped = tokio::time::timeout(GOODBYES, store.wipe_chats(ended)).await;
     let _wiped = tokio::time::timeout(GOODBYES, store.wipe_transcripts(ended)).await;
@@ -321,6 +360,24 @@ fn media_settings(config: &Config, address: SocketAddr) -> MediaSettings {
     }
 }
 
+/// The page that links lead to.
+fn first_origin(config: &Config, address: SocketAddr) -> String {
+    let first = config.origins.first().cloned();
+    first.unwrap_or_else(|| format!("https://localhost:{}", address.port()))
+}
+
+/// The pages that may act.
+fn origins(config: &Config, address: SocketAddr) -> Vec<String> {
+    if !config.origins.is_empty() {
+        return config.origins();
+    }
+    // Names under which a person at this machine may open the page.
+    ["localhost", "127.0.0.1", "[::1]"]
+        .iter()
+        .map(|host| format!("https://{host}:{}", address.port()))
+        .collect()
+}
+
 fn relay(config: &Config) -> anyhow::Result<Option<Turn>> {
     let secret = config.turn.secret().context("`turn` cannot be used")?;
     let lifetime = Duration::from_secs(config.turn.seconds.into());
@@ -350,16 +407,7 @@ struct Parts<'a> {
 impl Parts<'_> {
     fn routes(&self, counters: Arc<Counters>) -> Router {
         let limits = &self.config.limits;
-        let mut origins = self.config.origins();
-        if self.config.origins.is_empty() {
-            // Names under which a person at this machine may open the page.
-            let port = self.address.port();
-            origins = ["localhost", "127.0.0.1", "[::1]"]
-                .iter()
-                .map(|host| format!("https://{host}:{port}"))
-                .collect();
-        }
-        let origins = Origins::new(origins);
+        let origins = Origins::new(origins(self.config, self.address));
         let gateway = Gateway {
             auth: self.auth.clone(),
             rooms: self.rooms.clone(),
@@ -387,12 +435,14 @@ impl Parts<'_> {
             origins,
             clock: means.clock.clone(),
             random: means.random.clone(),
+            webhooks: self.config.webhooks.clone(),
+            control_pace: rate(limits.control_per_second, limits.control_burst),
         };
         Router::new()
             .merge(upgrade::router(Arc::new(gateway)))
             .merge(api::router::router(state))
             .merge(whip::router(Arc::new(streams)))
-            .merge(web::router())
+            .merge(web::router(self.store.clone()))
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready).with_state(self.store.clone()))
     }
@@ -463,11 +513,7 @@ async fn announce(
     auth: &Auth,
     say: fn(&str),
 ) -> anyhow::Result<()> {
-    let origin = config
-        .origins
-        .first()
-        .cloned()
-        .unwrap_or_else(|| format!("https://localhost:{}", address.port()));
+    let origin = first_origin(config, address);
     say(&format!("metrics: http://{metrics}/metrics"));
     say(&format!("listening: {origin}"));
     if let Some(secret) = auth.first_owner_link().await? {

@@ -3,11 +3,14 @@
 mod captions;
 pub mod certificate;
 pub mod compose;
+pub mod emergency;
 pub mod heads;
 pub mod listener;
 pub mod models;
 pub mod patience;
+pub mod people;
 pub mod policy;
+pub mod programs;
 pub mod proxy;
 pub mod rules;
 mod running;

@@ -2,20 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-use crate::api::running::RunningRooms;
+use crate::api::running::{Controlled, RunningRooms};
 use crate::ids::{ActorId, RoomId, StreamTokenId};
-use crate::rooms::actor::{SettingsNews, ToRoom};
+use crate::rooms::actor::{Call, SettingsNews, ToRoom};
+use crate::rooms::outbound::Done;
 use crate::rooms::quality::QualityView;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::registry::Registry;
-use crate::rooms::view::Profile;
+use crate::rooms::view::{Profile, SessionView};
 use crate::secret::Secret;
+use crate::speech::Speech;
 use crate::store::settings::{StoredLevels, StoredOrg};
+
+/// How long a program waits for the answer of a room: rows of many, on a busy database, take their time.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl RunningRooms for Registry {
     fn settings_changed(&self, room: RoomId, stored: StoredLevels) -> BoxFuture<'_, ()> {
@@ -36,6 +43,10 @@ impl RunningRooms for Registry {
         tell(self, room, ToRoom::PasswordChanged { revision, password }).boxed()
     }
 
+    fn speech_changed(&self, room: RoomId, speech: Speech) -> BoxFuture<'_, ()> {
+        tell(self, room, ToRoom::SpeechChanged(speech)).boxed()
+    }
+
     fn profile_changed(&self, actor: ActorId, profile: Profile) -> BoxFuture<'_, ()> {
         let message = move || ToRoom::ProfileChanged {
             actor,
@@ -51,6 +62,47 @@ impl RunningRooms for Registry {
             tell(self, room, ToRoom::TokenRevoked { actor, done }).await;
             // In a session that does not run there is no stream.
             let _over = out.await;
+        }
+        .boxed()
+    }
+
+    fn control(
+        &self,
+        room: RoomId,
+        call: Controlled,
+    ) -> BoxFuture<'_, Option<Result<Done, ErrorCode>>> {
+        async move {
+            let running = self.find(room).await?;
+            let (reply, outcome) = oneshot::channel();
+            let Controlled {
+                actor,
+                name,
+                scopes,
+                request,
+            } = call;
+            let call = Call {
+                actor,
+                name,
+                scopes,
+                request,
+                reply,
+            };
+            running.send(ToRoom::Program(call)).await.ok()?;
+            match timeout(PATIENCE, outcome).await {
+                Ok(Ok(outcome)) => Some(outcome),
+                // It ended before it answered.
+                Ok(Err(_)) => None,
+                Err(_) => Some(Err(ErrorCode::Unavailable)),
+            }
+        }
+        .boxed()
+    }
+
+    fn session(&self, room: RoomId) -> BoxFuture<'_, Option<SessionView>> {
+        async move {
+            let (reply, view) = oneshot::channel();
+            tell(self, room, ToRoom::Session(reply)).await;
+            view.await.ok()
         }
         .boxed()
     }

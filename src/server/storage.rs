@@ -1,6 +1,7 @@
 //! Where everything that lasts is: opened for the server, looked at by commands, and moved from one database to another.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,15 +13,19 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::secret::{RandomSource, Secret, SystemRandom};
 use crate::store::database::{DATABASE_FILE, Store};
+use crate::store::error::OpenError;
 use crate::store::keyring::Master;
 use crate::store::location::Location;
 use crate::store::moving;
+use crate::store::reseal::Rotated;
 use crate::store::seal::SealingKeys;
 
 /// Held while a server runs on a data folder.
 const LOCK_FILE: &str = "conclave.lock";
 /// There while a command waits for the server to rotate the keys.
 const WISH_FILE: &str = "conclave.rotate";
+/// What stands in it if every value is to be sealed anew.
+const DEEP: &str = "deep\n";
 const WISH_PAUSE: Duration = Duration::from_secs(1);
 /// What the database in the data folder is called after its rows were moved.
 const MOVED: &str = "conclave.db.moved";
@@ -42,7 +47,8 @@ impl Alone {
         }
     }
 
-    fn try_on(folder: &Path) -> anyhow::Result<Option<Self>> {
+    /// Takes the folder, or nothing when a server has it.
+    pub(super) fn try_on(folder: &Path) -> anyhow::Result<Option<Self>> {
         make(folder)?;
         let file = OpenOptions::new()
             .write(true)
@@ -167,43 +173,69 @@ fn master(config: &Config) -> anyhow::Result<Option<Master>> {
     Ok(Some(master))
 }
 
+/// Wraps the key file by the master key of other settings, also while the server runs.
+pub fn change_master(from: &Config, to: &Config) -> anyhow::Result<String> {
+    if from.data.canonicalize()? != to.data.canonicalize()? {
+        bail!("`data` is another folder there; the keys stay in this one, so name the same");
+    }
+    let new = master(to)?.context("`keys`: the other settings name no master key")?;
+    SealingKeys::rewrap(&from.data, &SystemRandom, master(from)?.as_ref(), &new)
+        .context("the sealing keys cannot be used")?;
+    Ok(
+        "the other master key wraps the key file from now on: start the server with those settings next; one that runs goes on, \
+        but rotates no keys"
+            .to_owned(),
+    )
+}
+
 /// A new master key, as text.
 pub fn make_master() -> Secret<String> {
     Master::generate(&SystemRandom)
 }
 
-/// Makes a new key and seals everything anew: here, or by the server that runs with this data folder, which goes on meanwhile.
-pub async fn rotate(config: &Config) -> anyhow::Result<String> {
+/// Makes a new key and seals the others anew with it: here, or by the server that runs with this data folder, which goes on meanwhile.
+pub async fn rotate(config: &Config, deep: bool) -> anyhow::Result<String> {
     if let Some(_alone) = Alone::try_on(&config.data)? {
         let store = open(config, &SystemClock, Arc::new(SystemRandom)).await?;
-        let rotated = store.rotate_keys().await?;
+        let rotated = rotated(&store, deep).await?;
         store.scrub_log().await?;
         store.close().await;
         return Ok(format!(
-            "key {} seals from now on; {} values were sealed anew",
+            "key {} seals from now on; {} keys and values were sealed anew",
             rotated.key, rotated.values
         ));
     }
     let wish = config.data.join(WISH_FILE);
-    OpenOptions::new()
-        .write(true)
+    let mut file = OpenOptions::new()
+        .append(true)
         .create(true)
-        .truncate(false)
         .mode(0o600)
         .open(&wish)?;
+    if deep {
+        file.write_all(DEEP.as_bytes())?;
+    }
     while wish.exists() {
         tokio::time::sleep(WISH_PAUSE).await;
     }
-    Ok("the running server sealed everything anew; its log says how much".to_owned())
+    Ok("the running server sealed every key anew; its log says how many".to_owned())
+}
+
+async fn rotated(store: &Store, deep: bool) -> Result<Rotated, OpenError> {
+    match deep {
+        true => store.rotate_all_keys().await,
+        false => store.rotate_keys().await,
+    }
 }
 
 /// Rotates the keys whenever a command asks for it, and first what an earlier run did not end.
 pub(super) async fn keep_keys(store: Store, folder: PathBuf) {
     let wish = folder.join(WISH_FILE);
-    let mut unfinished = store.is_rotating();
+    // Where the database does not answer, it is asked again by the next start.
+    let mut unfinished = store.wants_rotation().await.unwrap_or(false);
     loop {
         if unfinished || wish.exists() {
-            match store.rotate_keys().await {
+            let deep = std::fs::read_to_string(&wish).is_ok_and(|wish| wish.contains(DEEP));
+            match rotated(&store, deep).await {
                 Ok(rotated) => {
                     tracing::info!(key = rotated.key, values = rotated.values, "keys.rotated");
                     unfinished = false;

@@ -1,26 +1,36 @@
 //! Accounts. E-mail, name and password hash are sealed; an account is found by the keyed hash of its e-mail.
 
+use std::sync::Arc;
+
+use serde::Serialize;
+
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, ActorId, OrgId};
 use crate::secret::Secret;
 use crate::store::database::Store;
+use crate::store::datakeys::{Holder, Scope};
+use crate::store::endings::{Ended, Ending};
 use crate::store::error::StoreError;
+use crate::store::news::NewsKind;
 use crate::store::seal::{Column, Purpose, SealingKeys};
-use crate::store::sql::{Connection, Row, query};
+use crate::store::sql::{Connection, Row, Target, query};
 use crate::store::writer::{Change, Written};
-use crate::store::{identities, pictures, row};
+use crate::store::{identities, passkeys, pictures, row};
 
-const EMAIL: Column = Column {
+pub(super) const EMAIL: Column = Column {
     table: "accounts",
     name: "email",
+    scope: Scope::Account,
 };
-const NAME: Column = Column {
+pub(super) const NAME: Column = Column {
     table: "accounts",
     name: "name",
+    scope: Scope::Account,
 };
 pub(super) const PASSWORD: Column = Column {
     table: "accounts",
     name: "password",
+    scope: Scope::Account,
 };
 
 /// The epoch of a new account.
@@ -87,14 +97,12 @@ impl Store {
         .bind(self.email_index(org, email).as_slice())
         .fetch_optional(self.reads())
         .await?;
-        found
-            .map(|row| {
-                let account = read(&row, self.keys(), org)?;
-                let place = [org.as_bytes().as_slice(), account.id.as_bytes()];
-                let password = row::sealed_text(&row, self.keys(), PASSWORD, &place)?;
-                Ok(Credentials { account, password })
-            })
-            .transpose()
+        let Some(found) = found else { return Ok(None) };
+        let account = read(self.reads(), &found, self.keys(), org).await?;
+        let place = [org.as_bytes().as_slice(), account.id.as_bytes()];
+        let password =
+            row::sealed_text(self.reads(), &found, self.keys(), PASSWORD, &place).await?;
+        Ok(Some(Credentials { account, password }))
     }
 
     /// An account that has not ended.
@@ -110,10 +118,11 @@ impl Store {
         .bind(id.as_bytes().as_slice())
         .fetch_optional(self.reads())
         .await?;
-        found.map(|row| read(&row, self.keys(), org)).transpose()
+        let Some(found) = found else { return Ok(None) };
+        read(self.reads(), &found, self.keys(), org).await.map(Some)
     }
 
-    /// The name of an account, whether it has ended or not: for those who read what it did.
+    /// The name of an account, for those who read what it did. One that has ended has none any more.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -122,16 +131,15 @@ impl Store {
         org: OrgId,
         id: AccountId,
     ) -> Result<Option<Secret<String>>, StoreError> {
-        let found = query("SELECT name FROM accounts WHERE org_id = $1 AND account_id = $2")
-            .bind(org.as_bytes().as_slice())
-            .bind(id.as_bytes().as_slice())
-            .fetch_optional(self.reads())
-            .await?;
-        found
-            .map(|found| {
-                row::sealed_text(&found, self.keys(), NAME, &[org.as_bytes(), id.as_bytes()])
-            })
-            .transpose()
+        let found = query(
+            "SELECT name FROM accounts WHERE org_id = $1 AND account_id = $2 AND ended IS NULL",
+        )
+        .bind(org.as_bytes().as_slice())
+        .bind(id.as_bytes().as_slice())
+        .fetch_optional(self.reads())
+        .await?;
+        let Some(found) = found else { return Ok(None) };
+        name_in(self.reads(), &found, self.keys(), org, id.into()).await
     }
 
     /// Whether the organisation has ever had an account. Only before that may an owner's link be given out.
@@ -146,18 +154,24 @@ impl Store {
         Ok(found.is_some())
     }
 
-    /// Ends an account and every session of it. `Missing` when there is none, or it has ended.
+    /// Ends an account and every session of it; what was sealed of it opens no more. `Missing` when there is none, or it has ended.
     pub fn end_account(&self, org: OrgId, id: AccountId, now: Timestamp) -> Written<()> {
-        self.write(End { org, id, now })
+        let data = MemberData { account_id: id };
+        let news = self.news(NewsKind::MemberEnded, None, now, &data);
+        let keys = self.keys().clone();
+        let ended = self.write_telling(org, End { org, id, now, keys }, news, |()| true);
+        self.was_taken_away();
+        ended
     }
 
     /// Gives an account another name. `Missing` when there is none, or it has ended.
     pub fn rename_account(&self, org: OrgId, id: AccountId, name: &str) -> Written<()> {
-        let place = [org.as_bytes().as_slice(), id.as_bytes()];
-        match self.keys().seal(NAME, &place, name.as_bytes()) {
-            Ok(name) => self.write(Rename { org, id, name }),
-            Err(error) => Written::refused(error),
-        }
+        self.write(Rename {
+            org,
+            id,
+            name: Secret::new(name.to_owned()),
+            keys: self.keys().clone(),
+        })
     }
 
     /// Ends every session of an account; it may sign in again.
@@ -181,9 +195,9 @@ pub(super) async fn insert(
     .bind(org.as_bytes().as_slice())
     .bind(account.id.as_bytes().as_slice())
     .bind(email_index(keys, org, account.email.expose()).as_slice())
-    .bind(keys.seal(EMAIL, &place, account.email.expose().as_bytes())?)
-    .bind(keys.seal(NAME, &place, account.name.expose().as_bytes())?)
-    .bind(keys.seal(PASSWORD, &place, account.password.expose().as_bytes())?)
+    .bind(keys.seal(&mut *on, EMAIL, &place, account.email.expose().as_bytes()).await?)
+    .bind(keys.seal(&mut *on, NAME, &place, account.name.expose().as_bytes()).await?)
+    .bind(keys.seal(&mut *on, PASSWORD, &place, account.password.expose().as_bytes()).await?)
     .bind(i64::from(account.may_create_rooms))
     .bind(i64::from(account.is_admin))
     .bind(account.created.as_millis())
@@ -201,19 +215,25 @@ pub(super) async fn any(on: &mut Connection<'_>, org: OrgId) -> Result<bool, Sto
     Ok(found.is_some())
 }
 
-pub(super) fn read(found: &Row, keys: &SealingKeys, org: OrgId) -> Result<Account, StoreError> {
+pub(super) async fn read(
+    on: impl Into<Target<'_>>,
+    found: &Row,
+    keys: &SealingKeys,
+    org: OrgId,
+) -> Result<Account, StoreError> {
     let id: AccountId = row::id(found, "account_id")?;
     Ok(Account {
         id,
-        name: row::sealed_text(found, keys, NAME, &[org.as_bytes(), id.as_bytes()])?,
+        name: row::sealed_text(on, found, keys, NAME, &[org.as_bytes(), id.as_bytes()]).await?,
         may_create_rooms: row::flag(found, "may_create_rooms")?,
         is_admin: row::flag(found, "is_admin")?,
         epoch: found.try_get("epoch")?,
     })
 }
 
-/// The name of the account that a joined row speaks of, from its column `name`; none if there is no such account.
-pub(super) fn name_in(
+/// The name of the account that a joined row speaks of, from its column `name`; none if there is no such account any more.
+pub(super) async fn name_in(
+    on: impl Into<Target<'_>>,
     found: &Row,
     keys: &SealingKeys,
     org: OrgId,
@@ -222,17 +242,28 @@ pub(super) fn name_in(
     if found.try_get::<Option<&[u8]>, _>(NAME.name)?.is_none() {
         return Ok(None);
     }
-    row::sealed_text(found, keys, NAME, &[org.as_bytes(), id.as_bytes()]).map(Some)
+    match row::sealed_text(on, found, keys, NAME, &[org.as_bytes(), id.as_bytes()]).await {
+        Ok(name) => Ok(Some(name)),
+        Err(StoreError::Missing) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn email_index(keys: &SealingKeys, org: OrgId, email: &str) -> [u8; 32] {
     keys.keyed_hash(Purpose::Email, &[org.as_bytes(), email.as_bytes()])
 }
 
-struct End {
-    org: OrgId,
-    id: AccountId,
-    now: Timestamp,
+/// An account, as other programs are told of it.
+#[derive(Serialize)]
+pub(super) struct MemberData {
+    pub(super) account_id: AccountId,
+}
+
+pub(super) struct End {
+    pub(super) org: OrgId,
+    pub(super) id: AccountId,
+    pub(super) now: Timestamp,
+    pub(super) keys: Arc<SealingKeys>,
 }
 
 impl Change for End {
@@ -240,37 +271,47 @@ impl Change for End {
 
     async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
         let ended = query(
-            "UPDATE accounts SET ended = $1, epoch = epoch + 1 WHERE org_id = $2 AND account_id = $3 AND ended IS NULL",
+            "UPDATE accounts SET ended = $1, epoch = epoch + 1, email_index = $4 WHERE org_id = $2 AND account_id = $3 AND ended IS NULL",
         )
         .bind(self.now.as_millis())
         .bind(self.org.as_bytes().as_slice())
         .bind(self.id.as_bytes().as_slice())
+        // Whose address it was can be guessed at no more.
+        .bind([0; 32].as_slice())
         .execute(&mut *on)
         .await?;
-        if ended.rows_affected() == 1 {
-            identities::forget(&mut *on, self.org, self.id).await?;
-            pictures::forget(on, self.org, self.id.into()).await
-        } else {
-            Err(StoreError::Missing)
+        if ended.rows_affected() != 1 {
+            return Err(StoreError::Missing);
         }
+        identities::forget(&mut *on, self.org, self.id).await?;
+        passkeys::forget(&mut *on, self.org, self.id).await?;
+        pictures::forget(&mut *on, self.org, self.id.into()).await?;
+        let holder = Holder::account(*self.org.as_bytes(), *self.id.as_bytes());
+        self.keys.shred(on, holder).await
+    }
+
+    fn ends(&self) -> Option<Ending> {
+        Some(Ending::Over(Ended::Account(self.id)))
     }
 }
 
 struct Rename {
     org: OrgId,
     id: AccountId,
-    /// Sealed.
-    name: Vec<u8>,
+    name: Secret<String>,
+    keys: Arc<SealingKeys>,
 }
 
 impl Change for Rename {
     type Out = ();
 
     async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
+        let place = [self.org.as_bytes().as_slice(), self.id.as_bytes()];
+        let name = self.name.expose().as_bytes();
         let renamed = query(
             "UPDATE accounts SET name = $1 WHERE org_id = $2 AND account_id = $3 AND ended IS NULL",
         )
-        .bind(self.name)
+        .bind(self.keys.seal(&mut *on, NAME, &place, name).await?)
         .bind(self.org.as_bytes().as_slice())
         .bind(self.id.as_bytes().as_slice())
         .execute(on)
@@ -304,6 +345,10 @@ impl Change for NextEpoch {
             Err(StoreError::Missing)
         }
     }
+
+    fn ends(&self) -> Option<Ending> {
+        Some(Ending::Over(Ended::Account(self.id)))
+    }
 }
 
 /// A change that makes one account, for tests of other parts.
@@ -311,7 +356,7 @@ impl Change for NextEpoch {
 pub(crate) struct Make(
     pub(crate) OrgId,
     pub(crate) NewAccount,
-    pub(crate) std::sync::Arc<SealingKeys>,
+    pub(crate) Arc<SealingKeys>,
 );
 
 #[cfg(test)]

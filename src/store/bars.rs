@@ -6,15 +6,17 @@ use crate::clock::Timestamp;
 use crate::ids::{AccountId, ActorId, BarId, DeviceId, LinkId, OrgId, RoomId};
 use crate::secret::Secret;
 use crate::store::database::Store;
+use crate::store::datakeys::Scope;
 use crate::store::error::StoreError;
 use crate::store::row;
 use crate::store::seal::{Column, SealingKeys};
-use crate::store::sql::{Connection, Row, query};
+use crate::store::sql::{Connection, Pool, Row, query};
 use crate::store::writer::{Change, Written};
 
 const NAME: Column = Column {
     table: "bars",
     name: "name",
+    scope: Scope::Room,
 };
 /// Bars that one room keeps; with so many the oldest give way.
 const MAX_PER_ROOM: i64 = 1000;
@@ -70,19 +72,26 @@ impl Store {
         .bind(room.as_bytes().as_slice())
         .fetch_all(self.reads())
         .await?;
-        found
-            .iter()
-            .map(|found| read(found, self.keys(), org, room))
-            .collect()
+        let mut bars = Vec::with_capacity(found.len());
+        for found in &found {
+            bars.push(read(self.reads(), found, self.keys(), org, room).await?);
+        }
+        Ok(bars)
     }
 }
 
-fn read(found: &Row, keys: &SealingKeys, org: OrgId, room: RoomId) -> Result<KeptBar, StoreError> {
+async fn read(
+    on: &Pool,
+    found: &Row,
+    keys: &SealingKeys,
+    org: OrgId,
+    room: RoomId,
+) -> Result<KeptBar, StoreError> {
     let id: BarId = row::id(found, "bar_id")?;
     let place = [org.as_bytes().as_slice(), room.as_bytes(), id.as_bytes()];
     Ok(KeptBar {
         id,
-        name: row::sealed_text(found, keys, NAME, &place)?,
+        name: row::sealed_text(on, found, keys, NAME, &place).await?,
         actor: row::id(found, "actor_id")?,
         account: row::id_or_none(found, "account_id")?,
         link: row::id_or_none(found, "link_id")?,
@@ -129,7 +138,7 @@ impl Change for Record {
         .bind(org)
         .bind(room)
         .bind(bar.id.as_bytes().as_slice())
-        .bind(keys.seal(NAME, &place, bar.name.expose().as_bytes())?)
+        .bind(keys.seal(&mut *on, NAME, &place, bar.name.expose().as_bytes()).await?)
         .bind(bar.actor.as_bytes().as_slice())
         .bind(some(bar.account.map(|id| *id.as_bytes())))
         .bind(some(bar.link.map(|id| *id.as_bytes())))

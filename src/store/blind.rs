@@ -1,6 +1,6 @@
 //! Keyed hashes that stand for personal values: they can be compared and counted, and say nothing without the key file.
 
-use crate::ids::OrgId;
+use crate::ids::{GuestId, OrgId, RoomId};
 use crate::store::database::Store;
 use crate::store::seal::Purpose;
 
@@ -19,6 +19,19 @@ impl Store {
         let mut id = [0; 16];
         id.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
         id
+    }
+
+    /// Stands for a user of another product in one room: the same each time they come.
+    pub fn external_id(&self, org: OrgId, room: RoomId, external: &str) -> GuestId {
+        let parts = [
+            org.as_bytes().as_slice(),
+            room.as_bytes(),
+            external.as_bytes(),
+        ];
+        let hash = self.keys().keyed_hash(Purpose::External, &parts);
+        let mut id = [0; 16];
+        id.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+        GuestId::from_bytes(id)
     }
 
     /// Proves that this server gave a device its mark after a sign-in to the account with this index.

@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::ids::{ActorId, OrgId, ParticipantId, RoomId, SessionId};
 use crate::secret::Secret;
 use crate::store::database::Store;
+use crate::store::datakeys::Scope;
 use crate::store::error::StoreError;
 use crate::store::row;
 use crate::store::seal::{Column, Purpose, SealingKeys};
@@ -19,10 +20,12 @@ use crate::store::writer::{Change, Written};
 pub(super) const TEXT: Column = Column {
     table: "chat_messages",
     name: "text",
+    scope: Scope::Room,
 };
 pub(super) const NAME: Column = Column {
     table: "chat_messages",
     name: "name",
+    scope: Scope::Room,
 };
 
 /// Which session of which room.
@@ -180,8 +183,8 @@ impl Change for Add {
         .bind(message.role.as_str())
         .bind(message.at.as_millis())
         .bind(reference.as_slice())
-        .bind(keys.seal(NAME, &row, message.name.expose().as_bytes())?)
-        .bind(keys.seal(TEXT, &row, message.text.expose().as_bytes())?)
+        .bind(keys.seal(&mut *on, NAME, &row, message.name.expose().as_bytes()).await?)
+        .bind(keys.seal(&mut *on, TEXT, &row, message.text.expose().as_bytes()).await?)
         .execute(on)
         .await?;
         Ok(Stored::New)

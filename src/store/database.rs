@@ -11,9 +11,12 @@ use crate::clock::Timestamp;
 use crate::ids::{self, OrgId};
 use crate::secret::Secret;
 use crate::store::audit;
+use crate::store::datakeys::Scope;
+use crate::store::endings::{Ended, Life};
 use crate::store::error::{OpenError, StoreError};
 use crate::store::location::Location;
 use crate::store::migrate::{is_current, migrate};
+use crate::store::outbox::Listeners;
 use crate::store::row;
 use crate::store::seal::{Column, SealingKeys};
 use crate::store::sql::{Connection, Owned, Pool, query};
@@ -28,6 +31,7 @@ const SCRUB_PATIENCE: Duration = Duration::from_millis(20);
 const ORGANISATION_NAME: Column = Column {
     table: "organisations",
     name: "name",
+    scope: Scope::Organisation,
 };
 
 /// Everything that lasts. Cheap to clone.
@@ -46,6 +50,7 @@ struct Inner {
     location: Location,
     /// Whether the log may hold rows that were taken away for good.
     stale: AtomicBool,
+    listeners: Listeners,
 }
 
 impl Store {
@@ -105,7 +110,7 @@ impl Store {
         }
         let (org, organisation) = organisation(&mut connection.on(), &keys, now).await?;
         let reads = location.readers();
-        let writer = Writer::start(connection, location.clone());
+        let writer = Writer::start(connection, location.clone(), keys.clone());
         Ok(Self {
             inner: Arc::new(Inner {
                 writer,
@@ -115,6 +120,7 @@ impl Store {
                 organisation,
                 location,
                 stale: AtomicBool::new(false),
+                listeners: Listeners::default(),
             }),
         })
     }
@@ -127,6 +133,11 @@ impl Store {
     /// Its name, as it stands beside those who sign in with it.
     pub fn organisation_name(&self) -> &str {
         self.inner.organisation.expose()
+    }
+
+    /// Hears of the end of any of these from now on.
+    pub fn life(&self, by: Vec<Ended>) -> Life {
+        self.inner.writer.endings().listen(by)
     }
 
     /// Whether the database answers now.
@@ -155,9 +166,14 @@ impl Store {
         scrubbed
     }
 
+    /// Waits until everything is stored that was queued before.
+    pub(super) fn settle(&self) -> Written<()> {
+        self.write(Nothing)
+    }
+
     async fn empty_log(&self) -> Result<bool, StoreError> {
         // Everything that was queued before is in the log after this.
-        self.write(Nothing).await?;
+        self.settle().await?;
         let Some(mut connection) = self.inner.location.scrubber(SCRUB_PATIENCE).await? else {
             return Ok(true);
         };
@@ -177,6 +193,11 @@ impl Store {
     /// Connections that only read.
     pub(super) fn reads(&self) -> &Pool {
         &self.inner.reads
+    }
+
+    /// Who waits for news.
+    pub(super) fn listeners(&self) -> &Listeners {
+        &self.inner.listeners
     }
 
     /// The keys of sealed columns.
@@ -213,13 +234,18 @@ async fn organisation(
         .map_err(OpenError::Database)?;
     if let Some(found) = found {
         let org: OrgId = row::id(&found, "org_id")?;
-        let name = row::sealed_text(&found, keys, ORGANISATION_NAME, &[org.as_bytes()])
+        let name = row::sealed_text(&mut *on, &found, keys, ORGANISATION_NAME, &[org.as_bytes()])
+            .await
             .map_err(|_| OpenError::KeysForeign)?;
         return Ok((org, name));
     }
     let org: OrgId = ids::random(keys.random());
-    let name = keys.seal(ORGANISATION_NAME, &[org.as_bytes()], FIRST_NAME.as_bytes())?;
     let mut transaction = on.begin().await.map_err(OpenError::Database)?;
+    let place = [org.as_bytes().as_slice()];
+    let plain = FIRST_NAME.as_bytes();
+    let name = keys
+        .seal(&mut transaction.on(), ORGANISATION_NAME, &place, plain)
+        .await?;
     query("INSERT INTO organisations (org_id, name, created) VALUES ($1, $2, $3)")
         .bind(org.as_bytes().as_slice())
         .bind(name)
@@ -229,6 +255,7 @@ async fn organisation(
         .map_err(OpenError::Database)?;
     audit::begin(&mut transaction.on(), org, keys).await?;
     transaction.commit().await.map_err(OpenError::Database)?;
+    keys.cache().settle();
     Ok((org, Secret::new(FIRST_NAME.to_owned())))
 }
 

@@ -7,16 +7,19 @@ use crate::clock::Timestamp;
 use crate::ids::{ActorId, DeviceId, LinkId, OrgId, RoomId};
 use crate::secret::Secret;
 use crate::store::database::Store;
+use crate::store::datakeys::Scope;
+use crate::store::endings::{Ended, Ending};
 use crate::store::error::StoreError;
 use crate::store::rooms;
 use crate::store::row;
 use crate::store::seal::{Column, SealingKeys};
-use crate::store::sql::{Connection, Row, query};
+use crate::store::sql::{Connection, Row, Target, query};
 use crate::store::writer::{Change, Written};
 
 const LABEL: Column = Column {
     table: "guest_links",
     name: "label",
+    scope: Scope::Room,
 };
 /// Links of a room that can be used.
 const MAX_LIVE: i64 = 1000;
@@ -146,32 +149,30 @@ impl Store {
         .bind(room.as_bytes().as_slice())
         .fetch_all(self.reads())
         .await?;
-        found
-            .iter()
-            .map(|found| {
-                let id: LinkId = row::id(found, "link_id")?;
-                Ok(GuestLinkRow {
-                    id,
-                    label: label(found, self.keys(), org, room, id)?,
-                    made: row::time(found, "made")?,
-                    expires: row::time(found, "expires")?,
-                    used: row::time_or_none(found, "used")?,
-                    revoked: row::time_or_none(found, "revoked")?,
-                })
-            })
-            .collect()
+        let mut links = Vec::with_capacity(found.len());
+        for found in &found {
+            let id: LinkId = row::id(found, "link_id")?;
+            links.push(GuestLinkRow {
+                id,
+                label: label(self.reads(), found, self.keys(), (org, room, id)).await?,
+                made: row::time(found, "made")?,
+                expires: row::time(found, "expires")?,
+                used: row::time_or_none(found, "used")?,
+                revoked: row::time_or_none(found, "revoked")?,
+            });
+        }
+        Ok(links)
     }
 }
 
-fn label(
+async fn label(
+    on: impl Into<Target<'_>>,
     found: &Row,
     keys: &SealingKeys,
-    org: OrgId,
-    room: RoomId,
-    id: LinkId,
+    (org, room, id): (OrgId, RoomId, LinkId),
 ) -> Result<Secret<String>, StoreError> {
     let place = [org.as_bytes().as_slice(), room.as_bytes(), id.as_bytes()];
-    row::sealed_text(found, keys, LABEL, &place)
+    row::sealed_text(on, found, keys, LABEL, &place).await
 }
 
 struct Add {
@@ -226,7 +227,7 @@ impl Change for Add {
         .bind(room)
         .bind(link.id.as_bytes().as_slice())
         .bind(link.secret_hash.as_slice())
-        .bind(keys.seal(LABEL, &place, link.label.expose().as_bytes())?)
+        .bind(keys.seal(&mut *on, LABEL, &place, link.label.expose().as_bytes()).await?)
         .bind(link.by.as_bytes().as_slice())
         .bind(link.made.as_millis())
         .bind(link.expires.as_millis())
@@ -282,7 +283,8 @@ impl Change for Use {
                 .await?;
             }
         }
-        Ok((id, label(&found, &self.keys, self.org, self.room, id)?))
+        let of = (self.org, self.room, id);
+        Ok((id, label(on, &found, &self.keys, of).await?))
     }
 }
 
@@ -311,6 +313,10 @@ impl Change for Revoke {
         } else {
             Err(StoreError::Missing)
         }
+    }
+
+    fn ends(&self) -> Option<Ending> {
+        Some(Ending::Over(Ended::Link(self.link)))
     }
 }
 

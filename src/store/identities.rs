@@ -8,7 +8,9 @@ use crate::ids::{AccountId, IdentityId, OrgId};
 use crate::secret::Secret;
 use crate::store::accounts::{self, NewAccount, PASSWORD};
 use crate::store::database::Store;
+use crate::store::endings::{Ended, Ending};
 use crate::store::error::StoreError;
+use crate::store::news::NewsKind;
 use crate::store::row;
 use crate::store::seal::{Purpose, SealingKeys};
 use crate::store::sql::{Connection, query, query_scalar};
@@ -189,13 +191,11 @@ impl Store {
         .bind(account.as_bytes().as_slice())
         .fetch_optional(self.reads())
         .await?;
-        found
-            .map(|found| {
-                let place = [org.as_bytes().as_slice(), account.as_bytes()];
-                let password = row::sealed_text(&found, self.keys(), PASSWORD, &place)?;
-                Ok((row::bytes(&found, "email_index")?, password))
-            })
-            .transpose()
+        let Some(found) = found else { return Ok(None) };
+        let place = [org.as_bytes().as_slice(), account.as_bytes()];
+        let password =
+            row::sealed_text(self.reads(), &found, self.keys(), PASSWORD, &place).await?;
+        Ok(Some((row::bytes(&found, "email_index")?, password)))
     }
 
     /// Links an identity to an account that stands. `Conflict` when it belongs to one already, be it the same; `Full` when the
@@ -211,11 +211,16 @@ impl Store {
         account: NewAccount,
         identity: NewIdentity<'_>,
     ) -> Written<()> {
-        self.write(Make {
+        let data = accounts::MemberData {
+            account_id: account.id,
+        };
+        let news = self.news(NewsKind::MemberJoined, None, account.created, &data);
+        let make = Make {
             entry: Entry::of(org, identity, true),
             account,
             keys: self.keys().clone(),
-        })
+        };
+        self.write_telling(org, make, news, |()| true)
     }
 
     /// Keeps what a sign-in by an identity gave, and when it was. `Missing` when it was taken back meanwhile.
@@ -390,6 +395,11 @@ impl Change for Used {
             Err(StoreError::Missing)
         }
     }
+
+    fn ends(&self) -> Option<Ending> {
+        // What was given may be less now.
+        Some(Ending::Doubtful(Ended::Identity(self.id)))
+    }
 }
 
 struct Unlink {
@@ -416,6 +426,10 @@ impl Change for Unlink {
             return Err(StoreError::Conflict);
         }
         Ok(())
+    }
+
+    fn ends(&self) -> Option<Ending> {
+        Some(Ending::Over(Ended::Identity(self.id)))
     }
 }
 

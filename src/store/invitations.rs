@@ -7,7 +7,9 @@ use crate::ids::{ActorId, OrgId};
 use crate::secret::Secret;
 use crate::store::accounts::{self, NewAccount};
 use crate::store::database::Store;
+use crate::store::datakeys::Scope;
 use crate::store::error::StoreError;
+use crate::store::news::NewsKind;
 use crate::store::seal::{Column, SealingKeys};
 use crate::store::sql::{Connection, query, query_scalar};
 use crate::store::writer::{Change, Written};
@@ -15,6 +17,7 @@ use crate::store::writer::{Change, Written};
 const NAME: Column = Column {
     table: "invitations",
     name: "name",
+    scope: Scope::Organisation,
 };
 /// Invitations of one organisation that are still open. An administrator's script cannot fill the table.
 const MAX_OPEN: i64 = 10_000;
@@ -118,11 +121,19 @@ impl Store {
         token_hash: [u8; 32],
         account: NewAccount,
     ) -> Written<Accepted> {
-        self.write(Accept {
+        let data = accounts::MemberData {
+            account_id: account.id,
+        };
+        let news = self.news(NewsKind::MemberJoined, None, account.created, &data);
+        let keys = self.keys().clone();
+        let accept = Accept {
             org,
             token_hash,
             account,
-            keys: self.keys().clone(),
+            keys,
+        };
+        self.write_telling(org, accept, news, |out| {
+            matches!(out, Accepted::Made { .. })
         })
     }
 }
@@ -155,17 +166,14 @@ impl Change for Invite {
         if open >= MAX_OPEN {
             return Err(StoreError::Full);
         }
-        let name = invitation
-            .name
-            .as_ref()
-            .map(|name| {
-                keys.seal(
-                    NAME,
-                    &[org, &invitation.token_hash],
-                    name.expose().as_bytes(),
-                )
-            })
-            .transpose()?;
+        let place = [org, invitation.token_hash.as_slice()];
+        let name = match &invitation.name {
+            Some(name) => {
+                let name = name.expose().as_bytes();
+                Some(keys.seal(&mut *on, NAME, &place, name).await?)
+            }
+            None => None,
+        };
         query(
             "INSERT INTO invitations (org_id, token_hash, kind, name, may_create_rooms, invited_by, created, expires) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",

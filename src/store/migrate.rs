@@ -42,7 +42,18 @@ migrations! {
     40 "0040_a_room_password_has_a_revision";
     50 "0050_a_stream_token_brings_one_stream";
     60 "0060_what_was_said_is_kept_where_a_host_wants_it";
+    61 "0061_a_room_has_languages_and_words_of_its_own";
+    70 "0070_a_data_key_ends_with_whom_it_belongs_to";
     80 "0080_an_identity_elsewhere_belongs_to_one_account";
+    83 "0083_a_session_is_renewed_in_turns";
+    86 "0086_a_passkey_opens_one_account";
+    87 "0087_a_recovery_code_stands_in_for_a_passkey_once";
+    88 "0088_an_address_is_proved_by_a_link";
+    89 "0089_a_mail_waits_until_it_is_sent";
+    90 "0090_an_api_key_is_hashed_scoped_and_ends";
+    91 "0091_an_answer_can_be_given_again";
+    95 "0095_a_place_outside_is_told_what_happens";
+    96 "0096_pages_of_others_may_bring_their_users";
 }
 
 /// What PostgreSQL is given in place of a migration that it does not understand, under the same number.

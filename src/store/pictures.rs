@@ -1,21 +1,24 @@
 //! Pictures that people show. Each belongs to one account or guest, is found by a keyed hash of owner and content, and is
 //! sealed. How many there are is bounded by owner and by organisation; what nobody shows goes after a while.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::ids::{ActorId, OrgId, PictureId};
 use crate::secret::Secret;
 use crate::store::database::Store;
+use crate::store::datakeys::{Holder, Scope};
 use crate::store::error::StoreError;
 use crate::store::row;
-use crate::store::seal::{Column, Purpose};
+use crate::store::seal::{Column, Purpose, SealingKeys};
 use crate::store::sql::{Connection, query, query_scalar};
 use crate::store::writer::{Change, Written};
 
 const BODY: Column = Column {
     table: "pictures",
     name: "body",
+    scope: Scope::Account,
 };
 /// Pictures of one owner: enough to try some, few enough to be no store of files. The oldest that is not shown gives way.
 const MAX_PER_OWNER: i64 = 8;
@@ -37,23 +40,33 @@ pub struct Owner {
     pub guest: bool,
 }
 
+impl Owner {
+    /// Whose key seals the picture. Guests have none of their own; their pictures last two days.
+    fn holder(self) -> Holder {
+        holder(*self.org.as_bytes(), *self.actor.as_bytes(), self.guest)
+    }
+}
+
+pub(super) fn holder(org: [u8; 16], actor: [u8; 16], guest: bool) -> Holder {
+    match guest {
+        true => Holder::organisation(org),
+        false => Holder::account(org, actor),
+    }
+}
+
 impl Store {
     /// Keeps a picture, and gives the name under which it is found. The same picture of the same owner has the same name.
     ///
     /// # Errors
     /// `Full` when the organisation has too many.
     pub fn keep_picture(&self, owner: Owner, picture: &[u8], now: Timestamp) -> Written<PictureId> {
-        let id = self.picture_id(owner, picture);
-        let place = [owner.org.as_bytes().as_slice(), id.as_bytes()];
-        match self.keys().seal(BODY, &place, picture) {
-            Ok(body) => self.write(Keep {
-                owner,
-                id,
-                body,
-                now,
-            }),
-            Err(error) => Written::refused(error),
-        }
+        self.write(Keep {
+            owner,
+            id: self.picture_id(owner, picture),
+            body: Secret::new(picture.to_vec()),
+            now,
+            keys: self.keys().clone(),
+        })
     }
 
     /// Shows this picture of the owner's to others from now on, or none.
@@ -121,15 +134,28 @@ impl Store {
         org: OrgId,
         picture: PictureId,
     ) -> Result<Option<Secret<Vec<u8>>>, StoreError> {
-        let found = query("SELECT body FROM pictures WHERE org_id = $1 AND picture_id = $2")
-            .bind(org.as_bytes().as_slice())
-            .bind(picture.as_bytes().as_slice())
-            .fetch_optional(self.reads())
-            .await?;
+        let found = query(
+            "SELECT actor_id, guest, body FROM pictures WHERE org_id = $1 AND picture_id = $2",
+        )
+        .bind(org.as_bytes().as_slice())
+        .bind(picture.as_bytes().as_slice())
+        .fetch_optional(self.reads())
+        .await?;
+        let Some(found) = found else { return Ok(None) };
+        let owner = Owner {
+            org,
+            actor: row::id(&found, "actor_id")?,
+            guest: row::flag(&found, "guest")?,
+        };
         let place = [org.as_bytes().as_slice(), picture.as_bytes()];
-        found
-            .map(|row| self.keys().open(BODY, &place, row.try_get("body")?))
-            .transpose()
+        let body = self.keys().open_of(
+            self.reads(),
+            owner.holder(),
+            BODY,
+            &place,
+            found.try_get("body")?,
+        );
+        body.await.map(Some)
     }
 
     fn picture_id(&self, owner: Owner, picture: &[u8]) -> PictureId {
@@ -162,8 +188,9 @@ pub(super) async fn forget(
 struct Keep {
     owner: Owner,
     id: PictureId,
-    body: Vec<u8>,
+    body: Secret<Vec<u8>>,
     now: Timestamp,
+    keys: Arc<SealingKeys>,
 }
 
 impl Change for Keep {
@@ -175,6 +202,7 @@ impl Change for Keep {
             id,
             body,
             now,
+            keys,
         } = self;
         let (org, actor) = (owner.org.as_bytes().as_slice(), owner.actor.as_bytes());
         query("DELETE FROM pictures WHERE org_id = $1 AND expires <= $2")
@@ -217,6 +245,8 @@ impl Change for Keep {
         if kept >= most {
             return Err(StoreError::Full);
         }
+        let place = [org, id.as_bytes()];
+        let body = body.expose();
         query(
             "INSERT INTO pictures (org_id, picture_id, actor_id, guest, shown, body, created, expires) \
              VALUES ($1, $2, $3, $4, 0, $5, $6, $7)",
@@ -225,7 +255,10 @@ impl Change for Keep {
         .bind(id.as_bytes().as_slice())
         .bind(actor.as_slice())
         .bind(i64::from(owner.guest))
-        .bind(body)
+        .bind(
+            keys.seal_of(&mut *on, owner.holder(), BODY, &place, body)
+                .await?,
+        )
         .bind(now.as_millis())
         .bind(now.after(UNSHOWN).as_millis())
         .execute(on)

@@ -106,7 +106,7 @@ impl Store {
                         return Ok(page);
                     }
                     below = number;
-                    let line = self.line(room, number, found)?;
+                    let line = self.line(room, number, found).await?;
                     budget.spend(&line);
                     if line.is_wanted(what.wanted.as_ref()) {
                         page.lines.push(line);
@@ -200,7 +200,7 @@ impl Store {
         Ok(found)
     }
 
-    fn line(
+    async fn line(
         &self,
         (org, room): (OrgId, RoomId),
         number: u64,
@@ -208,8 +208,9 @@ impl Store {
     ) -> Result<ChatLine, StoreError> {
         let bytes = number.to_be_bytes();
         let place = [org.as_bytes().as_slice(), room.as_bytes(), bytes.as_slice()];
+        let (on, keys) = (self.reads(), self.keys());
         let text = match found.try_get::<Option<&[u8]>, _>("text")? {
-            Some(sealed) => Some(self.keys().open_text(TEXT, &place, sealed)?),
+            Some(sealed) => Some(keys.open_text(on, TEXT, &place, sealed).await?),
             None => None,
         };
         let role: &str = found.try_get("role")?;
@@ -218,7 +219,7 @@ impl Store {
             at: row::time(found, "sent")?,
             participant: row::id(found, "participant_id")?,
             role: role.parse().map_err(|_| StoreError::Corrupt)?,
-            name: row::sealed_text(found, self.keys(), NAME, &place)?,
+            name: row::sealed_text(on, found, keys, NAME, &place).await?,
             text,
         })
     }

@@ -1,37 +1,52 @@
-//! Seals every row anew under the newest key, a page at a time between other writes, so that the server goes on meanwhile.
-//! Whatever moment it ends at, each row opens: a page is one transaction, and the old key goes only after the last page.
+//! Seals the keys of organisations, rooms and accounts anew under the newest key of the file, a page at a time between other
+//! writes, so that the server goes on meanwhile. Whatever moment it ends at, each row opens: a page is one transaction, and the
+//! old key goes only after the last page. Values that keys of the file seal themselves, as all did once, come under their own.
 
 use std::sync::Arc;
 
 use crate::store::database::Store;
+use crate::store::datakeys::{self, Holder, Scope, WRAPPED};
 use crate::store::error::{OpenError, StoreError};
 use crate::store::moving::{self, MoveError, Table, Values};
+use crate::store::pictures;
 use crate::store::seal::{Column, SealingKeys};
-use crate::store::sql::{Connection, Value, query};
+use crate::store::sql::{Connection, Value, query, query_scalar};
 use crate::store::writer::Change;
 
 /// Every sealed column. A value is bound to the columns of its table's primary key, in their order.
 const SEALED: &[Column] = &[
-    sealed("accounts", "email"),
-    sealed("accounts", "name"),
-    sealed("accounts", "password"),
-    sealed("bars", "name"),
-    sealed("chat_messages", "name"),
-    sealed("chat_messages", "text"),
-    sealed("guest_links", "label"),
-    sealed("invitations", "name"),
-    sealed("organisations", "name"),
-    sealed("pictures", "body"),
-    sealed("rooms", "password"),
-    sealed("rooms", "title"),
-    sealed("session_keys", "secret"),
-    sealed("stream_tokens", "label"),
-    sealed("transcript_cues", "name"),
-    sealed("transcript_cues", "text"),
+    sealed("accounts", "email", Scope::Account),
+    sealed("accounts", "name", Scope::Account),
+    sealed("accounts", "password", Scope::Account),
+    sealed("api_keys", "name", Scope::Organisation),
+    sealed("bars", "name", Scope::Room),
+    sealed("chat_messages", "name", Scope::Room),
+    sealed("chat_messages", "text", Scope::Room),
+    sealed("guest_links", "label", Scope::Room),
+    sealed("idempotent_answers", "answer", Scope::Organisation),
+    sealed("invitations", "name", Scope::Organisation),
+    sealed("mails", "link", Scope::Organisation),
+    sealed("mails", "recipient", Scope::Organisation),
+    sealed("organisations", "name", Scope::Organisation),
+    sealed("passkeys", "credential", Scope::Account),
+    sealed("passkeys", "name", Scope::Account),
+    sealed("pictures", "body", Scope::Account),
+    sealed("room_speech", "words", Scope::Room),
+    sealed("rooms", "password", Scope::Room),
+    sealed("rooms", "title", Scope::Room),
+    sealed("session_keys", "secret", Scope::Organisation),
+    sealed("stream_tokens", "label", Scope::Room),
+    sealed("transcript_cues", "name", Scope::Room),
+    sealed("transcript_cues", "text", Scope::Room),
+    sealed("webhook_news", "body", Scope::Organisation),
+    sealed("webhooks", "label", Scope::Organisation),
+    sealed("webhooks", "old_secret", Scope::Organisation),
+    sealed("webhooks", "secret", Scope::Organisation),
+    sealed("webhooks", "url", Scope::Organisation),
 ];
 
-const fn sealed(table: &'static str, name: &'static str) -> Column {
-    Column { table, name }
+const fn sealed(table: &'static str, name: &'static str, scope: Scope) -> Column {
+    Column { table, name, scope }
 }
 
 /// What a rotation did.
@@ -44,17 +59,55 @@ pub struct Rotated {
 }
 
 impl Store {
-    /// Makes a new key, seals every value anew with it, and forgets the old one. One that was interrupted is taken up again.
+    /// Makes a new key, seals every key of an owner anew with it, and forgets the old one. One that was interrupted is taken up again.
     ///
     /// # Errors
     /// When the key file cannot be written or the database does not answer; what was done stands.
     pub async fn rotate_keys(&self) -> Result<Rotated, OpenError> {
+        self.rotate(Depth::File).await
+    }
+
+    /// The same, and new keys for all owners, under which every value is sealed anew: for when what they are may have been seen.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn rotate_all_keys(&self) -> Result<Rotated, OpenError> {
+        self.rotate(Depth::Owners).await
+    }
+
+    async fn rotate(&self, depth: Depth) -> Result<Rotated, OpenError> {
         let key = self.keys().begin_rotation()?;
         let mut values = 0;
+        let tables = moving::tables().await.map_err(unmoved)?;
+        let (mut last, mut first) = (Vec::new(), Vec::new());
+        for table in tables.into_iter().map(Arc::new) {
+            match table.name() {
+                // Its name says that all the others are done.
+                "organisations" => last.push(table),
+                _ => first.push(table),
+            }
+        }
+        if self.has_former().await? {
+            for table in first.iter().chain(&last) {
+                values += self.reseal(table, What::Former).await?;
+            }
+        }
+        let deep = depth == Depth::Owners || self.has_two_keys().await?;
+        if deep {
+            let keys = self.keys();
+            while self.write(NextKeys(keys.clone())).await? > 0 {}
+            // Twice: a change of the group that brought an owner's new key may have sealed with the former one.
+            for _ in 0..2 {
+                for table in first.iter().chain(&last) {
+                    values += self.reseal(table, What::Owned).await?;
+                }
+            }
+            while self.write(FormerKeys(keys.clone())).await? > 0 {}
+        }
         // Twice: what was written with the old key while the first pass went by is found by the second.
         for _ in 0..2 {
-            for table in moving::tables().await.map_err(unmoved)? {
-                values += self.reseal(table).await?;
+            for table in first.iter().filter(|table| table.name() == WRAPPED.table) {
+                values += self.reseal(table, What::Wrapped).await?;
             }
         }
         self.keys().end_rotation(key)?;
@@ -67,8 +120,39 @@ impl Store {
         self.keys().is_rotating()
     }
 
-    async fn reseal(&self, table: Table) -> Result<u64, StoreError> {
-        let columns: Vec<(usize, Column)> = SEALED
+    /// Whether a rotation is called for: one was begun and is not done, or values are sealed by the key of the file itself, as
+    /// an earlier version did.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn wants_rotation(&self) -> Result<bool, StoreError> {
+        Ok(self.is_rotating() || self.has_former().await?)
+    }
+
+    /// Whether all owners were to get new keys, and not everything is sealed by them yet.
+    async fn has_two_keys(&self) -> Result<bool, StoreError> {
+        let found = query(
+            "SELECT 1 FROM data_keys GROUP BY org_id, kind, scope HAVING COUNT(*) > 1 LIMIT 1",
+        )
+        .fetch_optional(self.reads())
+        .await?;
+        Ok(found.is_some())
+    }
+
+    /// The names of organisations are the last that come under keys of their own.
+    async fn has_former(&self) -> Result<bool, StoreError> {
+        let names: Vec<Vec<u8>> = query_scalar("SELECT name FROM organisations LIMIT 1000")
+            .fetch_all(self.reads())
+            .await?;
+        Ok(names.iter().any(|name| datakeys::is_former(name)))
+    }
+
+    async fn reseal(&self, table: &Arc<Table>, what: What) -> Result<u64, StoreError> {
+        let all = match what {
+            What::Former | What::Owned => SEALED,
+            What::Wrapped => &[WRAPPED],
+        };
+        let columns: Vec<(usize, Column)> = all
             .iter()
             .filter(|column| column.table == table.name())
             .filter_map(|column| Some((table.place_of(column.name)?, *column)))
@@ -76,7 +160,7 @@ impl Store {
         if columns.is_empty() {
             return Ok(0);
         }
-        let (table, columns) = (Arc::new(table), Arc::new(columns));
+        let columns = Arc::new(columns);
         let mut after = None;
         let mut values = 0;
         loop {
@@ -84,6 +168,7 @@ impl Store {
                 .write(Page {
                     table: table.clone(),
                     columns: columns.clone(),
+                    what,
                     after,
                     keys: self.keys().clone(),
                 })
@@ -95,6 +180,26 @@ impl Store {
             after = last;
         }
     }
+}
+
+/// How much a rotation replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Depth {
+    /// The key of the file.
+    File,
+    /// The keys of owners too.
+    Owners,
+}
+
+/// Which values are sealed anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    /// Those that a key of the file sealed itself.
+    Former,
+    /// Those that a former key of their owner sealed.
+    Owned,
+    /// The keys of organisations, rooms and accounts.
+    Wrapped,
 }
 
 fn unmoved(error: MoveError) -> OpenError {
@@ -109,6 +214,7 @@ fn unmoved(error: MoveError) -> OpenError {
 struct Page {
     table: Arc<Table>,
     columns: Arc<Vec<(usize, Column)>>,
+    what: What,
     after: Option<Values>,
     keys: Arc<SealingKeys>,
 }
@@ -117,8 +223,9 @@ impl Change for Page {
     /// The last row of a full page, and how many values were sealed anew.
     type Out = (Option<Values>, u64);
 
-    async fn apply(self, on: &mut Connection<'_>) -> Result<Self::Out, StoreError> {
-        let mut rows = moving::page(on, &self.table, self.after).await?;
+    async fn apply(mut self, on: &mut Connection<'_>) -> Result<Self::Out, StoreError> {
+        let after = self.after.take();
+        let mut rows = moving::page(on, &self.table, after).await?;
         let mut values = 0;
         for row in &rows {
             // Numbers of cues are bound as 16 bytes, those of chat messages as 8.
@@ -130,11 +237,9 @@ impl Change for Page {
                 let Some(Value::Bytes(Some(old))) = row.get(*place) else {
                     continue;
                 };
-                if self.keys.is_newest(old) {
+                let Some(new) = self.anew(on, *column, row, &bound, old).await? else {
                     continue;
-                }
-                let plain = self.keys.open(*column, &bound, old)?;
-                let new = self.keys.seal(*column, &bound, plain.expose())?;
+                };
                 let sql = self.table.update(column.name);
                 let mut update = query(sqlx::AssertSqlSafe(sql)).bind(new);
                 for value in self.table.key_of(row) {
@@ -146,6 +251,92 @@ impl Change for Page {
         }
         let full = rows.len() >= moving::PAGE;
         Ok((rows.pop().filter(|_| full), values))
+    }
+}
+
+impl Page {
+    /// A value sealed anew, or nothing where it may stay.
+    async fn anew(
+        &self,
+        on: &mut Connection<'_>,
+        column: Column,
+        row: &[Value<'static>],
+        bound: &[&[u8]],
+        old: &[u8],
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        if self.what == What::Wrapped {
+            if self.keys.is_newest(old) {
+                return Ok(None);
+            }
+            let plain = self.keys.open_by_file(column, bound, old)?;
+            let new = self.keys.seal_by_file(column, bound, plain.expose())?;
+            return Ok(Some(new));
+        }
+        let holder = match column.table {
+            "pictures" => self.owner_of_picture(row)?,
+            _ => Holder::of(column, bound)?,
+        };
+        let plain = if self.what == What::Former {
+            if !datakeys::is_former(old) {
+                return Ok(None);
+            }
+            self.keys.open_by_file(column, bound, old)?
+        } else {
+            if self.keys.is_newest_of(on, holder, old).await? {
+                return Ok(None);
+            }
+            let opened = self.keys.open_of(&mut *on, holder, column, bound, old);
+            opened.await?
+        };
+        let new = self.keys.seal_of(on, holder, column, bound, plain.expose());
+        match new.await {
+            Ok(new) => Ok(Some(new)),
+            // The room or the account has ended, and this with it.
+            Err(StoreError::Missing) => Ok(Some(Vec::new())),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn owner_of_picture(&self, row: &[Value<'static>]) -> Result<Holder, StoreError> {
+        let value = |name: &str| self.table.place_of(name).and_then(|place| row.get(place));
+        let id = |name: &str| match value(name) {
+            Some(Value::Bytes(Some(id))) => {
+                <[u8; 16]>::try_from(id.as_ref()).map_err(|_| StoreError::Corrupt)
+            }
+            _ => Err(StoreError::Corrupt),
+        };
+        let guest = matches!(value("guest"), Some(Value::Number(Some(1))));
+        Ok(pictures::holder(id("org_id")?, id("actor_id")?, guest))
+    }
+}
+
+/// Gives some of the owners that have one key another, and says how many.
+struct NextKeys(Arc<SealingKeys>);
+
+impl Change for NextKeys {
+    type Out = usize;
+
+    async fn apply(self, on: &mut Connection<'_>) -> Result<usize, StoreError> {
+        let holders = datakeys::with_so_many_keys(on, 1).await?;
+        for holder in &holders {
+            self.0.add_next(on, *holder).await?;
+        }
+        Ok(holders.len())
+    }
+}
+
+/// Deletes the former keys of some of the owners that have two, and says how many.
+struct FormerKeys(Arc<SealingKeys>);
+
+impl Change for FormerKeys {
+    type Out = usize;
+
+    async fn apply(self, on: &mut Connection<'_>) -> Result<usize, StoreError> {
+        let holders = datakeys::with_so_many_keys(on, 2).await?;
+        for holder in &holders {
+            self.0.forget_former(on, *holder).await?;
+        }
+        Ok(holders.len())
     }
 }
 
@@ -169,19 +360,31 @@ mod tests {
     use crate::store::database::tests::{open, store};
     use crate::store::rooms::tests::room_of;
     use crate::store::seal::KEY_FILE;
-    use crate::store::sql::query_scalar;
 
-    async fn by_key(store: &Store, key: u8) -> i64 {
-        let mut all = 0;
+    /// How many keys of owners this key of the file wraps.
+    async fn wrapped_by(store: &Store, key: u8) -> i64 {
+        query_scalar("SELECT COUNT(*) FROM data_keys WHERE substr(wrapped, 1, 4) = $1")
+            .bind([0, 0, 0, key].as_slice())
+            .fetch_one(store.reads())
+            .await
+            .unwrap()
+    }
+
+    /// How many values are sealed by a key of the file and how many by their owner's.
+    async fn sealed_by_file_and_owner(store: &Store) -> (usize, usize) {
+        let mut all = (0, 0);
         for column in SEALED {
             let (table, name) = (column.table, column.name);
-            let sql = format!("SELECT COUNT(*) FROM {table} WHERE substr({name}, 1, 4) = $1");
-            let count: i64 = query_scalar(sqlx::AssertSqlSafe(sql))
-                .bind([0, 0, 0, key].as_slice())
-                .fetch_one(store.reads())
+            let sql = format!("SELECT {name} FROM {table} WHERE {name} IS NOT NULL");
+            let values: Vec<Vec<u8>> = query_scalar(sqlx::AssertSqlSafe(sql))
+                .fetch_all(store.reads())
                 .await
                 .unwrap();
-            all += count;
+            let former = values
+                .iter()
+                .filter(|value| datakeys::is_former(value))
+                .count();
+            all = (all.0 + former, all.1 + values.len() - former);
         }
         all
     }
@@ -191,21 +394,22 @@ mod tests {
         let mut seen = 0;
         for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/store")).unwrap() {
             let path = file.unwrap().path();
-            // The one defines columns, the other is this file.
-            let other = path.ends_with("seal.rs") || path.ends_with("reseal.rs");
-            if other || path.extension().is_none_or(|kind| kind != "rs") {
+            // Some define columns of their own kind, the last is this file.
+            let other = ["seal.rs", "datakeys.rs", "reseal.rs"].map(|name| path.ends_with(name));
+            if other.contains(&true) || path.extension().is_none_or(|kind| kind != "rs") {
                 continue;
             }
             let text = std::fs::read_to_string(&path).unwrap();
             for part in text.split(": Column = Column {").skip(1) {
                 let mut quoted = part.split('"').skip(1).step_by(2);
                 let (table, name) = (quoted.next().unwrap(), quoted.next().unwrap());
-                assert!(
-                    SEALED
-                        .iter()
-                        .any(|one| (one.table, one.name) == (table, name)),
-                    "{table}.{name}"
-                );
+                let scope = part.split("scope: Scope::").nth(1).unwrap();
+                let scope = scope.split(',').next().unwrap();
+                let named = SEALED
+                    .iter()
+                    .find(|one| (one.table, one.name) == (table, name));
+                let named = named.unwrap_or_else(|| panic!("{table}.{name}"));
+                assert_eq!(format!("{:?}", named.scope), scope, "{table}.{name}");
                 seen += 1;
             }
         }
@@ -223,21 +427,18 @@ mod tests {
         for number in 1..=30 {
             store.add_chat(message(of, number, "hello")).await.unwrap();
         }
-        let values = by_key(&store, 1).await;
-        assert_eq!(values, 1 + 119 * 3 + 2 + 30 * 2);
+        let sealed = 1 + 119 * 3 + 2 + 30 * 2;
+        assert_eq!(sealed_by_file_and_owner(&store).await, (0, sealed));
+        // The organisation, a room, and everyone.
+        assert_eq!(wrapped_by(&store, 1).await, 1 + 1 + 119);
         let rotated = store.rotate_keys().await.unwrap();
+        let values = 121;
+        assert_eq!(rotated, Rotated { key: 2, values });
         assert_eq!(
-            rotated,
-            Rotated {
-                key: 2,
-                values: u64::try_from(values).unwrap()
-            }
+            (wrapped_by(&store, 1).await, wrapped_by(&store, 2).await),
+            (0, 121)
         );
-        assert_eq!(
-            (by_key(&store, 1).await, by_key(&store, 2).await),
-            (0, values)
-        );
-        assert!(!store.is_rotating());
+        assert!(!store.wants_rotation().await.unwrap());
         store.close().await;
 
         let text = std::fs::read_to_string(folder.path().join(KEY_FILE)).unwrap();
@@ -257,9 +458,52 @@ mod tests {
                 .unwrap()
                 .is_none()
         );
-        // Another one opens every value again.
+        // Another one opens every key again.
         let again = store.rotate_keys().await.unwrap();
         assert_eq!(again, Rotated { key: 3, ..rotated });
+    }
+
+    #[tokio::test]
+    async fn a_deep_rotation_seals_every_value_by_a_new_key_of_its_owner() {
+        let (folder, store) = store().await;
+        let (owner, room) = room_of(&store, 1, 2).await;
+        let (_, ended) = room_of(&store, 3, 4).await;
+        for number in 5..=120 {
+            make(&store, number, &format!("{number}@example.org")).await;
+        }
+        let (org, now) = (store.org(), crate::store::chat::tests::NOW);
+        store.end_room(org, ended, now).await.unwrap();
+        let numbers = async |store: &Store| -> Vec<i64> {
+            query_scalar("SELECT DISTINCT number FROM data_keys ORDER BY number")
+                .fetch_all(store.reads())
+                .await
+                .unwrap()
+        };
+        // Killed when some have another key, and a value is sealed by one.
+        let some = store.write(NextKeys(store.keys().clone())).await.unwrap();
+        assert_eq!(some, 100);
+        store.rename_account(org, owner, "Again").await.unwrap();
+        assert_eq!(numbers(&store).await, [1, 2]);
+        store.close().await;
+        let store = open(folder.path()).await.unwrap();
+        let rotated = store.rotate_keys().await.unwrap();
+        assert_eq!(numbers(&store).await, [2]);
+        // The values of 118 accounts, a room and the organisation, but for the new name if that was sealed by a new key already; and
+        // the keys that the former one of the file wrapped.
+        let values = 118 * 3 + 2 + 1;
+        let few = values + 100 - rotated.values;
+        assert!(few <= 1, "{rotated:?}");
+        let again = store.rotate_all_keys().await.unwrap();
+        assert_eq!(again, Rotated { key: 3, values });
+        assert_eq!(numbers(&store).await, [3]);
+        store.close().await;
+        let store = open(folder.path()).await.unwrap();
+        let name = store.account_name(org, owner).await.unwrap().unwrap();
+        assert_eq!(name.expose(), "Again");
+        let room = store.room(org, room).await.unwrap().unwrap();
+        assert_eq!(room.title.expose(), "Weekly");
+        assert!(store.room_title(org, ended).await.unwrap().is_none());
+        assert_eq!(wrapped_by(&store, 3).await, 120);
     }
 
     #[tokio::test]
@@ -269,11 +513,133 @@ mod tests {
         assert_eq!(store.keys().begin_rotation().unwrap(), 2);
         make(&store, 2, "b@example.org").await;
         store.close().await;
-        // Killed here: both keys are in the file, and rows of both in the database.
+        // Killed here: both keys are in the file, and keys that they wrap in the database.
         let store = open(folder.path()).await.unwrap();
-        assert!(store.is_rotating());
-        assert_eq!((by_key(&store, 1).await, by_key(&store, 2).await), (4, 3));
+        assert!(store.is_rotating() && store.wants_rotation().await.unwrap());
+        assert_eq!(
+            (wrapped_by(&store, 1).await, wrapped_by(&store, 2).await),
+            (2, 1)
+        );
         let rotated = store.rotate_keys().await.unwrap();
-        assert_eq!(rotated, Rotated { key: 2, values: 4 });
+        assert_eq!(rotated, Rotated { key: 2, values: 2 });
+    }
+
+    /// Puts a database back to how an earlier version left it: every value is sealed by the key of the file.
+    struct Age(Vec<Arc<Table>>, Arc<SealingKeys>);
+
+    impl Change for Age {
+        type Out = ();
+
+        async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
+            for table in &self.0 {
+                let columns = SEALED.iter().filter(|column| column.table == table.name());
+                let columns = columns.map(|column| (table.place_of(column.name).unwrap(), *column));
+                let page = Page {
+                    table: table.clone(),
+                    columns: Arc::new(columns.collect()),
+                    what: What::Former,
+                    after: None,
+                    keys: self.1.clone(),
+                };
+                for row in moving::page(on, table, None).await? {
+                    let wide = table.name() == "transcript_cues";
+                    let bound: Vec<Vec<u8>> =
+                        table.key_of(&row).map(|v| bytes_of(v, wide)).collect();
+                    let bound: Vec<&[u8]> = bound.iter().map(Vec::as_slice).collect();
+                    for (place, column) in page.columns.iter() {
+                        let Some(Value::Bytes(Some(old))) = row.get(*place) else {
+                            continue;
+                        };
+                        let holder = match column.table {
+                            "pictures" => page.owner_of_picture(&row)?,
+                            _ => Holder::of(*column, &bound)?,
+                        };
+                        let plain = self
+                            .1
+                            .open_of(&mut *on, holder, *column, &bound, old)
+                            .await?;
+                        let new = self.1.seal_by_file(*column, &bound, plain.expose())?;
+                        let sql = table.update(column.name);
+                        let mut update = query(sqlx::AssertSqlSafe(sql)).bind(new);
+                        for value in table.key_of(&row) {
+                            update = update.bind(value.borrowed());
+                        }
+                        update.execute(&mut *on).await?;
+                    }
+                }
+            }
+            query("DELETE FROM data_keys").execute(on).await?;
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_an_earlier_version_sealed_comes_under_keys_of_its_owners() {
+        let (folder, store) = store().await;
+        let (owner, room) = room_of(&store, 1, 2).await;
+        let (ending, ended) = room_of(&store, 3, 4).await;
+        let of = session(&store, room, 1);
+        store.add_chat(message(of, 1, "hello")).await.unwrap();
+        let org = store.org();
+        let (me, now) = (owner.into(), crate::store::chat::tests::NOW);
+        let of_me = pictures::Owner {
+            org,
+            actor: me,
+            guest: false,
+        };
+        let shown = store.keep_picture(of_me, b"picture", now).await.unwrap();
+        let tables = moving::tables().await.unwrap().into_iter().map(Arc::new);
+        let age = Age(tables.collect(), store.keys().clone());
+        store.write(age).await.unwrap();
+        // There, a room and an account could end and still be read.
+        for (table, key, id) in [
+            ("rooms", "room_id", *ended.as_bytes()),
+            ("accounts", "account_id", *ending.as_bytes()),
+        ] {
+            let sql = format!("UPDATE {table} SET ended = 5 WHERE {key} = $1");
+            store.write(Run(sql, id)).await.unwrap();
+        }
+        store.close().await;
+
+        let store = open(folder.path()).await.unwrap();
+        let all = 1 + 2 * 3 + 2 * 2 + 2 + 1;
+        assert_eq!(sealed_by_file_and_owner(&store).await, (all, 0));
+        assert!(store.wants_rotation().await.unwrap());
+        let read = async |store: &Store| {
+            let name = store.account_name(org, owner).await.unwrap().unwrap();
+            let room = store.room(org, room).await.unwrap().unwrap();
+            let picture = store.picture(org, shown).await.unwrap().unwrap();
+            assert_eq!(
+                (name.expose().as_str(), room.title.expose().as_str()),
+                ("Member", "Weekly")
+            );
+            assert_eq!(picture.expose(), b"picture");
+        };
+        read(&store).await;
+        store.rotate_keys().await.unwrap();
+        assert_eq!(sealed_by_file_and_owner(&store).await, (0, all));
+        assert!(!store.wants_rotation().await.unwrap());
+        read(&store).await;
+        // The organisation, the room and the account that stand.
+        assert_eq!(wrapped_by(&store, 2).await, 3);
+        let titles: Vec<Vec<u8>> = query_scalar("SELECT title FROM rooms WHERE ended IS NOT NULL")
+            .fetch_all(store.reads())
+            .await
+            .unwrap();
+        assert_eq!(titles, [Vec::<u8>::new()]);
+        assert!(store.account_name(org, ending).await.unwrap().is_none());
+    }
+
+    /// One statement about one id.
+    struct Run(String, [u8; 16]);
+
+    impl Change for Run {
+        type Out = ();
+
+        async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
+            let sql = query(sqlx::AssertSqlSafe(self.0)).bind(self.1.as_slice());
+            sql.execute(on).await?;
+            Ok(())
+        }
     }
 }

@@ -354,7 +354,7 @@ mod tests {
         let (second, ended) = room_of(&store, 3, 4).await;
         let keep = |owner, room, value| {
             let permits = permits(owner, room, &[(SettingKey::ChatRetention, value)]);
-            store.change_settings(store.org(), permits, None)
+            store.change_settings(store.org(), permits, None, Timestamp::from_millis(1))
         };
         for (owner, room) in [(first, lasting), (second, ended)] {
             keep(owner, room, "thirty_days").await.unwrap();

@@ -3,30 +3,37 @@
 use std::sync::Arc;
 
 use conclave_policy::actions::CreateRoom;
+use conclave_policy::control::RenameRoom;
 use conclave_policy::levels::Levels;
 use conclave_policy::permit::Permit;
 use conclave_policy::roles::Role;
 use conclave_policy::settings::Settings;
+use serde::Serialize;
 
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, OrgId, RoomId};
 use crate::secret::Secret;
 use crate::store::chat::{signed, unsigned};
 use crate::store::database::Store;
+use crate::store::datakeys::{Holder, Scope};
 use crate::store::error::StoreError;
+use crate::store::news::NewsKind;
 use crate::store::row;
 use crate::store::seal::{Column, SealingKeys};
 use crate::store::settings::levels;
-use crate::store::sql::{Connection, Row, query, query_scalar};
+use crate::store::speech::forget;
+use crate::store::sql::{Connection, Pool, Row, query, query_scalar};
 use crate::store::writer::{Change, Written};
 
-const TITLE: Column = Column {
+pub(super) const TITLE: Column = Column {
     table: "rooms",
     name: "title",
+    scope: Scope::Room,
 };
 const PASSWORD: Column = Column {
     table: "rooms",
     name: "password",
+    scope: Scope::Room,
 };
 /// Rooms that one account may own at a time.
 const MAX_OWNED: i64 = 1000;
@@ -70,6 +77,8 @@ pub struct RoomLine {
 pub struct NewRoom {
     /// Its identifier.
     pub id: RoomId,
+    /// Whose it is.
+    pub owner: AccountId,
     /// What it is called.
     pub title: Secret<String>,
     /// Its first password.
@@ -79,20 +88,22 @@ pub struct NewRoom {
 }
 
 impl Store {
-    /// Makes a room; its owner is whoever the permit names. `Full` when the owner has too many.
+    /// Makes a room. `Full` when the owner has too many, `Missing` when there is no such owner.
     pub fn create_room(
         &self,
-        permit: Permit<CreateRoom>,
+        _permit: Permit<CreateRoom>,
         org: OrgId,
         room: NewRoom,
     ) -> Written<()> {
-        let owner = AccountId::from_bytes(*permit.actor().as_bytes());
-        self.write(Create {
-            owner,
-            org,
-            room,
-            keys: self.keys().clone(),
-        })
+        let data = RoomData {
+            room_id: room.id,
+            title: Some(room.title.expose()),
+            owner_id: Some(room.owner),
+        };
+        let news = self.news(NewsKind::RoomCreated, Some(room.id), room.created, &data);
+        let keys = self.keys().clone();
+        let create = Create { org, room, keys };
+        self.write_telling(org, create, news, |()| true)
     }
 
     /// A room that has not ended.
@@ -114,11 +125,12 @@ impl Store {
             .levels;
         let Some(found) = found else { return Ok(None) };
         let place = [org.as_bytes().as_slice(), id.as_bytes()];
+        let keys = self.keys();
         Ok(Some(Room {
             id,
             owner: row::id(&found, "owner_id")?,
-            title: row::sealed_text(&found, self.keys(), TITLE, &place)?,
-            password: row::sealed_text(&found, self.keys(), PASSWORD, &place)?,
+            title: row::sealed_text(&mut snapshot.on(), &found, keys, TITLE, &place).await?,
+            password: row::sealed_text(&mut snapshot.on(), &found, keys, PASSWORD, &place).await?,
             password_revision: unsigned(found.try_get("password_revision")?)?,
             settings: levels.settings(),
             levels,
@@ -126,7 +138,7 @@ impl Store {
         }))
     }
 
-    /// The title of a room, whether it has ended or not: for those who read what happened there.
+    /// The title of a room, for those who read what happened there. One that has ended has none any more.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -135,15 +147,19 @@ impl Store {
         org: OrgId,
         room: RoomId,
     ) -> Result<Option<Secret<String>>, StoreError> {
-        let found = query("SELECT title FROM rooms WHERE org_id = $1 AND room_id = $2")
-            .bind(org.as_bytes().as_slice())
-            .bind(room.as_bytes().as_slice())
-            .fetch_optional(self.reads())
-            .await?;
+        let found =
+            query("SELECT title FROM rooms WHERE org_id = $1 AND room_id = $2 AND ended IS NULL")
+                .bind(org.as_bytes().as_slice())
+                .bind(room.as_bytes().as_slice())
+                .fetch_optional(self.reads())
+                .await?;
+        let Some(found) = found else { return Ok(None) };
         let place = [org.as_bytes().as_slice(), room.as_bytes()];
-        found
-            .map(|found| row::sealed_text(&found, self.keys(), TITLE, &place))
-            .transpose()
+        match row::sealed_text(self.reads(), &found, self.keys(), TITLE, &place).await {
+            Ok(title) => Ok(Some(title)),
+            Err(StoreError::Missing) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The rooms that an account owns or hosts, newest first.
@@ -166,10 +182,28 @@ impl Store {
         .bind(MAX_OWNED)
         .fetch_all(self.reads())
         .await?;
-        found
-            .iter()
-            .map(|found| line(found, self.keys(), org, account))
-            .collect()
+        let mut lines = Vec::with_capacity(found.len());
+        for found in &found {
+            lines.push(line(self.reads(), found, self.keys(), org, account).await?);
+        }
+        Ok(lines)
+    }
+
+    /// Calls the room of the permit by another title. `Missing` when there is none, or it has ended.
+    pub fn rename_room(
+        &self,
+        permit: Permit<RenameRoom>,
+        org: OrgId,
+        title: Secret<String>,
+    ) -> Written<()> {
+        let room = permit.room();
+        let keys = self.keys().clone();
+        self.write(Rename {
+            org,
+            room,
+            title,
+            keys,
+        })
     }
 
     /// Replaces a room's password of this revision; gives the new one. `Conflict` when it was replaced meanwhile.
@@ -189,13 +223,29 @@ impl Store {
         })
     }
 
-    /// Ends a room for good. `Missing` when there is none, or it has ended.
+    /// Ends a room for good; what was sealed of it opens no more. `Missing` when there is none, or it has ended.
     pub fn end_room(&self, org: OrgId, room: RoomId, now: Timestamp) -> Written<()> {
-        self.write(End { org, room, now })
+        let data = RoomData {
+            room_id: room,
+            title: None,
+            owner_id: None,
+        };
+        let news = self.news(NewsKind::RoomClosed, Some(room), now, &data);
+        let keys = self.keys().clone();
+        let end = End {
+            org,
+            room,
+            now,
+            keys,
+        };
+        let ended = self.write_telling(org, end, news, |()| true);
+        self.was_taken_away();
+        ended
     }
 }
 
-fn line(
+async fn line(
+    on: &Pool,
     found: &Row,
     keys: &SealingKeys,
     org: OrgId,
@@ -203,9 +253,10 @@ fn line(
 ) -> Result<RoomLine, StoreError> {
     let id: RoomId = row::id(found, "room_id")?;
     let owner: AccountId = row::id(found, "owner_id")?;
+    let place = [org.as_bytes().as_slice(), id.as_bytes()];
     Ok(RoomLine {
         id,
-        title: row::sealed_text(found, keys, TITLE, &[org.as_bytes(), id.as_bytes()])?,
+        title: row::sealed_text(on, found, keys, TITLE, &place).await?,
         role: if owner == account {
             Role::Owner
         } else {
@@ -229,8 +280,17 @@ pub(super) async fn stands(
         .ok_or(StoreError::Missing)
 }
 
+/// A room, as other programs are told of it.
+#[derive(Serialize)]
+struct RoomData<'a> {
+    room_id: RoomId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner_id: Option<AccountId>,
+}
+
 struct Create {
-    owner: AccountId,
     org: OrgId,
     room: NewRoom,
     keys: Arc<SealingKeys>,
@@ -240,12 +300,15 @@ impl Change for Create {
     type Out = ();
 
     async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
-        let Self {
-            owner,
-            org,
-            room,
-            keys,
-        } = self;
+        let Self { org, room, keys } = self;
+        let owner = room.owner;
+        // Of an account that has ended the row is still there.
+        query("SELECT 1 FROM accounts WHERE org_id = $1 AND account_id = $2 AND ended IS NULL")
+            .bind(org.as_bytes().as_slice())
+            .bind(owner.as_bytes().as_slice())
+            .fetch_optional(&mut *on)
+            .await?
+            .ok_or(StoreError::Missing)?;
         let owned: i64 = query_scalar(
             "SELECT COUNT(*) FROM rooms WHERE org_id = $1 AND owner_id = $2 AND ended IS NULL",
         )
@@ -263,12 +326,41 @@ impl Change for Create {
         .bind(org.as_bytes().as_slice())
         .bind(room.id.as_bytes().as_slice())
         .bind(owner.as_bytes().as_slice())
-        .bind(keys.seal(TITLE, &place, room.title.expose().as_bytes())?)
-        .bind(keys.seal(PASSWORD, &place, room.password.expose().as_bytes())?)
+        .bind(keys.seal(&mut *on, TITLE, &place, room.title.expose().as_bytes()).await?)
+        .bind(keys.seal(&mut *on, PASSWORD, &place, room.password.expose().as_bytes()).await?)
         .bind(room.created.as_millis())
         .execute(on)
         .await?;
         Ok(())
+    }
+}
+
+struct Rename {
+    org: OrgId,
+    room: RoomId,
+    title: Secret<String>,
+    keys: Arc<SealingKeys>,
+}
+
+impl Change for Rename {
+    type Out = ();
+
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
+        let place = [self.org.as_bytes().as_slice(), self.room.as_bytes()];
+        let title = self.title.expose().as_bytes();
+        let renamed = query(
+            "UPDATE rooms SET title = $1 WHERE org_id = $2 AND room_id = $3 AND ended IS NULL",
+        )
+        .bind(self.keys.seal(&mut *on, TITLE, &place, title).await?)
+        .bind(self.org.as_bytes().as_slice())
+        .bind(self.room.as_bytes().as_slice())
+        .execute(on)
+        .await?;
+        if renamed.rows_affected() == 1 {
+            Ok(())
+        } else {
+            Err(StoreError::Missing)
+        }
     }
 }
 
@@ -303,7 +395,7 @@ impl Change for ChangePassword {
         query(
             "UPDATE rooms SET password = $1, password_revision = $2 WHERE org_id = $3 AND room_id = $4",
         )
-        .bind(self.keys.seal(PASSWORD, &[org, room], self.password.expose().as_bytes())?)
+        .bind(self.keys.seal(&mut *on, PASSWORD, &[org, room], self.password.expose().as_bytes()).await?)
         .bind(signed(next))
         .bind(org)
         .bind(room)
@@ -317,6 +409,7 @@ struct End {
     org: OrgId,
     room: RoomId,
     now: Timestamp,
+    keys: Arc<SealingKeys>,
 }
 
 impl Change for End {
@@ -329,13 +422,14 @@ impl Change for End {
         .bind(self.now.as_millis())
         .bind(self.org.as_bytes().as_slice())
         .bind(self.room.as_bytes().as_slice())
-        .execute(on)
+        .execute(&mut *on)
         .await?;
-        if ended.rows_affected() == 1 {
-            Ok(())
-        } else {
-            Err(StoreError::Missing)
+        if ended.rows_affected() != 1 {
+            return Err(StoreError::Missing);
         }
+        forget(&mut *on, self.org, self.room).await?;
+        let holder = Holder::room(*self.org.as_bytes(), *self.room.as_bytes());
+        self.keys.shred(on, holder).await
     }
 }
 
@@ -366,9 +460,10 @@ pub(crate) mod tests {
             .unwrap()
     }
 
-    fn new_room(id: u8, created: i64) -> NewRoom {
+    fn new_room(owner: AccountId, id: u8, created: i64) -> NewRoom {
         NewRoom {
             id: RoomId::from_bytes([id; 16]),
+            owner,
             title: Secret::new("Weekly".to_owned()),
             password: Secret::new("bakozi-dulame".to_owned()),
             created: Timestamp::from_millis(created),
@@ -379,7 +474,7 @@ pub(crate) mod tests {
     pub(crate) async fn room_of(store: &Store, owner: u8, room: u8) -> (AccountId, RoomId) {
         let account = make(store, owner, &format!("{owner}@example.org")).await;
         store
-            .create_room(permit(account), store.org(), new_room(room, 1))
+            .create_room(permit(account), store.org(), new_room(account, room, 1))
             .await
             .unwrap();
         (account, RoomId::from_bytes([room; 16]))
@@ -406,7 +501,7 @@ pub(crate) mod tests {
                 .is_none()
         );
         let again = store
-            .create_room(permit(owner), store.org(), new_room(2, 1))
+            .create_room(permit(owner), store.org(), new_room(owner, 2, 1))
             .await;
         assert_eq!(again, Err(StoreError::Conflict));
     }
@@ -416,7 +511,7 @@ pub(crate) mod tests {
         let (_folder, store) = store().await;
         let nobody = AccountId::from_bytes([7; 16]);
         let made = store
-            .create_room(permit(nobody), store.org(), new_room(2, 1))
+            .create_room(permit(nobody), store.org(), new_room(nobody, 2, 1))
             .await;
         assert_eq!(made, Err(StoreError::Missing));
     }
@@ -432,7 +527,7 @@ pub(crate) mod tests {
                 id[..8].copy_from_slice(&at.to_be_bytes());
                 let room = NewRoom {
                     id: RoomId::from_bytes(id),
-                    ..new_room(0, at)
+                    ..new_room(owner, 0, at)
                 };
                 store.create_room(permit(owner), store.org(), room)
             })

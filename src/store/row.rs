@@ -4,7 +4,7 @@ use crate::clock::Timestamp;
 use crate::secret::Secret;
 use crate::store::error::StoreError;
 use crate::store::seal::{Column, SealingKeys};
-use crate::store::sql::Row;
+use crate::store::sql::{Row, Target};
 
 /// An identifier of 16 bytes.
 pub(super) fn id<I: From<[u8; 16]>>(row: &Row, column: &str) -> Result<I, StoreError> {
@@ -51,13 +51,14 @@ pub(super) fn flag(row: &Row, column: &str) -> Result<bool, StoreError> {
     }
 }
 
-/// Sealed text, opened.
-pub(super) fn sealed_text(
+/// Sealed text, opened. `Missing` when the room or the account that it belongs to has ended.
+pub(super) async fn sealed_text(
+    on: impl Into<Target<'_>>,
     row: &Row,
     keys: &SealingKeys,
     column: Column,
     id: &[&[u8]],
 ) -> Result<Secret<String>, StoreError> {
     let sealed: &[u8] = row.try_get(column.name)?;
-    keys.open_text(column, id, sealed)
+    keys.open_text(on, column, id, sealed).await
 }

@@ -1,7 +1,8 @@
 //! Sealed columns: AES-256-GCM around whatever is personal, and keyed hashes to look it up by.
 //!
 //! A sealed value is bound to its table, column and row: moved to another place it does not open.
-//! Nonces are random, so one key may seal up to 2³² values; the file can hold several keys, the last one seals.
+//! Nonces are random, so one key may seal up to 2³² values. The file can hold several keys, the last one seals; what they seal is
+//! the keys of organisations, rooms and accounts (`datakeys.rs`), and those seal the rest.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -16,11 +17,14 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::secret::{RandomSource, Secret};
 use crate::store::database::DATABASE_FILE;
+use crate::store::datakeys::{Cache, Scope};
 use crate::store::error::{OpenError, StoreError};
 use crate::store::keyring::{Keyring, Master};
 
 /// The file in the data folder that opens every sealed column.
 pub const KEY_FILE: &str = "conclave.key";
+/// Locked by whoever writes that file anew.
+const KEY_LOCK: &str = "conclave.key.lock";
 const KEY_ID_BYTES: usize = 4;
 /// More than any number of rotations will fill.
 const MAX_KEY_FILE: u64 = 64 * 1024;
@@ -30,6 +34,8 @@ const MAX_KEY_FILE: u64 = 64 * 1024;
 pub(crate) struct Column {
     pub(crate) table: &'static str,
     pub(crate) name: &'static str,
+    /// Whose key seals it, and with whose end it does not open any more.
+    pub(crate) scope: Scope,
 }
 
 /// What a keyed hash is for: equal values hash differently for different purposes.
@@ -49,6 +55,12 @@ pub(crate) enum Purpose {
     ChatReference,
     /// Finds an identity elsewhere by its issuer and subject.
     Identity,
+    /// Finds a passkey by its credential.
+    Passkey,
+    /// Compares a recovery code.
+    RecoveryCode,
+    /// Stands for a user of another product.
+    External,
 }
 
 impl Purpose {
@@ -61,6 +73,9 @@ impl Purpose {
             Self::Picture => b"picture",
             Self::ChatReference => b"chat reference",
             Self::Identity => b"identity",
+            Self::Passkey => b"passkey",
+            Self::RecoveryCode => b"recovery code",
+            Self::External => b"external",
         }
     }
 }
@@ -74,6 +89,8 @@ pub struct SealingKeys {
     random: Arc<dyn RandomSource>,
     folder: PathBuf,
     master: Option<Master>,
+    /// Keys of organisations, rooms and accounts.
+    cache: Cache,
 }
 
 impl SealingKeys {
@@ -129,13 +146,40 @@ impl SealingKeys {
             random,
             folder: folder.to_owned(),
             master,
+            cache: Cache::default(),
         }))
+    }
+
+    /// Wraps the key file of a folder by another master key than it is wrapped by, or by one if it is not, also while a server runs
+    /// with it: that goes on, and needs the new one at its next start.
+    ///
+    /// # Errors
+    /// When the file is missing, damaged, or wrapped by another master key than `from`.
+    pub fn rewrap(
+        folder: &Path,
+        random: &dyn RandomSource,
+        from: Option<&Master>,
+        to: &Master,
+    ) -> Result<(), OpenError> {
+        let path = folder.join(KEY_FILE);
+        let _alone = alone_with_keys(folder)?;
+        let text = read(&path)?.ok_or_else(|| OpenError::KeysMissing(shown(&path)))?;
+        let ring = match Keyring::read(&text, from, &path) {
+            // It was done before: whoever was interrupted asks again.
+            Err(OpenError::MasterForeign(_)) if Keyring::read(&text, Some(to), &path).is_ok() => {
+                return Ok(());
+            }
+            ring => ring?,
+        };
+        let text = ring.written(Some(to), random)?;
+        replace(folder, &path, &text).map_err(OpenError::Folder)
     }
 
     /// Makes a new key, on disk before it seals anything, and gives its number. One that was made by a rotation which did not end
     /// is used again.
     pub(super) fn begin_rotation(&self) -> Result<u32, OpenError> {
         let path = self.folder.join(KEY_FILE);
+        let _alone = alone_with_keys(&self.folder)?;
         let mut ring = self.ring(&path)?;
         if !ring.is_rotating() {
             ring.add(self.random())
@@ -159,6 +203,7 @@ impl SealingKeys {
     /// Forgets every key but this one, on disk; what runs keeps them until it ends.
     pub(super) fn end_rotation(&self, newest: u32) -> Result<(), OpenError> {
         let path = self.folder.join(KEY_FILE);
+        let _alone = alone_with_keys(&self.folder)?;
         let mut ring = self.ring(&path)?;
         ring.keep(newest)
             .ok_or_else(|| OpenError::KeysDamaged(shown(&path)))?;
@@ -184,8 +229,8 @@ impl SealingKeys {
         newest.is_some_and(|newest| sealed.starts_with(&newest))
     }
 
-    /// Seals `plain` for one place in the database. Layout: key id (4 bytes), nonce (12), ciphertext and tag.
-    pub(crate) fn seal(
+    /// Seals `plain` for one place in the database with the key of the file.
+    pub(super) fn seal_by_file(
         &self,
         column: Column,
         row: &[&[u8]],
@@ -196,37 +241,18 @@ impl SealingKeys {
             let (number, key) = keys.last().ok_or(StoreError::Corrupt)?;
             (*number, key.clone())
         };
-        let mut nonce = [0; NONCE_LEN];
-        self.random.fill(&mut nonce);
-        let mut body = plain.to_vec();
-        let sealed = key.seal_in_place_append_tag(
-            Nonce::assume_unique_for_key(nonce),
-            Aad::from(place(column, row, key_id)),
-            &mut body,
-        );
-        if sealed.is_err() {
-            body.zeroize();
-            return Err(StoreError::Corrupt);
-        }
-        let mut out = Vec::with_capacity(KEY_ID_BYTES + NONCE_LEN + body.len());
-        out.extend_from_slice(&key_id.to_be_bytes());
-        out.extend_from_slice(&nonce);
-        out.extend_from_slice(&body);
-        Ok(out)
+        seal_with(&key, key_id, self.random(), (column, row), plain)
     }
 
-    /// Opens what was sealed for exactly this place.
-    pub(crate) fn open(
+    /// Opens what was sealed for exactly this place with a key of the file.
+    pub(super) fn open_by_file(
         &self,
         column: Column,
         row: &[&[u8]],
         sealed: &[u8],
     ) -> Result<Secret<Vec<u8>>, StoreError> {
-        let (key_id, rest) = sealed
-            .split_first_chunk::<KEY_ID_BYTES>()
-            .ok_or(StoreError::Corrupt)?;
-        let (nonce, body) = rest
-            .split_first_chunk::<NONCE_LEN>()
+        let key_id = sealed
+            .first_chunk::<KEY_ID_BYTES>()
             .ok_or(StoreError::Corrupt)?;
         let key_id = u32::from_be_bytes(*key_id);
         let key = {
@@ -236,27 +262,7 @@ impl SealingKeys {
                 .map(|(_, key)| key.clone())
                 .ok_or(StoreError::Corrupt)?
         };
-        let mut body = Zeroizing::new(body.to_vec());
-        let plain = key
-            .open_in_place(
-                Nonce::assume_unique_for_key(*nonce),
-                Aad::from(place(column, row, key_id)),
-                &mut body,
-            )
-            .map_err(|_| StoreError::Corrupt)?;
-        Ok(Secret::new(plain.to_vec()))
-    }
-
-    /// Opens sealed text.
-    pub(crate) fn open_text(
-        &self,
-        column: Column,
-        row: &[&[u8]],
-        sealed: &[u8],
-    ) -> Result<Secret<String>, StoreError> {
-        let plain = self.open(column, row, sealed)?;
-        let text = str::from_utf8(plain.expose()).map_err(|_| StoreError::Corrupt)?;
-        Ok(Secret::new(text.to_owned()))
+        open_with(&key, (column, row), sealed)
     }
 
     /// A keyed hash of `parts`, different for each purpose. Nobody without the key file can compute or test it.
@@ -270,6 +276,11 @@ impl SealingKeys {
         out
     }
 
+    /// Keys of organisations, rooms and accounts that were read.
+    pub(super) fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
     /// The source of randomness that the nonces come from.
     pub(crate) fn random(&self) -> &dyn RandomSource {
         self.random.as_ref()
@@ -281,6 +292,55 @@ impl fmt::Debug for SealingKeys {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         write!(f, "SealingKeys({} keys)", keys.len())
     }
+}
+
+/// Layout: key id (4 bytes), nonce (12), ciphertext and tag.
+pub(super) fn seal_with(
+    key: &LessSafeKey,
+    key_id: u32,
+    random: &dyn RandomSource,
+    (column, row): (Column, &[&[u8]]),
+    plain: &[u8],
+) -> Result<Vec<u8>, StoreError> {
+    let mut nonce = [0; NONCE_LEN];
+    random.fill(&mut nonce);
+    let mut body = plain.to_vec();
+    let sealed = key.seal_in_place_append_tag(
+        Nonce::assume_unique_for_key(nonce),
+        Aad::from(place(column, row, key_id)),
+        &mut body,
+    );
+    if sealed.is_err() {
+        body.zeroize();
+        return Err(StoreError::Corrupt);
+    }
+    let mut out = Vec::with_capacity(KEY_ID_BYTES + NONCE_LEN + body.len());
+    out.extend_from_slice(&key_id.to_be_bytes());
+    out.extend_from_slice(&nonce);
+    out.extend_from_slice(&body);
+    Ok(out)
+}
+
+pub(super) fn open_with(
+    key: &LessSafeKey,
+    (column, row): (Column, &[&[u8]]),
+    sealed: &[u8],
+) -> Result<Secret<Vec<u8>>, StoreError> {
+    let (key_id, rest) = sealed
+        .split_first_chunk::<KEY_ID_BYTES>()
+        .ok_or(StoreError::Corrupt)?;
+    let (nonce, body) = rest
+        .split_first_chunk::<NONCE_LEN>()
+        .ok_or(StoreError::Corrupt)?;
+    let mut body = Zeroizing::new(body.to_vec());
+    let plain = key
+        .open_in_place(
+            Nonce::assume_unique_for_key(*nonce),
+            Aad::from(place(column, row, u32::from_be_bytes(*key_id))),
+            &mut body,
+        )
+        .map_err(|_| StoreError::Corrupt)?;
+    Ok(Secret::new(plain.to_vec()))
 }
 
 /// Table ‖ column ‖ row ‖ key id, each with its length, so that no two places read the same.
@@ -335,6 +395,20 @@ pub(super) fn write(folder: &Path, path: &Path, text: &str) -> std::io::Result<(
     File::open(folder)?.sync_all()
 }
 
+/// Held while the key file is read and written anew: a command may do so beside the server. The system lets go of it with the
+/// process, however that ends.
+fn alone_with_keys(folder: &Path) -> Result<File, OpenError> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(folder.join(KEY_LOCK))
+        .map_err(OpenError::Folder)?;
+    file.lock().map_err(OpenError::Folder)?;
+    Ok(file)
+}
+
 /// Puts a text in the place of the key file: whoever reads it finds the former or the new one, whole.
 fn replace(folder: &Path, path: &Path, text: &str) -> std::io::Result<()> {
     let beside = folder.join(format!("{KEY_FILE}.new"));
@@ -356,10 +430,12 @@ mod tests {
     const NAME: Column = Column {
         table: "accounts",
         name: "name",
+        scope: Scope::Account,
     };
     const EMAIL: Column = Column {
         table: "accounts",
         name: "email",
+        scope: Scope::Account,
     };
 
     fn keys(folder: &Path) -> Result<Arc<SealingKeys>, OpenError> {
@@ -370,30 +446,41 @@ mod tests {
     fn a_sealed_value_opens_only_in_its_place() {
         let folder = tempfile::tempdir().unwrap();
         let keys = keys(folder.path()).unwrap();
-        let sealed = keys.seal(NAME, &[b"org", b"row"], b"Guest").unwrap();
+        let sealed = keys
+            .seal_by_file(NAME, &[b"org", b"row"], b"Guest")
+            .unwrap();
         assert!(!sealed.windows(5).any(|window| window == b"Guest"));
         assert_eq!(
-            keys.open(NAME, &[b"org", b"row"], &sealed)
+            keys.open_by_file(NAME, &[b"org", b"row"], &sealed)
                 .unwrap()
                 .expose(),
             b"Guest"
         );
-        assert!(keys.open(EMAIL, &[b"org", b"row"], &sealed).is_err());
-        assert!(keys.open(NAME, &[b"org", b"other"], &sealed).is_err());
-        assert!(keys.open(NAME, &[b"orgr", b"ow"], &sealed).is_err());
+        assert!(
+            keys.open_by_file(EMAIL, &[b"org", b"row"], &sealed)
+                .is_err()
+        );
+        assert!(
+            keys.open_by_file(NAME, &[b"org", b"other"], &sealed)
+                .is_err()
+        );
+        assert!(keys.open_by_file(NAME, &[b"orgr", b"ow"], &sealed).is_err());
     }
 
     #[test]
     fn an_altered_or_shortened_value_does_not_open() {
         let folder = tempfile::tempdir().unwrap();
         let keys = keys(folder.path()).unwrap();
-        let sealed = keys.seal(NAME, &[b"row"], b"Guest").unwrap();
+        let sealed = keys.seal_by_file(NAME, &[b"row"], b"Guest").unwrap();
         for at in 0..sealed.len() {
             let mut altered = sealed.clone();
             altered[at] ^= 1;
-            assert!(keys.open(NAME, &[b"row"], &altered).is_err(), "byte {at}");
             assert!(
-                keys.open(NAME, &[b"row"], &sealed[..at]).is_err(),
+                keys.open_by_file(NAME, &[b"row"], &altered).is_err(),
+                "byte {at}"
+            );
+            assert!(
+                keys.open_by_file(NAME, &[b"row"], &sealed[..at]).is_err(),
                 "first {at} bytes"
             );
         }
@@ -404,8 +491,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let keys = keys(folder.path()).unwrap();
         assert_ne!(
-            keys.seal(NAME, &[b"r"], b"x").unwrap(),
-            keys.seal(NAME, &[b"r"], b"x").unwrap()
+            keys.seal_by_file(NAME, &[b"r"], b"x").unwrap(),
+            keys.seal_by_file(NAME, &[b"r"], b"x").unwrap()
         );
         let hash = keys.keyed_hash(Purpose::Email, &[b"org", b"a@b"]);
         assert_eq!(hash, keys.keyed_hash(Purpose::Email, &[b"org", b"a@b"]));
@@ -422,11 +509,11 @@ mod tests {
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o600
         );
-        let sealed = first.seal(NAME, &[b"row"], b"Guest").unwrap();
+        let sealed = first.seal_by_file(NAME, &[b"row"], b"Guest").unwrap();
         assert_eq!(
             keys(folder.path())
                 .unwrap()
-                .open(NAME, &[b"row"], &sealed)
+                .open_by_file(NAME, &[b"row"], &sealed)
                 .unwrap()
                 .expose(),
             b"Guest"
@@ -448,5 +535,63 @@ mod tests {
             Err(OpenError::KeysMissing(_))
         ));
         assert!(!folder.path().join(KEY_FILE).exists());
+    }
+
+    #[test]
+    fn another_master_key_wraps_the_same_keys_also_in_the_middle_of_a_rotation() {
+        let folder = tempfile::tempdir().unwrap();
+        let [first, second, third] = [(); 3].map(|()| Master::generate(&SystemRandom));
+        let master = |text: &Secret<String>| Master::parse(text).unwrap();
+        let load = |text: &Secret<String>| {
+            let random = Arc::new(SystemRandom);
+            SealingKeys::load_or_create_under(folder.path(), random, Some(master(text)))
+        };
+        let rewrap = |from: Option<&Secret<String>>, to: &Secret<String>| {
+            let from = from.map(master);
+            SealingKeys::rewrap(folder.path(), &SystemRandom, from.as_ref(), &master(to))
+        };
+        let sealed = keys(folder.path())
+            .unwrap()
+            .seal_by_file(NAME, &[b"row"], b"Guest")
+            .unwrap();
+        // From none to one, while a server has it open.
+        let running = keys(folder.path()).unwrap();
+        rewrap(None, &first).unwrap();
+        assert!(running.open_by_file(NAME, &[b"row"], &sealed).is_ok());
+        assert!(matches!(
+            running.begin_rotation(),
+            Err(OpenError::MasterMissing(_))
+        ));
+        let running = load(&first).unwrap();
+        assert_eq!(running.begin_rotation().unwrap(), 2);
+        let newer = running.seal_by_file(NAME, &[b"row"], b"Guest").unwrap();
+        rewrap(Some(&first), &second).unwrap();
+        // What was begun is on disk, and is ended by whoever has the new master key.
+        assert!(matches!(
+            running.end_rotation(2),
+            Err(OpenError::MasterForeign(_))
+        ));
+        assert!(matches!(load(&first), Err(OpenError::MasterForeign(_))));
+        let after = load(&second).unwrap();
+        for sealed in [&sealed, &newer] {
+            assert!(after.open_by_file(NAME, &[b"row"], sealed).is_ok());
+        }
+        after.end_rotation(2).unwrap();
+        // Asked again, it is done; asked with a wrong one, it is not.
+        rewrap(Some(&first), &second).unwrap();
+        assert!(matches!(
+            rewrap(Some(&first), &third),
+            Err(OpenError::MasterForeign(_))
+        ));
+        assert!(matches!(
+            rewrap(None, &third),
+            Err(OpenError::MasterMissing(_))
+        ));
+        assert!(
+            load(&second)
+                .unwrap()
+                .open_by_file(NAME, &[b"row"], &newer)
+                .is_ok()
+        );
     }
 }

@@ -7,6 +7,8 @@ use crate::ids::{AccountId, OrgId};
 use crate::secret::Secret;
 use crate::store::accounts::{self, Account};
 use crate::store::database::Store;
+use crate::store::datakeys::Scope;
+use crate::store::endings::{Ended, Ending};
 use crate::store::error::StoreError;
 use crate::store::row;
 use crate::store::seal::{Column, SealingKeys};
@@ -16,6 +18,7 @@ use crate::store::writer::{Change, Written};
 const SECRET: Column = Column {
     table: "session_keys",
     name: "secret",
+    scope: Scope::Organisation,
 };
 /// More keys than any sane rotation leaves open; older ones are not read.
 const MAX_KEYS: i64 = 64;
@@ -54,20 +57,23 @@ impl Store {
         .bind(MAX_KEYS)
         .fetch_all(self.reads())
         .await?;
-        found
-            .iter()
-            .map(|found| {
-                let id = row::bytes::<16>(found, "key_id")?;
-                let sealed: &[u8] = found.try_get("secret")?;
-                Ok(SessionKey {
-                    id,
-                    secret: self.keys().open(SECRET, &[org.as_bytes(), &id], sealed)?,
-                    created: row::time(found, "created")?,
-                    makes_until: row::time(found, "makes_until")?,
-                    opens_until: row::time(found, "opens_until")?,
-                })
-            })
-            .collect()
+        let mut keys = Vec::with_capacity(found.len());
+        for found in &found {
+            let id = row::bytes::<16>(found, "key_id")?;
+            let sealed: &[u8] = found.try_get("secret")?;
+            let place = [org.as_bytes().as_slice(), &id];
+            keys.push(SessionKey {
+                id,
+                secret: self
+                    .keys()
+                    .open(self.reads(), SECRET, &place, sealed)
+                    .await?,
+                created: row::time(found, "created")?,
+                makes_until: row::time(found, "makes_until")?,
+                opens_until: row::time(found, "opens_until")?,
+            });
+        }
+        Ok(keys)
     }
 
     /// Keeps a new key and forgets those that open nothing any more.
@@ -137,9 +143,10 @@ impl Store {
         .bind(token.as_slice())
         .fetch_optional(self.reads())
         .await?;
-        found
-            .map(|row| accounts::read(&row, self.keys(), org))
-            .transpose()
+        let Some(found) = found else { return Ok(None) };
+        accounts::read(self.reads(), &found, self.keys(), org)
+            .await
+            .map(Some)
     }
 }
 
@@ -166,7 +173,10 @@ impl Change for AddKey {
         )
         .bind(org)
         .bind(key.id.as_slice())
-        .bind(keys.seal(SECRET, &[org, &key.id], key.secret.expose())?)
+        .bind(
+            keys.seal(&mut *on, SECRET, &[org, &key.id], key.secret.expose())
+                .await?,
+        )
         .bind(key.created.as_millis())
         .bind(key.makes_until.as_millis())
         .bind(key.opens_until.as_millis())
@@ -191,6 +201,10 @@ impl Change for EndKeys {
             .execute(on)
             .await?;
         Ok(())
+    }
+
+    fn ends(&self) -> Option<Ending> {
+        Some(Ending::Over(Ended::Everyone))
     }
 }
 
@@ -221,6 +235,10 @@ impl Change for Revoke {
         .execute(on)
         .await?;
         Ok(())
+    }
+
+    fn ends(&self) -> Option<Ending> {
+        Some(Ending::Over(Ended::Session(self.token)))
     }
 }
 

@@ -11,12 +11,15 @@ use conclave_policy::kind::RoomKind;
 use conclave_policy::levels::{LevelError, Levels, OrgChoice, OrgChoices, RoomChoices};
 use conclave_policy::permit::Permit;
 use conclave_policy::settings::SettingKey;
+use serde::Serialize;
 
+use crate::clock::Timestamp;
 use crate::ids::{ActorId, OrgId, RoomId};
 use crate::secret::Secret;
 use crate::store::accounts::name_in;
 use crate::store::database::Store;
 use crate::store::error::StoreError;
+use crate::store::news::NewsKind;
 use crate::store::rooms::stands;
 use crate::store::row;
 use crate::store::seal::SealingKeys;
@@ -71,6 +74,7 @@ impl Store {
         org: OrgId,
         settings: Vec<Permit<ChangeSetting>>,
         kind: Option<Permit<ChangeKind>>,
+        at: Timestamp,
     ) -> Written<StoredLevels> {
         let mut said = settings
             .iter()
@@ -86,14 +90,25 @@ impl Store {
             let ChangeSetting { key, value } = permit.into_action();
             (key, value)
         });
-        self.write(ChangeSettings {
+        let changes: Vec<_> = changes.collect();
+        let kind = kind.map(|permit| permit.into_action().kind);
+        let data = SettingsData {
+            room_id: Some(room),
+            changed_by: by,
+            settings: changes.iter().copied().map(name_and_value).collect(),
+            kind: kind.map(RoomKind::as_str),
+        };
+        let news = self.news(NewsKind::RoomSettingsChanged, Some(room), at, &data);
+        let keys = self.keys().clone();
+        let change = ChangeSettings {
             org,
             room,
             by,
-            changes: changes.collect(),
-            kind: kind.map(|permit| permit.into_action().kind),
-            keys: self.keys().clone(),
-        })
+            changes,
+            kind,
+            keys,
+        };
+        self.write_telling(org, change, news, |_| true)
     }
 
     /// Chooses or locks a setting for all rooms of an organisation. `Settings` when nothing would guard the doors of a room
@@ -102,28 +117,67 @@ impl Store {
         &self,
         org: OrgId,
         permit: Permit<ChangeOrgSetting>,
+        at: Timestamp,
     ) -> Written<StoredOrg> {
         let by = permit.actor();
         let ChangeOrgSetting { key, value, locked } = permit.into_action();
-        self.write(ChangeOrg {
-            org,
-            keys: self.keys().clone(),
-            by,
-            change: OrgChange::Setting { key, value, locked },
-        })
+        let change = OrgChange::Setting { key, value, locked };
+        self.change_org(org, by, at, change, (key.as_str(), value))
     }
 
     /// Sets an option of an organisation.
-    pub fn change_option(&self, org: OrgId, permit: Permit<ChangeOption>) -> Written<StoredOrg> {
+    pub fn change_option(
+        &self,
+        org: OrgId,
+        permit: Permit<ChangeOption>,
+        at: Timestamp,
+    ) -> Written<StoredOrg> {
         let by = permit.actor();
         let ChangeOption { option, on } = permit.into_action();
-        self.write(ChangeOrg {
-            org,
-            keys: self.keys().clone(),
-            by,
-            change: OrgChange::Option { option, on },
-        })
+        let value = if on { "on" } else { "off" };
+        let change = OrgChange::Option { option, on };
+        self.change_org(org, by, at, change, (option.as_str(), value))
     }
+
+    fn change_org(
+        &self,
+        org: OrgId,
+        by: ActorId,
+        at: Timestamp,
+        change: OrgChange,
+        said: (&'static str, &'static str),
+    ) -> Written<StoredOrg> {
+        let data = SettingsData {
+            room_id: None,
+            changed_by: by,
+            settings: BTreeMap::from([said]),
+            kind: None,
+        };
+        let news = self.news(NewsKind::OrganisationSettingsChanged, None, at, &data);
+        let keys = self.keys().clone();
+        let change = ChangeOrg {
+            org,
+            by,
+            change,
+            keys,
+        };
+        self.write_telling(org, change, news, |_| true)
+    }
+}
+
+/// What was chosen, as other programs are told of it.
+#[derive(Serialize)]
+struct SettingsData {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room_id: Option<RoomId>,
+    changed_by: ActorId,
+    settings: BTreeMap<&'static str, &'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+}
+
+fn name_and_value((key, value): (SettingKey, &'static str)) -> (&'static str, &'static str) {
+    (key.as_str(), value)
 }
 
 /// The levels above a room. A value that this version does not know is corruption: going on without it could only loosen
@@ -151,7 +205,7 @@ pub(super) async fn levels(
     let mut revision = 0;
     for found in &rows {
         revision = revision.max(number(found)?);
-        let by = author(found, org, keys, &mut authors)?;
+        let by = author(&mut *on, found, org, keys, &mut authors).await?;
         chosen.push((found.try_get("setting")?, found.try_get("value")?, by));
     }
     let kind = query(
@@ -161,14 +215,14 @@ pub(super) async fn levels(
     )
     .bind(org.as_bytes().as_slice())
     .bind(room.as_bytes().as_slice())
-    .fetch_optional(on)
+    .fetch_optional(&mut *on)
     .await?;
     let kind = match &kind {
         Some(found) => {
             revision = revision.max(number(found)?);
             let kind: &str = found.try_get("kind")?;
             let kind: RoomKind = kind.parse().map_err(|_| StoreError::Corrupt)?;
-            (kind, author(found, org, keys, &mut authors)?)
+            (kind, author(on, found, org, keys, &mut authors).await?)
         }
         None => (RoomKind::default(), None),
     };
@@ -200,7 +254,9 @@ async fn organisation(
     let mut revision = 0;
     for found in &rows {
         revision = revision.max(number(found)?);
-        let by = author(found, org, keys, &mut authors)?.ok_or(StoreError::Corrupt)?;
+        let by = author(&mut *on, found, org, keys, &mut authors)
+            .await?
+            .ok_or(StoreError::Corrupt)?;
         let locked = row::flag(found, "locked")?;
         chosen.push((
             found.try_get("setting")?,
@@ -235,7 +291,8 @@ fn revision(number: u64) -> Result<i64, StoreError> {
 }
 
 /// Who chose, with their name if the account still has one.
-fn author(
+async fn author(
+    on: &mut Connection<'_>,
     found: &Row,
     org: OrgId,
     keys: &SealingKeys,
@@ -245,7 +302,7 @@ fn author(
         return Ok(None);
     }
     let by: ActorId = row::id(found, "set_by")?;
-    if let Some(name) = name_in(found, keys, org, by)? {
+    if let Some(name) = name_in(on, found, keys, org, by).await? {
         authors.insert(by, name);
     }
     Ok(Some(by))
@@ -465,12 +522,14 @@ pub(crate) mod tests {
     impl World {
         fn change(&self, changes: &[(SettingKey, &'static str)]) -> Written<StoredLevels> {
             let permits = permits(self.owner, self.room, changes);
-            self.store.change_settings(self.store.org(), permits, None)
+            self.store
+                .change_settings(self.store.org(), permits, None, Timestamp::from_millis(1))
         }
 
         fn choose(&self, key: SettingKey, value: &'static str, locked: bool) -> Written<StoredOrg> {
             let permit = org_permit(self.owner, key, value, locked);
-            self.store.change_org_setting(self.store.org(), permit)
+            self.store
+                .change_org_setting(self.store.org(), permit, Timestamp::from_millis(1))
         }
 
         async fn stands(&self) -> Levels {
@@ -546,9 +605,12 @@ pub(crate) mod tests {
             other,
             &[(SettingKey::Start, "anytime")],
         ));
-        let change = world
-            .store
-            .change_settings(world.store.org(), two_rooms, None);
+        let change = world.store.change_settings(
+            world.store.org(),
+            two_rooms,
+            None,
+            Timestamp::from_millis(1),
+        );
         assert_eq!(change.await.unwrap_err(), StoreError::Missing);
         assert_eq!(world.stands().await, Levels::default());
     }
@@ -596,7 +658,7 @@ pub(crate) mod tests {
             .unwrap();
         let change = world
             .store
-            .change_settings(world.store.org(), before, None)
+            .change_settings(world.store.org(), before, None, Timestamp::from_millis(1))
             .await;
         assert_eq!(change.unwrap_err(), StoreError::Conflict);
         let levels = world.stands().await;
@@ -629,9 +691,11 @@ pub(crate) mod tests {
             let change = ChangeOption { option, on };
             let by = world.owner.into();
             let permit = RULES.decide(by, Role::Attendee, nowhere, &facts(), change);
-            let stored = world
-                .store
-                .change_option(world.store.org(), permit.unwrap());
+            let stored = world.store.change_option(
+                world.store.org(),
+                permit.unwrap(),
+                Timestamp::from_millis(1),
+            );
             let choices = stored.await.unwrap().choices;
             assert_eq!((choices.two_hosts(), choices.revision()), (on, at));
         }

@@ -9,16 +9,19 @@ use crate::clock::Timestamp;
 use crate::ids::{ActorId, OrgId, RoomId, StreamTokenId};
 use crate::secret::Secret;
 use crate::store::database::Store;
+use crate::store::datakeys::Scope;
+use crate::store::endings::{Ended, Ending};
 use crate::store::error::StoreError;
 use crate::store::rooms;
 use crate::store::row;
 use crate::store::seal::{Column, SealingKeys};
-use crate::store::sql::{Connection, Row, query, query_scalar};
+use crate::store::sql::{Connection, Pool, Row, query, query_scalar};
 use crate::store::writer::{Change, Written};
 
 const LABEL: Column = Column {
     table: "stream_tokens",
     name: "label",
+    scope: Scope::Room,
 };
 /// Tokens that a room may have at a time: for as many viewers as the largest room holds.
 const MAX_PER_ROOM: i64 = 2000;
@@ -101,9 +104,13 @@ impl Store {
         .bind(secret_hash.as_slice())
         .fetch_optional(self.reads())
         .await?;
-        found
-            .map(|found| read(&found, self.keys(), org))
-            .transpose()
+        let Some(found) = found else { return Ok(None) };
+        match read(self.reads(), &found, self.keys(), org).await {
+            Ok(token) => Ok(Some(token)),
+            // Its room has ended.
+            Err(StoreError::Missing) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether a stream that began with this token may go on: it was not taken back.
@@ -141,7 +148,7 @@ impl Store {
             token,
             now,
             what: "UPDATE stream_tokens SET used = $1 WHERE org_id = $2 AND room_id = $3 AND token_id = $4 AND used IS NULL",
-            must: false,
+            ends: false,
         })
     }
 
@@ -159,7 +166,7 @@ impl Store {
             token,
             now,
             what: "UPDATE stream_tokens SET revoked = $1 WHERE org_id = $2 AND room_id = $3 AND token_id = $4 AND revoked IS NULL",
-            must: true,
+            ends: true,
         })
     }
 
@@ -180,14 +187,20 @@ impl Store {
         .bind(room.as_bytes().as_slice())
         .fetch_all(self.reads())
         .await?;
-        found
-            .iter()
-            .map(|found| read(found, self.keys(), org))
-            .collect()
+        let mut tokens = Vec::with_capacity(found.len());
+        for found in &found {
+            tokens.push(read(self.reads(), found, self.keys(), org).await?);
+        }
+        Ok(tokens)
     }
 }
 
-fn read(found: &Row, keys: &SealingKeys, org: OrgId) -> Result<StreamTokenRow, StoreError> {
+async fn read(
+    on: &Pool,
+    found: &Row,
+    keys: &SealingKeys,
+    org: OrgId,
+) -> Result<StreamTokenRow, StoreError> {
     let (room, id): (RoomId, StreamTokenId) =
         (row::id(found, "room_id")?, row::id(found, "token_id")?);
     let place = [org.as_bytes().as_slice(), room.as_bytes(), id.as_bytes()];
@@ -201,7 +214,7 @@ fn read(found: &Row, keys: &SealingKeys, org: OrgId) -> Result<StreamTokenRow, S
         room,
         kind,
         screen: row::flag(found, "screen")?,
-        label: row::sealed_text(found, keys, LABEL, &place)?,
+        label: row::sealed_text(on, found, keys, LABEL, &place).await?,
         made: row::time(found, "made")?,
         expires: row::time(found, "expires")?,
         used: row::time_or_none(found, "used")?,
@@ -262,7 +275,7 @@ impl Change for Add {
             .bind(token.secret_hash.as_slice())
             .bind(token.kind.as_str())
             .bind(i64::from(token.screen))
-            .bind(keys.seal(LABEL, &place, token.label.expose().as_bytes())?)
+            .bind(keys.seal(&mut *on, LABEL, &place, token.label.expose().as_bytes()).await?)
             .bind(token.by.as_bytes().as_slice())
             .bind(token.made.as_millis())
             .bind(token.expires.as_millis())
@@ -280,8 +293,8 @@ struct Mark {
     token: StreamTokenId,
     now: Timestamp,
     what: &'static str,
-    /// Whether it is an error when there is nothing to note it with.
-    must: bool,
+    /// Whether the token is over with it; then it is an error when there is none.
+    ends: bool,
 }
 
 impl Change for Mark {
@@ -295,11 +308,15 @@ impl Change for Mark {
             .bind(self.token.as_bytes().as_slice())
             .execute(on)
             .await?;
-        if changed.rows_affected() == 1 || !self.must {
+        if changed.rows_affected() == 1 || !self.ends {
             Ok(())
         } else {
             Err(StoreError::Missing)
         }
+    }
+
+    fn ends(&self) -> Option<Ending> {
+        self.ends.then_some(Ending::Over(Ended::Stream(self.token)))
     }
 }
 

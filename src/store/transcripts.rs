@@ -12,6 +12,7 @@ use crate::ids::{OrgId, ParticipantId, RoomId, SessionId};
 use crate::secret::Secret;
 use crate::store::chat::{millis, signed, unsigned};
 use crate::store::database::Store;
+use crate::store::datakeys::Scope;
 use crate::store::error::StoreError;
 use crate::store::row;
 use crate::store::seal::{Column, SealingKeys};
@@ -21,10 +22,12 @@ use crate::store::writer::{Change, Written};
 const TEXT: Column = Column {
     table: "transcript_cues",
     name: "text",
+    scope: Scope::Room,
 };
 const NAME: Column = Column {
     table: "transcript_cues",
     name: "name",
+    scope: Scope::Room,
 };
 
 /// Cues of one session and language; a file holds no more.
@@ -228,23 +231,23 @@ impl Store {
         .bind(MOST_CUES)
         .fetch_all(self.reads())
         .await?;
-        found
-            .iter()
-            .map(|found| {
-                let number = unsigned(found.try_get("number")?)?;
-                let language: String = found.try_get("language")?;
-                let sealed = key(org, room, session, number);
-                let at = sealed_row(&sealed, &language);
-                Ok(KeptCue {
-                    number,
-                    participant: row::id(found, "participant_id")?,
-                    name: row::sealed_text(found, self.keys(), NAME, &at)?,
-                    began: row::time(found, "began")?,
-                    ended: row::time(found, "ended")?,
-                    text: row::sealed_text(found, self.keys(), TEXT, &at)?,
-                })
-            })
-            .collect()
+        let (on, keys) = (self.reads(), self.keys());
+        let mut cues = Vec::with_capacity(found.len());
+        for found in &found {
+            let number = unsigned(found.try_get("number")?)?;
+            let language: String = found.try_get("language")?;
+            let sealed = key(org, room, session, number);
+            let at = sealed_row(&sealed, &language);
+            cues.push(KeptCue {
+                number,
+                participant: row::id(found, "participant_id")?,
+                name: row::sealed_text(on, found, keys, NAME, &at).await?,
+                began: row::time(found, "began")?,
+                ended: row::time(found, "ended")?,
+                text: row::sealed_text(on, found, keys, TEXT, &at).await?,
+            });
+        }
+        Ok(cues)
     }
 
     /// Wipes the transcripts whose time is over, some cues at a time.
@@ -375,8 +378,8 @@ impl Change for Keep {
         .bind(speaker.as_bytes().as_slice())
         .bind(cue.began.as_millis())
         .bind(cue.ended.as_millis())
-        .bind(keys.seal(NAME, &at, cue.name.expose().as_bytes())?)
-        .bind(keys.seal(TEXT, &at, cue.text.expose().as_bytes())?)
+        .bind(keys.seal(&mut *on, NAME, &at, cue.name.expose().as_bytes()).await?)
+        .bind(keys.seal(&mut *on, TEXT, &at, cue.text.expose().as_bytes()).await?)
         .execute(on)
         .await?;
         Ok(())

@@ -3,12 +3,15 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::store::endings::{Ending, Endings};
 use crate::store::error::StoreError;
 use crate::store::location::Location;
+use crate::store::seal::SealingKeys;
 use crate::store::sql::{Connection, Owned};
 
 /// Writes that may wait. A few seconds' worth for a slow disk; then callers hear "not available".
@@ -29,6 +32,11 @@ pub(crate) trait Change: Send + 'static {
         self,
         on: &mut Connection<'_>,
     ) -> impl Future<Output = Result<Self::Out, StoreError>> + Send;
+
+    /// What is over once this is committed. It is told before the caller is answered.
+    fn ends(&self) -> Option<Ending> {
+        None
+    }
 }
 
 /// A write under way. It was queued when this was made, so the order of calls is the order of rows;
@@ -67,7 +75,10 @@ impl<T> Unpin for Written<T> {}
 
 /// The way to the writing task.
 #[derive(Clone, Debug)]
-pub(crate) struct Writer(mpsc::Sender<Message>);
+pub(crate) struct Writer {
+    queue: mpsc::Sender<Message>,
+    endings: Arc<Endings>,
+}
 
 enum Message {
     Change(Box<dyn Job>),
@@ -76,17 +87,30 @@ enum Message {
 
 impl Writer {
     /// Starts the writing task on a connection that is already open.
-    pub(super) fn start(connection: Owned, location: Location) -> Self {
+    pub(super) fn start(connection: Owned, location: Location, keys: Arc<SealingKeys>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(run(receiver, Some(connection), location));
-        Self(sender)
+        tokio::spawn(run(receiver, Some(connection), location, keys));
+        Self {
+            queue: sender,
+            endings: Arc::default(),
+        }
+    }
+
+    /// What is told of changes that ended something.
+    pub(super) const fn endings(&self) -> &Arc<Endings> {
+        &self.endings
     }
 
     /// Queues a change.
     pub(crate) fn write<C: Change>(&self, change: C) -> Written<C::Out> {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Waiting { change, reply });
-        match self.0.try_send(Message::Change(job)) {
+        let endings = self.endings.clone();
+        let job = Box::new(Waiting {
+            change,
+            reply,
+            endings,
+        });
+        match self.queue.try_send(Message::Change(job)) {
             Ok(()) => Written(State::Waiting(answer)),
             Err(_) => Written::refused(StoreError::Unavailable),
         }
@@ -95,7 +119,7 @@ impl Writer {
     /// Writes what is queued, closes the connection and accepts nothing more.
     pub(crate) async fn close(&self) {
         let (done, closed) = oneshot::channel();
-        if self.0.send(Message::Close(done)).await.is_ok() {
+        if self.queue.send(Message::Close(done)).await.is_ok() {
             // An error means that the task is gone already, which is what was asked for.
             let _gone = closed.await;
         }
@@ -119,12 +143,18 @@ struct Ran {
 struct Waiting<C: Change> {
     change: C,
     reply: oneshot::Sender<Result<C::Out, StoreError>>,
+    endings: Arc<Endings>,
 }
 
 impl<C: Change> Job for Waiting<C> {
     fn run<'a>(self: Box<Self>, on: &'a mut Connection<'_>) -> Boxed<'a, Ran> {
         Box::pin(async move {
-            let Self { change, reply } = *self;
+            let Self {
+                change,
+                reply,
+                endings,
+            } = *self;
+            let ends = change.ends();
             let result = alone(change, on).await;
             let broken = matches!(result, Err(StoreError::Unavailable));
             let answer = Box::new(move |committed: bool| {
@@ -133,6 +163,11 @@ impl<C: Change> Job for Waiting<C> {
                 } else {
                     Err(StoreError::Unavailable)
                 };
+                if result.is_ok()
+                    && let Some(ends) = ends
+                {
+                    endings.tell(ends);
+                }
                 // The caller may have stopped waiting; the row stands all the same.
                 let _unheard = reply.send(result);
             });
@@ -160,7 +195,12 @@ async fn alone<C: Change>(change: C, on: &mut Connection<'_>) -> Result<C::Out, 
     }
 }
 
-async fn run(mut queue: mpsc::Receiver<Message>, mut held: Option<Owned>, location: Location) {
+async fn run(
+    mut queue: mpsc::Receiver<Message>,
+    mut held: Option<Owned>,
+    location: Location,
+    keys: Arc<SealingKeys>,
+) {
     let mut closing = None;
     while closing.is_none() {
         let Some(first) = queue.recv().await else {
@@ -177,7 +217,7 @@ async fn run(mut queue: mpsc::Receiver<Message>, mut held: Option<Owned>, locati
                 next = queue.try_recv().ok();
             }
         }
-        held = write_group(batch, held, &location).await;
+        held = write_group(batch, held, &location, &keys).await;
     }
     queue.close();
     if let Some(connection) = held
@@ -195,6 +235,7 @@ async fn write_group(
     batch: Vec<Box<dyn Job>>,
     held: Option<Owned>,
     location: &Location,
+    keys: &SealingKeys,
 ) -> Option<Owned> {
     if batch.is_empty() {
         return held;
@@ -222,6 +263,8 @@ async fn write_group(
                 (Answers::new(), false)
             }),
     };
+    // Before anyone hears of it: whoever asks then finds no key that is gone.
+    keys.cache().settle();
     for answer in answers {
         answer(committed);
     }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use super::refusal::Refusal;
 use super::sdp::{self, Credentials};
 use crate::auth::principal::{Principal, Who};
 use crate::auth::token::TokenId;
+use crate::auth::vigil;
 use crate::bounded::{Few, Text};
 use crate::ids::{ParticipantId, RoomId};
 use crate::media::event::Offer;
@@ -30,7 +32,7 @@ use crate::rooms::visitor::Visitor;
 
 /// Who waits and does not ask again for so long has given up; they ask every 5 s.
 const WAITS: Duration = Duration::from_secs(30);
-/// How often it looks whether its token still holds.
+/// How often it looks whether somebody still asks.
 const LOOK: Duration = Duration::from_secs(5);
 /// How long the room may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -140,6 +142,9 @@ pub(super) async fn run(beginning: Beginning, mut asks: mpsc::Receiver<Ask>) {
     let Some(first) = asks.recv().await else {
         return;
     };
+    let auth = beginning.rooms.means().auth.clone();
+    let principal = Arc::new(beginning.principal.clone());
+    let mut over = pin!(vigil::over(&auth, &principal));
     let mut stream = match join(&beginning).await {
         Ok(stream) => stream,
         Err(code) => {
@@ -151,8 +156,15 @@ pub(super) async fn run(beginning: Beginning, mut asks: mpsc::Receiver<Ask>) {
             return;
         }
     };
-    stream.take(first).await;
-    stream.serve(&mut asks).await;
+    let serving = async {
+        stream.take(first).await;
+        stream.serve(&mut asks).await;
+    };
+    tokio::select! {
+        biased;
+        () = &mut over => stream.over = Some(ErrorCode::SignedOut),
+        () = serving => {}
+    }
     let connection = stream.connection;
     let last = match stream.over {
         Some(ErrorCode::SignedOut) => ToRoom::SignedOut { connection },
@@ -227,9 +239,6 @@ impl Stream {
                     let idle = self.now().saturating_duration_since(self.heard) >= WAITS;
                     if idle && !matches!(self.phase, Phase::Live(_)) {
                         return;
-                    }
-                    if !self.means.auth.holds(&self.principal).await {
-                        self.over = Some(ErrorCode::SignedOut);
                     }
                 }
             }

@@ -16,8 +16,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::auth::oauth::claims::Proven;
-use crate::auth::oauth::fetch::Fetcher;
 use crate::auth::oauth::provider::{Back, Failure, There};
+use crate::outbound::fetch::Fetcher;
 use crate::secret::Secret;
 
 /// The version of Graph that this was written for.

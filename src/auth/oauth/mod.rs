@@ -3,10 +3,9 @@
 //! It answers which identity (issuer and subject) was proved, and what its provider says of it. Whose account that is, and
 //! what it may do, is decided elsewhere.
 
-mod address;
+mod asking;
 pub(crate) mod claims;
 mod facebook;
-mod fetch;
 mod openid;
 pub mod provider;
 pub mod settings;

@@ -30,9 +30,9 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
 use crate::auth::oauth::claims::Proven;
-use crate::auth::oauth::fetch::Fetcher;
 use crate::auth::oauth::provider::{Back, Failure, There};
 use crate::clock::Timestamp;
+use crate::outbound::fetch::Fetcher;
 use crate::secret::Secret;
 
 /// How long what was discovered is used.

@@ -6,25 +6,17 @@ use std::time::Instant;
 
 use openidconnect::url::Url;
 use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use thiserror::Error;
 
+use crate::auth::oauth::asking::LIMITS;
 use crate::auth::oauth::claims::Proven;
 use crate::auth::oauth::facebook::Facebook;
-use crate::auth::oauth::fetch::Fetcher;
 use crate::auth::oauth::openid::OpenId;
 use crate::auth::oauth::settings::{ProviderKind, ProviderSettings};
 use crate::clock::Timestamp;
+use crate::outbound::fetch::Fetcher;
+use crate::outbound::trust;
 use crate::secret::Secret;
-
-/// Where systems keep the certificates that they trust.
-const ROOTS: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
 
 /// Why the providers cannot be used as they are set.
 #[derive(Debug, Error)]
@@ -113,8 +105,9 @@ impl Provider {
         let host = Url::parse(settings.issuer())
             .ok()
             .and_then(|url| url.host_str().map(str::to_owned));
-        let internal = host.filter(|_| settings.internal);
-        let fetcher = Fetcher::new(Arc::new(roots(settings)?), internal).ok_or_else(unfit)?;
+        let internal = host.filter(|_| settings.internal).into_iter().collect();
+        let roots = Arc::new(roots(settings)?);
+        let fetcher = Fetcher::new(roots, internal, LIMITS).ok_or_else(unfit)?;
         let (id, secret, scopes) = (&settings.client_id, secret(settings)?, &settings.scopes);
         let client = match settings.kind {
             ProviderKind::OpenId | ProviderKind::Google => {
@@ -177,16 +170,13 @@ fn secret(settings: &ProviderSettings) -> Result<Secret<String>, ProviderError> 
 
 fn roots(settings: &ProviderSettings) -> Result<RootCertStore, ProviderError> {
     let own = settings.authorities.as_deref();
-    let system = || ROOTS.iter().map(Path::new).find(|path| path.exists());
-    let path = own.or_else(system).ok_or(ProviderError::NoRoots)?;
+    let path = own.or_else(trust::system).ok_or(ProviderError::NoRoots)?;
     let mut roots = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|_| file(settings, path))?;
-    // One that cannot be read among many is left out, as other programs do.
-    roots.add_parsable_certificates(certificates.flatten());
-    if roots.is_empty() {
-        return Err(file(settings, path));
+    if trust::add(&mut roots, path) {
+        Ok(roots)
+    } else {
+        Err(file(settings, path))
     }
-    Ok(roots)
 }
 
 fn file(settings: &ProviderSettings, path: &Path) -> ProviderError {

@@ -12,19 +12,20 @@ use conclave_policy::settings::{CaptionEngine, Captions as Setting, Transcript};
 use super::RoomActor;
 use super::taps::Tap;
 use crate::bounded::Text;
-use crate::captioner::{Batch, CueIn, Desk, Trouble};
+use crate::captioner::{Batch, CueIn, Desk, EnglishIn, Trouble};
 use crate::clock::Timestamp;
 use crate::ids::{ActorId, ParticipantId};
 use crate::rooms::captions::{
     CaptionChoice, CaptionsState, CaptionsTrouble, CaptionsView, CueView, MOST_LANGUAGES,
 };
-use crate::rooms::cues::{Cues, For, Said, Spoken, Targets, same};
+use crate::rooms::cues::{Cues, For, RECOGNISER, Said, Spoken, Targets, same};
 use crate::rooms::listening::Listening;
 use crate::rooms::outbound::{Done, ServerMessage};
 use crate::rooms::outbox::OUTBOX;
 use crate::rooms::person::Person;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::view::Event;
+use crate::speech::{Speech, is_language};
 
 /// What stands for the words as they were spoken.
 const ORIGINAL: &str = "original";
@@ -54,7 +55,13 @@ pub(super) struct Captions {
     /// What of open cues may be kept though their speaker has gone meanwhile.
     keeps: BTreeMap<ParticipantId, Permit<KeepTranscript>>,
     readers: BTreeMap<ParticipantId, Reader>,
+    /// The language of what each said last.
+    spoken: BTreeMap<ParticipantId, String>,
     targets: Targets,
+    /// What the hosts chose.
+    pub(super) speech: Speech,
+    /// Who is listened to is to be listened to anew.
+    pub(super) anew: bool,
     told: CaptionsView,
     tick: Option<Timestamp>,
 }
@@ -63,6 +70,8 @@ pub(super) struct Captions {
 #[derive(Debug)]
 struct Reader {
     choice: CaptionChoice,
+    /// Whether the room is translated for them; else they read what is spoken.
+    translated: bool,
     /// Nothing is shown to them that was said before.
     since: Timestamp,
     /// What waits for them: the latest of each cue and language.
@@ -79,7 +88,10 @@ impl Captions {
             limit: None,
             keeps: BTreeMap::new(),
             readers: BTreeMap::new(),
+            spoken: BTreeMap::new(),
             targets: Targets::default(),
+            speech: Speech::default(),
+            anew: false,
             told: CaptionsView::default(),
             tick: None,
         }
@@ -101,6 +113,7 @@ impl Captions {
     /// Someone is out: they read nothing any more.
     pub(super) fn went(&mut self, participant: ParticipantId) {
         self.readers.remove(&participant);
+        self.spoken.remove(&participant);
         self.cues.forget(participant);
         self.count_languages();
     }
@@ -113,12 +126,37 @@ impl Captions {
         }
     }
 
-    fn count_languages(&mut self) {
-        let chosen = self
-            .readers
-            .values()
-            .filter_map(|reader| reader.choice.language.as_ref());
-        self.targets.wanted = chosen.filter(|code| *code != ORIGINAL).cloned().collect();
+    /// Into which languages it is translated: those that someone reads, as far as the hosts allow them, and not too many. Those
+    /// that are translated already come first.
+    pub(super) fn count_languages(&mut self) {
+        let chosen = self.readers.values();
+        let chosen = chosen.filter_map(|reader| reader.choice.language.as_ref());
+        let chosen: BTreeSet<&String> = chosen
+            .filter(|code| *code != ORIGINAL && self.speech.allows(code))
+            .collect();
+        let before = &self.targets.wanted;
+        let (old, new): (Vec<_>, Vec<_>) =
+            chosen.into_iter().partition(|code| before.contains(*code));
+        let wanted = old.into_iter().chain(new).take(MOST_LANGUAGES);
+        let wanted: BTreeSet<String> = wanted.cloned().collect();
+        for reader in self.readers.values_mut() {
+            let language = reader.choice.language.as_ref();
+            reader.translated = language.is_some_and(|language| wanted.contains(language));
+        }
+        self.targets.wanted = wanted;
+    }
+
+    /// What waits for someone in a language that is not allowed any more goes, unless it takes something back.
+    pub(super) fn drop_disallowed(&mut self) {
+        let Self {
+            readers, speech, ..
+        } = self;
+        for reader in readers.values_mut() {
+            let stays = |view: &CueView| {
+                view.original || view.committed.is_empty() || speech.allows(&view.language)
+            };
+            reader.waiting.retain(|_, view| stays(view));
+        }
     }
 }
 
@@ -151,12 +189,14 @@ impl RoomActor {
             return Err(ErrorCode::InvalidValue);
         }
         let others = self.captions.readers.iter().filter(|(who, _)| **who != by);
+        // In a language that the hosts do not allow one reads what is spoken, and takes nobody's place.
+        let speech = &self.captions.speech;
         let languages: BTreeSet<&str> = others
             .filter_map(|(_, reader)| reader.choice.language.as_deref())
             .chain([language.as_str()])
-            .filter(|code| *code != ORIGINAL)
+            .filter(|code| *code != ORIGINAL && speech.allows(code))
             .collect();
-        if languages.len() > MOST_LANGUAGES && language != ORIGINAL {
+        if languages.len() > MOST_LANGUAGES && languages.contains(language.as_str()) {
             return Err(ErrorCode::TooMany);
         }
         let before = self.captions.readers.get(&by).map(|reader| reader.since);
@@ -165,6 +205,7 @@ impl RoomActor {
                 language: Some(language),
                 original,
             },
+            translated: false,
             since: before.unwrap_or_else(|| self.means.clock.now()),
             waiting: BTreeMap::new(),
         };
@@ -181,6 +222,7 @@ impl RoomActor {
         }
         self.captions.desk.want(on);
         self.stop_listening().await;
+        self.listen_anew().await;
         self.retarget();
         if on {
             self.start_listening();
@@ -192,6 +234,7 @@ impl RoomActor {
                 reader.waiting.clear();
             }
         }
+        self.ask_for_english();
         self.tell_captions();
         self.time_captions();
     }
@@ -205,6 +248,9 @@ impl RoomActor {
         for cue in news.cues {
             self.on_cue(cue);
         }
+        for came in news.english {
+            self.on_english(came);
+        }
         for came in news.translated {
             let Captions { cues, targets, .. } = &mut self.captions;
             let said = cues.translated(came.id, &came.texts, targets);
@@ -216,15 +262,71 @@ impl RoomActor {
     }
 
     /// What can be translated may be another thing now. Nothing is sent to machines of others unless the room lets that be.
-    fn retarget(&mut self) {
-        let pairs = match self.may_translate() {
+    pub(super) fn retarget(&mut self) {
+        let mut pairs = match self.may_translate() {
             true => self.captions.desk.health().pairs,
             false => Vec::new(),
         };
+        pairs.retain(|(_, into)| self.captions.speech.allows(into));
+        let mut english = self.captions.desk.health().english;
+        english.retain(|_| self.captions.speech.allows("en"));
         let Captions { cues, targets, .. } = &mut self.captions;
-        if targets.pairs != pairs {
-            targets.pairs = pairs;
+        if targets.pairs != pairs || targets.english != english {
+            (targets.pairs, targets.english) = (pairs, english);
             let said = cues.retarget(targets);
+            self.say(said);
+        }
+    }
+
+    /// Whether the recogniser is to make English, of each track by the language that was heard there last.
+    fn ask_for_english(&self) {
+        let Captions {
+            targets,
+            desk,
+            taps,
+            spoken,
+            ..
+        } = &self.captions;
+        for (participant, tap) in taps {
+            if let Tap::Open { track } = tap {
+                let language = spoken.get(participant).map(String::as_str);
+                desk.want_english(*track, targets.wants_english(language));
+            }
+        }
+    }
+
+    /// Whether policy lets this worker make captions of someone now.
+    fn may_publish(&self, by: ActorId, own: bool, participant: ParticipantId) -> bool {
+        let Some(person) = self.room.person(participant) else {
+            return false;
+        };
+        let assignment = if own {
+            Assignment::Own
+        } else {
+            Assignment::Other
+        };
+        let facts = self.room.facts_of_captioner(person, assignment);
+        let charter = self.room.charter();
+        let asked = self.means.guard.look(
+            charter.org,
+            by,
+            Role::Captioner,
+            charter.room,
+            &facts,
+            PublishCue { participant },
+        );
+        asked.is_ok()
+    }
+
+    /// A worker says a finished caption in English: it counts as the caption itself does.
+    fn on_english(&mut self, english: EnglishIn) {
+        let Some(participant) = self.captions.whose(english.track) else {
+            return;
+        };
+        if self.may_publish(english.by, true, participant) {
+            let Captions { cues, targets, .. } = &mut self.captions;
+            let of = (english.track, english.cue);
+            let said = cues.in_english(of, english.text.as_deref(), targets);
             self.say(said);
         }
     }
@@ -242,23 +344,8 @@ impl RoomActor {
         let Some(person) = self.room.person(participant) else {
             return;
         };
-        let assignment = if cue.own {
-            Assignment::Own
-        } else {
-            Assignment::Other
-        };
-        let facts = self.room.facts_of_captioner(person, assignment);
-        let charter = self.room.charter();
-        let asked = self.means.guard.look(
-            charter.org,
-            cue.by,
-            Role::Captioner,
-            charter.room,
-            &facts,
-            PublishCue { participant },
-        );
         let now = self.means.clock.now();
-        if asked.is_err() || !is_recent(cue.t0, cue.t1, now) {
+        if !self.may_publish(cue.by, cue.own, participant) || !is_recent(cue.t0, cue.t1, now) {
             return;
         }
         let spoken = Spoken {
@@ -273,6 +360,8 @@ impl RoomActor {
             finished: cue.finished,
         };
         let finished = spoken.finished;
+        let language = spoken.language.clone();
+        self.captions.spoken.insert(participant, language);
         let Captions { cues, targets, .. } = &mut self.captions;
         let said = cues.take(spoken, targets, now);
         self.say(said);
@@ -328,7 +417,7 @@ impl RoomActor {
             desk,
             ..
         } = &mut self.captions;
-        let mut said = Vec::new();
+        let mut said = cues.late(targets, now);
         for job in cues.due(targets, now) {
             let (id, count) = (job.id, job.texts.len());
             let batch = Batch {
@@ -461,11 +550,14 @@ impl RoomActor {
             (true, None) => CaptionsState::On,
         };
         let outside = on && self.captions.desk.is_outside() && self.may_translate();
+        let own = (!health.english.is_empty()).then(|| "en".to_owned());
         let languages: BTreeSet<String> = health
             .pairs
             .into_iter()
             .filter(|_| self.may_translate())
             .map(|(_, into)| into)
+            .chain(own.clone())
+            .filter(|into| self.captions.speech.allows(into))
             .take(MOST_TOLD)
             .collect();
         let view = CaptionsView {
@@ -475,7 +567,11 @@ impl RoomActor {
                 true => languages.into_iter().collect(),
                 false => Vec::new(),
             },
-            engine: health.engine.filter(|_| on && self.may_translate()),
+            engine: match (health.engine.filter(|_| self.may_translate()), own) {
+                _ if !on => None,
+                (Some(engine), Some(_)) => Some(format!("{engine}, {RECOGNISER}")),
+                (engine, own) => engine.or(own.map(|_| RECOGNISER.to_owned())),
+            },
             outside,
             transcript: on && settings.transcript() == Transcript::On,
             trouble: trouble.filter(|_| on),
@@ -533,7 +629,7 @@ impl Reader {
         view.t0 >= self.since
             && match whom {
                 For::Readers => {
-                    self.choice.original || language == ORIGINAL || same(language, &view.language)
+                    self.choice.original || !self.translated || same(language, &view.language)
                 }
                 For::Fallback(wanted) => language == wanted,
                 For::Translation => *language == view.language,
@@ -547,17 +643,6 @@ fn is_recent(t0: i64, t1: i64, now: Timestamp) -> bool {
     let now = now.as_millis();
     let within = |at: i64| (now.saturating_sub(OLDEST)..=now.saturating_add(AHEAD)).contains(&at);
     within(t0) && within(t1) && (0..=LONGEST).contains(&t1.saturating_sub(t0))
-}
-
-/// Whether it can be the code of a language.
-fn is_language(text: &str) -> bool {
-    let mut parts = text.split('-');
-    let first = parts.next().unwrap_or_default();
-    (2..=3).contains(&first.len())
-        && first.bytes().all(|byte| byte.is_ascii_lowercase())
-        && parts.all(|part| {
-            (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        })
 }
 
 #[cfg(test)]
@@ -575,21 +660,12 @@ mod tests {
             (i64::MIN, now),
             (i64::MIN, i64::MAX),
             (now + 60_000, now + 61_000),
+            (now + 5_000, now + 40_000),
             (now - 3_600_000, now - 3_599_000),
             (now - 1_000, now - 2_000),
             (now - 300_000, now),
         ] {
             assert!(!is(t0, t1), "{t0} {t1}");
-        }
-    }
-
-    #[test]
-    fn a_language_is_chosen_by_its_code() {
-        for code in ["en", "es", "cat", "pt-BR", "zh-Hant-TW"] {
-            assert!(is_language(code), "{code}");
-        }
-        for code in ["", "e", "EN", "english", "en-", "en_US", "en-<b>", "../es"] {
-            assert!(!is_language(code), "{code}");
         }
     }
 }

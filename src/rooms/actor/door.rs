@@ -1,7 +1,6 @@
 //! The door of a room: joining, waiting, coming back, going away. Whoever is refused learns one code and nothing else.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use conclave_policy::actions::{ActionKind, Connect, Enter, Knock, Resume};
 use conclave_policy::facts::{Facts, Password, Standing};
@@ -10,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::{Act, Means, Place, RoomActor, ToRoom};
 use crate::auth::principal::Principal;
+use crate::auth::vigil;
 use crate::bounded::Text;
 use crate::ids::{self, ActorId, KnockId, ParticipantId};
 use crate::rooms::outbound::{Done, ServerMessage};
@@ -20,21 +20,16 @@ use crate::rooms::seat::{Connection, ConnectionId, Seat, Vigil};
 use crate::rooms::visitor::Visitor;
 use crate::secret::{self, Secret};
 
-/// How often the session of someone whose connection is lost is looked at; a connection does so itself.
-const VIGIL: Duration = Duration::from_secs(5);
-
 /// Looks after a session whose connection is lost, because media goes on for a while without it.
 fn watch_over(
     means: &Arc<Means>,
     own: mpsc::WeakSender<ToRoom>,
     participant: ParticipantId,
-    session: Arc<Principal>,
+    session: &Arc<Principal>,
 ) -> Vigil {
-    let means = means.clone();
+    let over = vigil::over(&means.auth, session);
     let task = tokio::spawn(async move {
-        while means.auth.holds(&session).await {
-            tokio::time::sleep(VIGIL).await;
-        }
+        over.await;
         if let Some(room) = own.upgrade() {
             // A session of the room that has ended needs no telling.
             let _ended = room.send(ToRoom::SessionOver { participant }).await;
@@ -59,6 +54,7 @@ impl RoomActor {
             org_admin: visitor.org_admin,
             organisation: visitor.organisation,
             link: visitor.link,
+            brought: visitor.brought,
             device: visitor.device,
             network: visitor.network,
             way: visitor.way,
@@ -350,7 +346,7 @@ impl RoomActor {
                 return self.room.stream_over(participant, now);
             }
             let session = seat.session.clone();
-            let vigil = watch_over(&self.means, self.own.clone(), participant, session);
+            let vigil = watch_over(&self.means, self.own.clone(), participant, &session);
             seat.vigil = Some(vigil);
             let now = self.means.clock.now();
             self.room.lost(participant, now);

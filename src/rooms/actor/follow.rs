@@ -33,6 +33,7 @@ impl RoomActor {
                     | Effect::TurnedAway { .. }
             );
             self.lobby_dirty = true;
+            self.outside.stirred = true;
             if let Effect::TellModerators {
                 event: Event::KnockGone { .. },
             } = effect
@@ -253,6 +254,7 @@ impl RoomActor {
 
     /// Tells everyone what changed in what they may see, if anything did.
     pub(super) fn project(&mut self) {
+        self.tell_outside();
         if !std::mem::take(&mut self.dirty) {
             return;
         }

@@ -8,6 +8,7 @@ use conclave_policy::actions as act;
 use conclave_policy::actions::ActionKind;
 use conclave_policy::facts::Target;
 use conclave_policy::permit::Permit;
+use conclave_policy::roles::Role;
 
 use super::{Act, Done, RoomActor, Waited};
 use crate::auth::limits::Rate;
@@ -33,12 +34,12 @@ const DENIED_AT_ONCE: usize = 256;
 impl RoomActor {
     /// What concerns many at once, at a pace that people have.
     pub(super) fn on_many(&mut self, by: ParticipantId, id: u32, request: RoomRequest) {
-        let Some(person) = self.room.person(by) else {
+        let Some(asker) = self.asker(by) else {
             return;
         };
         // Before the guard: a flood is no row in the trail either.
         let now = self.means.clock.instant();
-        if self.many_pace.take(person.who.actor, now).is_err() {
+        if self.many_pace.take(asker.actor, now).is_err() {
             return self.answer(by, id, Err(ErrorCode::RateLimited));
         }
         match request {
@@ -112,7 +113,7 @@ impl RoomActor {
                     }
                 }
                 // Some went by themselves meanwhile.
-                Err(ErrorCode::NotFound) if self.room.person(by).is_some() => {}
+                Err(ErrorCode::NotFound) if self.asker(by).is_some() => {}
                 Err(code) => {
                     rows.into_iter().for_each(|audit| self.note(audit));
                     return self.answer(by, id, Err(code));
@@ -243,11 +244,11 @@ impl RoomActor {
         by: ParticipantId,
         action: A,
     ) -> Result<Permit<A>, ErrorCode> {
-        let person = self.room.person(by).ok_or(ErrorCode::NotFound)?;
-        let facts = self.room.facts_inside(person, &action)?;
+        let asker = self.asker(by).ok_or(ErrorCode::NotFound)?;
+        let facts = self.facts_for(by, &action)?;
         let charter = self.room.charter();
         let (org, room) = (charter.org, charter.room);
-        let (actor, role) = (person.who.actor, person.role);
+        let (actor, role) = (asker.actor, asker.role);
         let looked = self
             .means
             .guard
@@ -258,14 +259,21 @@ impl RoomActor {
     /// Everyone upon whom this one may do this.
     fn below(&self, by: ParticipantId, kind: ActionKind) -> Vec<ParticipantId> {
         let rules = self.means.guard.snapshot();
-        let Some(person) = self.room.person(by) else {
+        let Some(asker) = self.asker(by) else {
             return Vec::new();
         };
-        let facts = self.room.facts_of(person);
-        let may = |target| rules.allows(kind, person.role, &facts.with(target));
+        // A program has the rank of a host.
+        let rank = match asker.role {
+            Role::Program => Role::Host,
+            role => role,
+        };
+        let may = |target| {
+            let facts = self.facts_upon(by, kind, target);
+            facts.is_some_and(|facts| rules.allows(kind, asker.role, &facts))
+        };
         self.room
             .people()
-            .filter(|other| other.id != by && may(Target::between(person.role, other.role)))
+            .filter(|other| other.id != by && may(Target::between(rank, other.role)))
             .map(|other| other.id)
             .collect()
     }
@@ -312,12 +320,14 @@ impl RoomActor {
 
     /// Whether this one may do such a thing upon someone of lower rank; a refusal is counted.
     fn may_upon_someone<A: RoomAction>(&self, by: ParticipantId, action: A) -> bool {
-        let Some(person) = self.room.person(by) else {
+        let (Some(asker), Some(facts)) = (
+            self.asker(by),
+            self.facts_upon(by, action.kind(), Target::Below),
+        ) else {
             return false;
         };
         let charter = self.room.charter();
-        let facts = self.room.facts_of(person).with(Target::Below);
-        let (actor, role) = (person.who.actor, person.role);
+        let (actor, role) = (asker.actor, asker.role);
         self.means
             .guard
             .look(charter.org, actor, role, charter.room, &facts, action)
@@ -330,10 +340,10 @@ impl RoomActor {
         by: ParticipantId,
         action: &A,
     ) -> Result<(), ErrorCode> {
-        let person = self.room.person(by).ok_or(ErrorCode::NotFound)?;
-        let facts = action.settle(self.room.facts_inside(person, action)?);
+        let asker = self.asker(by).ok_or(ErrorCode::NotFound)?;
+        let facts = action.settle(self.facts_for(by, action)?);
         let rules = self.means.guard.snapshot();
-        if rules.allows(action.kind(), person.role, &facts) {
+        if rules.allows(action.kind(), asker.role, &facts) {
             Ok(())
         } else {
             Err(ErrorCode::NotAllowed)

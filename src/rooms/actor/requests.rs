@@ -203,13 +203,13 @@ impl RoomActor {
         action: A,
         in_turn: bool,
     ) -> Result<(Permit<A>, Audit), ErrorCode> {
-        let person = self.room.person(by).ok_or(ErrorCode::NotFound)?;
+        let asker = self.asker(by).ok_or(ErrorCode::NotFound)?;
         let charter = self.room.charter();
-        let (guard, actor) = (&self.means.guard, person.who.actor);
-        let facts = self.room.facts_inside(person, &action).and_then(|facts| {
+        let (guard, actor) = (&self.means.guard, asker.actor);
+        let facts = self.facts_for(by, &action).and_then(|facts| {
             let may = guard
                 .snapshot()
-                .allows(action.kind(), person.role, &action.settle(facts));
+                .allows(action.kind(), asker.role, &action.settle(facts));
             // Whoever may not do it at all is told so first.
             if may {
                 action.aim(&self.room).map(|()| facts)
@@ -226,7 +226,7 @@ impl RoomActor {
                 let _denied = guard.ask(
                     charter.org,
                     actor,
-                    person.role,
+                    asker.role,
                     charter.room,
                     &nothing,
                     action,
@@ -234,7 +234,7 @@ impl RoomActor {
                 return Err(code);
             }
         };
-        let (org, role, room) = (charter.org, person.role, charter.room);
+        let (org, role, room) = (charter.org, asker.role, charter.room);
         let (permit, audit) = match action.subject(&self.room) {
             subject if in_turn => {
                 guard.ask_in_turn(org, actor, role, room, &facts, action, subject)

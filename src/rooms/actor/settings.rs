@@ -211,10 +211,12 @@ impl RoomActor {
         kind: Option<Permit<ChangeKind>>,
     ) {
         let asked = self.asked.take();
-        let saved = self
-            .means
-            .store
-            .change_settings(self.room.charter().org, settings, kind);
+        let saved = self.means.store.change_settings(
+            self.room.charter().org,
+            settings,
+            kind,
+            self.means.clock.now(),
+        );
         self.waits.push(Box::pin(async move {
             let outcome = saved.await;
             Waited::Settings(Step::Saved { asked, outcome })
@@ -247,6 +249,7 @@ impl RoomActor {
             // Nobody may come in on settings that may be older than what is stored.
             Err(_) => self.room.end(ErrorCode::Unavailable),
         }
+        self.read_speech().await;
         self.follow_up().await;
         self.project();
     }

@@ -15,10 +15,6 @@ use crate::ids::{ActorId, ParticipantId};
 use crate::rooms::captions::CaptionsTrouble;
 use crate::rooms::listening::Ending;
 
-/// Names that help the recogniser, and bytes of one.
-const MOST_HINTS: usize = 32;
-const MOST_HINT: usize = 64;
-
 /// How far it is with listening to someone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tap {
@@ -193,9 +189,9 @@ impl RoomActor {
         if !self.may_listen(participant) {
             return;
         }
-        let hints = self.hints();
+        let told = self.told();
         let opening = match durable {
-            true => self.captions.desk.open(worker, hints),
+            true => self.captions.desk.open(worker, told),
             false => None,
         };
         let mut tap = None;
@@ -213,15 +209,6 @@ impl RoomActor {
             None => self.rest(&[(participant, Ending::Sound)]),
         }
         self.follow_up().await;
-    }
-
-    /// Names that may come up: those of who is in, the most important first.
-    fn hints(&self) -> Vec<String> {
-        let names = self.room.people().map(|person| person.who.name.clone());
-        names
-            .filter(|name| (1..=MOST_HINT).contains(&name.len()))
-            .take(MOST_HINTS)
-            .collect()
     }
 
     /// Tracks ended without the room's doing.

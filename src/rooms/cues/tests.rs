@@ -29,6 +29,7 @@ fn targets(wanted: &[&str]) -> Targets {
         wanted: wanted.iter().map(|&code| code.to_owned()).collect(),
         pairs: vec![("en".into(), "es".into())],
         engine: "apertium".into(),
+        english: Vec::new(),
     }
 }
 
@@ -86,6 +87,85 @@ fn sentences_are_translated_as_they_end_and_stay() {
     let said = cues.translated(jobs[0].id, &[Some("Y vamos".into())], &es);
     assert_eq!(said[0].1.committed, "Empezamos. Y vamos");
     assert!(said[0].1.is_final && said[0].1.tentative.is_empty());
+    assert!(!cues.is_busy());
+}
+
+fn in_french(cue: u64, committed: &str, finished: bool) -> Spoken {
+    Spoken {
+        language: "fr".into(),
+        ..spoken(
+            cue,
+            (0, 900 * i64::try_from(cue).unwrap()),
+            committed,
+            finished,
+        )
+    }
+}
+
+#[test]
+fn the_recogniser_is_asked_for_english_where_nothing_else_translates_into_it() {
+    let of_recogniser = Targets {
+        english: vec!["fr".into()],
+        ..targets(&["en"])
+    };
+    let mut cues = Cues::default();
+    cues.take(in_french(1, "On commence.", false), &of_recogniser, at(0));
+    assert!(cues.due(&of_recogniser, at(0)).is_empty());
+    assert!(of_recogniser.wants_english(Some("fr")) && of_recogniser.wants_english(None));
+    assert!(!of_recogniser.wants_english(Some("de")) && !of_recogniser.wants_english(Some("en")));
+    // Not of what may still grow.
+    let early = cues.in_english((7, 1), Some("We begin."), &of_recogniser);
+    assert_eq!(early, []);
+    cues.take(in_french(1, "On commence.", true), &of_recogniser, at(1));
+    let said = cues.in_english((7, 1), Some("We\u{202e} begin."), &of_recogniser);
+    let (whom, view) = &said[0];
+    assert_eq!(whom, &For::Translation);
+    assert_eq!((view.cue, view.engine.as_deref()), (1, Some("whisper")));
+    assert_eq!(
+        (view.language.as_str(), view.committed.as_str()),
+        ("en", "We begin.")
+    );
+    assert!(view.is_final && !view.original);
+    let again = cues.in_english((7, 1), Some("They begin."), &of_recogniser);
+    assert_eq!(again, [], "once");
+    assert!(!cues.is_busy());
+    // Another engine that has the pair is asked instead.
+    let of_both = Targets {
+        pairs: vec![("fr".into(), "en".into())],
+        ..of_recogniser
+    };
+    assert!(!of_both.wants_english(Some("fr")));
+    cues.take(in_french(2, "On termine.", true), &of_both, at(2));
+    assert_eq!(cues.in_english((7, 2), Some("nonsense"), &of_both), []);
+    let jobs = cues.due(&of_both, at(2));
+    let said = cues.translated(jobs[0].id, &[Some("We end.".into())], &of_both);
+    assert_eq!(said[0].1.engine.as_deref(), Some("apertium"));
+}
+
+#[test]
+fn english_that_does_not_come_is_not_waited_for() {
+    let targets = Targets {
+        english: vec!["fr".into()],
+        ..targets(&["en"])
+    };
+    let fallback = |said: &[Said]| {
+        assert_eq!(said.len(), 1);
+        assert_eq!(said[0].0, For::Fallback("en".into()));
+        said[0].1.committed.clone()
+    };
+    let mut cues = Cues::default();
+    cues.take(in_french(1, "un", true), &targets, at(0));
+    assert_eq!(cues.late(&targets, at(9_999)), []);
+    assert_eq!(fallback(&cues.late(&targets, at(10_000))), "un");
+    assert!(!cues.is_busy());
+    cues.take(in_french(2, "deux", true), &targets, at(0));
+    assert_eq!(fallback(&cues.in_english((7, 2), None, &targets)), "deux");
+    cues.take(in_french(3, "trois", true), &targets, at(0));
+    assert_eq!(fallback(&cues.lost(7, &targets)), "trois");
+    // Of somebody who is cut off nothing follows.
+    cues.take(in_french(4, "quatre", true), &targets, at(0));
+    assert_eq!(cues.cut(WHO, &targets), []);
+    assert_eq!(cues.in_english((7, 4), Some("four"), &targets), []);
     assert!(!cues.is_busy());
 }
 

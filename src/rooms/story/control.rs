@@ -6,7 +6,7 @@ use conclave_policy::permit::Permit;
 use super::*;
 use crate::ids::{BarId, DeviceId, LinkId};
 use crate::rooms::outbound::{Phrase, WaitingWord};
-use crate::rooms::person::GuestLink;
+use crate::rooms::person::{Brought, GuestLink};
 
 impl Story {
     fn permit<A: RoomAction>(&self, by: ParticipantId, action: A) -> Result<Permit<A>, ErrorCode> {
@@ -153,6 +153,41 @@ fn a_bar_holds_by_link_and_browser_whatever_the_guest_calls_themself() {
     assert!(story.knock(marked(5, None, None)).is_ok());
     story.act(owner, act::Unbar { bar }).unwrap();
     assert!(story.knock(marked(6, device, None)).is_ok());
+}
+
+#[test]
+fn whom_a_product_brings_to_watch_only_watches_and_is_barred_as_themself() {
+    let mut story = Story::with(SettingKey::SignIn, "guests_may_knock");
+    let owner = story.enter(Story::signed_in(OWNER)).unwrap();
+    let brought = |number, observes| Applicant {
+        brought: Some(Box::new(Brought {
+            product: "Course Desk".into(),
+            observes,
+        })),
+        ..Story::guest(number)
+    };
+    let watches = story.admitted(owner, brought(2, true));
+    let takes_part = story.admitted(owner, brought(3, false));
+    let role = |story: &Story, id| story.room.person(id).unwrap().role;
+    assert_eq!(role(&story, watches), Role::Observer);
+    assert_eq!(role(&story, takes_part), Role::Guest);
+    // No host makes more of it, and no kind of room.
+    for role in [NewRole::Attendee, NewRole::Presenter, NewRole::Host] {
+        let make = |participant| act::SetRole { participant, role };
+        assert_eq!(story.act(owner, make(watches)), Err(ErrorCode::NotAllowed));
+    }
+    assert_eq!(role(&story, watches), Role::Observer);
+    let speak = act::Publish {
+        participant: watches,
+        source: Source::Microphone,
+    };
+    assert!(story.act(watches, speak).is_err());
+    // They are known by who they are there, with whatever session they come.
+    let bar = story.bar(owner, takes_part).unwrap();
+    assert_eq!(story.knock(brought(3, true)), Err(ErrorCode::CannotJoin));
+    assert!(story.knock(brought(4, false)).is_ok());
+    story.act(owner, act::Unbar { bar }).unwrap();
+    assert!(story.knock(brought(3, false)).is_ok());
 }
 
 #[test]

@@ -1,17 +1,16 @@
-//! The only way to a provider: HTTPS, one answer within its size and time, no redirects, and no address but one that was
-//! looked at after it was resolved.
+//! The only way to an address that others named: HTTPS, one answer within its size and time, no redirects, and no address but
+//! one that was looked at after it was resolved.
 
 use std::net::{IpAddr, SocketAddr};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderValue, Request, Uri, header};
+use axum::http::{HeaderValue, Request, Response, Uri, header};
 use futures_util::StreamExt;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
@@ -20,22 +19,32 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use crate::auth::oauth::address::is_internal;
+use crate::outbound::address::is_internal;
 
-/// The largest answer: the keys and the words of the largest providers have a few KiB.
-const MAX_ANSWER: usize = 256 * 1024;
 /// The longest head of an answer.
 const MAX_HEAD: usize = 32 * 1024;
-/// All of one question: look-up, connection and answer.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Questions to one provider at the same time; more are refused, never queued.
-const AT_ONCE: usize = 16;
 /// Addresses of one name that are tried.
 const MOST_ADDRESSES: usize = 8;
 
-/// Why a provider could not be asked. None of it is told to anyone but the operator.
+/// A question, with all of its body.
+pub(crate) type Question = Request<Vec<u8>>;
+/// Its answer, with what was read of the body.
+pub(crate) type Answer = Response<Vec<u8>>;
+
+/// How much a question may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// The largest body of an answer. None: no body is read, only its head counts.
+    pub(crate) answer: Option<usize>,
+    /// All of one question: look-up, connection and answer.
+    pub(crate) patience: Duration,
+    /// Questions at the same time; more are refused, never queued.
+    pub(crate) at_once: usize,
+}
+
+/// Why there is no answer. None of it is told to strangers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(super) enum FetchError {
+pub(crate) enum FetchError {
     #[error("the address is not one of the form https://host/path")]
     Address,
     #[error("the address leads to an internal network")]
@@ -54,17 +63,22 @@ pub(super) enum FetchError {
     Redirect,
 }
 
-/// Asks the hosts of one provider.
-pub(super) struct Fetcher {
+/// Asks hosts on behalf of one part of the server.
+pub(crate) struct Fetcher {
     tls: TlsConnector,
-    /// The one host that may have an internal address.
-    internal: Option<String>,
+    /// The hosts that may have an internal address.
+    internal: Vec<String>,
+    limits: Limits,
     places: Semaphore,
 }
 
 impl Fetcher {
-    /// Trusts these authorities; `internal` is the host that may be inside.
-    pub(super) fn new(roots: Arc<RootCertStore>, internal: Option<String>) -> Option<Self> {
+    /// Trusts these authorities; `internal` are the hosts that may be inside.
+    pub(crate) fn new(
+        roots: Arc<RootCertStore>,
+        internal: Vec<String>,
+        limits: Limits,
+    ) -> Option<Self> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -75,19 +89,20 @@ impl Fetcher {
         Some(Self {
             tls: TlsConnector::from(Arc::new(tls)),
             internal,
-            places: Semaphore::new(AT_ONCE),
+            limits,
+            places: Semaphore::new(limits.at_once),
         })
     }
 
     /// One question and its answer.
-    pub(super) async fn fetch(&self, request: HttpRequest) -> Result<HttpResponse, FetchError> {
+    pub(crate) async fn fetch(&self, request: Question) -> Result<Answer, FetchError> {
         let _place = self.places.try_acquire().map_err(|_| FetchError::Busy)?;
-        timeout(PATIENCE, self.ask(request))
+        timeout(self.limits.patience, self.ask(request))
             .await
             .unwrap_or(Err(FetchError::TooSlow))
     }
 
-    async fn ask(&self, request: HttpRequest) -> Result<HttpResponse, FetchError> {
+    async fn ask(&self, request: Question) -> Result<Answer, FetchError> {
         let (host, port) = place(request.uri())?;
         let stream = self.connect(&host, port).await?;
         let name = host.trim_start_matches('[').trim_end_matches(']');
@@ -107,7 +122,7 @@ impl Fetcher {
                 .send_request(inner(request, &host, port)?)
                 .await
                 .map_err(|_| FetchError::Malformed)?;
-            whole(answer.map(Body::new)).await
+            whole(answer.map(Body::new), self.limits.answer).await
         };
         let (mut asked, mut connection) = (pin!(asked), pin!(connection));
         // The connection runs only while it is asked. Where the other side ends it first, what came is read to its end.
@@ -130,7 +145,7 @@ impl Fetcher {
                 .take(MOST_ADDRESSES)
                 .collect(),
         };
-        let may_be_inside = self.internal.as_deref() == Some(host);
+        let may_be_inside = self.internal.iter().any(|inside| inside == host);
         // One internal address among public ones is a trick, not a network.
         if !may_be_inside && found.iter().any(|address| is_internal(address.ip())) {
             return Err(FetchError::Internal);
@@ -144,17 +159,8 @@ impl Fetcher {
     }
 }
 
-impl<'c> AsyncHttpClient<'c> for Fetcher {
-    type Error = FetchError;
-    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, FetchError>> + Send + 'c>>;
-
-    fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(self.fetch(request))
-    }
-}
-
 /// Host and port of an address without tricks.
-fn place(uri: &Uri) -> Result<(String, u16), FetchError> {
+pub(crate) fn place(uri: &Uri) -> Result<(String, u16), FetchError> {
     let authority = uri.authority().ok_or(FetchError::Address)?;
     let host = authority.host().to_ascii_lowercase();
     let port = authority.port_u16().unwrap_or(443);
@@ -170,7 +176,7 @@ fn place(uri: &Uri) -> Result<(String, u16), FetchError> {
 }
 
 /// The question as it goes over the line.
-fn inner(request: HttpRequest, host: &str, port: u16) -> Result<Request<Body>, FetchError> {
+fn inner(request: Question, host: &str, port: u16) -> Result<Request<Body>, FetchError> {
     let (mut parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     parts.uri = path.parse().map_err(|_| FetchError::Address)?;
@@ -187,27 +193,36 @@ fn inner(request: HttpRequest, host: &str, port: u16) -> Result<Request<Body>, F
     Ok(Request::from_parts(parts, Body::from(body)))
 }
 
-/// The answer with all of its body.
-async fn whole(answer: hyper::Response<Body>) -> Result<HttpResponse, FetchError> {
+/// The answer with all of its body, or with none.
+async fn whole(answer: Response<Body>, most: Option<usize>) -> Result<Answer, FetchError> {
     let (parts, body) = answer.into_parts();
     if parts.status.is_redirection() {
         return Err(FetchError::Redirect);
     }
     let mut bytes = Vec::new();
+    let Some(most) = most else {
+        return Ok(Response::from_parts(parts, bytes));
+    };
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| FetchError::Malformed)?;
-        if bytes.len().saturating_add(chunk.len()) > MAX_ANSWER {
+        if bytes.len().saturating_add(chunk.len()) > most {
             return Err(FetchError::TooLarge);
         }
         bytes.extend_from_slice(&chunk);
     }
-    Ok(HttpResponse::from_parts(parts, bytes))
+    Ok(Response::from_parts(parts, bytes))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const LIMITS: Limits = Limits {
+        answer: None,
+        patience: Duration::from_secs(1),
+        at_once: 1,
+    };
 
     fn of(uri: &str) -> Result<(String, u16), FetchError> {
         place(&uri.parse().map_err(|_| FetchError::Address)?)
@@ -236,7 +251,7 @@ mod tests {
     async fn an_internal_address_is_refused_before_a_connection_whatever_way_it_is_written() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let fetcher = Fetcher::new(Arc::new(RootCertStore::empty()), None).unwrap();
+        let fetcher = Fetcher::new(Arc::new(RootCertStore::empty()), vec![], LIMITS).unwrap();
         for host in [
             "127.0.0.1",
             "localhost",
@@ -258,7 +273,8 @@ mod tests {
         );
         let inside = Fetcher::new(
             Arc::new(RootCertStore::empty()),
-            Some("127.0.0.1".to_owned()),
+            vec!["127.0.0.1".to_owned()],
+            LIMITS,
         )
         .unwrap();
         assert!(inside.connect("127.0.0.1", port).await.is_ok());

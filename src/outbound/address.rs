@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Whether an address leads anywhere but to a host on the public internet.
-pub(super) fn is_internal(address: IpAddr) -> bool {
+pub(crate) fn is_internal(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => internal_v4(v4),
         IpAddr::V6(v6) => internal_v6(v6),
