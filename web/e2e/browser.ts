@@ -8,7 +8,7 @@ import { installProbe } from "./probe.js";
 const OUT = "out";
 const DESKTOP = { width: 1280, height: 800 };
 const PHONE = { width: 390, height: 844 };
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 const FLAGS = [
   "--no-sandbox",

@@ -4,6 +4,13 @@
 /** How long after its flash each tone was heard, in milliseconds; below zero when it came first. */
 export type Offsets = readonly number[];
 
+declare global {
+  interface Window {
+    /** Ends the clapper; what the page opens afterwards is what it was. */
+    clapper?: () => void;
+  }
+}
+
 /** From now on what the page opens is the clapper. */
 export function installClapper(): void {
   const EVERY_MS = 1_000;
@@ -21,7 +28,7 @@ export function installClapper(): void {
   tone.start();
   let lit = false;
   let count = 0;
-  setInterval(() => {
+  const painting = setInterval(() => {
     const now = performance.now() % EVERY_MS < LASTS_MS;
     if (now !== lit) gain.gain.setValueAtTime(now ? 0.6 : 0, audio.currentTime);
     lit = now;
@@ -34,6 +41,11 @@ export function installClapper(): void {
   }, 20);
   const picture = canvas.captureStream(30);
   navigator.mediaDevices.getUserMedia = (wanted) => Promise.resolve(new MediaStream((wanted?.video === undefined ? sound.stream : picture).getTracks().map((track) => track.clone())));
+  window.clapper = () => {
+    clearInterval(painting);
+    void audio.close();
+    Reflect.deleteProperty(navigator.mediaDevices, "getUserMedia");
+  };
 }
 
 /** Watches and listens to one person for a while. */
@@ -64,24 +76,17 @@ export async function watchClapper(input: { picture: string; sound: string; mill
   const ears = audio.createAnalyser();
   ears.fftSize = 256;
   audio.createMediaStreamSource(new MediaStream([voice])).connect(ears);
-  // Without anything that sounds a context may never run; then the receiver says how loud what it gives out now is.
-  await Promise.race([audio.resume(), new Promise((resume) => setTimeout(resume, 500))]);
-  const receiver = sections.find((section) => section.receiver.track === voice)?.receiver;
-  const told = (): number => Math.max(0, ...(receiver?.getSynchronizationSources() ?? []).map((source) => source.audioLevel ?? 0));
+  await audio.resume();
   const level = new Float32Array(256);
   const loudness = (): number => {
-    if (audio.state !== "running") return told();
     ears.getFloatTimeDomainData(level);
     return Math.max(...level.map(Math.abs));
   };
-  const said: number[] = [];
   let loud = true;
   let quietSince = 0;
   const listening = setInterval(() => {
     const now = performance.now();
-    const volume = loudness();
-    said.push(volume);
-    const heard = volume > 0.05;
+    const heard = loudness() > 0.05;
     if (heard) {
       if (!loud && now - quietSince > 200) tones.push(now);
       loud = true;
@@ -95,9 +100,35 @@ export async function watchClapper(input: { picture: string; sound: string; mill
   clearInterval(watching);
   await audio.close();
   video.srcObject = null;
-  if (flashes.length === 0 || tones.length === 0) throw new Error(`${flashes.length} flashes were seen and ${tones.length} tones heard, ${audio.state}, at most ${Math.max(...said)}`);
   return flashes.flatMap((flash) => {
     const near = tones.map((tone) => tone - flash).toSorted((a, b) => Math.abs(a) - Math.abs(b))[0];
     return near === undefined || Math.abs(near) > 450 ? [] : [near];
   });
+}
+
+/** Sends the clapper, which was installed before, from this page to itself, without anything between; gives what to watch. */
+export async function openMirror(): Promise<{ picture: string; sound: string }> {
+  // Those of the browser itself, without what a story put around them.
+  const Plain = Object.getPrototypeOf(RTCPeerConnection) as typeof RTCPeerConnection;
+  const [there, here] = [new Plain(), new Plain()];
+  window.media.peers.push(there, here);
+  const whole = async (peer: RTCPeerConnection): Promise<RTCSessionDescriptionInit> => {
+    while (peer.iceGatheringState !== "complete" || peer.localDescription === null) await new Promise((resume) => setTimeout(resume, 20));
+    return peer.localDescription;
+  };
+  const [sound, picture] = await Promise.all([navigator.mediaDevices.getUserMedia({ audio: true }), navigator.mediaDevices.getUserMedia({ video: true })]);
+  const together = new MediaStream([...sound.getTracks(), ...picture.getTracks()]);
+  for (const track of together.getTracks()) there.addTrack(track, together);
+  await there.setLocalDescription();
+  await here.setRemoteDescription(await whole(there));
+  await here.setLocalDescription();
+  await there.setRemoteDescription(await whole(here));
+  const mid = (kind: string) => here.getTransceivers().find((section) => section.receiver.track.kind === kind)?.mid ?? "";
+  return { picture: mid("video"), sound: mid("audio") };
+}
+
+/** The page is as it was before its mirror. */
+export function closeMirror(): void {
+  for (const peer of window.media.peers.splice(-2)) peer.close();
+  window.clapper?.();
 }

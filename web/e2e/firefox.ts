@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { launch, type Browser, type Page } from "puppeteer-core";
 import { until } from "./browser.js";
 import { installProbe } from "./probe.js";
+import { Speaker } from "./speaker.js";
 import type { RoomKeys } from "./steps.js";
 
 const OUT = "out";
@@ -25,25 +26,30 @@ const PREFERENCES = {
 /** One person at one computer with Firefox. */
 export class Fox {
   readonly #browser: Browser;
+  readonly #speaker: Speaker | undefined;
   readonly page: Page;
 
-  private constructor(browser: Browser, page: Page) {
+  private constructor(browser: Browser, speaker: Speaker | undefined, page: Page) {
     this.#browser = browser;
+    this.#speaker = speaker;
     this.page = page;
   }
 
-  static async take(): Promise<Fox> {
+  /** With a sound device, or without, where Firefox counts what it would give out. */
+  static async take(sounding: boolean): Promise<Fox> {
+    const speaker = sounding ? await Speaker.open() : undefined;
     const browser = await launch({
       browser: "firefox",
       executablePath: process.env["FIREFOX"] ?? "/usr/bin/firefox-esr",
       headless: true,
       acceptInsecureCerts: true,
       extraPrefsFirefox: PREFERENCES,
+      env: { ...process.env, ...speaker?.environment },
     });
     const page = await browser.newPage();
     await page.setViewport(DESKTOP);
     await page.evaluateOnNewDocument(installProbe, { relay: null });
-    return new Fox(browser, page);
+    return new Fox(browser, speaker, page);
   }
 
   /** Makes an account by an invitation, on the page for it. */
@@ -110,5 +116,6 @@ export class Fox {
 
   async leave(): Promise<void> {
     await this.#browser.close();
+    await this.#speaker?.close();
   }
 }

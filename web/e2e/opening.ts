@@ -18,6 +18,8 @@ export interface Plan<Who extends string> {
   readonly relay?: { readonly who: Who; readonly port?: number };
   /** The name of somebody who comes with Firefox. */
   readonly firefox?: string;
+  /** Firefox has a sound device. */
+  readonly speaker?: true;
   /** What those say who speak: a file each. */
   readonly voices?: Readonly<Partial<Record<Who, string>>>;
   /** Of the server, by the names of its environment. */
@@ -65,7 +67,7 @@ export async function opening<Who extends string>(people: Readonly<Record<Who, s
     };
     await Promise.all([owner, ...others.slice(0, 1)].map(take));
     await Promise.all(others.slice(1).map(take));
-    if (plan.firefox !== undefined) fox = await Fox.take();
+    if (plan.firefox !== undefined) fox = await Fox.take(plan.speaker === true);
     const host = seats[owner];
     await makeAccount(host, server.ownerLink, people[owner], mailOf(owner));
     const room = await makeRoom(host, plan.title ?? "Board");

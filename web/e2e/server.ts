@@ -9,7 +9,7 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 
 const STARTED_WITHIN_MS = 60_000;
-const STOPPED_WITHIN_MS = 10_000;
+const STOPPED_WITHIN_MS = 30_000;
 
 export interface Server {
   /** Without a slash at the end. */

@@ -1,6 +1,6 @@
 // Who is signed in here. `undefined` until the server has said.
 
-import { api, CallFailed, type Me } from "@conclave/sdk";
+import { api, CallFailed, type Me, type SecondFactorAsked } from "@conclave/sdk";
 import { signal } from "@preact/signals";
 
 export const account = signal<Me | null | undefined>(undefined);
@@ -16,8 +16,12 @@ export async function loadAccount(): Promise<void> {
   }
 }
 
-export async function signIn(email: string, password: string): Promise<void> {
-  account.value = await api.signIn(email, password);
+/** Gives what is asked for beside the password, if anything is. */
+export async function signIn(email: string, password: string): Promise<SecondFactorAsked | null> {
+  const answer = await api.signIn(email, password);
+  if ("ceremony" in answer) return answer;
+  account.value = answer;
+  return null;
 }
 
 export async function signOut(): Promise<void> {

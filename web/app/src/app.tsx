@@ -4,20 +4,26 @@ import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { account, accountTrouble, loadAccount } from "./account";
 import { AccountPage } from "./pages/account";
+import { EmbedPage } from "./pages/embed";
 import { HomePage } from "./pages/home";
 import { InvitationPage } from "./pages/invitation";
 import { ManagePage } from "./pages/manage";
 import { MessagePage } from "./pages/message";
 import { OrganisationPage } from "./pages/organisation";
+import { ResetPage, VerifyPage } from "./pages/reset";
 import { ReturnPage } from "./pages/return";
 import { RoomPage } from "./pages/room";
 import { go, route } from "./route";
 import { Button } from "./ui/button";
 
 export function App(): JSX.Element {
-  useEffect(() => void loadAccount(), []);
   const at = route.value;
+  // Whoever is signed in here is nobody in a frame of others.
+  useEffect(() => void (at.page === "embed" || loadAccount()), []);
+  if (at.page === "embed") return <EmbedPage />;
   if (at.page === "invitation") return <InvitationPage token={at.token} />;
+  if (at.page === "reset") return <ResetPage key={at.token} token={at.token} />;
+  if (at.page === "verify") return <VerifyPage key={at.token} token={at.token} />;
   if (at.page === "return") return <ReturnPage provider={at.provider} answer={at.answer} />;
   if (at.page === "unknown") {
     return (

@@ -3,8 +3,11 @@
 
 import { signal } from "@preact/signals";
 
-export type ManagePart = "settings" | "links" | "streams" | "transcripts" | "audit";
-export type OrganisationPart = "settings" | "audit";
+export type ManagePart = "settings" | "links" | "streams" | "captions" | "transcripts" | "audit";
+export type OrganisationPart = "settings" | "keys" | "webhooks" | "embedding" | "audit";
+
+/** Each is a path of its own; the first is the organisation's page itself. */
+export const ORGANISATION_PARTS: readonly OrganisationPart[] = ["settings", "keys", "webhooks", "embedding", "audit"];
 
 export type Route =
   | { page: "home" }
@@ -15,6 +18,11 @@ export type Route =
   | { page: "manage"; room: string; part: ManagePart }
   | { page: "organisation"; part: OrganisationPart }
   | { page: "account" }
+  /** In a frame of another product's page. */
+  | { page: "embed" }
+  /** The link to a new password, and the one that proves an address; without their secrets after a reload. */
+  | { page: "reset"; token: string }
+  | { page: "verify"; token: string }
   /** Back from a provider, with what it put into the address. */
   | { page: "return"; provider: string; answer: string }
   | { page: "unknown" };
@@ -42,16 +50,20 @@ export function routeOf(path: string, fragment: string, query = ""): Route {
   if (path === "/") return { page: "home" };
   if (path === "/invitation") return { page: "invitation", token: secret };
   if (path === "/account") return { page: "account" };
+  if (path === "/embed") return { page: "embed" };
+  if (path === "/reset") return { page: "reset", token: secret };
+  if (path === "/verify") return { page: "verify", token: secret };
   const back = /^\/sign-in\/(?<provider>[a-z0-9-]{1,32})$/u.exec(path)?.groups?.["provider"];
   if (back !== undefined) return { page: "return", provider: back, answer: query };
   if (path === "/organisation") return { page: "organisation", part: "settings" };
-  if (path === "/organisation/audit") return { page: "organisation", part: "audit" };
-  const found = /^\/(?<kind>[rg])\/(?<room>[a-z2-7]{26})(?:\/(?<part>settings|links|streams|transcripts|audit))?$/u.exec(path)?.groups;
+  const part = ORGANISATION_PARTS.slice(1).find((one) => path === `/organisation/${one}`);
+  if (part !== undefined) return { page: "organisation", part };
+  const found = /^\/(?<kind>[rg])\/(?<room>[a-z2-7]{26})(?:\/(?<part>settings|links|streams|captions|transcripts|audit))?$/u.exec(path)?.groups;
   const room = found?.["room"];
   if (room === undefined) return { page: "unknown" };
-  const part = found?.["part"];
-  if (found?.["kind"] === "g") return part === undefined ? { page: "guest", room, secret } : { page: "unknown" };
-  return part === undefined ? { page: "room", room } : { page: "manage", room, part: part as ManagePart };
+  const of = found?.["part"];
+  if (found?.["kind"] === "g") return of === undefined ? { page: "guest", room, secret } : { page: "unknown" };
+  return of === undefined ? { page: "room", room } : { page: "manage", room, part: of as ManagePart };
 }
 
 function read(): void {

@@ -1,6 +1,7 @@
 // Light or dark: as the system says, unless the person says otherwise on this device.
 
 import { effect, signal } from "@preact/signals";
+import { stored } from "./kept";
 
 export type Theme = "system" | "light" | "dark";
 
@@ -12,11 +13,11 @@ export const THEMES: readonly { value: Theme; label: string }[] = [
 
 const STORED = "conclave.theme";
 
-export const theme = signal<Theme>(themeOf(localStorage.getItem(STORED)));
+export const theme = signal<Theme>(themeOf(stored.getItem(STORED)));
 
 export function setTheme(wanted: string): void {
   theme.value = themeOf(wanted);
-  localStorage.setItem(STORED, theme.value);
+  stored.setItem(STORED, theme.value);
 }
 
 /** Before the first picture is drawn, so that nothing flashes. */

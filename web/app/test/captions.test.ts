@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { COLOURS, Captions } from "../src/captions/model";
 import { ground, keepChoice, keptChoice, lines } from "../src/captions/look";
+import { intoOf, languageChoices, wordsOf, wordsTrouble } from "../src/captions/wish";
 import { routeOf } from "../src/route";
 import { captionsSaid, languageOptions, roughWords, runningSign, standingWords, switchSaid } from "../src/words/captions";
 import { roomOf, person, settingOf } from "./people";
@@ -151,6 +152,19 @@ test("the two switches are told in words of what they do to people", () => {
   expect(switchSaid(settingOf("captions", "on"), "The Host")).toMatch(/^The Host turned captions on: what you say is turned into text/u);
   expect(switchSaid(settingOf("transcript", "on"), "The Host")).toMatch(/written down/u);
   expect(switchSaid(settingOf("room_chat", "on"), "The Host")).toBeNull();
+});
+
+test("languages and words have a page of their own, and what is wrong with the words is said before they are sent", () => {
+  const room = "a".repeat(26);
+  expect(routeOf(`/r/${room}/captions`, "")).toEqual({ page: "manage", room, part: "captions" });
+  expect(wordsOf(" Heron \n\nŁukasz\nHeron")).toEqual(["Heron", "Łukasz"]);
+  expect(wordsTrouble(["x".repeat(64)])).toBeUndefined();
+  // In bytes, as the server counts.
+  expect(wordsTrouble(["ä".repeat(33)])).toMatch(/is too long/u);
+  expect(wordsTrouble(Array.from({ length: 33 }, (_, at) => `w${at}`))).toMatch(/33 lines/u);
+  expect([null, [], ["es"]].map((languages) => intoOf({ languages }))).toEqual(["all", "none", "some"]);
+  expect(languageChoices(["es"], "kab").some((one) => one.value === "es")).toBe(false);
+  expect(languageChoices([], "kab").some((one) => one.value === "kab")).toBe(true);
 });
 
 test("transcripts have a page of their own", () => {

@@ -161,6 +161,38 @@ step("what was committed was never taken back on its way here", async () => {
   assert.ok(revisions > 0);
 });
 
+step("a host allows other languages and writes words down, and whoever reads Spanish reads what was spoken from then on", async () => {
+  const panel = await captionsPanel(host, "The room");
+  const part = panel.getByRole("region", { name: "Languages and words" });
+  await part.getByLabel("May be translated into").selectOption({ label: "Only the languages below" });
+  await part.getByText("No language is allowed yet: nothing will be translated.").waitFor();
+  await part.getByLabel("Allow another language").selectOption({ label: "Catalan" });
+  await part.getByRole("list", { name: "Allowed languages" }).getByText("Catalan").waitFor();
+  const words = part.getByLabel("Words and names that come up");
+  await words.fill(Array.from({ length: 33 }, (_, at) => `word ${at}`).join("\n"));
+  await part.getByText("These are 33 lines. At most 32 help.").waitFor();
+  await accessible(host, "captions_speech");
+  await words.fill("Project Heron\n--> <b>Łukasz</b>");
+  const before = (await cues(reader)).length;
+  await button(part, "Save for this room").click();
+  await part.getByText("Saved. A meeting that runs follows at once.").waitFor();
+  await host.shootDark("117-captions-languages");
+  await fits(host, "captions_speech");
+  const own = await captionsPanel(reader);
+  await until("the languages", () => own.getByLabel("Captions for you").locator("option").allInnerTexts(), (labels) => labels.includes("Catalan") && !labels.includes("French") && labels.includes("Spanish (not to be had now)"));
+  await speakAgain(member);
+  const since = async () => (await cues(reader)).slice(before).map(({ cue }) => cue);
+  const after = await until("a finished cue", since, (all) => all.some((cue) => cue.original && cue.final && cue.committed !== ""), LATE_MS);
+  // What was under way may be taken back; nothing more is translated.
+  assert.deepEqual(after.filter((cue) => !cue.original && cue.committed !== ""), []);
+  await part.getByLabel("May be translated into").selectOption({ label: "Whatever the server can" });
+  await button(part, "Save for this room").click();
+  await until("the languages", () => own.getByLabel("Captions for you").locator("option").allInnerTexts(), (labels) => labels.includes("Spanish"));
+  assert.equal(await part.getByLabel("Words and names that come up").inputValue(), "Project Heron\n--> <b>Łukasz</b>");
+  await turn(member, "Microphone", false);
+  await closePanel(host);
+});
+
 step("a name that holds markup is text, in the panel and over the picture", async () => {
   const panel = await captionsPanel(reader);
   assert.ok((await panel.locator(".said-head bdi").allInnerTexts()).includes(MEMBER));

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { accessible, fits } from "../axe.js";
-import { Seat } from "../browser.js";
+import { Seat, until } from "../browser.js";
 import { story } from "../chapter.js";
 import { figure } from "../figures.js";
 import { mailOf } from "../opening.js";
@@ -101,6 +101,15 @@ step("the pages of a room", async () => {
   await host.shootDark("89-stream-tokens");
   await button(host.page, "Take back the token for Hall camera").click();
   await host.page.getByRole("list", { name: "Stream tokens" }).getByText("taken back").waitFor();
+  await host.page.goto(`${server.origin}/r/${room.id}/captions`);
+  await host.page.getByLabel("Language that is spoken").selectOption({ label: "French" });
+  await host.page.getByLabel("Words and names that come up").fill("Project Heron");
+  await button(host.page, "Save for this room").click();
+  await host.page.getByText("Saved. A meeting that runs follows at once.").waitFor();
+  await host.page.reload();
+  await until("the words", () => host.page.getByLabel("Words and names that come up").inputValue(), (words) => words === "Project Heron");
+  await screen(host, "room_captions");
+  await host.shootDark("96-room-captions");
   await host.page.goto(`${server.origin}/r/${room.id}/transcripts`);
   await host.page.getByText("No transcript is kept.").waitFor();
   await screen(host, "transcripts");

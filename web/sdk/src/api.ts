@@ -1,7 +1,7 @@
 // The HTTPS side: sessions, invitations and rooms. The session itself is a cookie that no script can read, and is worth nothing
 // without the key that signs each request.
 
-import { CallFailed, UNREACHABLE, type FailureCode } from "./failure";
+import { CallFailed } from "./failure";
 import type { AuditPage } from "./generated/AuditPage";
 import type { AuditVerdict } from "./generated/AuditVerdict";
 import type { GuestLinkList } from "./generated/GuestLinkList";
@@ -24,8 +24,11 @@ import type { RoomEntry } from "./generated/RoomEntry";
 import type { RoomList } from "./generated/RoomList";
 import type { RoomMade } from "./generated/RoomMade";
 import type { RoomPassword } from "./generated/RoomPassword";
+import type { SecondFactorAsked } from "./generated/SecondFactorAsked";
+import type { SecondFactorView } from "./generated/SecondFactorView";
 import type { SessionView } from "./generated/SessionView";
 import type { SettingList } from "./generated/SettingList";
+import type { SpeechView } from "./generated/SpeechView";
 import type { StreamKind } from "./generated/StreamKind";
 import type { StreamTokenList } from "./generated/StreamTokenList";
 import type { StreamTokensMade } from "./generated/StreamTokensMade";
@@ -33,7 +36,7 @@ import type { StreamTokenView } from "./generated/StreamTokenView";
 import type { SettingView } from "./generated/SettingView";
 import type { TranscriptList } from "./generated/TranscriptList";
 import type { TranscriptView } from "./generated/TranscriptView";
-import { prove } from "./key";
+import { file, request } from "./request";
 
 /** Which rows of the audit trail; what is left out may be anything. */
 export interface AuditFilter {
@@ -56,21 +59,44 @@ export async function me(): Promise<Me | null> {
     return await request<Me>("GET", "/api/me");
   } catch (failure) {
     if (failure instanceof CallFailed && failure.code === "signed_out") return null;
+    if (failure instanceof CallFailed && failure.code === "session_reused") {
+      ended = failure.message;
+      return null;
+    }
     throw failure;
   }
 }
 
-export async function signIn(email: string, password: string): Promise<Me> {
-  return (await request<SessionView>("POST", "/api/session", { email, password })).me;
+/** Why the last session was ended, if there is more to say than that it is over. */
+let ended: string | null = null;
+
+export function whyEnded(): string | null {
+  return ended;
+}
+
+/** Who signed in; or what to show beside the password, for `own.factorBy…`. */
+export async function signIn(email: string, password: string): Promise<Me | SecondFactorAsked> {
+  const answer = await request<SessionView | SecondFactorView>("POST", "/api/session", { email, password });
+  return "second_factor" in answer ? answer.second_factor : answer.me;
 }
 
 export function signOut(): Promise<void> {
   return request("DELETE", "/api/session");
 }
 
+/** Everyone is signed out everywhere, whoever asks too. For administrators who have just signed in. */
+export function endAllSessions(): Promise<void> {
+  return request("DELETE", "/api/organisation/sessions");
+}
+
 /** With whose accounts people may sign in here. */
 export async function providers(): Promise<ProviderView[]> {
-  return (await request<ProviderList>("GET", "/api/providers")).providers;
+  return (await ways()).providers;
+}
+
+/** All ways of signing in beside the password. */
+export function ways(): Promise<ProviderList> {
+  return request("GET", "/api/providers");
 }
 
 /** Begins the way to a provider; gives the address of its page. `next` is a path of this app to go on to afterwards. */
@@ -193,6 +219,16 @@ export function revokeStreamToken(room: string, token: string): Promise<void> {
   return request("DELETE", `/api/rooms/${encodeURIComponent(room)}/stream-tokens/${encodeURIComponent(token)}`);
 }
 
+/** What hosts chose about the speech of a room: its languages, and words that come up. */
+export function roomSpeech(room: string): Promise<SpeechView> {
+  return request("GET", `/api/rooms/${encodeURIComponent(room)}/speech`);
+}
+
+/** All of it anew; refused as stale if somebody else changed it since that revision. A meeting that runs follows at once. */
+export function changeRoomSpeech(room: string, speech: SpeechView): Promise<SpeechView> {
+  return request("PUT", `/api/rooms/${encodeURIComponent(room)}/speech`, speech);
+}
+
 /** What was kept of what was said, the latest session first: for the owner and hosts. */
 export async function transcripts(room: string): Promise<TranscriptView[]> {
   return (await request<TranscriptList>("GET", `/api/rooms/${encodeURIComponent(room)}/transcripts`)).transcripts;
@@ -226,57 +262,4 @@ export async function uploadPicture(picture: Blob): Promise<string> {
 
 export function picture(hash: string): Promise<Blob> {
   return file(`/api/pictures/${encodeURIComponent(hash)}`, "default");
-}
-
-/** What the server gave to sign last. */
-let nonce = "";
-
-async function request<Answer>(method: string, path: string, body?: object | Blob): Promise<Answer> {
-  const init: RequestInit & { method: string } = { method, credentials: "same-origin", cache: "no-store", redirect: "error" };
-  if (body instanceof Blob) {
-    init.headers = { "Content-Type": body.type === "" ? "application/octet-stream" : body.type };
-    init.body = body;
-  } else if (body !== undefined) {
-    init.headers = { "Content-Type": "application/json" };
-    init.body = JSON.stringify(body);
-  }
-  const response = await send(path, init);
-  const content: unknown = response.status === 204 ? undefined : await response.json().catch(() => undefined);
-  if (response.ok) return content as Answer;
-  throw refusal(response.status, content);
-}
-
-/** A file, which the browser may keep if the server says so. */
-async function file(path: string, cache: RequestCache = "no-store"): Promise<Blob> {
-  const response = await send(path, { method: "GET", credentials: "same-origin", cache, redirect: "error" });
-  if (response.ok) return response.blob();
-  throw refusal(response.status, await response.json().catch(() => undefined));
-}
-
-/** Sends a request with a proof that it comes from this browser; once more when the server gives something else to sign. */
-async function send(path: string, init: RequestInit & { method: string }): Promise<Response> {
-  const address = `${location.origin}${path.split("?", 1)[0] ?? path}`;
-  const attempt = async () => {
-    const headers = new Headers(init.headers);
-    headers.set("DPoP", await prove(init.method, address, nonce));
-    try {
-      return await fetch(path, { ...init, headers });
-    } catch {
-      throw new CallFailed("unreachable", UNREACHABLE);
-    }
-  };
-  const response = await attempt();
-  const given = response.headers.get("DPoP-Nonce");
-  if (given === null) return response;
-  nonce = given;
-  return response.status === 401 ? attempt() : response;
-}
-
-function refusal(status: number, content: unknown): CallFailed {
-  if (typeof content === "object" && content !== null && "code" in content && "text" in content) {
-    const { code, text } = content;
-    if (typeof code === "string" && typeof text === "string") return new CallFailed(code as FailureCode, text);
-  }
-  if (status === 401) return new CallFailed("signed_out", "Sign in to go on.");
-  return new CallFailed("internal", "Something went wrong on the server.");
 }

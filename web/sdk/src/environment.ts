@@ -27,6 +27,6 @@ export function browserEnvironment(): Environment {
 }
 
 /** The address of the WebSocket beside this page. */
-export function socketUrl(location: Location): string {
+export function socketUrl(location: Pick<Location, "protocol" | "host">): string {
   return `${location.protocol === "http:" ? "ws" : "wss"}://${location.host}/ws`;
 }

@@ -3,7 +3,7 @@
 import type { ErrorCode } from "./generated/ErrorCode";
 
 /** The server's codes, and those that only a client can find: no answer in time, no connection. */
-export type FailureCode = ErrorCode | "timeout" | "unreachable";
+export type FailureCode = ErrorCode | "session_reused" | "timeout" | "unreachable";
 
 export class CallFailed extends Error {
   readonly code: FailureCode;

@@ -23,6 +23,16 @@ export async function prove(method: string, address: string, nonce: string): Pro
   return `${signed}.${base64url(new Uint8Array(signature))}`;
 }
 
+/** The thumbprint of the key (RFC 7638), by which others name it. */
+export async function thumbprint(): Promise<string> {
+  keys ??= kept();
+  const { publicKey } = await keys;
+  const { kty, crv, x, y } = await crypto.subtle.exportKey("jwk", publicKey);
+  // The order of the fields is that of the RFC.
+  const canonical = new TextEncoder().encode(JSON.stringify({ crv, kty, x, y }));
+  return base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", canonical)));
+}
+
 /** The key that is kept, or a new one. Where the browser keeps nothing it lasts as long as the page. */
 async function kept(): Promise<CryptoKeyPair> {
   let database: IDBDatabase;

@@ -1,6 +1,6 @@
 // The one place that opens a WebSocket. Everything above sees this small interface, so that tests can stand in for the network.
 
-import { SUBPROTOCOL } from "./wire";
+import { SESSION_SUBPROTOCOL, SUBPROTOCOL } from "./wire";
 
 export interface SocketHandlers {
   opened(): void;
@@ -16,8 +16,14 @@ export interface Socket {
 
 export type OpenSocket = (url: string, handlers: SocketHandlers) => Socket;
 
-export const openWebSocket: OpenSocket = (url, handlers) => {
-  const socket = new WebSocket(url, SUBPROTOCOL);
+export const openWebSocket: OpenSocket = (url, handlers) => opened(new WebSocket(url, SUBPROTOCOL), handlers);
+
+/** With a session that no cookie carries. */
+export function openWebSocketAs(session: string, url: string, handlers: SocketHandlers): Socket {
+  return opened(new WebSocket(url, [SUBPROTOCOL, `${SESSION_SUBPROTOCOL}${session}`]), handlers);
+}
+
+function opened(socket: WebSocket, handlers: SocketHandlers): Socket {
   socket.onopen = () => handlers.opened();
   socket.onmessage = (message: MessageEvent<unknown>) => {
     if (typeof message.data === "string") handlers.frame(message.data);
@@ -29,4 +35,4 @@ export const openWebSocket: OpenSocket = (url, handlers) => {
     },
     close: () => socket.close(1000),
   };
-};
+}

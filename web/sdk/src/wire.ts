@@ -9,6 +9,8 @@ import type { WaitingRequest } from "./generated/WaitingRequest";
 export type AnyRequest = WaitingRequest | RoomRequest;
 
 export const SUBPROTOCOL = "conclave.v1";
+/** Followed by the session, where a page of another product has no cookie for it. */
+export const SESSION_SUBPROTOCOL = "conclave.session.";
 
 export function encode(id: number, request: AnyRequest): string {
   const frame: Request<AnyRequest> = { id, request };

@@ -2,6 +2,7 @@
 
 import type { CaptionChoice } from "@conclave/sdk";
 import { signal, type Signal } from "@preact/signals";
+import { stored } from "../kept";
 
 const PREFIX = "conclave.captions.";
 const LANGUAGE = `${PREFIX}language`;
@@ -30,27 +31,27 @@ export interface Kept<Value extends string> {
 }
 
 /** What was read last on this device. */
-export function keptChoice(storage: Pick<Storage, "getItem"> = localStorage): CaptionChoice {
+export function keptChoice(storage: Pick<Storage, "getItem"> = stored): CaptionChoice {
   const language = storage.getItem(LANGUAGE);
   return { language: language !== null && CODE.test(language) ? language : null, original: storage.getItem(BESIDE) === "on" };
 }
 
 export function keepChoice(choice: CaptionChoice): void {
-  if (choice.language === null) localStorage.removeItem(LANGUAGE);
-  else localStorage.setItem(LANGUAGE, choice.language);
-  localStorage.setItem(BESIDE, choice.original ? "on" : "off");
+  if (choice.language === null) stored.removeItem(LANGUAGE);
+  else stored.setItem(LANGUAGE, choice.language);
+  stored.setItem(BESIDE, choice.original ? "on" : "off");
 }
 
 function kept<Value extends string>(name: string, values: readonly Value[], usual: Value): Kept<Value> {
   const of = (text: string | null) => values.find((one) => one === text);
-  const value = signal<Value>(of(localStorage.getItem(PREFIX + name)) ?? usual);
+  const value = signal<Value>(of(stored.getItem(PREFIX + name)) ?? usual);
   return {
     value,
     set: (wanted) => {
       const known = of(wanted);
       if (known === undefined) return;
       value.value = known;
-      localStorage.setItem(PREFIX + name, known);
+      stored.setItem(PREFIX + name, known);
     },
   };
 }

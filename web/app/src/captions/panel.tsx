@@ -14,6 +14,7 @@ import { Tabs } from "../ui/tabs";
 import { languageName, languageOptions, NONE, NOT_CAPTIONED, ORIGINAL, roughWords, SOMEONE, standingWords } from "../words/captions";
 import { aloud, ground, lines, over, place, size } from "./look";
 import { lookClasses } from "./overlay";
+import { Speech } from "./speech";
 import { Transcripts } from "./transcripts";
 
 export type CaptionsTab = "live" | "look" | "room";
@@ -293,6 +294,10 @@ function RoomPart(props: { meeting: Meeting; room: RoomView }): JSX.Element {
     <>
       <section class="panel-part" aria-label="Captions of the room">
         <SettingsList source={settingsOf(meeting)} settings={room.settings.filter((setting) => SWITCHES.has(setting.key))} />
+      </section>
+      <section class="panel-part" aria-label="Languages and words">
+        <h3>Languages and words</h3>
+        <Speech room={room.room} />
       </section>
       <section class="panel-part" aria-label="Transcripts">
         <h3>Transcripts</h3>

@@ -2,6 +2,7 @@
 
 import type { Height, MediaPreferences, VideoCodec } from "@conclave/sdk";
 import { computed, signal } from "@preact/signals";
+import { stored } from "../kept";
 
 const SEND = "conclave.pictures.send";
 const RECEIVE = "conclave.pictures.receive";
@@ -10,9 +11,9 @@ const CODEC = "conclave.pictures.codec";
 const HEIGHTS: readonly Height[] = [180, 360, 720, 1080];
 const CODECS: readonly VideoCodec[] = ["vp8", "h264", "vp9", "av1"];
 
-export const sendHeight = signal<Height | null>(heightOf(localStorage.getItem(SEND)));
-export const receiveHeight = signal<Height | null>(heightOf(localStorage.getItem(RECEIVE)));
-export const videoCodec = signal<VideoCodec | null>(codecOf(localStorage.getItem(CODEC)));
+export const sendHeight = signal<Height | null>(heightOf(stored.getItem(SEND)));
+export const receiveHeight = signal<Height | null>(heightOf(stored.getItem(RECEIVE)));
+export const videoCodec = signal<VideoCodec | null>(codecOf(stored.getItem(CODEC)));
 
 export const mediaPreferences = computed<MediaPreferences>(() => ({ send: sendHeight.value, receive: receiveHeight.value, codec: videoCodec.value }));
 
@@ -40,6 +41,6 @@ function codecOf(text: string | null): VideoCodec | null {
 }
 
 function keep(key: string, value: Height | VideoCodec | null): void {
-  if (value === null) localStorage.removeItem(key);
-  else localStorage.setItem(key, String(value));
+  if (value === null) stored.removeItem(key);
+  else stored.setItem(key, String(value));
 }

@@ -2,22 +2,23 @@
 // turned off, on this device.
 
 import { signal } from "@preact/signals";
+import { stored } from "../kept";
 
 const SOUND = "conclave.knock.sound";
 const TITLE = "conclave.knock.title";
 
-export const knockSound = signal(localStorage.getItem(SOUND) !== "off");
-export const knockTitle = signal(localStorage.getItem(TITLE) !== "off");
+export const knockSound = signal(stored.getItem(SOUND) !== "off");
+export const knockTitle = signal(stored.getItem(TITLE) !== "off");
 
 export function setKnockSound(on: boolean): void {
   knockSound.value = on;
-  localStorage.setItem(SOUND, on ? "on" : "off");
+  stored.setItem(SOUND, on ? "on" : "off");
   if (on) ring();
 }
 
 export function setKnockTitle(on: boolean): void {
   knockTitle.value = on;
-  localStorage.setItem(TITLE, on ? "on" : "off");
+  stored.setItem(TITLE, on ? "on" : "off");
 }
 
 /** A crowd at the door rings once, not a thousand times. */

@@ -7,6 +7,7 @@ import { useEffect } from "preact/hooks";
 import { actFor, actsOn } from "./acts";
 import type { Meeting } from "./model";
 import { stopAllShares } from "./whole";
+import { stored } from "../kept";
 
 export const KEYS = {
   microphone: "M",
@@ -35,11 +36,11 @@ export const KNOCK_KEYS = { admit: "A", deny: "D", choose: "X" } as const;
 
 const STORED = "conclave.shortcuts";
 
-export const shortcutsOn = signal(localStorage.getItem(STORED) !== "off");
+export const shortcutsOn = signal(stored.getItem(STORED) !== "off");
 
 export function setShortcuts(on: boolean): void {
   shortcutsOn.value = on;
-  localStorage.setItem(STORED, on ? "on" : "off");
+  stored.setItem(STORED, on ? "on" : "off");
 }
 
 export function useShortcuts(meeting: Meeting): void {

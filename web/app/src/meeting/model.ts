@@ -17,6 +17,7 @@ import { Notices } from "./notices";
 import { tell, toldOnEntry } from "./telling";
 import { lineOf } from "./line";
 import { titleOf } from "./waiting";
+import { stored } from "../kept";
 
 export type Panel = "people" | "captions" | "chat" | "room";
 export type PeopleTab = "people" | "waiting" | "changes";
@@ -35,7 +36,7 @@ export class Meeting {
   readonly peopleTab = signal<PeopleTab>("people");
   readonly roomTab = signal<RoomTab>("controls");
   readonly captionsTab = signal<CaptionsTab>("live");
-  readonly layout = signal<Layout>(localStorage.getItem(LAYOUT) === "speaker" ? "speaker" : "grid");
+  readonly layout = signal<Layout>(stored.getItem(LAYOUT) === "speaker" ? "speaker" : "grid");
   /** An act that waits for the host to confirm it. */
   readonly confirming = signal<Act | null>(null);
   /** The dialogs of the whole meeting; one at a time. */
@@ -223,7 +224,7 @@ export class Meeting {
 
   setLayout(layout: Layout): void {
     this.layout.value = layout;
-    localStorage.setItem(LAYOUT, layout);
+    stored.setItem(LAYOUT, layout);
     this.announce(layout === "speaker" ? "Whoever speaks is shown large." : "Everyone is shown in a grid.");
   }
 

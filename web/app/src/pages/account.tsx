@@ -1,7 +1,7 @@
-// The own account: what elsewhere stands for it. A link needs the password once more, for whoever finds an open browser could otherwise
-// keep a way in.
+// The own account: its ways in, and what elsewhere stands for it. A link needs the password once more, for whoever finds an open browser
+// could otherwise keep a way in.
 
-import { api, type LinkedIdentity, type ProviderView } from "@conclave/sdk";
+import { api, canUsePasskeys, own, type LinkedIdentity, type PasskeyList, type ProviderList, type ProviderView } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
@@ -11,17 +11,21 @@ import { Dialog } from "../ui/dialog";
 import { textOf } from "../ui/failure";
 import { Field } from "../ui/field";
 import { Form } from "../ui/form";
+import { Credentials, Sessions } from "./credentials";
 import { Frame } from "./frame";
+import { Passkeys, RecoveryCodes } from "./passkeys";
+import { PresentDialog } from "./present";
 
 export function AccountPage(): JSX.Element {
-  const providers = useSignal<ProviderView[]>([]);
+  const ways = useSignal<ProviderList>({ providers: [], passkeys: null, reset: false });
+  const passkeys = useSignal<PasskeyList | null>(null);
   const identities = useSignal<LinkedIdentity[] | null>(null);
   const trouble = useSignal<string | null>(null);
   const linking = useSignal<ProviderView | null>(null);
   const load = async () => {
     trouble.value = null;
     try {
-      [providers.value, identities.value] = await Promise.all([api.providers(), api.identities()]);
+      [ways.value, identities.value, passkeys.value] = await Promise.all([api.ways(), api.identities(), own.passkeys()]);
     } catch (failure) {
       trouble.value = textOf(failure);
     }
@@ -35,13 +39,14 @@ export function AccountPage(): JSX.Element {
     }
   };
   useEffect(() => void load(), []);
-  const nameOf = (id: string) => providers.value.find((provider) => provider.id === id)?.name ?? id;
+  const { providers } = ways.value;
+  const nameOf = (id: string) => providers.find((provider) => provider.id === id)?.name ?? id;
   return (
     <Frame>
       <div class="page-head">
         <div>
           <h1>Your account</h1>
-          <p class="lead">What you have elsewhere, and may sign in with here.</p>
+          <p class="lead">How you sign in here, and what you have elsewhere and may sign in with.</p>
         </div>
         <div class="page-actions">
           <Button onPress={() => go("/")}>All rooms</Button>
@@ -52,9 +57,17 @@ export function AccountPage(): JSX.Element {
           {trouble.value}
         </p>
       )}
-      <section class="card stack">
-        <h2>Linked identities</h2>
-        {identities.value?.length === 0 && <p>None yet.</p>}
+      <Credentials />
+      {passkeys.value !== null && (
+        <>
+          <Passkeys list={passkeys.value} usable={canUsePasskeys(ways.value.passkeys)} onChange={load} />
+          <RecoveryCodes list={passkeys.value} onChange={load} />
+        </>
+      )}
+      <Sessions />
+      <section class="card stack" aria-labelledby="identities">
+        <h2 id="identities">Linked identities</h2>
+        {identities.value?.length === 0 && <p>{providers.length === 0 ? "There is nothing elsewhere that this server lets in." : "None yet."}</p>}
         <ul class="stack">
           {identities.value?.map((identity) => (
             <li key={identity.id} class="setting option">
@@ -72,13 +85,14 @@ export function AccountPage(): JSX.Element {
           ))}
         </ul>
         <div class="page-actions">
-          {providers.value.map((provider) => (
+          {providers.map((provider) => (
             <Button key={provider.id} onPress={() => (linking.value = provider)}>
               Link {provider.name}
             </Button>
           ))}
         </div>
       </section>
+      <PresentDialog passkey={passkeys.value !== null && passkeys.value.passkeys.length > 0 && canUsePasskeys(ways.value.passkeys)} />
       {linking.value !== null && <LinkDialog provider={linking.value} onClose={() => (linking.value = null)} />}
     </Frame>
   );

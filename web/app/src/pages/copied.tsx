@@ -3,18 +3,19 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { account, signOut } from "../account";
+import { storedHere } from "../kept";
 import { Button } from "../ui/button";
 import { COPIED, COPIED_ADVICE, copiedTimes } from "../words/session";
 
 const READ = "conclave.copied.read";
 
 export function CopiedNotice(): JSX.Element | null {
-  const read = useSignal(Number(sessionStorage.getItem(READ) ?? 0));
+  const read = useSignal(Number(storedHere.getItem(READ) ?? 0));
   const copied = account.value?.copied;
   if (copied === undefined || copied.last <= read.value) return null;
   const putAway = () => {
     read.value = copied.last;
-    sessionStorage.setItem(READ, String(copied.last));
+    storedHere.setItem(READ, String(copied.last));
   };
   return (
     <section class="alert" role="alert" aria-label="Your session was copied">

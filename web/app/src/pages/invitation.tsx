@@ -8,10 +8,9 @@ import { go } from "../route";
 import { Button } from "../ui/button";
 import { Field } from "../ui/field";
 import { Form } from "../ui/form";
+import { SHORTEST_PASSWORD } from "../words/session";
 import { Frame } from "./frame";
 import { MessagePage } from "./message";
-
-const SHORTEST_PASSWORD = 12;
 
 export function InvitationPage(props: { token: string }): JSX.Element {
   const [email, setEmail] = useState("");

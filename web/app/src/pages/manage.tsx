@@ -5,6 +5,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { AuditView } from "../audit/view";
+import { Speech } from "../captions/speech";
 import { Transcripts } from "../captions/transcripts";
 import { go, type ManagePart } from "../route";
 import { SettingsList } from "../settings/list";
@@ -18,7 +19,7 @@ import { GuestLinks } from "./guestlinks";
 import { MessagePage } from "./message";
 import { StreamTokens } from "./streamtokens";
 
-const PARTS: Readonly<Record<ManagePart, string>> = { settings: "Settings", links: "Guest links", streams: "Streams", transcripts: "Transcripts", audit: "Audit" };
+const PARTS: Readonly<Record<ManagePart, string>> = { settings: "Settings", links: "Guest links", streams: "Streams", captions: "Captions", transcripts: "Transcripts", audit: "Audit" };
 
 export function ManagePage(props: { room: string; part: ManagePart }): JSX.Element {
   const room = useSignal<RoomEntry | null | undefined>(undefined);
@@ -92,6 +93,7 @@ export function ManagePage(props: { room: string; part: ManagePart }): JSX.Eleme
           { name: "settings", label: "Settings" },
           { name: "links", label: "Guest links" },
           { name: "streams", label: "Streams" },
+          { name: "captions", label: "Captions" },
           { name: "transcripts", label: "Transcripts" },
           { name: "audit", label: "Audit" },
         ]}
@@ -108,6 +110,7 @@ export function ManagePage(props: { room: string; part: ManagePart }): JSX.Eleme
           ))}
           {props.part === "links" && <GuestLinks room={props.room} />}
           {props.part === "streams" && <StreamTokens room={props.room} />}
+          {props.part === "captions" && <Speech room={props.room} />}
           {props.part === "transcripts" && <Transcripts room={props.room} />}
           {props.part === "audit" && <AuditView room={props.room} />}
         </section>

@@ -5,8 +5,12 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { account } from "../account";
+import { Embedding } from "../admin/embedding";
+import { Emergency } from "../admin/emergency";
+import { ApiKeys } from "../admin/keys";
+import { Webhooks } from "../admin/webhooks";
 import { AuditView } from "../audit/view";
-import { go, type OrganisationPart } from "../route";
+import { go, ORGANISATION_PARTS, type OrganisationPart } from "../route";
 import { SettingsList } from "../settings/list";
 import type { SettingsSource } from "../settings/source";
 import { Button } from "../ui/button";
@@ -15,6 +19,8 @@ import { Check } from "../ui/field";
 import { Tabs } from "../ui/tabs";
 import { Frame } from "./frame";
 import { MessagePage } from "./message";
+
+const PARTS: Readonly<Record<OrganisationPart, string>> = { settings: "Settings", keys: "API keys", webhooks: "Webhooks", embedding: "Embedding", audit: "Audit" };
 
 export function OrganisationPage(props: { part: OrganisationPart }): JSX.Element {
   const me = account.value;
@@ -42,18 +48,31 @@ export function OrganisationPage(props: { part: OrganisationPart }): JSX.Element
         label="Parts of the organisation"
         chosen={props.part}
         onChoose={(part) => go(part === "settings" ? "/organisation" : `/organisation/${part}`)}
-        tabs={[
-          { name: "settings", label: "Settings" },
-          { name: "audit", label: "Audit" },
-        ]}
+        tabs={ORGANISATION_PARTS.map((name) => ({ name, label: PARTS[name] }))}
       >
         <section class="card">
-          <h2 class="unseen">{props.part === "settings" ? "Settings" : "Audit"}</h2>
-          {props.part === "settings" ? <OrganisationSettings /> : <AuditView />}
+          <h2 class="unseen">{PARTS[props.part]}</h2>
+          <Part part={props.part} />
         </section>
+        {props.part === "settings" && <Emergency />}
       </Tabs>
     </Frame>
   );
+}
+
+function Part(props: { part: OrganisationPart }): JSX.Element {
+  switch (props.part) {
+    case "settings":
+      return <OrganisationSettings />;
+    case "keys":
+      return <ApiKeys />;
+    case "webhooks":
+      return <Webhooks />;
+    case "embedding":
+      return <Embedding />;
+    case "audit":
+      return <AuditView />;
+  }
 }
 
 function OrganisationSettings(): JSX.Element {

@@ -40,7 +40,8 @@ export function Field(props: FieldProps): JSX.Element {
         ref={(element) => {
           if (props.autofocus === true && element !== null && element.dataset["met"] === undefined) {
             element.dataset["met"] = "";
-            element.focus();
+            // A dialog takes the focus when it opens, which is after this drawing.
+            queueMicrotask(() => element.focus());
           }
         }}
         onInput={(event) => props.onInput(event.currentTarget.value)}
@@ -52,6 +53,37 @@ export function Field(props: FieldProps): JSX.Element {
       )}
       {props.error !== undefined && (
         <p class="field-error" id={`${id}-error`}>
+          {props.error}
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** Text of several lines. */
+export function TextField(props: { label: string; value: string; onInput: (value: string) => void; rows: number; hint?: string; error?: string | undefined }): JSX.Element {
+  const id = useId();
+  const described = [props.hint && `${id}-hint`, props.error && `${id}-error`].filter(Boolean).join(" ");
+  return (
+    <div class="field">
+      <label for={id}>{props.label}</label>
+      <textarea
+        id={id}
+        rows={props.rows}
+        value={props.value}
+        spellcheck={false}
+        autocapitalize="none"
+        aria-invalid={props.error !== undefined}
+        aria-describedby={described === "" ? undefined : described}
+        onInput={(event) => props.onInput(event.currentTarget.value)}
+      />
+      {props.hint !== undefined && (
+        <p class="hint" id={`${id}-hint`}>
+          {props.hint}
+        </p>
+      )}
+      {props.error !== undefined && (
+        <p class="field-error" id={`${id}-error`} role="alert">
           {props.error}
         </p>
       )}

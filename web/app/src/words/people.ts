@@ -13,6 +13,7 @@ export const ROLE: Readonly<Record<Role, string>> = {
   recorder: "Recorder",
   ingress: "Broadcast in",
   relay: "Relay",
+  program: "Program",
 };
 
 export const SOURCE: Readonly<Record<Source, string>> = {
@@ -82,6 +83,8 @@ function identity(knock: KnockView): string {
       return `signed in, ${knock.identity.organisation}`;
     case "guest_link":
       return `guest with the link “${knock.identity.label}”`;
+    case "product":
+      return `brought by “${knock.identity.label}”`;
     case "unverified":
       return "guest, unverified";
   }

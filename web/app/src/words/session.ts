@@ -1,5 +1,8 @@
 // What is said to somebody whose session was copied.
 
+/** Characters that a password has at least. */
+export const SHORTEST_PASSWORD = 12;
+
 export const COPIED = "Someone showed a copy of your session and was refused. It does not work without this browser.";
 
 /** How often, and when last. */

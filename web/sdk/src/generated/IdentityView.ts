@@ -11,6 +11,10 @@ organisation: string, } | { "kind": "guest_link",
 /**
  * Whom the link was made for.
  */
+label: string, } | { "kind": "product", 
+/**
+ * What its key is called.
+ */
 label: string, } | { "kind": "stream_token", 
 /**
  * What the host calls it.

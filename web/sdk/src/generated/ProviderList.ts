@@ -4,4 +4,12 @@ import type { ProviderView } from "./ProviderView";
 /**
  * The providers.
  */
-export type ProviderList = { providers: Array<ProviderView>, };
+export type ProviderList = { providers: Array<ProviderView>, 
+/**
+ * The domain that passkeys are for; null where there are none.
+ */
+passkeys: string | null, 
+/**
+ * Whether a forgotten password can be changed by mail.
+ */
+reset: boolean, };

@@ -3,4 +3,4 @@
 /**
  * A role in one room.
  */
-export type Role = "owner" | "host" | "presenter" | "attendee" | "guest" | "observer" | "captioner" | "recorder" | "ingress" | "relay";
+export type Role = "owner" | "host" | "presenter" | "attendee" | "guest" | "observer" | "captioner" | "recorder" | "ingress" | "relay" | "program";

@@ -4,7 +4,19 @@ import type { Me } from "./Me";
 /**
  * A session that begins. A page gets its token in a cookie, a program reads it here.
  */
-export type SessionView = { me: Me, expires: number, token?: string, 
+export type SessionView = { me: Me, 
+/**
+ * When the session is over.
+ */
+expires: number, 
+/**
+ * When its token is, unless it is renewed.
+ */
+renews: number, token?: string, 
+/**
+ * What renews it, once.
+ */
+renewal?: string, 
 /**
  * To be sent along with the next sign-in, so that strangers' wrong guesses do not stand in its way.
  */

@@ -1,0 +1,74 @@
+// What changes the ways into an account wants its holder to be there: when the last sign-in is some time ago the server asks for the
+// password or a passkey once more, and then what was wanted is done.
+
+import { own } from "@conclave/sdk";
+import { signal } from "@preact/signals";
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import { Button } from "../ui/button";
+import { Dialog } from "../ui/dialog";
+import { textOf } from "../ui/failure";
+import { Field } from "../ui/field";
+import { Form } from "../ui/form";
+
+interface Asking {
+  proved: () => void;
+  calledOff: () => void;
+}
+
+const asking = signal<Asking | null>(null);
+
+/** Does it, after a proof if the server wants one; gives null when that was called off. */
+export async function whilePresent<Answer>(act: () => Promise<Answer>): Promise<Answer | null> {
+  try {
+    return await act();
+  } catch (failure) {
+    if (!own.wantsProof(failure)) throw failure;
+  }
+  const proved = await new Promise<boolean>((settle) => {
+    asking.value = { proved: () => settle(true), calledOff: () => settle(false) };
+  });
+  asking.value = null;
+  return proved ? act() : null;
+}
+
+/** Stands on the page that asks. */
+export function PresentDialog(props: { passkey: boolean }): JSX.Element | null {
+  const [password, setPassword] = useState("");
+  const [trouble, setTrouble] = useState<string | null>(null);
+  const open = asking.value;
+  if (open === null) return null;
+  const byPasskey = async () => {
+    setTrouble(null);
+    try {
+      if (await own.proveAgainByPasskey()) open.proved();
+    } catch (failure) {
+      setTrouble(textOf(failure));
+    }
+  };
+  return (
+    <Dialog title="Is it you?" onClose={open.calledOff}>
+      <p>You signed in some time ago. Show once more that it is you before this is changed.</p>
+      {trouble !== null && (
+        <p class="alert" role="alert">
+          {trouble}
+        </p>
+      )}
+      {props.passkey && (
+        <Button wide autofocus onPress={byPasskey}>
+          Use your passkey
+        </Button>
+      )}
+      <Form
+        submit="Go on"
+        onSubmit={async () => {
+          await own.proveAgainByPassword(password);
+          setPassword("");
+          open.proved();
+        }}
+      >
+        <Field label="Password of your account" type="password" autocomplete="current-password" required maxLength={256} value={password} onInput={setPassword} />
+      </Form>
+    </Dialog>
+  );
+}

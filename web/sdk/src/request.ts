@@ -1,0 +1,86 @@
+// One request to the server and its answer: strict about what is kept and followed, signed by the key of this browser, and what is
+// refused is told as a code and a sentence.
+
+import { CallFailed, UNREACHABLE, type FailureCode } from "./failure";
+import { prove } from "./key";
+
+/** What the server gave to sign last. */
+let nonce = "";
+
+export async function request<Answer>(method: string, path: string, body?: object | Blob, headers: Record<string, string> = {}): Promise<Answer> {
+  const init: RequestInit & { method: string } = { method, headers, credentials: "same-origin", cache: "no-store", redirect: "error" };
+  if (body instanceof Blob) {
+    init.headers = { ...headers, "Content-Type": body.type === "" ? "application/octet-stream" : body.type };
+    init.body = body;
+  } else if (body !== undefined) {
+    init.headers = { ...headers, "Content-Type": "application/json" };
+    init.body = JSON.stringify(body);
+  }
+  const response = await send(path, init);
+  const content: unknown = response.status === 204 ? undefined : await response.json().catch(() => undefined);
+  if (response.ok) return content as Answer;
+  throw refusal(response.status, content);
+}
+
+/** A file, which the browser may keep if the server says so. */
+export async function file(path: string, cache: RequestCache = "no-store"): Promise<Blob> {
+  const response = await send(path, { method: "GET", credentials: "same-origin", cache, redirect: "error" });
+  if (response.ok) return response.blob();
+  throw refusal(response.status, await response.json().catch(() => undefined));
+}
+
+/** Renewing the session; once, however many ask. */
+let renewing: Promise<boolean> | null = null;
+
+async function send(path: string, init: RequestInit & { method: string }): Promise<Response> {
+  const response = await signed(path, init);
+  // A wrong password or passkey is answered 401 as well, and is not sent twice.
+  if (response.status !== 401 || !(await isOver(response.clone()))) return response;
+  renewing ??= renew().finally(() => (renewing = null));
+  return (await renewing) ? signed(path, init) : response;
+}
+
+async function isOver(response: Response): Promise<boolean> {
+  return refused(refusal(response.status, await response.json().catch(() => undefined)), "signed_out");
+}
+
+/** Tabs of one browser take turns where they can; where not, the server lets both have the same. */
+function renew(): Promise<boolean> {
+  const ask = async () => (await signed("/api/session/renew", { method: "POST", credentials: "same-origin", cache: "no-store", redirect: "error" })).ok;
+  return typeof navigator !== "undefined" && "locks" in navigator ? navigator.locks.request("conclave.renew", ask) : ask();
+}
+
+/** Sends a request with a proof that it comes from this browser; once more when the server gives something else to sign. */
+async function signed(path: string, init: RequestInit & { method: string }): Promise<Response> {
+  const address = `${location.origin}${path.split("?", 1)[0] ?? path}`;
+  const attempt = async () => {
+    const headers = new Headers(init.headers);
+    headers.set("DPoP", await prove(init.method, address, nonce));
+    try {
+      return await fetch(path, { ...init, headers });
+    } catch {
+      throw new CallFailed("unreachable", UNREACHABLE);
+    }
+  };
+  const response = await attempt();
+  const given = response.headers.get("DPoP-Nonce");
+  if (given === null) return response;
+  nonce = given;
+  return response.status === 401 ? attempt() : response;
+}
+
+/** Whether a request was refused with this code. */
+export function refused(failure: unknown, code: string): boolean {
+  return failure instanceof CallFailed && String(failure.code) === code;
+}
+
+export function refusal(status: number, content: unknown): CallFailed {
+  if (typeof content === "object" && content !== null && "code" in content) {
+    const { code } = content;
+    // The control API answers with problem details (RFC 9457), whose sentence is called otherwise.
+    const text = "text" in content ? content.text : "title" in content ? content.title : undefined;
+    if (typeof code === "string" && typeof text === "string") return new CallFailed(code as FailureCode, text);
+  }
+  if (status === 401) return new CallFailed("signed_out", "Sign in to go on.");
+  return new CallFailed("internal", "Something went wrong on the server.");
+}
