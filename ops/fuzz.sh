@@ -17,13 +17,13 @@ fi
 cp Cargo.lock fuzz/Cargo.lock
 echo "== fuzz: building ${#targets[@]} targets"
 FUZZ_TARGETS=$(basename -s .rs fuzz/fuzz_targets/*.rs | xargs) RUSTC_WRAPPER=$PWD/ops/covered.sh \
-    cargo build --quiet --release --manifest-path fuzz/Cargo.toml --target-dir fuzz/target
+    cargo build --quiet --manifest-path fuzz/Cargo.toml --target-dir target
 
 run() {
     local target=$1 seconds=$2 binary=$3 log
     log=fuzz/artifacts/$target/log
     mkdir -p "fuzz/corpus/$target" "fuzz/seeds/$target" "fuzz/artifacts/$target"
-    if "$binary" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+    if "$binary" -max_total_time="$seconds" -timeout=25 -rss_limit_mb=1024 -print_final_stats=1 \
         -artifact_prefix="fuzz/artifacts/$target/" "fuzz/corpus/$target" "fuzz/seeds/$target" >"$log" 2>&1; then
         echo "fuzz $target ... ok, $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") runs in $seconds s"
     else
@@ -38,7 +38,7 @@ failed=0
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT
 printf '%s\n' "${targets[@]}" |
-    xargs -P "$(nproc)" -I{} bash -c 'run "$@"' _ {} "$seconds" "fuzz/target/release/{}" | tee "$results" || true
+    xargs -P "$(nproc)" -I{} bash -c 'run "$@"' _ {} "$seconds" "target/debug/{}" | tee "$results" || true
 failed=$(grep -c '^fuzz .*FAILED' "$results" || true)
 passed=$(grep -c '^fuzz .* ok, ' "$results" || true)
 echo "fuzz: $passed passed, $failed failed"

@@ -35,10 +35,17 @@ if $tests; then
     [ -d /usr/share/pocketsphinx/model/en-us ] || packages+=(pocketsphinx-en-us)
     has "${CHROMIUM:-/usr/bin/chromium}" || packages+=(chromium)
     has "${FIREFOX:-/usr/bin/firefox-esr}" || packages+=(firefox-esr)
+    # A sound device for Firefox, which nobody hears.
+    has pulseaudio || packages+=(pulseaudio)
     # A network of its own that loses packets, for one story.
     [ -x /usr/sbin/nft ] || packages+=(nftables)
     [ -x /usr/sbin/ip ] || packages+=(iproute2)
     has turnserver || packages+=(coturn)
+    # A mail server that keeps nothing.
+    /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null || packages+=(python3-aiosmtpd)
+    has openssl || packages+=(openssl)
+    # Where Python's own packages are kept apart from the machine's.
+    /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
     # The other database; the tests start a server of their own.
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
 fi
@@ -85,4 +92,15 @@ else
     # Its own code need not be fast; a plain build is ready in half the time.
     cargo install cargo-deny --version "$DENY_VERSION" --locked --debug --quiet --force \
         --config profile.dev.debug=0 --root "$TOOLS"
+fi
+
+# What asks the control API everything that its description allows and does not, with all that it needs in the versions of the list.
+if cmp -s ops/schemathesis.txt "$SCHEMATHESIS/.installed"; then
+    say "schemathesis $SCHEMATHESIS_VERSION is there"
+else
+    say "installing schemathesis $SCHEMATHESIS_VERSION"
+    rm -rf "$SCHEMATHESIS"
+    /usr/bin/python3 -m venv "$SCHEMATHESIS"
+    "$SCHEMATHESIS/bin/pip" install --quiet --disable-pip-version-check --no-deps -r ops/schemathesis.txt
+    cp ops/schemathesis.txt "$SCHEMATHESIS/.installed"
 fi

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 fresh=$(mktemp -d)
 trap 'rm -rf "$fresh"' EXIT
-TS_RS_EXPORT_DIR=$fresh cargo test --quiet --locked --lib export_bindings >"$fresh.log" 2>&1 || { cat "$fresh.log"; exit 1; }
+TS_RS_EXPORT_DIR=$fresh ${CARGO_TEST:-cargo test --locked} --quiet --lib export_bindings >"$fresh.log" 2>&1 || { cat "$fresh.log"; exit 1; }
 rm -f "$fresh.log"
 if diff -r "$fresh" web/sdk/src/generated; then
     echo "types: $(find "$fresh" -name '*.ts' | wc -l) files are what the Rust types say"

@@ -24,9 +24,20 @@ const LAYERS: &[&[&str]] = &[
     &["gateway", "api"],
     &["rooms"],
     &["guard"],
-    &["udp", "relay", "broadcast", "captioner", "auth", "cluster"],
+    &[
+        "udp",
+        "relay",
+        "broadcast",
+        "captioner",
+        "auth",
+        "mail",
+        "cluster",
+        "webhooks",
+    ],
     &["media", "chat", "store"],
-    &["ids", "clock", "secret", "bounded", "likeness"],
+    &[
+        "ids", "clock", "secret", "bounded", "likeness", "speech", "outbound",
+    ],
 ];
 
 /// Who may import whom within one layer. Everyone else is told what they need by the layer above.
@@ -52,6 +63,16 @@ const CONFINED: &[Confined] = &[
         name: "josekit",
         to: &["src/auth/"],
         why: "tokens are opened behind their guard only",
+    },
+    Confined {
+        name: "webauthn_rs",
+        to: &["src/auth/passkeys.rs"],
+        why: "what passkeys say is read and believed in one place",
+    },
+    Confined {
+        name: "lettre",
+        to: &["src/mail/"],
+        why: "mail leaves through one door",
     },
     Confined {
         name: "image",

@@ -16,6 +16,12 @@ mod forged;
 #[expect(dead_code, reason = "speaking needs less of it than the attacks")]
 #[path = "common/media_client.rs"]
 mod media_client;
+#[path = "captions/mouth.rs"]
+mod mouth;
+#[path = "captions/nobody.rs"]
+mod nobody;
+#[path = "captions/told.rs"]
+mod told;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,6 +33,7 @@ use common::text;
 use conclave::clock::{Clock, SystemClock};
 use conclave_policy::source::Source;
 use media_client::{Script, UdpClient};
+use mouth::{Ear, Mouth};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -47,7 +54,7 @@ fn testdata(name: &str) -> PathBuf {
     folder.join(name)
 }
 
-/// The worker that stands beside the server's program; `make worker` builds it.
+/// The worker that stands beside the server's program; `make rust` builds it.
 fn worker() -> PathBuf {
     let worker = Path::new(env!("CARGO_BIN_EXE_conclave")).with_file_name("conclave-captioner");
     assert!(worker.is_file(), "{} is not built", worker.display());
@@ -525,13 +532,15 @@ async fn a_worker_that_is_killed_is_back_within_two_seconds_and_nothing_that_sto
  {
     let rounds: usize = std::env::var("CAPTION_KILLS").map_or(3, |count| count.parse().unwrap());
     let mut stage = Stage::set(with_model(None).await).await;
+    // Somebody who only listens: the meeting itself.
+    let ear = Ear::open(connect(&mut stage.host).await);
     stage.listened_to().await;
+    let mouth = Mouth::open(stage.media.take().unwrap());
     let mut cues: BTreeMap<u64, Value> = BTreeMap::new();
     let mut worst = Duration::ZERO;
     let mut dice = 0x9e37_79b9_u64;
     for _ in 0..rounds {
-        let media = stage.media.take().unwrap();
-        let speaking = tokio::spawn(say(media, NINE));
+        let speaking = mouth.say(speech(NINE));
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         tokio::time::sleep(Duration::from_millis(300 + (dice >> 33) % 3000)).await;
         let pids = workers(&stage.server);
@@ -550,9 +559,9 @@ async fn a_worker_that_is_killed_is_back_within_two_seconds_and_nothing_that_sto
         worst = worst.max(now().duration_since(killed));
         let after = workers(&stage.server);
         assert!(after.len() == 1 && after != pids);
-        stage.media = Some(speaking.await.unwrap());
+        speaking.await.unwrap();
         // What is said now is captioned as ever.
-        stage.say(THREE).await;
+        mouth.say(speech(THREE)).await.unwrap();
         let until = now() + SAID;
         loop {
             let cue = tokio::time::timeout(SAID, stage.host.next("cue"))
@@ -588,7 +597,22 @@ async fn a_worker_that_is_killed_is_back_within_two_seconds_and_nothing_that_sto
         worst.as_secs_f64()
     );
     assert!(worst <= Duration::from_secs(2), "{worst:?}");
-    // The meeting did not notice.
+    // The meeting did not notice: whoever listens got every packet of who spoke, all the time.
+    let sent = mouth.close();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let (came, lost, pause) = ear.close();
+    println!("figure captions.kill_media_came {came} packets");
+    println!("figure captions.kill_media_lost {lost} packets");
+    println!(
+        "figure captions.kill_media_pause {:.0} ms",
+        pause.as_secs_f64() * 1000.0
+    );
+    assert!(
+        came > 0 && lost == 0,
+        "{came} of {sent} came, {lost} between them did not"
+    );
+    // Before its first packet there is nobody to forward from.
+    assert!(sent - came < 100, "{came} of {sent}");
     stage
         .inside
         .ok(json!({"type": "raise_hand", "raised": true}))

@@ -1,4 +1,4 @@
-//! No acknowledged row is lost when the server is killed. A child process of this very test writes rows and says which were
+//! No acknowledged row is lost when the server is killed, none is left half sealed, and no room or account half ended. A child process of this very test writes rows and says which were
 //! acknowledged; it is killed at a random moment, and every row that it named must be there.
 //!
 //! `CONCLAVE_KILLS` sets the number of rounds.
@@ -16,20 +16,32 @@ use std::thread;
 use std::time::Duration;
 
 use conclave::clock::{Clock, SystemClock, Timestamp};
-use conclave::ids::AccountId;
+use conclave::guard::{Guard, NO_ROOM};
+use conclave::ids::{AccountId, RoomId};
 use conclave::secret::{RandomSource, Secret, SystemRandom};
 use conclave::store::accounts::NewAccount;
 use conclave::store::audit::{AuditEntry, Verdict};
 use conclave::store::database::Store;
 use conclave::store::invitations::{InvitationKind, NewInvitation};
+use conclave::store::rooms::NewRoom;
 use conclave::store::seal::SealingKeys;
+use conclave_policy::actions::CreateRoom;
+use conclave_policy::facts::{CreateRight, Facts, OrgAdmin};
+use conclave_policy::roles::Role;
+use conclave_policy::settings::RoomCreation;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 const CHILD: &str = "CONCLAVE_KILL_CHILD";
 const ROTATING_CHILD: &str = "CONCLAVE_ROTATING_CHILD";
+const ENDING_CHILD: &str = "CONCLAVE_ENDING_CHILD";
 const ROUNDS: &str = "CONCLAVE_KILLS";
 /// Rounds on one database, so that later ones start from one that was killed before.
 const ROUNDS_PER_FOLDER: usize = 10;
 const WRITERS: u64 = 12;
+/// Accounts and rooms that are ended in one round, and the file that says which.
+const ENDED_AT_ONCE: usize = 12;
+const TO_END: &str = "to-end";
 const FAR: Timestamp = Timestamp::from_millis(i64::MAX);
 
 fn say(line: &str) {
@@ -55,6 +67,18 @@ fn entry(store: &Store) -> AuditEntry {
         room: None,
         detail: None,
         count: 1,
+    }
+}
+
+fn invitation(token_hash: [u8; 32]) -> NewInvitation {
+    NewInvitation {
+        token_hash,
+        kind: InvitationKind::Member,
+        name: None,
+        may_create_rooms: false,
+        invited_by: None,
+        created: Timestamp::from_millis(0),
+        expires: FAR,
     }
 }
 
@@ -87,15 +111,7 @@ async fn write_forever(store: Store, kind: u64) {
             }
             1 => {
                 let token_hash = random();
-                let invitation = NewInvitation {
-                    token_hash,
-                    kind: InvitationKind::Member,
-                    name: None,
-                    may_create_rooms: false,
-                    invited_by: None,
-                    created: Timestamp::from_millis(0),
-                    expires: FAR,
-                };
+                let invitation = invitation(token_hash);
                 if store.invite(store.org(), invitation).await.is_ok() {
                     say(&format!("invitation {}", hex(&token_hash)));
                 }
@@ -147,8 +163,183 @@ fn the_child_that_rotates() {
         say("rotating");
         loop {
             store.rotate_keys().await.unwrap();
+            store.rotate_all_keys().await.unwrap();
         }
     });
+}
+
+/// Not a test of its own: the process that is killed while it ends rooms and accounts, in an order of its own.
+#[test]
+fn the_child_that_ends() {
+    let Some(folder) = std::env::var_os(ENDING_CHILD) else {
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let folder = Path::new(&folder);
+        let store = open(folder).await;
+        let mut all: Vec<(String, [u8; 16])> = std::fs::read_to_string(folder.join(TO_END))
+            .unwrap()
+            .lines()
+            .map(|line| line.split_once(' ').unwrap())
+            .map(|(kind, id)| (kind.to_owned(), unhex(id)))
+            .collect();
+        all.sort_by_cached_key(|_| random::<8>());
+        say("ending");
+        for (kind, id) in all {
+            let (org, now) = (store.org(), SystemClock.now());
+            match kind.as_str() {
+                "room" => store.end_room(org, RoomId::from_bytes(id), now).await,
+                _ => store.end_account(org, AccountId::from_bytes(id), now).await,
+            }
+            .unwrap();
+            say(&format!("ended {kind} {}", hex(&id)));
+            if random::<1>()[0].is_multiple_of(4) {
+                store.scrub_log().await.unwrap();
+            }
+        }
+        // Whoever is done first waits for the kill.
+        std::future::pending::<()>().await;
+    });
+}
+
+/// A room or an account has its keys, or it has ended: never one without the other, and what was acknowledged as ended has.
+#[test]
+fn a_room_or_an_account_may_be_killed_while_it_ends() {
+    let rounds: usize = std::env::var(ROUNDS).map_or(10, |rounds| rounds.parse().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (mut whole, mut shredded) = (0, 0);
+    for round in 0..rounds {
+        let all = runtime.block_on(async {
+            let store = open(folder.path()).await;
+            let all = to_end(&store).await;
+            store.close().await;
+            all
+        });
+        let lines: Vec<String> = all
+            .iter()
+            .map(|(kind, id)| format!("{kind} {}", hex(id)))
+            .collect();
+        std::fs::write(folder.path().join(TO_END), lines.join("\n")).unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "the_child_that_ends", "--nocapture"])
+            .env(ENDING_CHILD, folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        while !lines.next().unwrap().unwrap().ends_with("ending") {}
+        let reader = thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>());
+        thread::sleep(Duration::from_micros(u64::from(u16::from_be_bytes(
+            random(),
+        ))));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let said = reader.join().unwrap();
+        runtime.block_on(async {
+            let store = open(folder.path()).await;
+            let keys = KeyRows::of(folder.path()).await;
+            for (kind, id) in &all {
+                let org = store.org();
+                let opens = match *kind {
+                    "room" => {
+                        let room = store.room(org, RoomId::from_bytes(*id)).await.unwrap();
+                        room.is_some_and(|room| room.title.expose() == "planted title")
+                    }
+                    _ => {
+                        let id = AccountId::from_bytes(*id);
+                        let account = store.account(org, id).await.unwrap();
+                        account.is_some_and(|account| account.name.expose() == "Wilhelmina")
+                    }
+                };
+                assert_eq!(keys.has(kind, id), opens, "round {round}: {kind}");
+                let acknowledged = said.contains(&format!("ended {kind} {}", hex(id)));
+                assert!(
+                    !(acknowledged && opens),
+                    "round {round}: an ended {kind} opens"
+                );
+                whole += u32::from(opens);
+                shredded += u32::from(!opens);
+            }
+            store.close().await;
+        });
+    }
+    say(&format!("figure ending.kills {rounds} kills"));
+    say(&format!("figure ending.whole {whole} rows"));
+    say(&format!("figure ending.shredded {shredded} rows"));
+    assert!(
+        whole > 0 && shredded > 0,
+        "every kill came before or after all"
+    );
+}
+
+/// Which rooms and accounts have keys, read from the file itself.
+struct KeyRows(Vec<(String, Vec<u8>)>);
+
+impl KeyRows {
+    async fn of(folder: &Path) -> Self {
+        let options = SqliteConnectOptions::new().filename(folder.join("conclave.db"));
+        let mut file = options.connect().await.unwrap();
+        let rows = sqlx::query_as("SELECT kind, scope FROM data_keys");
+        let rows = rows.fetch_all(&mut file).await.unwrap();
+        file.close().await.unwrap();
+        Self(rows)
+    }
+
+    fn has(&self, kind: &str, id: &[u8; 16]) -> bool {
+        self.0
+            .iter()
+            .any(|(known, scope)| known == kind && scope == id)
+    }
+}
+
+/// Accounts, each with a room.
+async fn to_end(store: &Store) -> Vec<(&'static str, [u8; 16])> {
+    let org = store.org();
+    let guard = Guard::new(store.clone(), Arc::new(SystemClock)).unwrap();
+    let facts = Facts::new()
+        .with(OrgAdmin::Yes)
+        .with(CreateRight::Yes)
+        .with(RoomCreation::WithRight);
+    let mut all = Vec::new();
+    for _ in 0..ENDED_AT_ONCE {
+        let (token_hash, account, room) = (random(), random(), random());
+        let invitation = invitation(token_hash);
+        store.invite(org, invitation).await.unwrap();
+        let member = NewAccount {
+            id: AccountId::from_bytes(account),
+            email: Secret::new(format!("{}@quasten.example", hex(&account))),
+            name: Secret::new("Wilhelmina".to_owned()),
+            password: Secret::new("$argon2id$planted".to_owned()),
+            may_create_rooms: true,
+            is_admin: false,
+            created: Timestamp::from_millis(1),
+        };
+        store
+            .accept_invitation(org, token_hash, member)
+            .await
+            .unwrap();
+        let actor = AccountId::from_bytes(account).into();
+        let (permit, audit) = guard.ask(org, actor, Role::Attendee, NO_ROOM, &facts, CreateRoom);
+        audit.await.unwrap();
+        let new = NewRoom {
+            id: RoomId::from_bytes(room),
+            owner: AccountId::from_bytes(account),
+            title: Secret::new("planted title".to_owned()),
+            password: Secret::new("bakozi-dulame".to_owned()),
+            created: Timestamp::from_millis(1),
+        };
+        store.create_room(permit.unwrap(), org, new).await.unwrap();
+        all.extend([("account", account), ("room", room)]);
+    }
+    all
 }
 
 /// Seals with the newest key only, is read whole after each kill, and holds nothing in clear.
@@ -160,7 +351,8 @@ fn a_rotation_of_keys_may_be_killed_at_any_moment() {
         .build()
         .unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let emails: Vec<String> = (0..60)
+    // Their keys fill more than one page.
+    let emails: Vec<String> = (0..150)
         .map(|n| format!("planted{n}@quasten.example"))
         .collect();
     let account = |email: &str| NewAccount {
@@ -176,15 +368,7 @@ fn a_rotation_of_keys_may_be_killed_at_any_moment() {
         let store = open(folder.path()).await;
         for email in &emails {
             let token_hash = random();
-            let invitation = NewInvitation {
-                token_hash,
-                kind: InvitationKind::Member,
-                name: None,
-                may_create_rooms: false,
-                invited_by: None,
-                created: Timestamp::from_millis(0),
-                expires: FAR,
-            };
+            let invitation = invitation(token_hash);
             store.invite(store.org(), invitation).await.unwrap();
             let accepted = store.accept_invitation(store.org(), token_hash, account(email));
             accepted.await.unwrap();

@@ -13,12 +13,15 @@ use conclave::guard::{Guard, NO_ROOM};
 use conclave::ids::{self, RoomId};
 use conclave::secret::{Secret, SystemRandom};
 use conclave::store::database::Store;
+use conclave::store::error::{OpenError, StoreError};
 use conclave::store::rooms::NewRoom;
 use conclave::store::seal::{KEY_FILE, SealingKeys};
 use conclave_policy::actions::{CreateRoom, InviteAccount};
 use conclave_policy::facts::{CreateRight, Facts, OrgAdmin};
 use conclave_policy::roles::Role;
 use conclave_policy::settings::RoomCreation;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 const NAME: &str = "Wilhelmina Quastenflosser";
 const OTHER_NAME: &str = "Zacharias Plantedname";
@@ -90,6 +93,7 @@ async fn planted_names_addresses_titles_and_secrets_are_not_in_the_files() {
     let id: RoomId = ids::random(random.as_ref());
     let room = NewRoom {
         id,
+        owner: owner.principal.account().unwrap(),
         title: Secret::new(TITLE.to_owned()),
         password: Secret::new(ROOM_PASSWORD.to_owned()),
         created: clock.now(),
@@ -180,4 +184,130 @@ async fn planted_names_addresses_titles_and_secrets_are_not_in_the_files() {
             .expose(),
         NAME
     );
+}
+
+/// A copy of the database as it is now, as a backup of the folder has it.
+fn backed_up(folder: &Path) -> tempfile::TempDir {
+    let backup = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), backup.path().join(entry.file_name())).unwrap();
+    }
+    backup
+}
+
+/// The keys of owners, as they lie wrapped in the file.
+async fn wrapped(folder: &Path) -> Vec<(Vec<u8>, String, Vec<u8>, i64, Vec<u8>)> {
+    let options = SqliteConnectOptions::new().filename(folder.join("conclave.db"));
+    let mut file = options.connect().await.unwrap();
+    let rows = sqlx::query_as("SELECT org_id, kind, scope, number, wrapped FROM data_keys");
+    let rows = rows.fetch_all(&mut file).await.unwrap();
+    file.close().await.unwrap();
+    rows
+}
+
+#[tokio::test]
+async fn a_room_that_ended_opens_no_more_neither_here_nor_in_a_backup() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let open = async |folder: &Path| {
+        let keys = SealingKeys::load_or_create(folder, random.clone()).unwrap();
+        Store::open(folder, keys, clock.now()).await.unwrap()
+    };
+    let store = open(folder.path()).await;
+    let auth = Auth::start(store.clone(), clock.clone(), random.clone());
+    let auth = auth.await.unwrap();
+    let guard = Guard::new(store.clone(), clock.clone()).unwrap();
+    let org = store.org();
+    let link = auth.first_owner_link().await.unwrap().unwrap();
+    let password = Secret::new(PASSWORD.to_owned());
+    let owner = auth.accept_invitation(&link, EMAIL, NAME, &password, (HERE, None));
+    let principal = owner.await.unwrap().principal;
+    let (actor, account) = (principal.actor(), principal.account().unwrap());
+    let facts = Facts::new()
+        .with(OrgAdmin::Yes)
+        .with(CreateRight::Yes)
+        .with(RoomCreation::WithRight);
+    let mut rooms: [RoomId; 2] = [ids::random(random.as_ref()), ids::random(random.as_ref())];
+    rooms.sort();
+    let [ended, stands] = rooms;
+    for id in rooms {
+        let (permit, audit) = guard.ask(org, actor, Role::Attendee, NO_ROOM, &facts, CreateRoom);
+        audit.await.unwrap();
+        let room = NewRoom {
+            id,
+            owner: account,
+            title: Secret::new(TITLE.to_owned()),
+            password: Secret::new(ROOM_PASSWORD.to_owned()),
+            created: clock.now(),
+        };
+        store.create_room(permit.unwrap(), org, room).await.unwrap();
+    }
+    let title = async |store: &Store, room| {
+        let found = store.room(org, room).await;
+        found.map(|room| room.map(|room| room.title.expose().clone()))
+    };
+    assert_eq!(title(&store, ended).await, Ok(Some(TITLE.to_owned())));
+    let backup = backed_up(folder.path());
+    let before = wrapped(folder.path()).await;
+    store.end_room(org, ended, clock.now()).await.unwrap();
+    // What an attacker with the process's memory would ask: it is not there either.
+    assert!(store.room_title(org, ended).await.unwrap().is_none());
+    while !store.scrub_log().await.unwrap() {}
+
+    // Its wrapped key is in no page and no log of the live files, while that of the other room is.
+    let key = |of: RoomId| {
+        let row = before
+            .iter()
+            .find(|(_, _, scope, _, _)| scope == of.as_bytes());
+        row.unwrap().4.clone()
+    };
+    let lies = |key: &[u8]| {
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        let mut files = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        files.any(|bytes| bytes.windows(key.len()).any(|window| window == key))
+    };
+    assert!(!lies(&key(ended)) && lies(&key(stands)));
+    store.close().await;
+    assert!(!lies(&key(ended)) && lies(&key(stands)));
+
+    // The backup holds all of the room. With the keys as they are now it opens the other one, and nothing of this.
+    let now = wrapped(folder.path()).await;
+    assert_eq!(now.len() + 1, before.len());
+    let options = SqliteConnectOptions::new().filename(backup.path().join("conclave.db"));
+    let mut file = options.connect().await.unwrap();
+    sqlx::query("DELETE FROM data_keys")
+        .execute(&mut file)
+        .await
+        .unwrap();
+    for (org, kind, scope, number, wrapped) in now {
+        sqlx::query("INSERT INTO data_keys (org_id, kind, scope, number, wrapped) VALUES ($1, $2, $3, $4, $5)")
+            .bind(org)
+            .bind(kind)
+            .bind(scope)
+            .bind(number)
+            .bind(wrapped)
+            .execute(&mut file)
+            .await
+            .unwrap();
+    }
+    file.close().await.unwrap();
+    let old = open(backup.path()).await;
+    assert_eq!(title(&old, stands).await, Ok(Some(TITLE.to_owned())));
+    assert_eq!(title(&old, ended).await, Err(StoreError::Missing));
+    old.close().await;
+
+    // A backup with its own keys opens, until the key that wraps them is replaced.
+    let store = open(folder.path()).await;
+    store.rotate_keys().await.unwrap();
+    store.close().await;
+    let untouched = backed_up(backup.path());
+    std::fs::copy(
+        folder.path().join(KEY_FILE),
+        untouched.path().join(KEY_FILE),
+    )
+    .unwrap();
+    let keys = SealingKeys::load_or_create(untouched.path(), random.clone()).unwrap();
+    let refused = Store::open(untouched.path(), keys, clock.now()).await;
+    assert!(matches!(refused, Err(OpenError::KeysForeign)));
 }

@@ -20,7 +20,7 @@ use crate::trail::Trail;
 const A_WHILE: Duration = Duration::from_millis(400);
 
 /// Keeps everyone else from writing to the database until it is dropped or closed.
-async fn hold_database(server: &Server) -> SqliteConnection {
+pub(crate) async fn hold_database(server: &Server) -> SqliteConnection {
     let path = server.data.path().join("conclave.db");
     let options = SqliteConnectOptions::new().filename(path);
     let mut database: SqliteConnection = options.connect().await.unwrap();

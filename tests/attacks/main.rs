@@ -15,11 +15,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod canary;
 mod chat;
 mod control;
 mod cuts;
 mod door;
 mod durable;
+mod embed;
 mod media;
 #[path = "../common/media_client.rs"]
 #[expect(dead_code, reason = "other tests use more of this client")]
@@ -27,9 +29,11 @@ mod media_client;
 mod network;
 mod oauth;
 mod profile;
+mod program;
 mod provider;
 mod raw;
 mod relay;
+mod revocation;
 #[path = "../common/tcp_client.rs"]
 #[expect(dead_code, reason = "other tests use more of this client")]
 mod tcp_client;

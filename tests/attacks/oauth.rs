@@ -15,15 +15,15 @@ use crate::raw;
 
 /// One browser: its cookies, and an address of its own.
 #[derive(Clone)]
-struct Browser<'a> {
+pub(crate) struct Browser<'a> {
     server: &'a Server,
-    session: Option<String>,
-    away: Option<String>,
+    pub(crate) session: Option<String>,
+    pub(crate) away: Option<String>,
     address: String,
 }
 
 impl<'a> Browser<'a> {
-    fn new(server: &'a Server, number: usize) -> Self {
+    pub(crate) fn new(server: &'a Server, number: usize) -> Self {
         let [.., a, b] = u32::try_from(number).unwrap().to_be_bytes();
         Self {
             server,
@@ -34,7 +34,7 @@ impl<'a> Browser<'a> {
     }
 
     /// Someone is signed in there.
-    async fn of(server: &'a Server, number: usize, email: &str) -> Self {
+    pub(crate) async fn of(server: &'a Server, number: usize, email: &str) -> Self {
         Self {
             session: Some(session(server, email).await),
             ..Self::new(server, number)
@@ -88,7 +88,7 @@ impl<'a> Browser<'a> {
     }
 
     /// Begins; gives the address of the provider's page.
-    async fn leave(&mut self, provider: &str) -> String {
+    pub(crate) async fn leave(&mut self, provider: &str) -> String {
         let path = format!("/api/providers/{provider}/sign-in");
         let answer = self
             .call(Method::POST, &path, Some(json!({"next": "/organisation"})))
@@ -106,20 +106,20 @@ impl<'a> Browser<'a> {
         text(&answer.body, "address")
     }
 
-    async fn come_back(&mut self, provider: &str, body: Value) -> Answer {
+    pub(crate) async fn come_back(&mut self, provider: &str, body: Value) -> Answer {
         let path = format!("/api/providers/{provider}/return");
         self.call(Method::POST, &path, Some(body)).await
     }
 
     /// The whole way there and back.
-    async fn sign_in(&mut self, at: &Provider, provider: &str, subject: &str) -> Answer {
+    pub(crate) async fn sign_in(&mut self, at: &Provider, provider: &str, subject: &str) -> Answer {
         let address = self.leave(provider).await;
         let code = at.authorize(&address, subject);
         self.come_back(provider, json!({"state": state(&address), "code": code}))
             .await
     }
 
-    async fn link(&mut self, at: &Provider, provider: &str, subject: &str) -> Answer {
+    pub(crate) async fn link(&mut self, at: &Provider, provider: &str, subject: &str) -> Answer {
         let address = self.leave_to_link(provider).await;
         let code = at.authorize(&address, subject);
         self.come_back(provider, json!({"state": state(&address), "code": code}))

@@ -135,6 +135,14 @@ impl Raw {
         Self::dial_from(server, Ipv4Addr::LOCALHOST).await
     }
 
+    /// The status of the answer to an upgrade with these headers.
+    pub(crate) async fn upgraded(server: &Server, fields: &[(&str, &str)]) -> u16 {
+        let head = Self::dial(server).await.upgrade(fields).await;
+        let status = head.split(' ').nth(1);
+        let status = status.and_then(|status| status.parse().ok());
+        status.expect("a status in the first line of the answer")
+    }
+
     /// The same from another address.
     pub(crate) async fn dial_from(server: &Server, from: Ipv4Addr) -> Self {
         let mut roots = RootCertStore::empty();

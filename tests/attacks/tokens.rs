@@ -37,12 +37,7 @@ async fn upgrade(server: &Server, token: &str) -> u16 {
         ("Authorization", bearer.as_str()),
         ("Sec-WebSocket-Protocol", "conclave.v1"),
     ];
-    let head = Raw::dial(server).await.upgrade(&fields).await;
-    let status = head
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok());
-    status.unwrap_or_else(|| panic!("no status in `{head}`"))
+    Raw::upgraded(server, &fields).await
 }
 
 async fn resume(server: &Server, person: &Person, room: &Room, secret: &Value) -> Socket {

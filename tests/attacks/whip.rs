@@ -60,7 +60,7 @@ fn header(answer: &Answer, name: reqwest::header::HeaderName) -> String {
 }
 
 /// An encoder: it sends sound and a picture, and receives nothing.
-fn encoder() -> UdpClient {
+pub(crate) fn encoder() -> UdpClient {
     UdpClient::new(Script {
         sends: vec![Source::Microphone, Source::Camera],
         audio_slots: 0,

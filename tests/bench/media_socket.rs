@@ -142,7 +142,7 @@ pub(crate) fn run() {
         ));
         sizes.push(sent / calls);
         costs.push(cpu.as_secs_f64() * 1e6 / sent);
-        floors.push(alone(Profile::Aes128Gcm));
+        floors.push(alone(profile));
     }
     stage.over.store(true, Ordering::Relaxed);
     for thread in threads {
@@ -152,7 +152,7 @@ pub(crate) fn run() {
     let (cost, floor) = (median(&costs), median(&floors));
     note(&format!(
         "forward.socket.1x100: {PACKETS} packets/s of {BYTES} bytes in {FRAMES} frames, {profile:?}, windows of {} s; a bare sender \
-         of the same, but with Aes128Gcm, one call for each receiver and frame, takes {floor:.2} µs each",
+         of the same, one call for each receiver and frame, takes {floor:.2} µs each",
         WINDOW.as_secs()
     ));
     figure("forward.socket.batch", median(&sizes), "packets", None);

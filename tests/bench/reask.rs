@@ -68,6 +68,7 @@ pub(crate) fn full(rules: &Snapshot, number: u32, people: u32) -> Room {
             password: Password::Proved,
             organisation: None,
             link: None,
+            brought: None,
             device: None,
             network: None,
             way: conclave::rooms::person::Way::Page,

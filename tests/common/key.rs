@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use data_encoding::BASE64URL_NOPAD;
+use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::{Value, json};
@@ -59,10 +60,22 @@ impl Key {
         self.sign(&json!({"htm": method, "htu": address, "jti": id, "iat": 0, "nonce": nonce}))
     }
 
+    /// By what a product names this key (RFC 7638).
+    pub(crate) fn thumbprint(&self) -> String {
+        let (x, y) = self.coordinates();
+        let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
+        BASE64URL_NOPAD.encode(digest(&SHA256, canonical.as_bytes()).as_ref())
+    }
+
+    fn coordinates(&self) -> (String, String) {
+        let (x, y) = self.pair.public_key().as_ref()[1..].split_at(32);
+        (BASE64URL_NOPAD.encode(x), BASE64URL_NOPAD.encode(y))
+    }
+
     fn sign(&self, claims: &Value) -> String {
         let text = |bytes: &[u8]| BASE64URL_NOPAD.encode(bytes);
-        let (x, y) = self.pair.public_key().as_ref()[1..].split_at(32);
-        let jwk = json!({"kty": "EC", "crv": "P-256", "x": text(x), "y": text(y)});
+        let (x, y) = self.coordinates();
+        let jwk = json!({"kty": "EC", "crv": "P-256", "x": x, "y": y});
         let header = json!({"typ": "dpop+jwt", "alg": "ES256", "jwk": jwk});
         let signed = format!(
             "{}.{}",

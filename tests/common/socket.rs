@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::server::Server;
 
 /// How long a story waits for anything.
-pub(crate) const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// One WebSocket.
 pub(crate) struct Socket {
