@@ -34,6 +34,28 @@ impl WebhookDeed {
     }
 }
 
+/// What is done to an account by someone else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountDeed {
+    /// It may do other things than before.
+    Change,
+    /// Every session of it ends.
+    SignOut,
+    /// It ends.
+    End,
+}
+
+impl AccountDeed {
+    /// Its name in the audit trail; a change of rights is what is meant where nothing is said.
+    const fn words(self) -> Option<&'static str> {
+        match self {
+            Self::Change => None,
+            Self::SignOut => Some("sign_out"),
+            Self::End => Some("end"),
+        }
+    }
+}
+
 macro_rules! whole {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
@@ -57,8 +79,8 @@ macro_rules! of_an_account {
         pub struct $name {
             /// Whose.
             pub account: AccountId,
-            /// Whether it is to end.
-            pub end: bool,
+            /// What is done to it.
+            pub deed: AccountDeed,
         }
 
         impl sealed::Sealed for $name {}
@@ -73,7 +95,7 @@ macro_rules! of_an_account {
             }
 
             fn audit_words(&self) -> Option<String> {
-                self.end.then(|| "end".to_owned())
+                self.deed.words().map(str::to_owned)
             }
         }
     )*};
@@ -97,7 +119,7 @@ whole! {
 }
 
 of_an_account! {
-    /// Changing what an account may do, or ending it.
+    /// Changing what an account may do, ending its sessions, or ending it.
     ManageMember;
     /// The same with an account that administers the organisation, or is to.
     ManageAdmin;

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::{Json, Response};
 use conclave_policy::actions::{ActionKind, InviteAccount};
 use conclave_policy::facts::Facts;
 use serde::{Deserialize, Serialize};
 
+use crate::api::again::there;
 use crate::api::body::Strict;
 use crate::api::caller::{Changer, Newcomer};
 use crate::api::problem::Problem;
@@ -16,6 +18,7 @@ use crate::api::router::Api;
 use crate::api::sessions::{begin, owned};
 use crate::auth::error::AuthError;
 use crate::auth::name::DisplayName;
+use crate::auth::principal::Principal;
 use crate::bounded::Text;
 use crate::clock::Timestamp;
 use crate::guard::NO_ROOM;
@@ -39,17 +42,6 @@ pub(super) struct NewInvitation {
     name: Option<Text<1024>>,
 }
 
-impl NewInvitation {
-    /// An invitation of a member.
-    pub(super) fn member(may_create_rooms: bool, name: Option<Text<1024>>) -> Self {
-        Self {
-            _kind: Kind::Member,
-            may_create_rooms,
-            name,
-        }
-    }
-}
-
 /// An invitation: the secret stands behind `#`, so that no server on the way reads it.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
@@ -68,35 +60,49 @@ pub(super) struct Acceptance {
     password: Secret<Text<1024>>,
 }
 
-/// `POST /api/invitations`.
+/// `POST /api/invitations`: with the right to create rooms only by whoever was there lately, as every right is given.
 pub(super) async fn create(
     State(api): State<Arc<Api>>,
     Changer(principal): Changer,
+    headers: HeaderMap,
     Strict(body): Strict<NewInvitation>,
 ) -> Result<Json<InvitationView>, Problem> {
-    let name = body
-        .name
+    if body.may_create_rooms {
+        there(&api, &principal, &headers)?;
+    }
+    let made = make(&api, &principal, body.may_create_rooms, body.name).await;
+    made.map(Json)
+}
+
+/// Makes one for a member.
+pub(super) async fn make(
+    api: &Api,
+    principal: &Principal,
+    may_create_rooms: bool,
+    name: Option<Text<1024>>,
+) -> Result<InvitationView, Problem> {
+    let name = name
         .map(|name| DisplayName::parse(name.as_str()))
         .transpose();
     let name = name.map_err(Problem::InvalidName)?;
     let (org, actor) = (principal.org, principal.actor());
     let facts = Facts::new().with(principal.org_admin());
     let facts = principal.scoped(facts, ActionKind::InviteAccount);
-    let role = role_outside(&principal, None);
+    let role = role_outside(principal, None);
     let (permit, audit) = api
         .state
         .guard
         .ask(org, actor, role, NO_ROOM, &facts, InviteAccount);
-    let permit = durable(&api, permit, audit, Problem::NotAllowed).await?;
+    let permit = durable(api, permit, audit, Problem::NotAllowed).await?;
     let (secret, expires) = api
         .state
         .auth
-        .create_invitation(permit, org, name, body.may_create_rooms)
+        .create_invitation(permit, org, name, may_create_rooms)
         .await?;
-    Ok(Json(InvitationView {
+    Ok(InvitationView {
         path: format!("/invitation#{}", secret.expose()),
         expires,
-    }))
+    })
 }
 
 /// `POST /api/invitations/accept`: makes the account and signs in to it.

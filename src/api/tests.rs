@@ -3,6 +3,7 @@
 mod control;
 mod embedding;
 mod levels;
+mod members;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! What administrators do to accounts: what each may do, and its end. Whoever changes one has a permit for that account; whether it administers
+//! What administrators do to accounts: what each may do, the end of its sessions, and its own. Whoever changes one has a permit for that account; whether it administers
 //! is looked at once more with the change, so that a permit for members never touches an administrator.
 
 use std::sync::Arc;
@@ -74,6 +74,15 @@ impl Store {
         })
     }
 
+    /// Ends every session of an account, which may sign in again. `Missing` when there is none.
+    pub fn sign_member_out(&self, permit: &Managing, org: OrgId) -> Written<Result<(), LeftAlone>> {
+        self.write(SignOut {
+            org,
+            account: permit.account(),
+            administrators: permit.administrators(),
+        })
+    }
+
     /// Ends an account and every session of it; what was sealed of it opens no more. `Missing` when there is none.
     pub fn end_member(
         &self,
@@ -131,6 +140,34 @@ impl Change for SetRights {
         .bind(account.as_bytes().as_slice())
         .execute(on)
         .await?;
+        Ok(Ok(()))
+    }
+
+    fn ends(&self) -> Option<Ending> {
+        Some(Ending::Doubtful(Ended::Account(self.account)))
+    }
+}
+
+struct SignOut {
+    org: OrgId,
+    account: AccountId,
+    administrators: bool,
+}
+
+impl Change for SignOut {
+    type Out = Result<(), LeftAlone>;
+
+    async fn apply(self, on: &mut Connection<'_>) -> Result<Self::Out, StoreError> {
+        let (org, account) = (self.org, self.account);
+        let was = administers(&mut *on, org, account).await?;
+        if !self.administrators && was.at_all() {
+            return Ok(Err(LeftAlone::Administers));
+        }
+        query("UPDATE accounts SET epoch = epoch + 1 WHERE org_id = $1 AND account_id = $2")
+            .bind(org.as_bytes().as_slice())
+            .bind(account.as_bytes().as_slice())
+            .execute(on)
+            .await?;
         Ok(Ok(()))
     }
 

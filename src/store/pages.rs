@@ -3,7 +3,8 @@
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, OrgId, RoomId};
 use crate::secret::Secret;
-use crate::store::accounts::NAME;
+use crate::store::accounts::{EMAIL, NAME};
+use crate::store::contacts::NOBODYS;
 use crate::store::database::Store;
 use crate::store::error::StoreError;
 use crate::store::rooms::TITLE;
@@ -41,6 +42,10 @@ pub struct Member {
     pub may_create_rooms: bool,
     /// When it was made.
     pub created: Timestamp,
+    /// Its address. None where a provider made it, which gives it none: then it has no password either.
+    pub email: Option<Secret<String>>,
+    /// How many passkeys open it.
+    pub passkeys: u32,
 }
 
 impl Store {
@@ -99,9 +104,10 @@ impl Store {
     ) -> Result<Vec<Member>, StoreError> {
         let (at, id) = after.unwrap_or((Timestamp::from_millis(i64::MAX), [255; 16]));
         let found = query(
-            "SELECT account_id, name, is_admin, may_create_rooms, created, (SELECT count(*) FROM identities WHERE \
+            "SELECT account_id, name, email, is_admin, may_create_rooms, created, (SELECT count(*) FROM identities WHERE \
              identities.org_id = accounts.org_id AND identities.account_id = accounts.account_id AND identities.is_admin = 1) \
-             AS elsewhere FROM accounts WHERE org_id = $1 AND ended IS NULL \
+             AS elsewhere, (SELECT count(*) FROM passkeys WHERE passkeys.org_id = accounts.org_id AND \
+             passkeys.account_id = accounts.account_id AND passkeys.regressed IS NULL) AS passkeys FROM accounts WHERE org_id = $1 AND ended IS NULL \
              AND (created < $2 OR created = $2 AND account_id < $3) ORDER BY created DESC, account_id DESC LIMIT $4",
         )
         .bind(org.as_bytes().as_slice())
@@ -123,9 +129,10 @@ impl Store {
     /// When the database does not answer.
     pub async fn member(&self, org: OrgId, id: AccountId) -> Result<Option<Member>, StoreError> {
         let found = query(
-            "SELECT account_id, name, is_admin, may_create_rooms, created, (SELECT count(*) FROM identities WHERE \
+            "SELECT account_id, name, email, is_admin, may_create_rooms, created, (SELECT count(*) FROM identities WHERE \
              identities.org_id = accounts.org_id AND identities.account_id = accounts.account_id AND identities.is_admin = 1) \
-             AS elsewhere FROM accounts WHERE org_id = $1 AND account_id = $2 AND ended IS NULL",
+             AS elsewhere, (SELECT count(*) FROM passkeys WHERE passkeys.org_id = accounts.org_id AND \
+             passkeys.account_id = accounts.account_id AND passkeys.regressed IS NULL) AS passkeys FROM accounts WHERE org_id = $1 AND account_id = $2 AND ended IS NULL",
         )
         .bind(org.as_bytes().as_slice())
         .bind(id.as_bytes().as_slice())
@@ -137,9 +144,30 @@ impl Store {
         }
     }
 
+    /// When someone signed in to an account last, as the audit trail has it; none where nobody did since they made it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn last_sign_in(
+        &self,
+        org: OrgId,
+        id: AccountId,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let found = query(
+            "SELECT at FROM audit WHERE org_id = $1 AND actor = $2 AND action = 'sign_in' AND decision = 'noted' \
+             ORDER BY seq DESC LIMIT 1",
+        )
+        .bind(org.as_bytes().as_slice())
+        .bind(id.as_bytes().as_slice())
+        .fetch_optional(self.reads())
+        .await?;
+        found.map(|found| row::time(&found, "at")).transpose()
+    }
+
     async fn member_in(&self, org: OrgId, found: &Row) -> Result<Member, StoreError> {
         let id: AccountId = row::id(found, "account_id")?;
         let place = [org.as_bytes().as_slice(), id.as_bytes()];
+        let email = row::sealed_text(self.reads(), found, self.keys(), EMAIL, &place).await?;
         Ok(Member {
             id,
             name: row::sealed_text(self.reads(), found, self.keys(), NAME, &place).await?,
@@ -147,6 +175,9 @@ impl Store {
             admin_by_provider: found.try_get::<i64, _>("elsewhere")? > 0,
             may_create_rooms: row::flag(found, "may_create_rooms")?,
             created: row::time(found, "created")?,
+            email: (!email.expose().ends_with(NOBODYS)).then_some(email),
+            passkeys: u32::try_from(found.try_get::<i64, _>("passkeys")?)
+                .map_err(|_| StoreError::Corrupt)?,
         })
     }
 }

@@ -14,7 +14,7 @@ impl World {
     }
 
     /// A request with headers of its own.
-    async fn asks(
+    pub(super) async fn asks(
         &self,
         (method, path): (&str, &str),
         token: &str,

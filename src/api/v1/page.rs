@@ -22,10 +22,10 @@ const MOST: u32 = 200;
 pub(in crate::api) struct Wanted {
     /// `next` of the page before.
     #[param(value_type = Option<String>, max_length = 64)]
-    cursor: Option<Text<64>>,
+    pub(super) cursor: Option<Text<64>>,
     /// Lines of the page.
     #[param(minimum = 1, maximum = 200)]
-    limit: Option<u32>,
+    pub(super) limit: Option<u32>,
 }
 
 impl Wanted {

@@ -103,6 +103,7 @@ fn described() -> OpenApiRouter<Arc<Api>> {
             members::change_member,
             members::end_member
         ))
+        .routes(routes!(members::end_sessions))
         .routes(routes!(members::create_invitation))
         .routes(routes!(apikeys::list_api_keys, apikeys::create_api_key))
         .routes(routes!(apikeys::revoke_api_key))

@@ -9,7 +9,6 @@ import type { GuestLinkMade } from "./generated/GuestLinkMade";
 import type { GuestLinkView } from "./generated/GuestLinkView";
 import type { LinkedIdentities } from "./generated/LinkedIdentities";
 import type { LinkedIdentity } from "./generated/LinkedIdentity";
-import type { InvitationView } from "./generated/InvitationView";
 import type { Line } from "./generated/Line";
 import type { Me } from "./generated/Me";
 import type { Options } from "./generated/Options";
@@ -127,10 +126,6 @@ export function unlink(identity: string): Promise<void> {
 /** `link` is the secret of a guest link, from behind its `#`. */
 export async function enterAsGuest(room: string, name: string, link?: string): Promise<Me> {
   return (await request<SessionView>("POST", "/api/guest", { room, name, ...(link === undefined ? {} : { link }) })).me;
-}
-
-export function invite(mayCreateRooms: boolean): Promise<InvitationView> {
-  return request("POST", "/api/invitations", { kind: "member", may_create_rooms: mayCreateRooms });
 }
 
 export async function acceptInvitation(token: string, email: string, name: string, password: string): Promise<Me> {

@@ -1,7 +1,8 @@
 // The control API, `/v1`, for the admin pages: webhooks, API keys and members. It answers them with the session of this browser.
 
 import { present } from "./own";
-import { request } from "./request";
+import { request, tagged } from "./request";
+import type { InvitationView } from "./generated/InvitationView";
 
 export type DeliveryState = "due" | "told" | "dead";
 
@@ -78,6 +79,73 @@ export interface ApiKeyMade {
   key: string;
   prefix: string;
   expires: number;
+}
+
+/** Someone who has an account. */
+export interface Member {
+  id: string;
+  name: string;
+  admin: boolean;
+  /** By a provider whose claims say so, while they come by it. */
+  admin_by_provider: boolean;
+  may_create_rooms: boolean;
+  created: number;
+}
+
+export interface MemberWays {
+  /** Null where a provider made the account: then it has no password either. */
+  email: string | null;
+  password: boolean;
+  passkeys: number;
+  /** By their names in addresses. */
+  providers: string[];
+  /** Null where they have not signed in since they made the account. */
+  signed_in: number | null;
+}
+
+export interface MemberLine extends Member {
+  ways: MemberWays | null;
+}
+
+export interface MemberPage {
+  members: MemberLine[];
+  /** A page of a search may be short, and yet not the last. */
+  next: string | null;
+}
+
+export interface MemberChange {
+  admin?: boolean;
+  may_create_rooms?: boolean;
+}
+
+/** Who has an account, the newest first; with words, only those in whose name or address they stand. */
+export function members(words: string, cursor: string | null): Promise<MemberPage> {
+  const query = new URLSearchParams({ limit: "50", ...(words === "" ? {} : { q: words }), ...(cursor === null ? {} : { cursor }) });
+  return request("GET", `/v1/members?${query}`);
+}
+
+/** One of them, with the tag that a change names. */
+export function member(id: string): Promise<{ state: Member; tag: string }> {
+  return tagged(`/v1/members/${encodeURIComponent(id)}`);
+}
+
+export function changeMember(id: string, tag: string, change: MemberChange): Promise<Member> {
+  return present("PATCH", `/v1/members/${encodeURIComponent(id)}`, change, { "If-Match": tag });
+}
+
+/** They may sign in again. */
+export function endMemberSessions(id: string): Promise<void> {
+  return request("DELETE", `/v1/members/${encodeURIComponent(id)}/sessions`);
+}
+
+/** The account is over, and what was sealed with its key cannot be read again. */
+export function endMember(id: string): Promise<void> {
+  return present("DELETE", `/v1/members/${encodeURIComponent(id)}`);
+}
+
+/** A link with which one person makes an account. */
+export function invite(mayCreateRooms: boolean): Promise<InvitationView> {
+  return present("POST", "/v1/invitations", { may_create_rooms: mayCreateRooms });
 }
 
 export function webhooks(): Promise<WebhookList> {

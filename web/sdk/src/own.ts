@@ -120,6 +120,6 @@ export function finishVerify(token: string): Promise<void> {
 }
 
 /** A request that wants whoever makes it to be there. */
-export function present<Answer>(method: string, path: string, body?: object): Promise<Answer> {
-  return request(method, path, body, again === undefined ? {} : { "Conclave-Again": again });
+export function present<Answer>(method: string, path: string, body?: object, headers: Record<string, string> = {}): Promise<Answer> {
+  return request(method, path, body, again === undefined ? headers : { ...headers, "Conclave-Again": again });
 }

@@ -16,7 +16,16 @@ export async function request<Answer>(method: string, path: string, body?: objec
     init.headers = { ...headers, "Content-Type": "application/json" };
     init.body = JSON.stringify(body);
   }
-  const response = await send(path, init);
+  return contentOf(await send(path, init));
+}
+
+/** A state, and the tag by which a change names it (`If-Match`). */
+export async function tagged<Answer>(path: string): Promise<{ state: Answer; tag: string }> {
+  const response = await send(path, { method: "GET", credentials: "same-origin", cache: "no-store", redirect: "error" });
+  return { tag: response.headers.get("ETag") ?? "*", state: await contentOf<Answer>(response) };
+}
+
+async function contentOf<Answer>(response: Response): Promise<Answer> {
   const content: unknown = response.status === 204 ? undefined : await response.json().catch(() => undefined);
   if (response.ok) return content as Answer;
   throw refusal(response.status, content);

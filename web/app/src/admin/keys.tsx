@@ -1,6 +1,6 @@
 // API keys: for other programs, each with its own scopes and end. A key is shown once.
 
-import { control, own, type ApiKey, type ApiKeyMade } from "@conclave/sdk";
+import { control, type ApiKey, type ApiKeyMade } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
@@ -12,7 +12,7 @@ import { Choice, Field } from "../ui/field";
 import { Form } from "../ui/form";
 import { keyStanding, moment, SCOPES } from "../words/webhooks";
 import { useAttempts } from "./attempt";
-import { PresentDialog, whilePresent } from "../pages/present";
+import { Presence, whilePresent } from "../pages/present";
 import { Ticks } from "./events";
 import { Trouble } from "./trouble";
 
@@ -28,17 +28,12 @@ export function ApiKeys(): JSX.Element {
   const made = useSignal<{ name: string; key: ApiKeyMade } | null>(null);
   const making = useSignal(false);
   const ending = useSignal<ApiKey | null>(null);
-  const passkey = useSignal(false);
   const { trouble, attempt } = useAttempts();
   const load = () =>
     attempt(async () => {
       keys.value = await control.apiKeys();
     });
-  useEffect(() => {
-    void load();
-    // Without it the password is asked for.
-    own.passkeys().then((list) => (passkey.value = list.passkeys.length > 0), () => undefined);
-  }, []);
+  useEffect(() => void load(), []);
   const now = Date.now();
   return (
     <div class="stack admin">
@@ -92,7 +87,7 @@ export function ApiKeys(): JSX.Element {
           }}
         />
       )}
-      <PresentDialog passkey={passkey.value} />
+      <Presence />
       {ending.value !== null && (
         <Confirm
           title={`Take back the key ${ending.value.name}?`}

@@ -11,6 +11,7 @@ import { textOf } from "../ui/failure";
 import { Frame } from "./frame";
 import { InviteDialog } from "./invite";
 import { NewRoomDialog } from "./newroom";
+import { Presence } from "./present";
 import { RoomCard } from "./roomcard";
 import { SignIn } from "./signin";
 
@@ -91,6 +92,7 @@ function Rooms(props: { mayCreate: boolean; admin: boolean; name: string }): JSX
         />
       )}
       {open.value === "invite" && <InviteDialog onClose={() => (open.value = "none")} />}
+      {props.admin && <Presence />}
     </Frame>
   );
 }

@@ -1,6 +1,6 @@
-// An admin's invitation for a new member of the organisation: a link that works once.
+// An admin's invitation for a new member of the organisation: a link that works once. The page that shows it shows `Presence` too.
 
-import { api, type InvitationView } from "@conclave/sdk";
+import { control, type InvitationView } from "@conclave/sdk";
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { Button } from "../ui/button";
@@ -8,6 +8,7 @@ import { CopyLine } from "../ui/copy";
 import { Dialog } from "../ui/dialog";
 import { Check } from "../ui/field";
 import { Form } from "../ui/form";
+import { whilePresent } from "./present";
 
 export function InviteDialog(props: { onClose: () => void }): JSX.Element {
   const [mayCreate, setMayCreate] = useState(false);
@@ -27,7 +28,7 @@ export function InviteDialog(props: { onClose: () => void }): JSX.Element {
   }
   return (
     <Dialog title="Invite a member" onClose={props.onClose}>
-      <Form submit="Make the link" onSubmit={async () => setMade(await api.invite(mayCreate))}>
+      <Form submit="Make the link" onSubmit={async () => setMade(await whilePresent(() => control.invite(mayCreate)))}>
         <p>A member has an account here and is shown to hosts as “signed in”.</p>
         <Check label="May create rooms" hint="And so be the owner of meetings." checked={mayCreate} onChange={setMayCreate} />
       </Form>

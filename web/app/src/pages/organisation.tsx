@@ -8,6 +8,7 @@ import { account } from "../account";
 import { Embedding } from "../admin/embedding";
 import { Emergency } from "../admin/emergency";
 import { ApiKeys } from "../admin/keys";
+import { Members } from "../admin/members";
 import { Webhooks } from "../admin/webhooks";
 import { AuditView } from "../audit/view";
 import { go, ORGANISATION_PARTS, type OrganisationPart } from "../route";
@@ -20,7 +21,7 @@ import { Tabs } from "../ui/tabs";
 import { Frame } from "./frame";
 import { MessagePage } from "./message";
 
-const PARTS: Readonly<Record<OrganisationPart, string>> = { settings: "Settings", keys: "API keys", webhooks: "Webhooks", embedding: "Embedding", audit: "Audit" };
+const PARTS: Readonly<Record<OrganisationPart, string>> = { settings: "Settings", members: "Members", keys: "API keys", webhooks: "Webhooks", embedding: "Embedding", audit: "Audit" };
 
 export function OrganisationPage(props: { part: OrganisationPart }): JSX.Element {
   const me = account.value;
@@ -52,7 +53,7 @@ export function OrganisationPage(props: { part: OrganisationPart }): JSX.Element
       >
         <section class="card">
           <h2 class="unseen">{PARTS[props.part]}</h2>
-          <Part part={props.part} />
+          <Part part={props.part} me={me.id} />
         </section>
         {props.part === "settings" && <Emergency />}
       </Tabs>
@@ -60,10 +61,12 @@ export function OrganisationPage(props: { part: OrganisationPart }): JSX.Element
   );
 }
 
-function Part(props: { part: OrganisationPart }): JSX.Element {
+function Part(props: { part: OrganisationPart; me: string }): JSX.Element {
   switch (props.part) {
     case "settings":
       return <OrganisationSettings />;
+    case "members":
+      return <Members me={props.me} />;
     case "keys":
       return <ApiKeys />;
     case "webhooks":

@@ -4,7 +4,7 @@
 import { own } from "@conclave/sdk";
 import { signal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
 import { textOf } from "../ui/failure";
@@ -30,6 +30,15 @@ export async function whilePresent<Answer>(act: () => Promise<Answer>): Promise<
   });
   asking.value = null;
   return proved ? act() : null;
+}
+
+/** The same for pages that do not know whether there is a passkey; without one the password is asked for. */
+export function Presence(): JSX.Element | null {
+  const [passkey, setPasskey] = useState(false);
+  useEffect(() => {
+    own.passkeys().then((list) => setPasskey(list.passkeys.length > 0), () => undefined);
+  }, []);
+  return <PresentDialog passkey={passkey} />;
 }
 
 /** Stands on the page that asks. */
