@@ -13,6 +13,8 @@
 mod common;
 #[path = "captions/forged.rs"]
 mod forged;
+#[path = "captions/kept.rs"]
+mod kept;
 #[expect(dead_code, reason = "speaking needs less of it than the attacks")]
 #[path = "common/media_client.rs"]
 mod media_client;
@@ -20,6 +22,9 @@ mod media_client;
 mod mouth;
 #[path = "captions/nobody.rs"]
 mod nobody;
+#[expect(dead_code, reason = "the stories of webhooks use all of it")]
+#[path = "common/receiver.rs"]
+mod receiver;
 #[path = "captions/told.rs"]
 mod told;
 
@@ -185,6 +190,7 @@ async fn reads(socket: &mut Socket, time: Duration) -> Vec<Value> {
 struct Stage {
     server: Server,
     owner: Person,
+    member: Person,
     room: Room,
     host: Socket,
     inside: Socket,
@@ -210,12 +216,31 @@ impl Stage {
         Self {
             server,
             owner,
+            member,
             room,
             host,
             inside,
             id,
             media,
         }
+    }
+
+    /// The same people in the next session of the room.
+    async fn come_again(&mut self) {
+        let (host, _) = self.server.enter(&self.owner, &self.room).await;
+        self.host = host;
+        self.host
+            .ok(json!({"type": "captions", "language": "original"}))
+            .await;
+        let (inside, view) = self
+            .server
+            .admit(&mut self.host, &self.member, &self.room)
+            .await;
+        self.inside = inside;
+        self.id = text(&view["room"], "you");
+        self.media = Some(connect(&mut self.inside).await);
+        publish(&mut self.inside).await;
+        turn(&mut self.host, "captions", "on").await;
     }
 
     /// Waits until somebody is listened to.

@@ -9,8 +9,6 @@
 
 use std::collections::BTreeMap;
 use std::net::ToSocketAddrs;
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -18,160 +16,15 @@ use data_encoding::BASE64;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 #[expect(dead_code, reason = "each story uses its own part of this")]
 mod common;
+#[path = "common/receiver.rs"]
+mod receiver;
 
 use common::server::{Person, Server};
-
-/// One request that the receiver got.
-#[derive(Clone, Debug)]
-struct Got {
-    path: String,
-    headers: BTreeMap<String, String>,
-    body: String,
-    answered: u16,
-}
-
-/// A receiver with a certificate of its own authority.
-struct Receiver {
-    port: u16,
-    authority: std::path::PathBuf,
-    got: Arc<Mutex<Vec<Got>>>,
-    /// What is answered.
-    answer: Arc<AtomicU16>,
-}
-
-impl Receiver {
-    async fn start(folder: &std::path::Path) -> Self {
-        let signed = rcgen::generate_simple_self_signed(vec![
-            "localhost".to_owned(),
-            "127.0.0.1".to_owned(),
-        ])
-        .unwrap();
-        let authority = folder.join("receiver.pem");
-        std::fs::write(&authority, signed.cert.pem()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let key = rustls::pki_types::PrivateKeyDer::try_from(signed.signing_key.serialize_der());
-        let tls = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![signed.cert.der().clone()], key.unwrap())
-            .unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(tls));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let got = Arc::new(Mutex::new(Vec::new()));
-        let answer = Arc::new(AtomicU16::new(204));
-        let (all, say) = (got.clone(), answer.clone());
-        tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                let (acceptor, all, say) = (acceptor.clone(), all.clone(), say.clone());
-                tokio::spawn(async move {
-                    let Ok(mut stream) = acceptor.accept(stream).await else {
-                        return;
-                    };
-                    let Some(mut got) = read(&mut stream).await else {
-                        return;
-                    };
-                    got.answered = say.load(Ordering::SeqCst);
-                    let more = if got.answered == 302 {
-                        "location: https://127.0.0.1:1/\r\n"
-                    } else {
-                        ""
-                    };
-                    let head = format!(
-                        "HTTP/1.1 {} x\r\n{more}content-length: 0\r\n\r\n",
-                        got.answered
-                    );
-                    all.lock().unwrap().push(got);
-                    let _ = stream.write_all(head.as_bytes()).await;
-                    let _ = stream.shutdown().await;
-                });
-            }
-        });
-        Self {
-            port,
-            authority,
-            got,
-            answer,
-        }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("https://localhost:{}{path}", self.port)
-    }
-
-    fn say(&self, status: u16) {
-        self.answer.store(status, Ordering::SeqCst);
-    }
-
-    fn all(&self) -> Vec<Got> {
-        self.got.lock().unwrap().clone()
-    }
-
-    /// Those that were taken, each once, in the order in which they first were.
-    fn taken(&self) -> Vec<(String, Value)> {
-        let mut seen = Vec::new();
-        for got in self.all().into_iter().filter(|got| got.answered < 300) {
-            let id = got.headers["webhook-id"].clone();
-            if !seen.iter().any(|(known, _)| *known == id) {
-                seen.push((id, serde_json::from_str(&got.body).unwrap()));
-            }
-        }
-        seen
-    }
-
-    async fn until(&self, what: &str, enough: impl Fn(&Self) -> bool) {
-        for _ in 0..600 {
-            if enough(self) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("{what}: {:#?}", self.all());
-    }
-}
-
-async fn read(stream: &mut (impl AsyncReadExt + Unpin)) -> Option<Got> {
-    let mut bytes = Vec::new();
-    let head = loop {
-        let mut some = [0; 4096];
-        let count = stream.read(&mut some).await.ok()?;
-        if count == 0 {
-            return None;
-        }
-        bytes.extend_from_slice(&some[..count]);
-        if let Some(at) = bytes.windows(4).position(|end| end == b"\r\n\r\n") {
-            break at;
-        }
-    };
-    let text = String::from_utf8(bytes[..head].to_vec()).ok()?;
-    let mut lines = text.split("\r\n");
-    let path = lines.next()?.split(' ').nth(1)?.to_owned();
-    let headers: BTreeMap<String, String> = lines
-        .filter_map(|line| line.split_once(": "))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-        .collect();
-    let length: usize = headers.get("content-length")?.parse().ok()?;
-    let mut body = bytes[head + 4..].to_vec();
-    while body.len() < length {
-        let mut some = [0; 4096];
-        let count = stream.read(&mut some).await.ok()?;
-        body.extend_from_slice(&some[..count]);
-    }
-    Some(Got {
-        path,
-        headers,
-        body: String::from_utf8(body).ok()?,
-        answered: 0,
-    })
-}
+use common::text;
+use receiver::{Got, Receiver};
 
 /// Whether one of the signatures is by this secret, as the specification has it.
 fn signed_by(got: &Got, secret: &str) -> bool {
@@ -196,20 +49,10 @@ struct Story {
 }
 
 impl Story {
-    fn variables(receiver: &Receiver) -> Vec<(&'static str, String)> {
-        let authority = receiver.authority.display().to_string();
-        vec![
-            ("CONCLAVE_WEBHOOKS__AUTHORITIES", authority),
-            ("CONCLAVE_WEBHOOKS__INTERNAL", "[\"localhost\"]".to_owned()),
-            ("CONCLAVE_WEBHOOKS__FIRST_WAIT_MS", "50".to_owned()),
-            ("CONCLAVE_WEBHOOKS__ATTEMPTS", "4".to_owned()),
-        ]
-    }
-
     async fn begin() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let receiver = Receiver::start(folder.path()).await;
-        let variables = Self::variables(&receiver);
+        let variables = receiver.variables();
         let variables: Vec<_> = variables
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
@@ -365,7 +208,7 @@ async fn the_news_of_a_room_keep_their_order_while_the_receiver_fails_and_after_
     let data = server.data.clone();
     server.kill().await;
     receiver.say(204);
-    let variables = Story::variables(&receiver);
+    let variables = receiver.variables();
     let variables: Vec<_> = variables
         .iter()
         .map(|(name, value)| (*name, value.as_str()))
@@ -574,4 +417,114 @@ async fn only_an_administrator_makes_a_webhook_and_every_change_is_in_the_trail(
         [json!("delete"), json!("change"), json!("create")],
         "{trail}"
     );
+}
+
+const ALL_OF_PEOPLE: &[&str] = &[
+    "room.started",
+    "room.ended",
+    "participant.waiting",
+    "participant.turned_away",
+    "participant.admitted",
+    "participant.joined",
+    "participant.left",
+    "participant.removed",
+    "participant.role_changed",
+];
+
+#[tokio::test]
+async fn a_meeting_is_told_in_the_order_in_which_it_happened() {
+    let story = Story::begin().await;
+    let (webhook, _) = story.webhook(&story.receiver.url("/"), ALL_OF_PEOPLE).await;
+    let server = &story.server;
+    let mut people = Vec::new();
+    for name in ["Alpha", "Beta", "Gamma"] {
+        let email = format!("{}@example.org", name.to_lowercase());
+        people.push(server.member(&story.owner, &email, name).await);
+    }
+    let room = server.room(&story.owner, "Board").await;
+    let (mut host, view) = server.enter(&story.owner, &room).await;
+    let host_id = text(&view["room"], "you");
+    let mut wanted = vec![
+        ("room.started", None),
+        ("participant.joined", Some("owner")),
+    ];
+
+    let (mut alpha, view) = server.admit(&mut host, &people[0], &room).await;
+    let alpha_id = text(&view["room"], "you");
+    wanted.extend([
+        ("participant.waiting", Some("attendee")),
+        ("participant.admitted", Some("attendee")),
+        ("participant.joined", Some("attendee")),
+    ]);
+    let promote = json!({"type": "set_role", "participant": alpha_id, "role": "presenter"});
+    host.ok(promote).await;
+    wanted.push(("participant.role_changed", Some("presenter")));
+
+    let mut beta = server.join(&people[1], &room).await;
+    beta.next("waiting").await;
+    let knock = host.event("knocked").await["knock"]["knock"].clone();
+    host.ok(json!({"type": "deny", "knock": knock})).await;
+    beta.closed().await;
+    wanted.extend([
+        ("participant.waiting", Some("attendee")),
+        ("participant.turned_away", Some("attendee")),
+    ]);
+
+    let (mut gamma, _) = server.admit(&mut host, &people[2], &room).await;
+    wanted.extend([
+        ("participant.waiting", Some("attendee")),
+        ("participant.admitted", Some("attendee")),
+        ("participant.joined", Some("attendee")),
+    ]);
+    gamma.send(json!({"type": "leave"})).await;
+    assert_eq!(gamma.closed().await, "left");
+    while host.event("participant_left").await["participant"] == alpha_id.as_str() {}
+    wanted.push(("participant.left", Some("attendee")));
+
+    host.ok(json!({"type": "remove", "participant": alpha_id}))
+        .await;
+    assert_eq!(alpha.closed().await, "removed");
+    wanted.push(("participant.removed", Some("presenter")));
+    host.send(json!({"type": "end"})).await;
+    host.closed().await;
+    wanted.extend([("participant.left", Some("owner")), ("room.ended", None)]);
+
+    story
+        .receiver
+        .until("the whole meeting", |receiver| {
+            receiver.taken().len() >= wanted.len()
+        })
+        .await;
+    story.settled(&webhook).await;
+    let told: Vec<Value> = story
+        .receiver
+        .taken()
+        .into_iter()
+        .map(|(_, body)| body)
+        .collect();
+    let short: Vec<_> = told
+        .iter()
+        .map(|body| {
+            let role = body["data"]["participant"]["role"].as_str();
+            (body["type"].as_str().unwrap(), role)
+        })
+        .collect();
+    assert_eq!(short, wanted);
+    let session = &told[0]["data"]["session_id"];
+    for body in &told {
+        assert_eq!(body["data"]["room_id"], room.id.as_str());
+        assert_eq!(&body["data"]["session_id"], session);
+    }
+    let of = |id: &str| {
+        told.iter()
+            .filter(|body| body["data"]["participant"]["id"] == id)
+            .count()
+    };
+    // Alpha waits, is admitted, joins, is promoted and removed, always under the same identifier.
+    assert_eq!((of(&host_id), of(&alpha_id)), (2, 5));
+    let reasons: Vec<_> = told
+        .iter()
+        .filter_map(|body| body["data"]["reason"].as_str())
+        .collect();
+    assert_eq!(reasons, ["left", "removed", "ended"]);
 }

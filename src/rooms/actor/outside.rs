@@ -160,7 +160,8 @@ impl RoomActor {
         }
         if self.room.ended() && std::mem::take(&mut self.outside.started) {
             self.report(&mut said, NewsKind::RoomEnded, None, None);
-            if self.kept {
+            let stays = self.room.charter().settings.transcript_retention();
+            if self.kept && stays.duration().is_some() {
                 self.report(&mut said, NewsKind::TranscriptKept, None, None);
             }
         }
