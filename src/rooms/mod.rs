@@ -2,6 +2,7 @@
 //! the task around it, `registry.rs` finds or starts it. Nothing here knows a socket or a table.
 
 pub mod actor;
+mod callers;
 pub mod captions;
 mod consent;
 pub mod control;

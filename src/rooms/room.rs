@@ -14,6 +14,7 @@ use conclave_policy::source::Source;
 
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, ActorId, OrgId, ParticipantId, RoomId, SessionId};
+use crate::rooms::callers::Callers;
 use crate::rooms::consent::Refusals;
 use crate::rooms::control::{Bar, Marks};
 use crate::rooms::effect::Effect;
@@ -107,8 +108,8 @@ pub struct Room {
     pub(in crate::rooms) effects: VecDeque<Effect>,
     pub(in crate::rooms) started: Option<Timestamp>,
     pub(in crate::rooms) hosted: bool,
-    /// The program that acted last, by what its key is called.
-    pub(in crate::rooms) program: Option<(ActorId, String)>,
+    /// What the programs that act here are called.
+    pub(in crate::rooms) callers: Callers,
     ended: bool,
 }
 
@@ -137,7 +138,7 @@ impl Room {
             effects: VecDeque::new(),
             started: None,
             hosted: false,
-            program: None,
+            callers: Callers::default(),
             ended: false,
         }
     }
@@ -474,12 +475,10 @@ impl Room {
         self.people
             .values()
             .find(|person| person.who.actor == actor)
-            .map(|person| person.who.name.clone())
-            .or_else(|| {
-                let program = self.program.as_ref().filter(|(id, _)| *id == actor);
-                program.map(|(_, name)| name.clone())
-            })
+            .map(|person| person.who.name.as_str())
+            .or_else(|| self.callers.name(actor))
             .unwrap_or_default()
+            .to_owned()
     }
 
     pub(in crate::rooms) fn tell(&mut self, to: ParticipantId, event: Event) {

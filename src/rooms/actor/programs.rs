@@ -8,15 +8,13 @@ use tokio::sync::oneshot;
 
 use super::RoomActor;
 use crate::ids::{self, ActorId, ParticipantId};
+use crate::rooms::callers::MOST;
 use crate::rooms::outbound::Done;
 use crate::rooms::projection;
 use crate::rooms::refusal::ErrorCode;
 use crate::rooms::request::RoomRequest;
 use crate::rooms::room::RoomAction;
 use crate::rooms::view::SessionView;
-
-/// Calls of programs that one room has under way at a time.
-const MOST: usize = 256;
 
 type Reply = oneshot::Sender<Result<Done, ErrorCode>>;
 
@@ -74,7 +72,7 @@ impl RoomActor {
         if self.programs.len() >= MOST {
             return caller.tell(Err(ErrorCode::RateLimited));
         }
-        self.room.program = Some((actor, name));
+        self.room.callers.note(actor, name);
         let by: ParticipantId = ids::random(self.means.random.as_ref());
         self.programs.insert(by, caller);
         self.on_request(by, 0, request).await;
