@@ -254,6 +254,48 @@ async fn who_finds_an_open_browser_makes_no_key_that_stays() {
 }
 
 #[tokio::test]
+async fn what_opens_the_organisation_to_others_wants_its_administrator_there() {
+    let world = world().await;
+    let owner = world.owner().await;
+    let key = world.api_key(&owner, &["webhooks:write"]).await;
+    let new = |name: &str| json!({"name": name, "url": "https://hooks.example.org/", "events": ["room.created"]});
+    let made = world
+        .program("POST", "/v1/webhooks", Some(&owner), new("Early"))
+        .await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    let webhook = format!("/v1/webhooks/{}", made.body["id"].as_str().unwrap());
+    let origins = |all: &[&str]| json!({ "origins": all });
+    let origins_at = "/v1/embedding/origins";
+    let both = origins(&["https://one.example.org", "https://two.example.org"]);
+    let set = world.program("PUT", origins_at, Some(&owner), both).await;
+    assert_eq!(set.status, StatusCode::OK, "{}", set.body);
+
+    world.clock.advance(Duration::from_secs(10 * 60));
+    let secret = format!("{webhook}/secret");
+    let elsewhere = json!({"url": "https://other.example.org/"});
+    for (method, path, body) in [
+        ("POST", "/v1/webhooks", new("Late")),
+        ("PATCH", webhook.as_str(), elsewhere.clone()),
+        ("POST", secret.as_str(), Value::Null),
+        ("PUT", origins_at, origins(&["https://three.example.org"])),
+    ] {
+        let answer = world.program(method, path, Some(&owner), body).await;
+        assert_eq!(answer.code(), (403, "confirm_first"), "{method} {path}");
+    }
+    // What tells others less wants nobody there.
+    for (method, path, body) in [
+        ("PATCH", webhook.as_str(), json!({"active": false})),
+        ("PUT", origins_at, origins(&["https://one.example.org"])),
+    ] {
+        let answer = world.program(method, path, Some(&owner), body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{method} {path}");
+    }
+    // A program is never there: its key says what it may do.
+    let answer = world.program("PATCH", &webhook, Some(&key), elsewhere).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+}
+
+#[tokio::test]
 async fn t01_a_key_ends_with_its_time() {
     let world = world().await;
     let owner = world.owner().await;

@@ -24,6 +24,9 @@ pub(in crate::api) struct Asking<Q>(pub(in crate::api) Principal, pub(in crate::
 /// Who asks, if their holder was there lately: for what would stay with whoever finds an open browser.
 pub(in crate::api) struct There(pub(in crate::api) Principal);
 
+/// Who asks, at an endpoint that takes no query: a program, or a person who was there lately.
+pub(in crate::api) struct Here(pub(in crate::api) Principal);
+
 /// The variable parts of the path.
 pub(in crate::api) struct At<T>(pub(in crate::api) T);
 
@@ -52,6 +55,28 @@ impl FromRequestParts<Arc<Api>> for There {
         there(api, &principal, &parts.headers)?;
         Ok(Self(principal))
     }
+}
+
+impl FromRequestParts<Arc<Api>> for Here {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Refused> {
+        let By(principal) = By::from_request_parts(parts, api).await?;
+        here(api, &principal, &parts.headers)?;
+        Ok(Self(principal))
+    }
+}
+
+/// Whether a person who asks was there lately. A program is nowhere: its key says what it may do.
+pub(in crate::api) fn here(
+    api: &Api,
+    principal: &Principal,
+    headers: &HeaderMap,
+) -> Result<(), Refused> {
+    if principal.account().is_some() {
+        there(api, principal, headers)?;
+    }
+    Ok(())
 }
 
 impl<S: Sync, Q: DeserializeOwned> FromRequestParts<S> for Asking<Q> {

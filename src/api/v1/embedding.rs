@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use conclave_policy::actions::ReadOrganisation;
 use conclave_policy::control::ChangeEmbedders;
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use utoipa::ToSchema;
 use crate::api::organisation::{ask, look};
 use crate::api::problem::Problem;
 use crate::api::router::Api;
-use crate::api::v1::caller::{By, Given, IfMatch};
+use crate::api::v1::caller::{By, Given, IfMatch, here};
 use crate::api::v1::problem::Refused;
 use crate::api::v1::tag::{Tagged, matches};
 use crate::auth::embedding::EmbeddingOrigin;
@@ -48,12 +49,14 @@ pub(super) async fn get_origins(
 
 /// Says which origins may, instead of those before. One that is taken back opens no connection any more; those that are open go on.
 #[utoipa::path(put, path = "/v1/embedding/origins", operation_id = "setEmbeddingOrigins", tag = "embedding", request_body = NewOrigins,
-    params(("If-Match" = Option<String>, Header, description = "The state that is to be changed.")),
+    params(("If-Match" = Option<String>, Header, description = "The state that is to be changed."),
+        ("Conclave-Again" = Option<String>, Header, description = "What `/api/again` gave, when a person adds one and the sign-in is more than ten minutes ago; else `confirm_first`.")),
     responses((status = 200, description = "The origins as they are now.", body = OriginsView, headers(("ETag" = String)))))]
 pub(super) async fn set_origins(
     State(api): State<Arc<Api>>,
     By(principal): By,
     IfMatch(named): IfMatch,
+    headers: HeaderMap,
     Given(body): Given<NewOrigins>,
 ) -> Result<Tagged<OriginsView>, Refused> {
     let local = api.state.origins.are_local();
@@ -63,15 +66,20 @@ pub(super) async fn set_origins(
     let mut origins = parsed.ok_or(Problem::InvalidOrigin)?;
     origins.sort();
     origins.dedup();
+    let origins: Vec<_> = origins
+        .iter()
+        .map(|origin| origin.as_str().to_owned())
+        .collect();
     let _turn = api.v1.conditional.lock().await;
-    let permit = ask(&api, &principal, ChangeEmbedders).await?;
-    if named.is_some() {
-        matches(named.as_deref(), &allowed(&api, &principal).await?)?;
+    let before = allowed(&api, &principal).await?;
+    if origins.iter().any(|new| !before.origins.contains(new)) {
+        here(&api, &principal, &headers)?;
     }
-    let origins = origins.iter().map(|origin| origin.as_str().to_owned());
+    let permit = ask(&api, &principal, ChangeEmbedders).await?;
+    matches(named.as_deref(), &before)?;
     api.state
         .store
-        .set_embedding_origins(permit, principal.org, origins.collect())
+        .set_embedding_origins(permit, principal.org, origins)
         .await?;
     Ok(Tagged(allowed(&api, &principal).await?))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use conclave_policy::actions::{ManageWebhooks, ReadWebhooks, WebhookDeed};
 use conclave_policy::permit::Permit;
@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::api::organisation::{ask, look};
 use crate::api::problem::Problem;
 use crate::api::router::Api;
-use crate::api::v1::caller::{Asking, At, By, Given, IfMatch};
+use crate::api::v1::caller::{Asking, At, By, Given, Here, IfMatch, here};
 use crate::api::v1::page::{PAGE, number_cursor, read_number};
 use crate::api::v1::problem::Refused;
 use crate::api::v1::tag::{Tagged, matches};
@@ -235,10 +235,11 @@ pub(super) async fn list_webhooks(
 
 /// Lets a place be told what happens. Its secret is shown once.
 #[utoipa::path(post, path = "/v1/webhooks", operation_id = "createWebhook", tag = "webhooks", request_body = NewWebhookBody,
+    params(("Conclave-Again" = Option<String>, Header, description = "What `/api/again` gave, when a person asks and the sign-in is more than ten minutes ago; else `confirm_first`.")),
     responses((status = 201, description = "The webhook was made.", body = WebhookMade, headers(("Location" = String)))))]
 pub(super) async fn create_webhook(
     State(api): State<Arc<Api>>,
-    By(principal): By,
+    Here(principal): Here,
     Given(body): Given<NewWebhookBody>,
 ) -> Result<Response, Refused> {
     let name = tidy(body.name.as_str(), MAX_NAME).map_err(Problem::InvalidName)?;
@@ -284,15 +285,20 @@ pub(super) async fn get_webhook(
 
 /// Changes what a webhook is told, where it is, or whether it is told anything.
 #[utoipa::path(patch, path = "/v1/webhooks/{webhook}", operation_id = "changeWebhook", tag = "webhooks", request_body = WebhookChange,
-    params(("webhook" = String, Path, description = "The webhook."), ("If-Match" = Option<String>, Header, description = "The state that is to be changed.")),
+    params(("webhook" = String, Path, description = "The webhook."), ("If-Match" = Option<String>, Header, description = "The state that is to be changed."),
+        ("Conclave-Again" = Option<String>, Header, description = "What `/api/again` gave, when a person changes the address and the sign-in is more than ten minutes ago; else `confirm_first`.")),
     responses((status = 200, description = "The webhook as it is now.", body = WebhookView, headers(("ETag" = String)))))]
 pub(super) async fn change_webhook(
     State(api): State<Arc<Api>>,
     By(principal): By,
     At(id): At<String>,
     IfMatch(named): IfMatch,
+    headers: HeaderMap,
     Given(body): Given<WebhookChange>,
 ) -> Result<Tagged<WebhookView>, Refused> {
+    if body.url.is_some() {
+        here(&api, &principal, &headers)?;
+    }
     let name = body.name.as_ref().map(|name| tidy(name.as_str(), MAX_NAME));
     let change = Change {
         url: body
@@ -341,11 +347,12 @@ pub(super) async fn delete_webhook(
 
 /// Makes another secret; the one before it signs too for a day, so that the receiver can change in peace.
 #[utoipa::path(post, path = "/v1/webhooks/{webhook}/secret", operation_id = "rotateWebhookSecret", tag = "webhooks",
-    params(("webhook" = String, Path, description = "The webhook.")),
+    params(("webhook" = String, Path, description = "The webhook."),
+        ("Conclave-Again" = Option<String>, Header, description = "What `/api/again` gave, when a person asks and the sign-in is more than ten minutes ago; else `confirm_first`.")),
     responses((status = 200, description = "The new secret.", body = SecretRotated)))]
 pub(super) async fn rotate_secret(
     State(api): State<Arc<Api>>,
-    By(principal): By,
+    Here(principal): Here,
     At(id): At<String>,
 ) -> Result<Json<SecretRotated>, Refused> {
     let webhook = id.parse().map_err(|_| Problem::NotFound)?;

@@ -153,11 +153,11 @@ export function webhooks(): Promise<WebhookList> {
 }
 
 export function makeWebhook(name: string, url: string, events: readonly string[]): Promise<WebhookMade> {
-  return request("POST", "/v1/webhooks", { name, url, events });
+  return present("POST", "/v1/webhooks", { name, url, events });
 }
 
 export function changeWebhook(id: string, change: WebhookChange): Promise<Webhook> {
-  return request("PATCH", `/v1/webhooks/${encodeURIComponent(id)}`, change);
+  return present("PATCH", `/v1/webhooks/${encodeURIComponent(id)}`, change);
 }
 
 export function deleteWebhook(id: string): Promise<void> {
@@ -166,7 +166,7 @@ export function deleteWebhook(id: string): Promise<void> {
 
 /** The secret before it signs too until then. */
 export function rotateWebhookSecret(id: string): Promise<{ secret: string; old_secret_until: number }> {
-  return request("POST", `/v1/webhooks/${encodeURIComponent(id)}/secret`);
+  return present("POST", `/v1/webhooks/${encodeURIComponent(id)}/secret`);
 }
 
 export function testWebhook(id: string): Promise<{ id: string }> {
@@ -203,5 +203,5 @@ export async function embeddingOrigins(): Promise<string[]> {
 
 /** Those and no others, from now on. */
 export async function setEmbeddingOrigins(origins: readonly string[]): Promise<string[]> {
-  return (await request<{ origins: string[] }>("PUT", "/v1/embedding/origins", { origins })).origins;
+  return (await present<{ origins: string[] }>("PUT", "/v1/embedding/origins", { origins })).origins;
 }

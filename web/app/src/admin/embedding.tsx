@@ -8,6 +8,7 @@ import { Button } from "../ui/button";
 import { Confirm, Dialog } from "../ui/dialog";
 import { Field } from "../ui/field";
 import { Form } from "../ui/form";
+import { Presence, whilePresent } from "../pages/present";
 import { useAttempts } from "./attempt";
 import { Trouble } from "./trouble";
 
@@ -53,6 +54,7 @@ export function Embedding(): JSX.Element {
           }}
         />
       )}
+      <Presence />
       {ending.value !== null && (
         <Confirm
           title={`Take back ${ending.value}?`}
@@ -80,7 +82,8 @@ function OriginDialog(props: { onClose: () => void; onAllowed: (origins: string[
         submit="Allow it"
         onSubmit={async () => {
           const others = await control.embeddingOrigins();
-          props.onAllowed(await control.setEmbeddingOrigins([...others, origin.value.trim()]));
+          const now = await whilePresent(() => control.setEmbeddingOrigins([...others, origin.value.trim()]));
+          if (now !== null) props.onAllowed(now);
         }}
       >
         <Field label="Address of its pages" value={origin.value} onInput={(value) => (origin.value = value)} required maxLength={270} autofocus plainText hint="Such as https://app.example.org: the origin alone, exactly as browsers show it." />

@@ -11,6 +11,7 @@ import { Confirm, Dialog } from "../ui/dialog";
 import { Field } from "../ui/field";
 import { Form } from "../ui/form";
 import { eventWords, moment, webhookStanding } from "../words/webhooks";
+import { Presence, whilePresent } from "../pages/present";
 import { useAttempts } from "./attempt";
 import { Deliveries } from "./deliveries";
 import { Ticks } from "./events";
@@ -120,7 +121,8 @@ export function Webhooks(): JSX.Element {
           start={{ name: "", url: "", events: list.value?.events ?? [] }}
           onClose={close}
           onSubmit={async (name, url, events) => {
-            const made = await control.makeWebhook(name, url, events);
+            const made = await whilePresent(() => control.makeWebhook(name, url, events));
+            if (made === null) return;
             secret.value = { name, secret: made.secret, until: null };
             said.value = null;
             close();
@@ -136,7 +138,9 @@ export function Webhooks(): JSX.Element {
           start={now.webhook}
           onClose={close}
           onSubmit={async (name, url, events) => {
-            await control.changeWebhook(now.webhook.id, { name, url, events });
+            // Another address opens it to another; the rest does not.
+            const change = url === now.webhook.url ? { name, events } : { name, url, events };
+            if ((await whilePresent(() => control.changeWebhook(now.webhook.id, change))) === null) return;
             close();
             await load();
           }}
@@ -150,7 +154,8 @@ export function Webhooks(): JSX.Element {
           onClose={close}
           onConfirm={() =>
             attempt(async () => {
-              const made = await control.rotateWebhookSecret(now.webhook.id);
+              const made = await whilePresent(() => control.rotateWebhookSecret(now.webhook.id));
+              if (made === null) return;
               secret.value = { name: now.webhook.name, secret: made.secret, until: made.old_secret_until };
               await load();
             })
@@ -171,6 +176,7 @@ export function Webhooks(): JSX.Element {
           }}
         />
       )}
+      <Presence />
       {now.what === "deliveries" && (
         <Dialog title={`Deliveries of ${now.webhook.name}`} wide onClose={() => { close(); void load(); }}>
           <Deliveries webhook={now.webhook} />
