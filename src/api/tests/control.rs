@@ -291,7 +291,9 @@ async fn what_opens_the_organisation_to_others_wants_its_administrator_there() {
         assert_eq!(answer.status, StatusCode::OK, "{method} {path}");
     }
     // A program is never there: its key says what it may do.
-    let answer = world.program("PATCH", &webhook, Some(&key), elsewhere).await;
+    let answer = world
+        .program("PATCH", &webhook, Some(&key), elsewhere)
+        .await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
 }
 

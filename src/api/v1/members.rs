@@ -15,7 +15,7 @@ use crate::api::invitations;
 use crate::api::organisation::{ask, look};
 use crate::api::problem::Problem;
 use crate::api::router::Api;
-use crate::api::v1::caller::{Asking, At, By, Given, IfMatch};
+use crate::api::v1::caller::{Asking, At, By, Given, IfMatch, here};
 use crate::api::v1::page::{Wanted, cursor};
 use crate::api::v1::problem::Refused;
 use crate::api::v1::tag::{Tagged, matches};
@@ -233,7 +233,7 @@ pub(super) async fn end_member(
     let _turn = api.v1.conditional.lock().await;
     let member = found(&api, &principal, &id).await?;
     matches(named.as_deref(), &view(&member))?;
-    in_person(&api, &principal, &headers)?;
+    here(&api, &principal, &headers)?;
     let permit = manage(&api, &principal, &member, false, AccountDeed::End).await?;
     let now = api.state.clock.now();
     let ended = api.state.store.end_member(&permit, principal.org, now);
@@ -252,7 +252,7 @@ pub(super) async fn create_invitation(
     Given(body): Given<NewInvitation>,
 ) -> Result<(StatusCode, Json<InvitationMade>), Refused> {
     if body.may_create_rooms {
-        in_person(&api, &principal, &headers)?;
+        here(&api, &principal, &headers)?;
     }
     let made = invitations::make(&api, &principal, body.may_create_rooms, body.name).await?;
     let made = InvitationMade {
@@ -260,14 +260,6 @@ pub(super) async fn create_invitation(
         expires: made.expires,
     };
     Ok((StatusCode::CREATED, Json(made)))
-}
-
-/// Whether whoever does this was there lately. A key never is, and has its scopes for that.
-fn in_person(api: &Api, principal: &Principal, headers: &HeaderMap) -> Result<(), Problem> {
-    match principal.account() {
-        Some(_) => there(api, principal, headers),
-        None => Ok(()),
-    }
 }
 
 /// Some members, and the cursor of what comes after them. A search looks at a bounded number, and goes on where it ended.
