@@ -20,19 +20,31 @@ const FILTERS: readonly { value: "" | DeliveryState; label: string }[] = [
 
 const TONES = { due: "plain", told: "good", dead: "warn" } as const;
 
+/** How often what is still to be told is looked at again. */
+const LOOK_MS = 2000;
+
 export function Deliveries(props: { webhook: WebhookLine }): JSX.Element {
   const state = useSignal<"" | DeliveryState>("");
   const lines = useSignal<Delivery[] | null>(null);
   const next = useSignal<string | null>(null);
   const said = useSignal<string | null>(null);
+  const further = useSignal(false);
   const { trouble, attempt } = useAttempts();
   const load = (after: string | null) =>
     attempt(async () => {
       const page = await control.deliveries(props.webhook.id, state.value === "" ? null : state.value, after);
       lines.value = after === null ? page.deliveries : [...(lines.value ?? []), ...page.deliveries];
       next.value = page.next;
+      further.value = after !== null;
     });
-  useEffect(() => void load(null), []);
+  useEffect(() => {
+    void load(null);
+    // What is on its way gets somewhere by itself. Whoever reads further back is not taken away from there.
+    const timer = setInterval(() => {
+      if (!further.value && lines.value?.some((line) => line.state === "due") === true) void load(null);
+    }, LOOK_MS);
+    return () => clearInterval(timer);
+  }, []);
   const replay = async (delivery: string | null) => {
     said.value = null;
     await attempt(async () => {
