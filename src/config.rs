@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::auth::oauth::own::OwnSettings;
 use crate::auth::oauth::settings::ProviderSettings;
 use crate::auth::passkeys::PasskeySettings;
 use crate::mail::settings::MailSettings;
@@ -47,6 +48,8 @@ pub struct Config {
     pub proxies: Proxies,
     /// With what people have elsewhere they may sign in.
     pub providers: Vec<ProviderSettings>,
+    /// Where providers of the organisation's own may be.
+    pub sign_in: OwnSettings,
     /// Other programs that are told what happens.
     pub webhooks: WebhookSettings,
     /// The operator's mail server.
@@ -303,6 +306,7 @@ impl Default for Config {
             metrics: SocketAddr::from(([127, 0, 0, 1], 9464)),
             proxies: Proxies::default(),
             providers: Vec::new(),
+            sign_in: OwnSettings::default(),
             webhooks: WebhookSettings::default(),
             mail: MailSettings::default(),
             passkeys: PasskeySettings::default(),

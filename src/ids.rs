@@ -3,8 +3,8 @@
 
 pub use conclave_policy::ids::{
     AccountId, ActorId, ApiKeyId, BarId, DeviceId, GuestId, IdentityId, JoinTokenId, KnockId,
-    LinkId, NetworkId, NewsId, OrgId, ParticipantId, PasskeyId, PictureId, RoomId, SessionId,
-    StreamTokenId, WebhookId,
+    LinkId, NetworkId, NewsId, OrgId, ParticipantId, PasskeyId, PictureId, ProviderId, RoomId,
+    SessionId, StreamTokenId, WebhookId,
 };
 
 use crate::secret::RandomSource;

@@ -235,6 +235,8 @@ kinds! {
     ManageAdmin "manage_admin" by [OrgAdmin];
     /// Making, listing and revoking API keys.
     ManageApiKeys "manage_api_keys" by [OrgAdmin];
+    /// Deciding with which providers people sign in, and what follows from what those say.
+    ManageProviders "manage_providers" by [OrgAdmin];
     /// Listing every room of the organisation.
     ListRooms "list_rooms" by [OrgAdmin];
     /// Saying which pages of others may bring their users into rooms.

@@ -1,7 +1,7 @@
 //! What is done through the control API, by programs and administrators. Whether it is allowed stands in `rules.csv`, never here.
 
 use crate::actions::{Action, ActionKind, sealed};
-use crate::ids::AccountId;
+use crate::ids::{AccountId, ProviderId};
 
 /// What is done to a place outside that is told what happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,56 @@ impl WebhookDeed {
             Self::Test => "test",
             Self::Replay => "replay",
         }
+    }
+}
+
+/// What is done to a provider of the organisation's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProviderDeed {
+    /// People may come by it from now on.
+    Create,
+    /// Others may, or nobody for a while, or what it says gives something else.
+    Change,
+    /// Nobody comes by it any more.
+    Remove,
+    /// It is asked what it says of itself.
+    Check,
+}
+
+impl ProviderDeed {
+    /// Its name in the audit trail.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Change => "change",
+            Self::Remove => "remove",
+            Self::Check => "check",
+        }
+    }
+}
+
+/// Deciding with which providers people sign in, and what follows from what those say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ManageProviders {
+    /// Which; none where one is only asked.
+    pub provider: Option<ProviderId>,
+    /// What is done.
+    pub deed: ProviderDeed,
+}
+
+impl sealed::Sealed for ManageProviders {}
+
+impl Action for ManageProviders {
+    fn kind(&self) -> ActionKind {
+        ActionKind::ManageProviders
+    }
+
+    fn audit_target(&self) -> Option<[u8; 16]> {
+        self.provider.map(|provider| *provider.as_bytes())
+    }
+
+    fn audit_words(&self) -> Option<String> {
+        Some(self.deed.as_str().to_owned())
     }
 }
 

@@ -104,6 +104,8 @@ ids! {
     StreamTokenId;
     /// An identity elsewhere that stands for an account here.
     IdentityId;
+    /// A provider that an organisation has of its own.
+    ProviderId;
     /// A passkey of an account.
     PasskeyId;
     /// A place outside that is told what happens here.

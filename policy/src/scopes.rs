@@ -147,6 +147,7 @@ mod tests {
         let all: Scopes = Scope::ALL.iter().copied().collect();
         for kind in [
             ActionKind::ManageApiKeys,
+            ActionKind::ManageProviders,
             ActionKind::ManageAdmin,
             ActionKind::Enter,
             ActionKind::Connect,

@@ -393,6 +393,7 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
         | ActionKind::ManageMember
         | ActionKind::ManageAdmin
         | ActionKind::ManageApiKeys
+        | ActionKind::ManageProviders
         | ActionKind::ChangeEmbedders => role != Guest && case.admin(),
     }
 }
@@ -511,6 +512,7 @@ fn every_action_within_a_room_asks_how_the_actor_stands_to_it() {
                 | ActionKind::ManageMember
                 | ActionKind::ManageAdmin
                 | ActionKind::ManageApiKeys
+                | ActionKind::ManageProviders
                 | ActionKind::ListRooms
                 | ActionKind::ChangeEmbedders
         );

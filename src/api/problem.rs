@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::auth::error::AuthError;
 use crate::auth::name::NameError;
 use crate::auth::nonces::Nonce;
+use crate::auth::oauth::settings::Fault;
 use crate::store::error::StoreError;
 
 /// Where a client finds what to sign.
@@ -89,6 +90,8 @@ pub enum Problem {
     InvalidOrigin,
     /// The address leads to an internal network.
     InternalAddress,
+    /// What is said of a provider cannot be.
+    InvalidProvider(Fault),
     /// The idempotency key belongs to another request.
     KeyReused,
     /// The same request is being carried out.
@@ -146,6 +149,8 @@ impl Problem {
             Self::InvalidAddress => "invalid_address",
             Self::InvalidOrigin => "invalid_origin",
             Self::InternalAddress => "internal_address",
+            Self::InvalidProvider(Fault::Internal) => "internal_address",
+            Self::InvalidProvider(_) => "invalid_provider",
             Self::KeyReused => "key_reused",
             Self::InProgress => "in_progress",
             Self::NoSession => "no_session",
@@ -210,6 +215,7 @@ impl Problem {
             Self::InternalAddress => {
                 "That address is on an internal network. Only the operator of this server can allow it."
             }
+            Self::InvalidProvider(fault) => fault.sentence(),
             Self::KeyReused => "That idempotency key was used for another request.",
             Self::InProgress => "That is being done already.",
             Self::NoSession => "There is no meeting in that room right now.",
@@ -248,6 +254,7 @@ impl Problem {
             | Self::InvalidAddress
             | Self::InvalidOrigin
             | Self::InternalAddress
+            | Self::InvalidProvider(_)
             | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Changed => StatusCode::PRECONDITION_FAILED,
             Self::Unprotected

@@ -117,17 +117,18 @@ pub(super) struct Back {
 }
 
 /// `GET /api/providers`: for whoever looks at the sign-in page.
-pub(super) async fn list(State(api): State<Arc<Api>>) -> Json<ProviderList> {
-    let providers = api.state.auth.providers().map(|provider| ProviderView {
-        id: provider.id.clone(),
-        name: provider.name.clone(),
-        kind: provider.kind.as_str(),
+pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Json<ProviderList>, Problem> {
+    let providers = api.state.auth.providers().await?;
+    let providers = providers.iter().map(|provider| ProviderView {
+        id: provider.settings().id.clone(),
+        name: provider.settings().name.clone(),
+        kind: provider.settings().kind.as_str(),
     });
-    Json(ProviderList {
+    Ok(Json(ProviderList {
         providers: providers.collect(),
         passkeys: api.state.auth.passkey_domain().map(str::to_owned),
         reset: api.state.auth.sends_mail(),
-    })
+    }))
 }
 
 /// `POST /api/providers/{provider}/sign-in`: begins the way there.

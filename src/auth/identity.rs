@@ -11,7 +11,7 @@ use data_encoding::BASE64URL_NOPAD;
 use crate::auth::error::AuthError;
 use crate::auth::name::DisplayName;
 use crate::auth::oauth::claims::{Proven, Standing};
-use crate::auth::oauth::provider::{Back, Failure, Provider, Providers, There};
+use crate::auth::oauth::provider::{Back, Failure, There};
 use crate::auth::oauth::settings::{Accounts, ProviderSettings};
 use crate::auth::password::{Lane, Password};
 use crate::auth::principal::{Came, Principal, Who};
@@ -119,28 +119,14 @@ impl Pair {
 }
 
 impl Auth {
-    /// Lets people come by these providers.
-    #[must_use]
-    pub fn with_providers(mut self, providers: Providers) -> Self {
-        self.providers = providers;
-        self
-    }
-
-    /// The providers, in the order of their buttons.
-    pub fn providers(&self) -> impl Iterator<Item = &ProviderSettings> {
-        self.providers.iter().map(Provider::settings)
-    }
-
     /// Begins the way to a provider.
     ///
     /// # Errors
     /// `Refused` when there is no such provider, it does not answer, or `next` is no place of ours; `TooMany`, `Unavailable`.
     pub async fn leave(&self, leaving: Leaving<'_>) -> Result<Sent, AuthError> {
         self.newcomer(leaving.address)?;
-        let provider = self
-            .providers
-            .named(leaving.provider)
-            .ok_or(AuthError::Refused)?;
+        let provider = self.provider(leaving.provider).await?;
+        let provider = provider.ok_or(AuthError::Refused)?;
         let next = leaving.next.unwrap_or("/");
         if !is_ours(next) {
             return Err(AuthError::Refused);
@@ -218,7 +204,7 @@ impl Auth {
         }
         let over = Timestamp::from_millis(exp.saturating_mul(1000));
         self.store.spend(org, *jti.as_bytes(), over, now).await?;
-        let asked = self.providers.named(&provider).ok_or(AuthError::Refused)?;
+        let asked = self.provider(&provider).await?.ok_or(AuthError::Refused)?;
         let verifier = Secret::new(verifier);
         let question = Back {
             redirect: &redirect,
@@ -231,6 +217,8 @@ impl Auth {
             .back(&question, self.clock.instant(), now)
             .await
             .map_err(|failure| failed(&provider, failure))?;
+        // Whoever set it up may have thought better of it while it was asked.
+        self.still_stands(&asked).await?;
         let standing = proven.standing(asked.settings());
         if !standing.welcome {
             return Err(AuthError::Refused);
@@ -262,6 +250,9 @@ impl Auth {
         if permit.actor() != pair.account.into() || permit.into_action().identity != pair.id {
             return Err(AuthError::Refused);
         }
+        self.provider(&pair.provider)
+            .await?
+            .ok_or(AuthError::Refused)?;
         let identity = NewIdentity {
             id: pair.id,
             account: pair.account,
@@ -341,26 +332,6 @@ impl Auth {
         }
     }
 
-    /// What the identity that a session came by gives its account: nothing for a session without one, and `Refused` when the
-    /// identity was taken back or its provider is not one of ours any more.
-    pub(super) async fn given_by(
-        &self,
-        org: OrgId,
-        by: Option<IdentityId>,
-        account: AccountId,
-    ) -> Result<Rights, AuthError> {
-        let Some(id) = by else {
-            return Ok(Rights {
-                admin: false,
-                creator: false,
-            });
-        };
-        match self.store.identity_rights(org, id, account).await? {
-            Some((provider, rights)) if self.providers.named(&provider).is_some() => Ok(rights),
-            _ => Err(AuthError::Refused),
-        }
-    }
-
     /// Whether the account of an open connection, and what it came by, still stand.
     pub(super) async fn account_holds(
         &self,
@@ -374,7 +345,8 @@ impl Auth {
             return Ok(false);
         };
         let was_admin = matches!(principal.who, Who::Account { admin: true, .. });
-        match self.given_by(org, principal.came.by, account).await {
+        let came = (principal.came.by, principal.came.since);
+        match self.given_by(org, came, account).await {
             // What someone loses in the organisation they lose in their meetings: they come back as what they are now.
             Ok(given) => Ok(!was_admin || found.is_admin || given.admin),
             Err(AuthError::Refused) => Ok(false),
@@ -428,7 +400,7 @@ impl Auth {
         };
         // What was given before counts no more from here on, in older sessions too.
         self.store
-            .used_identity(org, id, rights(standing), now)
+            .used_identity(org, id, &provider.id, rights(standing), now)
             .await?;
         let came = Came {
             by: Some(id),

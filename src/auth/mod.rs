@@ -19,6 +19,7 @@ pub mod limits;
 pub mod name;
 pub mod nonces;
 pub mod oauth;
+pub mod offered;
 pub mod passkeys;
 pub mod password;
 pub mod picture;

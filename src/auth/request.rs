@@ -184,6 +184,11 @@ impl Origins {
         )
     }
 
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     /// Whether every page of ours is one of this machine: somebody tries the server out.
     pub fn are_local(&self) -> bool {
         let local = |origin: &String| {

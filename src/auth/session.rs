@@ -17,7 +17,7 @@ use crate::auth::guestlink::CameBy;
 use crate::auth::limits::{Rate, Rates};
 use crate::auth::name::DisplayName;
 use crate::auth::nonces::Nonces;
-use crate::auth::oauth::provider::Providers;
+use crate::auth::offered::Offered;
 use crate::auth::passkeys::Passkeys;
 use crate::auth::password::{HashError, Hasher, Lane, Password};
 use crate::auth::possession::{Copies, Shown};
@@ -129,7 +129,7 @@ pub struct Auth {
     pub(super) copies: std::sync::Mutex<Copies>,
     /// How often everyone was sent away since the server started.
     pub(super) rounds: AtomicU64,
-    pub(super) providers: Providers,
+    pub(super) providers: Offered,
     pub(super) passkeys: Passkeys,
     /// The page that links in mails lead to, where mail is sent.
     pub(super) mail: Option<String>,
@@ -177,7 +177,7 @@ impl Auth {
             guesses,
             ring,
             rotation: Mutex::new(()),
-            providers: Providers::default(),
+            providers: Offered::default(),
             passkeys: Passkeys::default(),
             mail: None,
             mails: std::sync::Mutex::new(Rates::new(MAIL_PACE, MAILED)),
@@ -371,7 +371,7 @@ impl Auth {
                 let account = found
                     .filter(|account| account.epoch == epoch)
                     .ok_or_else(|| self.why_over(jti))?;
-                let given = self.given_by(org, by, sub).await?;
+                let given = self.given_by(org, (by, from_secs(iat)), sub).await?;
                 let name = DisplayName::parse(account.name.expose())
                     .map_err(|_| AuthError::Unavailable)?;
                 let who = Who::Account {

@@ -188,7 +188,8 @@ mod tests {
             creator: false,
         };
         let now = world.clock.now();
-        world.store.used_identity(org, id, less, now).await.unwrap();
+        let used = world.store.used_identity(org, id, "staff", less, now);
+        used.await.unwrap();
         assert_eq!(life.word().now_or_never(), Some(Word::Look));
         // Its provider is none of ours here, so that it does not stand.
         assert!(!world.auth.holds(&principal).await);

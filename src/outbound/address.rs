@@ -10,6 +10,21 @@ pub(crate) fn is_internal(address: IpAddr) -> bool {
     }
 }
 
+/// Whether a host, as it is written in an address, is an internal one before anyone resolves it; none when it is an address to some and
+/// a name to others (`127.1`, `0x7f000001`).
+pub(crate) fn written_inside(host: &str) -> Option<bool> {
+    let plain = host.trim_start_matches('[').trim_end_matches(']');
+    let plain = plain.trim_end_matches('.').to_ascii_lowercase();
+    let numeric = plain.rsplit('.').next().is_some_and(|last| {
+        last.starts_with("0x") || last.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    let address = plain.parse();
+    if numeric && address.is_err() {
+        return None;
+    }
+    Some(address.is_ok_and(is_internal) || plain == "localhost" || plain.ends_with(".localhost"))
+}
+
 fn internal_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     address.is_loopback()

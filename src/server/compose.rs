@@ -117,7 +117,10 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
     let providers = Providers::new(&config.providers)?;
     let auth = Auth::start(store.clone(), clock.clone(), random.clone()).await?;
     let passkeys = Passkeys::new(&config.passkeys, &origins(&config, address))?;
-    let mut auth = auth.with_providers(providers).with_passkeys(passkeys);
+    let mut auth = auth
+        .with_providers(providers)
+        .with_own_providers(config.sign_in.clone())?
+        .with_passkeys(passkeys);
     let origin = first_origin(&config, address);
     let host = origin.trim_start_matches("https://").to_owned();
     let postman = Postman::new(&config.mail, store.clone(), clock.clone(), host)

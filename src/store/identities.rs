@@ -223,17 +223,20 @@ impl Store {
         self.write_telling(org, make, news, |()| true)
     }
 
-    /// Keeps what a sign-in by an identity gave, and when it was. `Missing` when it was taken back meanwhile.
+    /// Keeps by which provider someone came with an identity, what that gave, and when it was. `Missing` when it was taken back
+    /// meanwhile.
     pub fn used_identity(
         &self,
         org: OrgId,
         id: IdentityId,
+        provider: &str,
         rights: Rights,
         now: Timestamp,
     ) -> Written<()> {
         self.write(Used {
             org,
             id,
+            provider: provider.to_owned(),
             rights,
             now,
         })
@@ -370,6 +373,7 @@ impl Change for Make {
 struct Used {
     org: OrgId,
     id: IdentityId,
+    provider: String,
     rights: Rights,
     now: Timestamp,
 }
@@ -379,7 +383,7 @@ impl Change for Used {
 
     async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
         let used = query(
-            "UPDATE identities SET is_admin = $1, may_create_rooms = $2, used = $3 \
+            "UPDATE identities SET is_admin = $1, may_create_rooms = $2, used = $3, provider = $6 \
              WHERE org_id = $4 AND identity_id = $5",
         )
         .bind(i64::from(self.rights.admin))
@@ -387,6 +391,7 @@ impl Change for Used {
         .bind(self.now.as_millis())
         .bind(self.org.as_bytes().as_slice())
         .bind(self.id.as_bytes().as_slice())
+        .bind(self.provider)
         .execute(on)
         .await?;
         if used.rows_affected() == 1 {
@@ -548,7 +553,7 @@ mod tests {
             creator: true,
         };
         store
-            .used_identity(org, only.id, rights, NOW)
+            .used_identity(org, only.id, "company", rights, NOW)
             .await
             .unwrap();
         let found = store

@@ -32,6 +32,7 @@ pub mod owners;
 pub mod pages;
 pub mod passkeys;
 pub mod pictures;
+pub mod providers;
 pub mod recall;
 pub mod recovery;
 pub mod removals;

@@ -31,6 +31,8 @@ const SEALED: &[Column] = &[
     sealed("passkeys", "credential", Scope::Account),
     sealed("passkeys", "name", Scope::Account),
     sealed("pictures", "body", Scope::Account),
+    sealed("providers", "secret", Scope::Organisation),
+    sealed("providers", "words", Scope::Organisation),
     sealed("room_speech", "words", Scope::Room),
     sealed("rooms", "password", Scope::Room),
     sealed("rooms", "title", Scope::Room),

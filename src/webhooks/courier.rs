@@ -1,7 +1,6 @@
 //! The task that sends: it reads what is due, has the plan say what comes next, sends it through the one door to the outside, and keeps
 //! what came of it. It decides nothing about order.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use thiserror::Error;
 
 use crate::clock::{Clock, Timestamp};
 use crate::ids::OrgId;
-use crate::outbound::address::is_internal;
+use crate::outbound::address::written_inside;
 use crate::outbound::fetch::{FetchError, Fetcher, Limits, Question, place};
 use crate::outbound::trust;
 use crate::secret::RandomSource;
@@ -286,18 +285,7 @@ pub fn check_address(url: &str, settings: &WebhookSettings) -> Result<(), BadAdd
         .internal
         .iter()
         .any(|inside| inside.eq_ignore_ascii_case(&host));
-    let plain = host.trim_start_matches('[').trim_end_matches(']');
-    let plain = plain.trim_end_matches('.').to_ascii_lowercase();
-    // Numbers that are an address to some and a name to others (`127.1`, `0x7f000001`) are none here.
-    let numeric = plain.rsplit('.').next().is_some_and(|last| {
-        last.starts_with("0x") || last.bytes().all(|byte| byte.is_ascii_digit())
-    });
-    if numeric && plain.parse::<IpAddr>().is_err() {
-        return Err(BadAddress::Form);
-    }
-    let inside = plain.parse().is_ok_and(is_internal)
-        || plain == "localhost"
-        || plain.ends_with(".localhost");
+    let inside = written_inside(&host).ok_or(BadAddress::Form)?;
     if inside && !allowed {
         Err(BadAddress::Internal)
     } else {

@@ -28,6 +28,7 @@ mod media;
 mod media_client;
 mod network;
 mod oauth;
+mod ownproviders;
 mod profile;
 mod program;
 mod provider;

@@ -8,7 +8,8 @@ use reqwest::header::{COOKIE, ORIGIN, SET_COOKIE};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
-use crate::common::server::{Answer, PASSWORD, Person, Server};
+use crate::common::server::{Answer, PASSWORD, Person, Room, Server};
+use crate::common::socket::Socket;
 use crate::common::text;
 use crate::provider::{Manner, Plan, Provider, pairs};
 use crate::raw;
@@ -52,7 +53,7 @@ impl<'a> Browser<'a> {
         cookies.collect::<Vec<_>>().join("; ")
     }
 
-    async fn call(&mut self, method: Method, path: &str, body: Option<Value>) -> Answer {
+    pub(crate) async fn call(&mut self, method: Method, path: &str, body: Option<Value>) -> Answer {
         let proof = self.server.sign(method.as_str(), path).await;
         let mut request = self
             .server
@@ -126,7 +127,23 @@ impl<'a> Browser<'a> {
             .await
     }
 
-    async fn me(&mut self) -> Answer {
+    /// Joins a room as a page does.
+    pub(crate) async fn join(&self, room: &Room) -> Socket {
+        let (cookies, origin) = (self.cookies(), self.server.origin());
+        let fields = [("cookie", cookies.as_str()), ("origin", &origin)];
+        let mut socket = Socket::open(self.server, None, Some(&fields))
+            .await
+            .unwrap();
+        let challenge = socket.read().await.unwrap();
+        let (address, nonce) = (self.server.url("/ws"), text(&challenge, "nonce"));
+        let proof = self.server.key.proof("GET", &address, &nonce);
+        let request = json!({"type": "join", "room": room.id, "password": room.password});
+        let frame = json!({"id": 1, "proof": proof, "request": request});
+        socket.raw(frame.to_string()).await;
+        socket
+    }
+
+    pub(crate) async fn me(&mut self) -> Answer {
         self.call(Method::GET, "/api/me", None).await
     }
 }
@@ -137,12 +154,12 @@ async fn session(server: &Server, email: &str) -> String {
     cookie.strip_prefix("__Host-conclave=").unwrap().to_owned()
 }
 
-fn state(address: &str) -> String {
+pub(crate) fn state(address: &str) -> String {
     pairs(address.split_once('?').unwrap().1)["state"].clone()
 }
 
 /// The one answer to whatever is wrong, and no session with it.
-fn refused(answer: &Answer, what: &str) {
+pub(crate) fn refused(answer: &Answer, what: &str) {
     let code = answer.body["code"].as_str().unwrap_or_default();
     assert_eq!(
         (answer.status.as_u16(), code),

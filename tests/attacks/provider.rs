@@ -30,6 +30,8 @@ pub(crate) enum Manner {
     Leads(String),
     /// A body without an end, said to be of this length or of none.
     Endless(Option<u64>),
+    /// As it should, after a while.
+    Late(Duration),
     /// A byte now and then.
     Trickles,
     /// Nothing at all.
@@ -108,6 +110,11 @@ impl Provider {
             }
         });
         this
+    }
+
+    /// The file of the certificate that vouches for it.
+    pub(crate) fn authority(&self) -> std::path::PathBuf {
+        self.folder.path().join("ca.pem")
     }
 
     pub(crate) fn issuer(&self) -> String {
@@ -239,6 +246,11 @@ impl Provider {
                 &String::from_utf8_lossy(&body),
                 field("authorization"),
             ),
+            Manner::Late(while_) => {
+                tokio::time::sleep(while_).await;
+                let body = String::from_utf8_lossy(&body);
+                self.answer(place, query, &body, field("authorization"))
+            }
             Manner::Says(status, body) => (status, body),
             Manner::Leads(to) => {
                 let head =

@@ -9,8 +9,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Provider from "oidc-provider";
 
-const CLIENT = "conclave";
-const SECRET = "told-to-the-provider-and-the-server-alone";
+export const CLIENT = "conclave";
+export const SECRET = "told-to-the-provider-and-the-server-alone";
 
 export class Identities {
   readonly issuer: string;
@@ -33,6 +33,11 @@ export class Identities {
     const server = createServer({ key: readFileSync(key), cert: readFileSync(certificate) });
     await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
     return new Identities(folder, server);
+  }
+
+  /** The file of the certificate that vouches for it. */
+  get authority(): string {
+    return join(this.#folder, "ca.pem");
   }
 
   /** For `CONCLAVE_PROVIDERS`. */

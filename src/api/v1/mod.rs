@@ -10,6 +10,7 @@ mod join;
 mod members;
 mod page;
 mod problem;
+mod providers;
 mod rooms;
 mod router;
 mod session;

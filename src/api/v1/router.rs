@@ -16,7 +16,7 @@ use crate::api::router::{Api, guarded};
 use crate::api::v1::gate::gate;
 use crate::api::v1::problem::{Details, MEDIA_TYPE, Refused};
 use crate::api::v1::{
-    again, apikeys, embedding, join, members, rooms, session, settings, trail, webhooks,
+    again, apikeys, embedding, join, members, providers, rooms, session, settings, trail, webhooks,
 };
 
 /// Where the description is.
@@ -105,6 +105,16 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         ))
         .routes(routes!(members::end_sessions))
         .routes(routes!(members::create_invitation))
+        .routes(routes!(
+            providers::list_providers,
+            providers::create_provider
+        ))
+        .routes(routes!(
+            providers::get_provider,
+            providers::change_provider,
+            providers::remove_provider
+        ))
+        .routes(routes!(providers::check_issuer))
         .routes(routes!(apikeys::list_api_keys, apikeys::create_api_key))
         .routes(routes!(apikeys::revoke_api_key))
         .routes(routes!(webhooks::list_webhooks, webhooks::create_webhook))

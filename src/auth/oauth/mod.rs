@@ -5,7 +5,9 @@
 
 mod asking;
 pub(crate) mod claims;
+pub mod discovered;
 mod facebook;
 mod openid;
+pub mod own;
 pub mod provider;
 pub mod settings;

@@ -30,6 +30,7 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
 use crate::auth::oauth::claims::Proven;
+use crate::auth::oauth::discovered::{Discovered, Undiscovered};
 use crate::auth::oauth::provider::{Back, Failure, There};
 use crate::clock::Timestamp;
 use crate::outbound::fetch::Fetcher;
@@ -343,32 +344,50 @@ impl OpenId {
         {
             return Err(Failure::Provider("it did not answer a moment ago"));
         }
-        match self.discover().await {
+        match self.metadata_now().await {
             Ok(found) => {
                 let found = Arc::new(found);
                 known.metadata = Some((found.clone(), now));
                 known.failed = None;
                 Ok(found)
             }
-            Err(failure) => {
+            Err(_) => {
                 known.failed = Some(now);
-                Err(failure)
+                Err(Failure::Provider("it cannot be discovered"))
             }
         }
     }
 
-    async fn discover(&self) -> Result<Metadata, Failure> {
+    /// What it says of itself, for whoever sets it up.
+    pub(super) async fn discover(&self) -> Result<Discovered, Undiscovered> {
+        let metadata = self.metadata_now().await?;
+        let token = metadata.token_endpoint().map(TokenUrl::url);
+        let scopes = metadata.scopes_supported().into_iter().flatten();
+        let claims = metadata.claims_supported().into_iter().flatten();
+        Ok(Discovered {
+            authorization: metadata.authorization_endpoint().url().to_string(),
+            token: token.map(Url::to_string).unwrap_or_default(),
+            scopes: Discovered::bounded(scopes.map(|scope| scope.as_str())),
+            claims: Discovered::bounded(claims.map(|claim| claim.as_str())),
+        })
+    }
+
+    async fn metadata_now(&self) -> Result<Metadata, Undiscovered> {
         // The library compares the issuer in the answer with the one that was asked, to the letter.
         let metadata = Metadata::discover_async(self.issuer.clone(), &self.fetcher)
             .await
-            .map_err(|error| {
-                match error {
-                    DiscoveryError::Request(why) => {
-                        tracing::warn!(%why, "a provider could not be asked");
-                    }
-                    other => tracing::warn!(error = %other, "a provider was not understood"),
+            .map_err(|error| match error {
+                DiscoveryError::Request(why) => {
+                    tracing::warn!(%why, "a provider could not be asked");
+                    Undiscovered::from(why)
                 }
-                Failure::Provider("it cannot be discovered")
+                other => {
+                    tracing::warn!(error = %other, "a provider was not understood");
+                    match other {
+                        DiscoveryError::Validation(_) => Undiscovered::OtherIssuer,
+                        _ => Undiscovered::NoDiscovery,
+                    }
+                }
             })?;
         if !is_plain(metadata.authorization_endpoint().url())
             || !metadata
@@ -376,7 +395,8 @@ impl OpenId {
                 .map(TokenUrl::url)
                 .is_some_and(is_plain)
         {
-            return Err(Failure::Provider("its addresses are not plain https"));
+            tracing::warn!("a provider's addresses are not plain https");
+            return Err(Undiscovered::BadEndpoints);
         }
         let methods = &metadata
             .additional_metadata()
@@ -388,7 +408,8 @@ impl OpenId {
         if sound {
             Ok(metadata)
         } else {
-            Err(Failure::Provider("it does not take S256 challenges"))
+            tracing::warn!("a provider does not take S256 challenges");
+            Err(Undiscovered::NoChallenge)
         }
     }
 }

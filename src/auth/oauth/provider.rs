@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::auth::oauth::asking::LIMITS;
 use crate::auth::oauth::claims::Proven;
+use crate::auth::oauth::discovered::{Discovered, Undiscovered};
 use crate::auth::oauth::facebook::Facebook;
 use crate::auth::oauth::openid::OpenId;
 use crate::auth::oauth::settings::{ProviderKind, ProviderSettings};
@@ -29,6 +30,9 @@ pub enum ProviderError {
         "`providers`: this system has no certificates to trust (package `ca-certificates`); name `authorities`"
     )]
     NoRoots,
+    /// The same of the authorities for organisations' own providers.
+    #[error("`sign_in.authorities`: the file `{0}` cannot be used")]
+    Authorities(String),
     /// The settings do not go together.
     #[error("`providers`: `{0}` cannot be used")]
     Settings(String),
@@ -65,7 +69,7 @@ pub(crate) struct Back<'a> {
 
 /// The providers of an organisation, in the order of their buttons.
 #[derive(Default)]
-pub struct Providers(Vec<Provider>);
+pub struct Providers(Vec<Arc<Provider>>);
 
 /// One of them.
 pub struct Provider {
@@ -84,31 +88,41 @@ impl Providers {
     /// # Errors
     /// When a file cannot be read or a setting cannot be used.
     pub fn new(settings: &[ProviderSettings]) -> Result<Self, ProviderError> {
-        let providers: Result<_, _> = settings.iter().map(Provider::new).collect();
+        let providers = settings.iter();
+        let providers: Result<_, _> = providers
+            .map(|settings| Provider::new(settings).map(Arc::new))
+            .collect();
         providers.map(Self)
     }
 
     /// Each of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Provider> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Provider>> {
         self.0.iter()
     }
 
     /// The one of this name.
-    pub fn named(&self, id: &str) -> Option<&Provider> {
+    pub fn named(&self, id: &str) -> Option<&Arc<Provider>> {
         self.iter().find(|provider| provider.settings.id == id)
     }
 }
 
 impl Provider {
     fn new(settings: &ProviderSettings) -> Result<Self, ProviderError> {
+        Self::trusting(settings.clone(), Arc::new(roots(settings)?))
+    }
+
+    /// One that these authorities vouch for.
+    pub(crate) fn trusting(
+        settings: ProviderSettings,
+        roots: Arc<RootCertStore>,
+    ) -> Result<Self, ProviderError> {
         let unfit = || ProviderError::Settings(settings.id.clone());
         let host = Url::parse(settings.issuer())
             .ok()
             .and_then(|url| url.host_str().map(str::to_owned));
         let internal = host.filter(|_| settings.internal).into_iter().collect();
-        let roots = Arc::new(roots(settings)?);
         let fetcher = Fetcher::new(roots, internal, LIMITS).ok_or_else(unfit)?;
-        let (id, secret, scopes) = (&settings.client_id, secret(settings)?, &settings.scopes);
+        let (id, secret, scopes) = (&settings.client_id, secret(&settings)?, &settings.scopes);
         let client = match settings.kind {
             ProviderKind::OpenId | ProviderKind::Google => {
                 let client = OpenId::new(settings.issuer(), id, secret, scopes, fetcher);
@@ -122,10 +136,20 @@ impl Provider {
                 fetcher,
             ))),
         };
-        Ok(Self {
-            settings: settings.clone(),
-            client,
-        })
+        // From here on it stands with the client alone.
+        let settings = ProviderSettings {
+            client_secret: None,
+            ..settings
+        };
+        Ok(Self { settings, client })
+    }
+
+    /// What it says of itself now.
+    pub(crate) async fn discover(&self) -> Result<Discovered, Undiscovered> {
+        match &self.client {
+            Client::OpenId(client) => client.discover().await,
+            Client::Facebook(_) => Err(Undiscovered::NoDiscovery),
+        }
     }
 
     /// What the operator said of it.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use openidconnect::url::Url;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
 
@@ -63,7 +63,7 @@ pub struct ProviderSettings {
 }
 
 /// The protocols.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ProviderKind {
     /// OpenID Connect with discovery.
@@ -86,7 +86,7 @@ impl ProviderKind {
 }
 
 /// Who has an account, among those who prove an identity.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Accounts {
     /// Whoever linked the identity to theirs before.
@@ -97,13 +97,94 @@ pub enum Accounts {
 }
 
 /// Something that a provider may say of someone: a claim that is, or holds, one of these values.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// The claim, such as `groups`, `hd`, `acr` or `amr`.
     pub claim: String,
     /// The values, to the letter.
     pub values: Vec<String>,
+}
+
+/// What is wrong with a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Its identifier is none.
+    Id,
+    /// Its name is missing or too long.
+    Name,
+    /// What it calls this server is missing or too long.
+    Client,
+    /// There is no secret, or there are two.
+    Secret,
+    /// There is no issuer.
+    NoIssuer,
+    /// Google and Facebook are their own issuers.
+    OwnIssuer,
+    /// The issuer cannot be one.
+    Issuer,
+    /// It is on an internal network.
+    Internal,
+    /// Everyone in the world would have an account.
+    Everyone,
+    /// The scopes are none.
+    Scopes,
+    /// A rule is none.
+    Rule,
+    /// A rule goes by an e-mail address.
+    Mail,
+}
+
+impl Fault {
+    /// For whoever writes settings.
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Id => "`id` has 1 to 32 lower-case letters, digits and `-`",
+            Self::Name => "`name` has 1 to 64 bytes",
+            Self::Client => "`client_id` has 1 to 256 bytes",
+            Self::Secret => "one of `client_secret` and `client_secret_file` is needed",
+            Self::NoIssuer => "`issuer` is needed",
+            Self::OwnIssuer => "`issuer` is Google's own",
+            Self::Issuer => "`issuer` is an https address without user, query and fragment",
+            Self::Internal => "`issuer` is on an internal network",
+            Self::Everyone => {
+                "`accounts = \"made\"` without `required` would give everyone in the world an account"
+            }
+            Self::Scopes => "`scopes` are at most 32 words",
+            Self::Rule => {
+                "a rule has a `claim` and 1 to 32 `values`, and there are at most 32 rules"
+            }
+            Self::Mail => {
+                "no rule goes by an e-mail address, which its provider may let anyone choose"
+            }
+        }
+    }
+
+    /// For whoever fills in a page.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Id => "That identifier cannot be used.",
+            Self::Name => "The name is missing or longer than 64 letters.",
+            Self::Client => "The client ID is missing or longer than 256 letters.",
+            Self::Secret => "The client secret is missing.",
+            Self::NoIssuer => "The issuer is missing.",
+            Self::OwnIssuer => "Google and Facebook have an issuer of their own.",
+            Self::Issuer => {
+                "The issuer must be an address of the form https://host or https://host/path, and nothing behind it."
+            }
+            Self::Internal => {
+                "The issuer is on an internal network. Only the operator of this server can allow it."
+            }
+            Self::Everyone => {
+                "Say who may come in first: without such a rule everyone in the world would get an account."
+            }
+            Self::Scopes => "Scopes are at most 32 words without spaces in them.",
+            Self::Rule => "Each rule needs a claim and 1 to 32 values.",
+            Self::Mail => {
+                "No rule can go by an e-mail address: a provider may let anyone choose theirs."
+            }
+        }
+    }
 }
 
 impl ProviderSettings {
@@ -127,12 +208,12 @@ impl ProviderSettings {
                 wrong.push(format!("`providers`: `{}` stands there twice", one.id));
             }
             for fault in one.faults() {
-                wrong.push(format!("`providers`: `{}`: {fault}", one.id));
+                wrong.push(format!("`providers`: `{}`: {}", one.id, fault.text()));
             }
         }
     }
 
-    fn faults(&self) -> Vec<&'static str> {
+    pub(super) fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
         let mut unless = |good: bool, fault| {
             if !good {
@@ -145,43 +226,34 @@ impl ProviderSettings {
                     .bytes()
                     .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
         };
-        unless(
-            plain(&self.id),
-            "`id` has 1 to 32 lower-case letters, digits and `-`",
-        );
-        unless(
-            (1..=64).contains(&self.name.len()),
-            "`name` has 1 to 64 bytes",
-        );
+        unless(plain(&self.id), Fault::Id);
+        unless((1..=64).contains(&self.name.len()), Fault::Name);
         unless(
             (1..=MAX_TEXT).contains(&self.client_id.len()),
-            "`client_id` has 1 to 256 bytes",
+            Fault::Client,
         );
         unless(
             self.client_secret.is_some() != self.client_secret_file.is_some(),
-            "one of `client_secret` and `client_secret_file` is needed",
+            Fault::Secret,
         );
         unless(
             self.kind != ProviderKind::OpenId || self.issuer.is_some(),
-            "`issuer` is needed",
+            Fault::NoIssuer,
         );
         unless(
             self.kind != ProviderKind::Google || self.issuer.is_none(),
-            "`issuer` is Google's own",
+            Fault::OwnIssuer,
         );
-        unless(
-            self.issuer.as_deref().is_none_or(is_issuer),
-            "`issuer` is an https address without user, query and fragment",
-        );
+        unless(self.issuer.as_deref().is_none_or(is_issuer), Fault::Issuer);
         unless(
             self.accounts == Accounts::Linked || !self.required.is_empty(),
-            "`accounts = \"made\"` without `required` would give everyone in the world an account",
+            Fault::Everyone,
         );
         let scopes = self.scopes.len() <= MOST_RULES
             && self.scopes.iter().all(|scope| {
                 (1..=64).contains(&scope.len()) && scope.bytes().all(|byte| byte.is_ascii_graphic())
             });
-        unless(scopes, "`scopes` are at most 32 words");
+        unless(scopes, Fault::Scopes);
         for rules in [
             &self.required,
             &self.creators,
@@ -194,13 +266,10 @@ impl ProviderSettings {
                         && rule.claim.len() <= MAX_TEXT
                         && (1..=MOST_RULES).contains(&rule.values.len())
                 });
-            unless(
-                sound,
-                "a rule has a `claim` and 1 to 32 `values`, and there are at most 32 rules",
-            );
+            unless(sound, Fault::Rule);
             unless(
                 rules.iter().all(|rule| !rule.claim.starts_with("email")),
-                "no rule goes by an e-mail address, which its provider may let anyone choose",
+                Fault::Mail,
             );
         }
         faults

@@ -4,10 +4,10 @@
 import { signal } from "@preact/signals";
 
 export type ManagePart = "settings" | "links" | "streams" | "captions" | "transcripts" | "audit";
-export type OrganisationPart = "settings" | "members" | "keys" | "webhooks" | "embedding" | "audit";
+export type OrganisationPart = "settings" | "members" | "sign-in" | "keys" | "webhooks" | "embedding" | "audit";
 
 /** Each is a path of its own; the first is the organisation's page itself. */
-export const ORGANISATION_PARTS: readonly OrganisationPart[] = ["settings", "members", "keys", "webhooks", "embedding", "audit"];
+export const ORGANISATION_PARTS: readonly OrganisationPart[] = ["settings", "members", "sign-in", "keys", "webhooks", "embedding", "audit"];
 
 export type Route =
   | { page: "home" }

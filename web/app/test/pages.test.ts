@@ -102,5 +102,6 @@ test("addresses lead to their pages, and nowhere else", () => {
   expect(routeOf(`/r/${room}`, "")).toEqual({ page: "room", room });
   expect(routeOf(`/r/${room}/audit`, "")).toEqual({ page: "manage", room, part: "audit" });
   expect(routeOf("/organisation/audit", "")).toEqual({ page: "organisation", part: "audit" });
+  expect(routeOf("/organisation/sign-in", "")).toEqual({ page: "organisation", part: "sign-in" });
   for (const path of [`/g/${room}/audit`, `/r/${room}/other`, "/r/short", "/organisation/other"]) expect(routeOf(path, "").page).toBe("unknown");
 });

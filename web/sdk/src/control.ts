@@ -148,6 +148,90 @@ export function invite(mayCreateRooms: boolean): Promise<InvitationView> {
   return present("POST", "/v1/invitations", { may_create_rooms: mayCreateRooms });
 }
 
+/** Something that a provider may say of someone: a claim that is, or holds, one of these values. */
+export interface ProviderRule {
+  claim: string;
+  values: string[];
+}
+
+/** A provider with which people may sign in. */
+export interface Provider {
+  /** What it is called in addresses. */
+  id: string;
+  /** The organisation's own; else it stands in the operator's settings and is not changed here. */
+  own: boolean;
+  enabled: boolean;
+  kind: "openid" | "google" | "facebook";
+  name: string;
+  issuer: string;
+  client_id: string;
+  scopes: string[];
+  accounts: "linked" | "made";
+  /** All must hold. */
+  required: ProviderRule[];
+  /** Of these, any. */
+  creators: ProviderRule[];
+  admins: ProviderRule[];
+  second_factor: ProviderRule[];
+  /** The operator lets it be on an internal network. */
+  internal: boolean;
+  /** Where it sends people back to. */
+  redirects: string[];
+}
+
+export interface ProviderLine extends Provider {
+  linked: number;
+  /** Accounts that have no other way in. */
+  only_way: number;
+}
+
+export interface ProviderLines {
+  providers: ProviderLine[];
+  most: number;
+  origins: string[];
+}
+
+/** The secret is kept and never shown. */
+export interface NewProvider extends Pick<Provider, "id" | "kind" | "name" | "client_id" | "scopes" | "accounts" | "required" | "creators" | "admins" | "second_factor"> {
+  issuer?: string;
+  client_secret?: string;
+}
+
+/** What is left out stays. Kind and issuer always do. */
+export type ProviderChange = Partial<Omit<NewProvider, "id" | "kind" | "issuer">> & { enabled?: boolean };
+
+export interface IssuerChecked {
+  found: { authorization_endpoint: string; token_endpoint: string; scopes: string[]; claims: string[] } | null;
+  failure: string | null;
+}
+
+export function providers(): Promise<ProviderLines> {
+  return request("GET", "/v1/providers");
+}
+
+/** One of them, with the tag that a change names. */
+export function provider(id: string): Promise<{ state: Provider; tag: string }> {
+  return tagged(`/v1/providers/${encodeURIComponent(id)}`);
+}
+
+export function addProvider(wanted: NewProvider): Promise<Provider> {
+  return present("POST", "/v1/providers", wanted);
+}
+
+/** Whoever came by it may be signed out by that. */
+export function changeProvider(id: string, tag: string, change: ProviderChange): Promise<Provider> {
+  return present("PATCH", `/v1/providers/${encodeURIComponent(id)}`, change, { "If-Match": tag });
+}
+
+export function removeProvider(id: string, tag: string): Promise<void> {
+  return present("DELETE", `/v1/providers/${encodeURIComponent(id)}`, undefined, { "If-Match": tag });
+}
+
+/** What an issuer says of itself, or why it cannot be used. */
+export function checkIssuer(issuer: string): Promise<IssuerChecked> {
+  return present("POST", "/v1/providers/check", { issuer });
+}
+
 export function webhooks(): Promise<WebhookList> {
   return request("GET", "/v1/webhooks");
 }

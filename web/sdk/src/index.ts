@@ -5,7 +5,7 @@ export * as own from "./own";
 export type { AuditFilter, TranscriptFormat } from "./api";
 export { clearsAt, CLEARED_MS, current, LINES_KEPT, NO_CAPTIONS, readOf, textOf, withCue, type CaptionLine, type Captions, type Said } from "./captions";
 export * as control from "./control";
-export type { ApiKey, ApiKeyMade, Delivery, DeliveryPage, DeliveryState, Member, MemberChange, MemberLine, MemberPage, MemberWays, Webhook, WebhookChange, WebhookLine, WebhookList, WebhookMade } from "./control";
+export type { ApiKey, ApiKeyMade, Delivery, DeliveryPage, DeliveryState, IssuerChecked, Member, MemberChange, MemberLine, MemberPage, MemberWays, NewProvider, Provider, ProviderChange, ProviderLine, ProviderLines, ProviderRule, Webhook, WebhookChange, WebhookLine, WebhookList, WebhookMade } from "./control";
 export { Conclave, type ChatPage, type ConclaveEvents, type JoinOptions, type LobbyPage, type StopCause } from "./conclave";
 export { joinWithToken, prepareJoin, type TokenJoin } from "./embed";
 export { browserEnvironment, socketUrl, type Environment } from "./environment";

@@ -40,7 +40,7 @@ export function AccountPage(): JSX.Element {
   };
   useEffect(() => void load(), []);
   const { providers } = ways.value;
-  const nameOf = (id: string) => providers.find((provider) => provider.id === id)?.name ?? id;
+  const nameOf = (id: string) => providers.find((provider) => provider.id === id)?.name ?? "a provider that is not offered now";
   return (
     <Frame>
       <div class="page-head">

@@ -9,6 +9,7 @@ import { Embedding } from "../admin/embedding";
 import { Emergency } from "../admin/emergency";
 import { ApiKeys } from "../admin/keys";
 import { Members } from "../admin/members";
+import { SignInRules } from "../admin/signin";
 import { Webhooks } from "../admin/webhooks";
 import { AuditView } from "../audit/view";
 import { go, ORGANISATION_PARTS, type OrganisationPart } from "../route";
@@ -21,7 +22,7 @@ import { Tabs } from "../ui/tabs";
 import { Frame } from "./frame";
 import { MessagePage } from "./message";
 
-const PARTS: Readonly<Record<OrganisationPart, string>> = { settings: "Settings", members: "Members", keys: "API keys", webhooks: "Webhooks", embedding: "Embedding", audit: "Audit" };
+const PARTS: Readonly<Record<OrganisationPart, string>> = { settings: "Settings", members: "Members", "sign-in": "Sign-in", keys: "API keys", webhooks: "Webhooks", embedding: "Embedding", audit: "Audit" };
 
 export function OrganisationPage(props: { part: OrganisationPart }): JSX.Element {
   const me = account.value;
@@ -67,6 +68,8 @@ function Part(props: { part: OrganisationPart; me: string }): JSX.Element {
       return <OrganisationSettings />;
     case "members":
       return <Members me={props.me} />;
+    case "sign-in":
+      return <SignInRules />;
     case "keys":
       return <ApiKeys />;
     case "webhooks":

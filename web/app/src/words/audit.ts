@@ -62,6 +62,7 @@ const WORDS: Readonly<Record<string, string>> = {
   manage_member: "Change or end an account",
   manage_admin: "Change or end an administrator's account",
   manage_api_keys: "Make or revoke API keys",
+  manage_providers: "Add, change or remove a provider",
   list_rooms: "List all rooms",
   change_embedders: "Choose which other pages may bring people in",
   rename_room: "Rename the room",

@@ -1,0 +1,1 @@
+CREATE INDEX identities_by_provider ON identities (org_id, provider);
