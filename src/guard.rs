@@ -466,7 +466,7 @@ mod tests {
     use crate::clock::ManualClock;
     use crate::store::database::tests::store;
     use conclave_policy::actions::{ChangeSetting, InviteAccount, Lock};
-    use conclave_policy::facts::{Held, Mine, OrgAdmin, Standing};
+    use conclave_policy::facts::{Held, Mine, OrgAdmin, SecondFactor, Standing};
     use conclave_policy::settings::SettingKey;
 
     const ROOM: RoomId = RoomId::from_bytes([4; 16]);
@@ -493,7 +493,9 @@ mod tests {
 
     impl World {
         fn lock(&self, role: Role) -> (Result<Permit<Lock>, Denied>, Audit) {
-            let facts = Facts::new().with(Standing::Admitted);
+            let facts = Facts::new()
+                .with(SecondFactor::Proved)
+                .with(Standing::Admitted);
             self.guard
                 .ask(self.store.org(), HOST, role, ROOM, &facts, Lock)
         }
@@ -522,7 +524,9 @@ mod tests {
     #[tokio::test]
     async fn the_row_of_one_of_many_is_queued_when_its_turn_comes() {
         let world = world().await;
-        let facts = Facts::new().with(Standing::Admitted);
+        let facts = Facts::new()
+            .with(SecondFactor::Proved)
+            .with(Standing::Admitted);
         let ask = || {
             let (guard, org) = (&world.guard, world.store.org());
             guard.ask_in_turn(org, HOST, Role::Host, ROOM, &facts, Lock, Some(HOST))
@@ -540,6 +544,7 @@ mod tests {
     async fn a_relaxed_setting_is_named_with_its_value() {
         let world = world().await;
         let facts = Facts::new()
+            .with(SecondFactor::Proved)
             .with(Standing::Outside)
             .with(Mine::Yes)
             .with(OrgAdmin::No)
@@ -616,7 +621,9 @@ mod tests {
         for at in 0..total {
             let mut room = [0; 16];
             room[..8].copy_from_slice(&(at + 1).to_be_bytes());
-            let facts = Facts::new().with(Standing::Admitted);
+            let facts = Facts::new()
+                .with(SecondFactor::Proved)
+                .with(Standing::Admitted);
             let room = RoomId::from_bytes(room);
             let _denied = world
                 .guard

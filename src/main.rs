@@ -15,6 +15,7 @@ use conclave::config::{Config, LogFormat};
 use conclave::ids::{ApiKeyId, RoomId};
 use conclave::server::compose;
 use conclave::server::emergency;
+use conclave::server::factor;
 use conclave::server::models::Models;
 use conclave::server::people;
 use conclave::server::policy::{self, Examined, Question};
@@ -133,6 +134,14 @@ enum AccountsCommand {
         /// The address that it is to have.
         #[arg(long)]
         to: Option<String>,
+    },
+    /// Stop asking those who lead for a second factor: for when every administrator has lost theirs. The server must not run.
+    FactorOff {
+        #[command(flatten)]
+        place: Where,
+        /// The address of the administrator in whose name it is done.
+        #[arg(long)]
+        admin: String,
     },
 }
 
@@ -376,18 +385,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
             say(&storage::change_master(&from, &to)?);
             Ok(())
         }
-        Command::Accounts { what } => {
-            let (place, email, what) = match what {
-                AccountsCommand::Reset { place, email, all } => {
-                    (place, email, ByHand::Reset { all: *all })
-                }
-                AccountsCommand::Verify { place, email, to } => {
-                    (place, email, ByHand::Verify { to: to.clone() })
-                }
-            };
-            say(&runtime()?.block_on(people::link(&place.read()?, email, &what))?);
-            Ok(())
-        }
+        Command::Accounts { what } => accounts(what),
         Command::ApiKeys { what } => api_keys(what),
         Command::Store {
             what: StoreCommand::Move { place, to },
@@ -398,6 +396,25 @@ fn run(command: &Command) -> anyhow::Result<()> {
         }
         Command::Captions { what } => captions(what),
     }
+}
+
+fn accounts(command: &AccountsCommand) -> anyhow::Result<()> {
+    let runtime = runtime()?;
+    let text = match command {
+        AccountsCommand::Reset { place, email, all } => {
+            let what = ByHand::Reset { all: *all };
+            runtime.block_on(people::link(&place.read()?, email, &what))?
+        }
+        AccountsCommand::Verify { place, email, to } => {
+            let what = ByHand::Verify { to: to.clone() };
+            runtime.block_on(people::link(&place.read()?, email, &what))?
+        }
+        AccountsCommand::FactorOff { place, admin } => {
+            runtime.block_on(factor::off(&place.read()?, admin))?
+        }
+    };
+    say(&text);
+    Ok(())
 }
 
 fn api_keys(command: &ApiKeysCommand) -> anyhow::Result<()> {

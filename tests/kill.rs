@@ -26,7 +26,7 @@ use conclave::store::invitations::{InvitationKind, NewInvitation};
 use conclave::store::rooms::NewRoom;
 use conclave::store::seal::SealingKeys;
 use conclave_policy::actions::CreateRoom;
-use conclave_policy::facts::{CreateRight, Facts, OrgAdmin};
+use conclave_policy::facts::{CreateRight, Facts, OrgAdmin, SecondFactor};
 use conclave_policy::roles::Role;
 use conclave_policy::settings::RoomCreation;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -305,6 +305,7 @@ async fn to_end(store: &Store) -> Vec<(&'static str, [u8; 16])> {
     let org = store.org();
     let guard = Guard::new(store.clone(), Arc::new(SystemClock)).unwrap();
     let facts = Facts::new()
+        .with(SecondFactor::Proved)
         .with(OrgAdmin::Yes)
         .with(CreateRight::Yes)
         .with(RoomCreation::WithRight);

@@ -17,7 +17,7 @@ use conclave::store::error::{OpenError, StoreError};
 use conclave::store::rooms::NewRoom;
 use conclave::store::seal::{KEY_FILE, SealingKeys};
 use conclave_policy::actions::{CreateRoom, InviteAccount};
-use conclave_policy::facts::{CreateRight, Facts, OrgAdmin};
+use conclave_policy::facts::{CreateRight, Facts, OrgAdmin, SecondFactor};
 use conclave_policy::roles::Role;
 use conclave_policy::settings::RoomCreation;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -77,6 +77,7 @@ async fn planted_names_addresses_titles_and_secrets_are_not_in_the_files() {
     let actor = owner.principal.actor();
 
     let facts = Facts::new()
+        .with(SecondFactor::Proved)
         .with(OrgAdmin::Yes)
         .with(CreateRight::Yes)
         .with(RoomCreation::WithRight);
@@ -225,6 +226,7 @@ async fn a_room_that_ended_opens_no_more_neither_here_nor_in_a_backup() {
     let principal = owner.await.unwrap().principal;
     let (actor, account) = (principal.actor(), principal.account().unwrap());
     let facts = Facts::new()
+        .with(SecondFactor::Proved)
         .with(OrgAdmin::Yes)
         .with(CreateRight::Yes)
         .with(RoomCreation::WithRight);

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use conclave_policy::actions::{ActionKind, Publish};
 use conclave_policy::engine::Snapshot;
-use conclave_policy::facts::{Facts, Right, Standing, Target};
+use conclave_policy::facts::{Facts, Right, SecondFactor, Standing, Target};
 use conclave_policy::ids::{AccountId, ParticipantId, RoomId};
 use conclave_policy::permit::PolicyVersion;
 use conclave_policy::roles::Role;
@@ -27,6 +27,7 @@ fn main() {
 
     let settings = Settings::strictest();
     let facts = Facts::new()
+        .with(SecondFactor::Proved)
         .with(Standing::Admitted)
         .with(Target::Own)
         .with(Right::Default)

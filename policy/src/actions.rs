@@ -74,17 +74,17 @@ kinds! {
     /// Seeing a line of the roster.
     SeeParticipant "see_participant" by [Standing, Target, Subject, GuestRoster];
     /// Seeing who waits at the door.
-    SeeLobby "see_lobby" by [Standing];
+    SeeLobby "see_lobby" by [Standing, SecondFactor];
     /// Seeing how many take part.
-    SeeCount "see_count" by [Standing, ParticipantCount];
+    SeeCount "see_count" by [Standing, ParticipantCount, SecondFactor];
     /// Being heard.
-    PublishMicrophone "publish_microphone" by [Standing, Target, Right, MicrophoneRule, Suspension];
+    PublishMicrophone "publish_microphone" by [Standing, Target, Right, MicrophoneRule, Suspension, SecondFactor];
     /// Being seen.
-    PublishCamera "publish_camera" by [Standing, Target, Right, CameraRule, Suspension];
+    PublishCamera "publish_camera" by [Standing, Target, Right, CameraRule, Suspension, SecondFactor];
     /// Sharing a screen.
-    PublishScreen "publish_screen" by [Standing, Target, Right, ScreenRule, Suspension];
+    PublishScreen "publish_screen" by [Standing, Target, Right, ScreenRule, Suspension, SecondFactor];
     /// Sharing the sound of a screen.
-    PublishScreenAudio "publish_screen_audio" by [Standing, Target, Right, ScreenRule, Suspension];
+    PublishScreenAudio "publish_screen_audio" by [Standing, Target, Right, ScreenRule, Suspension, SecondFactor];
     /// Turning one's own source off.
     Unpublish "unpublish" by [Standing, Target];
     /// Asking for the right to publish.
@@ -94,17 +94,17 @@ kinds! {
     /// Going out.
     Leave "leave" by [Standing, Target];
     /// Showing another name or picture to the room from now on.
-    ChangeProfile "change_profile" by [Standing, Target, ProfileChange];
+    ChangeProfile "change_profile" by [Standing, Target, ProfileChange, SecondFactor];
     /// Asking the hosts for another name or picture.
     ProposeProfile "propose_profile" by [Standing, Target];
     /// Approving or refusing someone's other name or picture.
-    DecideProfile "decide_profile" by [Standing, Target];
+    DecideProfile "decide_profile" by [Standing, Target, SecondFactor];
     /// Changing the name that one's account comes with.
     EditName "edit_name" by [OrgAdmin];
     /// Changing the picture that one comes with.
     EditPicture "edit_picture" by [OrgAdmin];
     /// Writing in the room chat.
-    WriteChat "write_chat" by [Standing, RoomChat, Suspension];
+    WriteChat "write_chat" by [Standing, RoomChat, Suspension, SecondFactor];
     /// Writing in the chat to one person alone.
     WritePrivateChat "write_private_chat" by [Standing, PrivateChat];
     /// Reading what was written in the room chat while one was in.
@@ -112,7 +112,7 @@ kinds! {
     /// Reading what was written in this session before one came in.
     ReadEarlierChat "read_earlier_chat" by [Standing, ChatHistory];
     /// Deleting a message of the chat.
-    DeleteChat "delete_chat" by [Standing, Mine];
+    DeleteChat "delete_chat" by [Standing, Mine, SecondFactor];
     /// Hearing what someone says, to make captions of it.
     Listen "listen" by [Standing, CaptionsRule, Consent, Voice];
     /// Making a caption of what someone says.
@@ -128,93 +128,95 @@ kinds! {
     /// Keeping what was said.
     KeepTranscript "keep_transcript" by [Standing, CaptionsRule, TranscriptRule, Consent];
     /// Reading what was kept of what was said.
-    ReadTranscript "read_transcript" by [Standing];
+    ReadTranscript "read_transcript" by [Standing, SecondFactor];
     /// Deleting what was kept of what was said.
-    DeleteTranscript "delete_transcript" by [Standing];
+    DeleteTranscript "delete_transcript" by [Standing, SecondFactor];
     /// Choosing a room's languages, and the words that its recogniser is told.
-    ChangeSpeech "change_speech" by [Standing];
+    ChangeSpeech "change_speech" by [Standing, SecondFactor];
     /// Letting someone in who waits at the door.
-    Admit "admit" by [Standing, Space];
+    Admit "admit" by [Standing, Space, SecondFactor];
     /// Sending away someone who waits at the door.
-    Deny "deny" by [Standing];
+    Deny "deny" by [Standing, SecondFactor];
     /// Cutting a microphone.
-    Mute "mute" by [Standing, Target];
+    Mute "mute" by [Standing, Target, SecondFactor];
     /// Cutting a camera.
-    PauseVideo "pause_video" by [Standing, Target];
+    PauseVideo "pause_video" by [Standing, Target, SecondFactor];
     /// Cutting a shared screen and its sound.
-    StopShare "stop_share" by [Standing, Target];
+    StopShare "stop_share" by [Standing, Target, SecondFactor];
     /// Giving a right to publish.
-    Grant "grant" by [Standing, Target];
+    Grant "grant" by [Standing, Target, SecondFactor];
     /// Taking a right to publish.
-    Withdraw "withdraw" by [Standing, Target];
+    Withdraw "withdraw" by [Standing, Target, SecondFactor];
     /// Throwing someone out.
-    Remove "remove" by [Standing, Target];
+    Remove "remove" by [Standing, Target, SecondFactor];
     /// Throwing someone out for good, by every mark of theirs.
-    Bar "bar" by [Standing, Target];
+    Bar "bar" by [Standing, Target, SecondFactor];
     /// Seeing who was thrown out for good.
-    SeeBars "see_bars" by [Standing];
+    SeeBars "see_bars" by [Standing, SecondFactor];
     /// Taking back that someone was thrown out for good.
-    Unbar "unbar" by [Standing];
+    Unbar "unbar" by [Standing, SecondFactor];
     /// Putting someone back into the waiting room.
-    SendBack "send_back" by [Standing, Target];
+    SendBack "send_back" by [Standing, Target, SecondFactor];
     /// Putting one participant before all others.
-    Spotlight "spotlight" by [Standing];
+    Spotlight "spotlight" by [Standing, SecondFactor];
     /// Writing to those who wait.
-    MessageWaiting "message_waiting" by [Standing];
+    MessageWaiting "message_waiting" by [Standing, SecondFactor];
     /// Stopping everything at once.
-    Suspend "suspend" by [Standing];
+    Suspend "suspend" by [Standing, SecondFactor];
     /// Letting things go on after a suspension.
-    LiftSuspension "lift_suspension" by [Standing];
+    LiftSuspension "lift_suspension" by [Standing, SecondFactor];
     /// Giving the room to someone else.
-    TransferOwnership "transfer_ownership" by [Standing, Target, TargetRole];
+    TransferOwnership "transfer_ownership" by [Standing, Target, TargetRole, SecondFactor];
     /// Making, listing and revoking links for guests.
-    ManageGuestLinks "manage_guest_links" by [Standing];
+    ManageGuestLinks "manage_guest_links" by [Standing, SecondFactor];
     /// Making, listing and revoking tokens for streams that come and go over HTTP.
-    ManageStreamTokens "manage_stream_tokens" by [Standing];
+    ManageStreamTokens "manage_stream_tokens" by [Standing, SecondFactor];
     /// Giving someone another role.
-    SetRole "set_role" by [Standing, Target, TargetRole, NewRole];
+    SetRole "set_role" by [Standing, Target, TargetRole, NewRole, SecondFactor];
     /// Locking the room.
-    Lock "lock" by [Standing];
+    Lock "lock" by [Standing, SecondFactor];
     /// Unlocking the room.
-    Unlock "unlock" by [Standing];
+    Unlock "unlock" by [Standing, SecondFactor];
     /// Changing a setting of the room.
-    ChangeSetting "change_setting" by [Standing, Mine, Relax, OrgAdmin, Held];
+    ChangeSetting "change_setting" by [Standing, Mine, Relax, OrgAdmin, Held, SecondFactor];
     /// Changing what the room is for.
-    ChangeKind "change_kind" by [Standing, Mine];
+    ChangeKind "change_kind" by [Standing, Mine, SecondFactor];
     /// Reading what the organisation has chosen for its rooms.
-    ReadOrganisation "read_organisation" by [OrgAdmin];
+    ReadOrganisation "read_organisation" by [OrgAdmin, SecondFactor];
     /// Choosing or locking a setting for all rooms of the organisation.
-    ChangeOrgSetting "change_org_setting" by [Relax, OrgAdmin];
+    ChangeOrgSetting "change_org_setting" by [Relax, OrgAdmin, SecondFactor];
     /// Setting an option of the organisation.
-    ChangeOption "change_option" by [OrgAdmin];
+    ChangeOption "change_option" by [OrgAdmin, SecondFactor];
+    /// Saying whether second factors are asked for.
+    ChangeFactorOption "change_factor_option" by [OrgAdmin, Factor];
     /// Reading the room's password.
-    ReadPassword "read_password" by [Standing, Mine];
+    ReadPassword "read_password" by [Standing, Mine, SecondFactor];
     /// Replacing the room's password.
-    ChangePassword "change_password" by [Standing, Mine];
+    ChangePassword "change_password" by [Standing, Mine, SecondFactor];
     /// Ending the session for everyone.
-    EndSession "end_session" by [Standing];
+    EndSession "end_session" by [Standing, SecondFactor];
     /// Seeing the packet counts of each participant.
-    SeeStats "see_stats" by [Standing];
+    SeeStats "see_stats" by [Standing, SecondFactor];
     /// Reading what a room is set up as.
-    ReadRoom "read_room" by [Standing];
+    ReadRoom "read_room" by [Standing, SecondFactor];
     /// Ending a room for good.
-    EndRoom "end_room" by [Standing, Mine];
+    EndRoom "end_room" by [Standing, Mine, SecondFactor];
     /// Making a new room.
-    CreateRoom "create_room" by [RoomCreation, CreateRight, OrgAdmin];
+    CreateRoom "create_room" by [RoomCreation, CreateRight, OrgAdmin, SecondFactor];
     /// Inviting someone to have an account.
-    InviteAccount "invite_account" by [OrgAdmin];
+    InviteAccount "invite_account" by [OrgAdmin, SecondFactor];
     /// Letting an identity elsewhere stand for one's account.
-    LinkIdentity "link_identity" by [OrgAdmin];
+    LinkIdentity "link_identity" by [OrgAdmin, SecondFactor];
     /// Taking that back.
     UnlinkIdentity "unlink_identity" by [OrgAdmin];
     /// Letting a passkey open one's account.
-    AddPasskey "add_passkey" by [OrgAdmin];
+    AddPasskey "add_passkey" by [OrgAdmin, SecondFactor];
     /// Giving it another name.
     RenamePasskey "rename_passkey" by [OrgAdmin];
     /// Taking it back.
-    RemovePasskey "remove_passkey" by [OrgAdmin];
+    RemovePasskey "remove_passkey" by [OrgAdmin, SecondFactor];
     /// Making recovery codes of one's account anew.
-    MakeRecoveryCodes "make_recovery_codes" by [OrgAdmin];
+    MakeRecoveryCodes "make_recovery_codes" by [OrgAdmin, SecondFactor];
     /// Changing the password of one's account.
     ChangeOwnPassword "change_own_password" by [OrgAdmin];
     /// Changing the e-mail address of one's account.
@@ -222,35 +224,35 @@ kinds! {
     /// Ending sessions of one's account.
     EndOwnSessions "end_own_sessions" by [OrgAdmin];
     /// Ending every session of the organisation at once.
-    EndSessions "end_sessions" by [OrgAdmin, SignInAge];
+    EndSessions "end_sessions" by [OrgAdmin, SignInAge, SecondFactor];
     /// Reading which places outside are told what happens, and what came of it.
-    ReadWebhooks "read_webhooks" by [OrgAdmin];
+    ReadWebhooks "read_webhooks" by [OrgAdmin, SecondFactor];
     /// Deciding which places outside are told what happens.
-    ManageWebhooks "manage_webhooks" by [OrgAdmin];
+    ManageWebhooks "manage_webhooks" by [OrgAdmin, SecondFactor];
     /// Seeing who has an account.
-    ReadMembers "read_members" by [OrgAdmin];
+    ReadMembers "read_members" by [OrgAdmin, SecondFactor];
     /// Changing what an account may do, or ending it.
-    ManageMember "manage_member" by [OrgAdmin];
+    ManageMember "manage_member" by [OrgAdmin, SecondFactor];
     /// The same with an account that administers the organisation, or is to.
-    ManageAdmin "manage_admin" by [OrgAdmin];
+    ManageAdmin "manage_admin" by [OrgAdmin, SecondFactor];
     /// Making, listing and revoking API keys.
-    ManageApiKeys "manage_api_keys" by [OrgAdmin];
+    ManageApiKeys "manage_api_keys" by [OrgAdmin, SecondFactor];
     /// Deciding with which providers people sign in, and what follows from what those say.
-    ManageProviders "manage_providers" by [OrgAdmin];
+    ManageProviders "manage_providers" by [OrgAdmin, SecondFactor];
     /// Listing every room of the organisation.
     ListRooms "list_rooms" by [OrgAdmin];
     /// Saying which pages of others may bring their users into rooms.
-    ChangeEmbedders "change_embedders" by [OrgAdmin];
+    ChangeEmbedders "change_embedders" by [OrgAdmin, SecondFactor];
     /// Calling a room by another title.
-    RenameRoom "rename_room" by [Standing, Mine];
+    RenameRoom "rename_room" by [Standing, Mine, SecondFactor];
     /// Seeing from outside who is in the session of a room.
     SeeSession "see_session" by [Standing];
     /// Making a token by which a user of another product may come to the door of a room.
     MakeJoinToken "make_join_token" by [Standing];
     /// Reading what was decided in a room.
-    ReadAudit "read_audit" by [Standing];
+    ReadAudit "read_audit" by [Standing, SecondFactor];
     /// Reading what was decided anywhere in the organisation.
-    ReadOrganisationAudit "read_organisation_audit" by [OrgAdmin];
+    ReadOrganisationAudit "read_organisation_audit" by [OrgAdmin, SecondFactor];
 }
 
 impl ActionKind {
@@ -650,18 +652,32 @@ actions! {
 }
 
 /// An option of an organisation: what it asks of its rooms beside their settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OrgOption {
     /// Two hosts must agree before someone comes in.
     TwoPersonAdmission,
+    /// Who leads a room or administers the organisation must have shown a second factor.
+    RequireSecondFactor,
 }
 
 impl OrgOption {
+    /// Every option.
+    pub const ALL: &'static [Self] = &[Self::TwoPersonAdmission, Self::RequireSecondFactor];
+
     /// Its name in storage, on the wire and in the audit trail.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::TwoPersonAdmission => "two_person_admission",
+            Self::RequireSecondFactor => "require_second_factor",
         }
+    }
+
+    /// The option of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|option| option.as_str() == name)
     }
 }
 

@@ -49,6 +49,8 @@ const USUAL: &[(&str, &str)] = &[
     ("lock", "open"),
     ("space", "free"),
     ("org_admin", "no"),
+    ("second_factor", "proved"),
+    ("factor", "shown"),
     ("create_right", "no"),
     ("relax", "host"),
     ("subject", "quiet"),

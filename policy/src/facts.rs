@@ -185,6 +185,20 @@ facts! {
         /// They do not.
         No,
     }
+    /// The second factor that the organisation asks for, of who leads a room or administers it.
+    SecondFactor {
+        /// Shown in this session, or not asked for.
+        Proved,
+        /// Asked for, and not shown in this session.
+        Missing,
+    }
+    /// Whether a second factor was shown in this session, asked for or not.
+    Factor {
+        /// It was.
+        Shown,
+        /// It was not.
+        None,
+    }
     /// How long ago the actor proved who they are.
     SignInAge {
         /// Just now.
@@ -266,6 +280,24 @@ impl TryFrom<Role> for NewRole {
             Role::Observer => Ok(Self::Observer),
             _ => Err(NotGivable),
         }
+    }
+}
+
+impl SecondFactor {
+    /// What is true of a session in which one was shown or not, where it is asked for or not.
+    pub const fn of(asked_for: bool, shown: bool) -> Self {
+        if asked_for && !shown {
+            Self::Missing
+        } else {
+            Self::Proved
+        }
+    }
+}
+
+impl Factor {
+    /// Whether it was shown.
+    pub const fn of(shown: bool) -> Self {
+        if shown { Self::Shown } else { Self::None }
     }
 }
 
@@ -433,6 +465,10 @@ dimensions! {
     CreateRight("create_right"): CreateRight as CreateRight = [Yes "yes", No "no"];
     /// [`OrgAdmin`].
     OrgAdmin("org_admin"): OrgAdmin as OrgAdmin = [Yes "yes", No "no"];
+    /// [`SecondFactor`].
+    SecondFactor("second_factor"): SecondFactor as SecondFactor = [Proved "proved", Missing "missing"];
+    /// [`Factor`].
+    Factor("factor"): Factor as Factor = [Shown "shown", None "none"];
     /// [`SignInAge`].
     SignInAge("sign_in_age"): SignInAge as SignInAge = [Fresh "fresh", Old "old"];
     /// The setting [`Captions`].
@@ -495,6 +531,8 @@ mod tests {
             Subject,
             CreateRight,
             OrgAdmin,
+            SecondFactor,
+            Factor,
             Held,
             Consent,
             Voice,

@@ -5,10 +5,11 @@
 //! it: then no room has a word in it. A room keeps what was chosen for it, also the strictest, so that a later relaxation
 //! by the organisation does not reach it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::actions::OrgOption;
 use crate::facts::Held;
 use crate::ids::ActorId;
 use crate::kind::RoomKind;
@@ -75,7 +76,7 @@ pub struct OrgChoice {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OrgChoices {
     choices: BTreeMap<SettingKey, OrgChoice>,
-    two_hosts: bool,
+    options: BTreeSet<OrgOption>,
     revision: u64,
 }
 
@@ -110,12 +111,12 @@ impl OrgChoices {
     /// As stored. `revision` counts the changes. Refused when the values are not known or do not stand together.
     pub fn new<'a>(
         choices: impl IntoIterator<Item = (&'a str, &'a str, bool, ActorId)>,
-        two_hosts: bool,
+        options: impl IntoIterator<Item = OrgOption>,
         revision: u64,
     ) -> Result<Self, SettingError> {
         let mut read = Self {
             choices: BTreeMap::new(),
-            two_hosts,
+            options: options.into_iter().collect(),
             revision,
         };
         for (key, value, locked, by) in choices {
@@ -140,19 +141,27 @@ impl OrgChoices {
         Ok(changed)
     }
 
-    /// The same with the option set that two hosts must agree to an admission.
+    /// The same with an option set.
     #[must_use]
-    pub fn with_two_hosts(&self, two_hosts: bool) -> Self {
-        Self {
-            two_hosts,
-            revision: self.revision.saturating_add(1),
-            ..self.clone()
+    pub fn with_option(&self, option: OrgOption, on: bool) -> Self {
+        let mut after = self.clone();
+        if on {
+            after.options.insert(option);
+        } else {
+            after.options.remove(&option);
         }
+        after.revision = self.revision.saturating_add(1);
+        after
     }
 
     /// Whether two hosts must agree to an admission.
-    pub const fn two_hosts(&self) -> bool {
-        self.two_hosts
+    pub fn two_hosts(&self) -> bool {
+        self.options.contains(&OrgOption::TwoPersonAdmission)
+    }
+
+    /// Whether who leads a room or administers the organisation must have shown a second factor.
+    pub fn asks_factor(&self) -> bool {
+        self.options.contains(&OrgOption::RequireSecondFactor)
     }
 
     /// How many changes there were; of two, the one with more is the newer.
@@ -752,15 +761,15 @@ mod tests {
         for (changes, error) in refused {
             assert_eq!(levels.chosen(&changes, HOST), Err(error));
         }
-        assert!(OrgChoices::new([("colour", "red", false, ADMIN)], false, 1).is_err());
-        assert!(OrgChoices::new([("start", "whenever", false, ADMIN)], false, 1).is_err());
+        assert!(OrgChoices::new([("colour", "red", false, ADMIN)], [], 1).is_err());
+        assert!(OrgChoices::new([("start", "whenever", false, ADMIN)], [], 1).is_err());
         let open = [
             ("sign_in", "guests_may_knock", false, ADMIN),
             ("password", "none", false, ADMIN),
             ("waiting_room", "nobody", false, ADMIN),
         ];
         assert_eq!(
-            OrgChoices::new(open, false, 1),
+            OrgChoices::new(open, [], 1),
             Err(SettingError::NothingStands)
         );
         assert!(RoomChoices::new([("start", "whenever", None)], 1).is_err());

@@ -3,8 +3,8 @@
 
 use crate::actions::{
     Action, ActionKind, ChangeKind, ChangeOption, ChangeOrgSetting, ChangeSetting, DecideProfile,
-    DeleteChat, DeleteTranscript, ManageWebhooks, MessageWaiting, Publish, ReadTranscript, SetRole,
-    Spotlight, Unbar,
+    DeleteChat, DeleteTranscript, ManageWebhooks, MessageWaiting, OrgOption, Publish,
+    ReadTranscript, SetRole, Spotlight, Unbar,
 };
 use crate::facts::Facts;
 use crate::roles::Role;
@@ -166,7 +166,10 @@ impl Action for ManageWebhooks {
 
 impl Action for ChangeOption {
     fn kind(&self) -> ActionKind {
-        ActionKind::ChangeOption
+        match self.option {
+            OrgOption::TwoPersonAdmission => ActionKind::ChangeOption,
+            OrgOption::RequireSecondFactor => ActionKind::ChangeFactorOption,
+        }
     }
 
     fn audit_words(&self) -> Option<String> {

@@ -63,7 +63,7 @@ impl fmt::Display for RuleId {
 /// ```
 /// use conclave_policy::actions::Lock;
 /// use conclave_policy::engine::Snapshot;
-/// use conclave_policy::facts::{Facts, Standing};
+/// use conclave_policy::facts::{Facts, SecondFactor, Standing};
 /// use conclave_policy::ids::{AccountId, RoomId};
 /// use conclave_policy::permit::{Permit, PolicyVersion, RuleId};
 /// use conclave_policy::roles::Role;
@@ -74,7 +74,7 @@ impl fmt::Display for RuleId {
 ///
 /// let (actor, room) = (AccountId::from_bytes([1; 16]).into(), RoomId::from_bytes([2; 16]));
 /// let rules = Snapshot::built_in(PolicyVersion(1))?;
-/// let facts = Facts::new().with(Standing::Admitted);
+/// let facts = Facts::new().with(Standing::Admitted).with(SecondFactor::Proved);
 /// let permit = rules.decide(actor, Role::Host, room, &facts, Lock).unwrap();
 /// assert_eq!(lock(permit), room);
 /// assert!(rules.decide(actor, Role::Attendee, room, &facts, Lock).is_err());

@@ -6,8 +6,8 @@ use serde::Serialize;
 use crate::actions::ActionKind;
 use crate::engine::Snapshot;
 use crate::facts::{
-    Barred, Facts, Hosting, Lock, Mine, OrgAdmin, Password, Right, Space, Standing, Subject,
-    Suspension, Target,
+    Barred, Facts, Hosting, Lock, Mine, OrgAdmin, Password, Right, SecondFactor, Space, Standing,
+    Subject, Suspension, Target,
 };
 use crate::kind::RoomKind;
 use crate::roles::Role;
@@ -251,6 +251,7 @@ fn inside(settings: &Settings) -> Facts {
         .with(Suspension::Running)
         .with(Mine::No)
         .with(OrgAdmin::No)
+        .with(SecondFactor::Proved)
         .with(settings.microphone())
         .with(settings.camera())
         .with(settings.screen_share())

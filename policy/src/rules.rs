@@ -130,6 +130,14 @@ pub(crate) struct Rule {
     pub(crate) effect: Effect,
 }
 
+impl Rule {
+    /// Whether its condition names this fact.
+    pub(crate) fn looks_at(&self, dimension: Dimension) -> bool {
+        let mut terms = self.when.split(AND).filter_map(|term| term.split_once('='));
+        terms.any(|(fact, _)| fact == dimension.as_str())
+    }
+}
+
 /// One role as a member of one group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Member {

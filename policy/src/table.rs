@@ -270,7 +270,7 @@ mod tests {
         let text = write(&rules, Some(ActionKind::Lock), Some(Role::Host));
         assert!(
             text.contains(
-                "\nlock: by standing; 5 cases\n  host (1 allowed)\n    standing=admitted\n"
+                "\nlock: by standing, second_factor; 10 cases\n  host (1 allowed)\n    standing=admitted & second_factor=proved\n"
             )
         );
         assert!(!text.contains("owner") && !text.contains("unlock"));
@@ -289,7 +289,10 @@ mod tests {
         assert!(found[0].before.is_some_and(|rule| !rule.is_organisation()));
         assert_eq!(
             (found[0].cases, found[0].when.as_slice()),
-            (1, ["standing=admitted".to_owned()].as_slice())
+            (
+                1,
+                ["standing=admitted & second_factor=proved".to_owned()].as_slice()
+            )
         );
         assert!(changes(&before, &before).is_empty());
         assert!(changes(&after, &before)[0].allowed);

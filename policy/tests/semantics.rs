@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use conclave_policy::actions::ActionKind;
 use conclave_policy::engine::Snapshot;
-use conclave_policy::facts::{Dimension, Facts};
+use conclave_policy::facts::{Dimension, Facts, OrgAdmin, SecondFactor, Standing};
 use conclave_policy::permit::PolicyVersion;
 use conclave_policy::roles::Role;
 
@@ -183,7 +183,41 @@ fn program(kind: ActionKind, case: &Case) -> bool {
     }
 }
 
+/// What the design says of who lacks the second factor that is asked for: who leads a room or administers the organisation may
+/// then do what everyone else may, and nothing more.
 fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
+    let case = Case(facts);
+    let lacks = kind.dimensions().contains(&Dimension::SecondFactor)
+        && case.is(Dimension::SecondFactor, "missing");
+    let designed = designed(kind, role, facts);
+    if !lacks || !designed {
+        return designed;
+    }
+    let leads = matches!(role, Role::Owner | Role::Host);
+    let goes_on = |case: &Case| case.is(Dimension::Suspension, "running");
+    match kind {
+        ActionKind::SeeCount => !leads || case.is(Dimension::ParticipantCount, "everyone"),
+        ActionKind::PublishMicrophone | ActionKind::PublishCamera => !leads || goes_on(&case),
+        ActionKind::PublishScreen | ActionKind::PublishScreenAudio => {
+            let open = !case.is(Dimension::ScreenRule, "hosts_and_presenters");
+            !leads || (open && goes_on(&case))
+        }
+        ActionKind::ChangeProfile => case.is(Dimension::ProfileChange, "free"),
+        ActionKind::WriteChat => {
+            !leads || (case.is(Dimension::RoomChat, "everyone_writes") && goes_on(&case))
+        }
+        ActionKind::DeleteChat => !leads || case.mine(),
+        ActionKind::CreateRoom => {
+            role == Role::Program
+                || case.is(Dimension::RoomCreation, "any_account")
+                || case.is(Dimension::CreateRight, "yes")
+        }
+        // A program is no person.
+        _ => role == Role::Program,
+    }
+}
+
+fn designed(kind: ActionKind, role: Role, facts: Facts) -> bool {
     use Role::{Attendee, Guest, Host, Observer, Owner, Presenter};
 
     let case = Case(facts);
@@ -353,6 +387,9 @@ fn expected(kind: ActionKind, role: Role, facts: Facts) -> bool {
         ActionKind::EndSessions => {
             role != Guest && case.admin() && case.is(Dimension::SignInAge, "fresh")
         }
+        ActionKind::ChangeFactorOption => {
+            role != Guest && case.admin() && case.is(Dimension::Factor, "shown")
+        }
         ActionKind::ChangeOption
         | ActionKind::ReadOrganisation
         | ActionKind::ReadWebhooks
@@ -506,6 +543,7 @@ fn every_action_within_a_room_asks_how_the_actor_stands_to_it() {
                 | ActionKind::ManageWebhooks
                 | ActionKind::ChangeOrgSetting
                 | ActionKind::ChangeOption
+                | ActionKind::ChangeFactorOption
                 | ActionKind::ReadOrganisationAudit
                 | ActionKind::EndSessions
                 | ActionKind::ReadMembers
@@ -582,6 +620,71 @@ fn a_right_that_was_taken_stops_everyone_but_the_owner() {
     for (kind, role, _) in allowed_when(Dimension::Right, "withdrawn") {
         assert_eq!(role, Role::Owner, "{kind}");
     }
+}
+
+#[test]
+fn who_leads_without_the_second_factor_may_do_nothing_that_others_may_not() {
+    let mut left = 0;
+    for (kind, role, facts) in allowed_when(Dimension::SecondFactor, "missing") {
+        if !role.is_moderator() {
+            // Of who administers the organisation it is the same: nothing but what those may who do not.
+            let other = facts.value(Dimension::OrgAdmin).map(|_| OrgAdmin::No);
+            let other = other.map_or(facts, |other| facts.with(other));
+            let same = role == Role::Program || RULES.allows(kind, role, &other);
+            assert!(same, "{kind} by {role}");
+            continue;
+        }
+        left += 1;
+        // Nobody can take a right from an owner: that fact is never true of one.
+        let withdrawn = facts.value(Dimension::Right) == Some("withdrawn");
+        assert!(
+            withdrawn || RULES.allows(kind, Role::Attendee, &facts),
+            "{kind} by {role}"
+        );
+        assert_eq!(
+            facts.value(Dimension::Target).unwrap_or("own"),
+            "own",
+            "{kind}"
+        );
+        assert_ne!(facts.value(Dimension::Standing), Some("outside"), "{kind}");
+    }
+    assert!(left > 40);
+}
+
+#[test]
+fn lacking_the_second_factor_never_allows_more() {
+    for (kind, role, facts) in allowed_when(Dimension::SecondFactor, "missing") {
+        assert!(
+            RULES.allows(kind, role, &facts.with(SecondFactor::Proved)),
+            "{kind} by {role}"
+        );
+    }
+}
+
+#[test]
+fn whether_second_factors_are_asked_for_is_said_by_who_showed_one() {
+    let found: Vec<_> = table()
+        .filter(|(kind, .., allowed)| *allowed && *kind == ActionKind::ChangeFactorOption)
+        .collect();
+    assert!(!found.is_empty());
+    for (_, role, facts, _) in found {
+        assert_eq!(facts.value(Dimension::Factor), Some("shown"), "{role}");
+        assert_ne!(role, Role::Program);
+    }
+}
+
+#[test]
+fn who_lacks_nothing_but_the_second_factor_is_told_so_and_nobody_else() {
+    let facts = Facts::new()
+        .with(Standing::Admitted)
+        .with(SecondFactor::Missing);
+    let lacks = |role, facts: &Facts| RULES.lacks_factor(ActionKind::Lock, role, facts);
+    assert!(lacks(Role::Owner, &facts) && lacks(Role::Host, &facts));
+    assert!(!lacks(Role::Attendee, &facts) && !lacks(Role::Guest, &facts));
+    assert!(!lacks(Role::Owner, &facts.with(SecondFactor::Proved)));
+    assert!(!lacks(Role::Owner, &facts.with(Standing::Outside)));
+    // A fact that nobody gave is no second factor that somebody could show.
+    assert!(!lacks(Role::Owner, &Facts::new().with(Standing::Admitted)));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::caller::Reader;
 use crate::api::problem::Problem;
-use crate::api::rooms::{look_at, role_outside};
+use crate::api::rooms::{look_at, refused, role_outside};
 use crate::api::router::Api;
 use crate::auth::principal::Principal;
 use crate::bounded::Text;
@@ -184,7 +184,9 @@ fn administers(api: &Api, principal: &Principal) -> Result<(), Problem> {
         &facts,
         ReadOrganisationAudit,
     );
-    looked.map(|_| ()).map_err(|_| Problem::NotAllowed)
+    looked
+        .map(|_| ())
+        .map_err(|denied| refused(&denied, Problem::NotAllowed))
 }
 
 async fn page(

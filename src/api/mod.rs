@@ -21,6 +21,7 @@ pub mod running;
 mod sessions;
 mod settings;
 mod speech;
+mod stepup;
 mod streamtokens;
 mod transcripts;
 mod v1;

@@ -8,7 +8,7 @@ use axum::response::Json;
 use conclave_policy::actions::{
     Action, ActionKind, ChangeOption, ChangeOrgSetting, EndSessions, OrgOption, ReadOrganisation,
 };
-use conclave_policy::facts::{Facts, SignInAge};
+use conclave_policy::facts::{Factor, Facts, SignInAge};
 use conclave_policy::levels::{Levels, OrgChoices, RoomChoices};
 use conclave_policy::permit::Permit;
 use conclave_policy::settings::SettingKey;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::body::Strict;
 use crate::api::caller::{Changer, Reader};
 use crate::api::problem::Problem;
-use crate::api::rooms::{durable, role_outside};
+use crate::api::rooms::{durable, refused, role_outside};
 use crate::api::router::Api;
 use crate::api::settings::known;
 use crate::auth::principal::Principal;
@@ -31,6 +31,7 @@ use crate::rooms::view::SettingView;
 pub(super) struct Organisation {
     pub(super) settings: Vec<SettingView>,
     pub(super) two_person_admission: bool,
+    pub(super) require_second_factor: bool,
 }
 
 #[derive(Deserialize)]
@@ -42,11 +43,21 @@ pub(super) struct Chosen {
 }
 
 /// The options of an organisation.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
-#[serde(deny_unknown_fields)]
 pub(super) struct Options {
     pub(super) two_person_admission: bool,
+    pub(super) require_second_factor: bool,
+}
+
+/// One of them, or several, which are to be set.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wished {
+    #[serde(default)]
+    pub(super) two_person_admission: Option<bool>,
+    #[serde(default)]
+    pub(super) require_second_factor: Option<bool>,
 }
 
 /// `GET /api/organisation/settings`.
@@ -62,7 +73,7 @@ pub(super) async fn show(
         &principal.scoped(facts(&principal), ActionKind::ReadOrganisation),
         ReadOrganisation,
     );
-    let _permit = looked.map_err(|_| Problem::NotAllowed)?;
+    let _permit = looked.map_err(|denied| refused(&denied, Problem::NotAllowed))?;
     let choices = api.state.store.org_choices(principal.org).await?.choices;
     let levels = alone(&choices);
     let settings = SettingKey::ALL
@@ -71,6 +82,7 @@ pub(super) async fn show(
     Ok(Json(Organisation {
         settings: settings.collect(),
         two_person_admission: choices.two_hosts(),
+        require_second_factor: choices.asks_factor(),
     }))
 }
 
@@ -97,21 +109,34 @@ pub(super) async fn change(
 pub(super) async fn change_options(
     State(api): State<Arc<Api>>,
     Changer(principal): Changer,
-    Strict(body): Strict<Options>,
+    Strict(body): Strict<Wished>,
 ) -> Result<Json<Options>, Problem> {
-    let option = OrgOption::TwoPersonAdmission;
-    let on = body.two_person_admission;
-    let permit = ask(&api, &principal, ChangeOption { option, on }).await?;
-    let stored = api
-        .state
-        .store
-        .change_option(principal.org, permit, api.state.clock.now())
-        .await?;
-    let two_person_admission = stored.choices.two_hosts();
-    api.state.rooms.organisation_changed(Arc::new(stored)).await;
-    Ok(Json(Options {
-        two_person_admission,
-    }))
+    let wished = [
+        (OrgOption::TwoPersonAdmission, body.two_person_admission),
+        (OrgOption::RequireSecondFactor, body.require_second_factor),
+    ];
+    let wished = wished
+        .into_iter()
+        .filter_map(|(option, on)| on.map(|on| ChangeOption { option, on }));
+    // All are asked for before the first is set.
+    let mut permits = Vec::new();
+    for change in wished {
+        permits.push(ask(&api, &principal, change).await?);
+    }
+    let mut options = None;
+    for permit in permits {
+        let stored = api
+            .state
+            .store
+            .change_option(principal.org, permit, api.state.clock.now())
+            .await?;
+        options = Some(Options {
+            two_person_admission: stored.choices.two_hosts(),
+            require_second_factor: stored.choices.asks_factor(),
+        });
+        api.state.rooms.organisation_changed(Arc::new(stored)).await;
+    }
+    options.map(Json).ok_or(Problem::BadRequest)
 }
 
 /// `DELETE /api/organisation/sessions`: the emergency switch. Everyone is signed out everywhere, whoever asks too.
@@ -169,11 +194,14 @@ pub(super) fn look<A: Action>(
         .state
         .guard
         .look(org, actor, role, NO_ROOM, &facts, action);
-    looked.map_err(|_| Problem::NotAllowed)
+    looked.map_err(|denied| refused(&denied, Problem::NotAllowed))
 }
 
 fn facts(principal: &Principal) -> Facts {
-    Facts::new().with(principal.org_admin())
+    Facts::new()
+        .with(principal.org_admin())
+        .with(principal.second_factor())
+        .with(Factor::of(principal.came.second_factor))
 }
 
 /// The organisation as a room sees it for which nothing was chosen.

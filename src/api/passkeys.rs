@@ -127,8 +127,8 @@ pub(super) struct Nothing {}
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Used {
-    ceremony: Secret<Text<4096>>,
-    credential: Asserted,
+    pub(super) ceremony: Secret<Text<4096>>,
+    pub(super) credential: Asserted,
 }
 
 #[derive(Deserialize)]
@@ -353,7 +353,7 @@ fn only_pages(newcomer: &Newcomer) -> Result<(), Problem> {
 }
 
 /// One answer, whatever was wrong with a passkey.
-fn refusal(error: AuthError) -> Problem {
+pub(super) fn refusal(error: AuthError) -> Problem {
     match error {
         AuthError::Refused => Problem::PasskeyRefused,
         other => other.into(),

@@ -54,6 +54,8 @@ pub enum Problem {
     WrongOrigin,
     /// Policy does not permit it.
     NotAllowed,
+    /// Policy would permit it, had this session shown a second factor.
+    SecondFactorRequired,
     /// Whoever asks has to sign in anew first.
     SignInAgain,
     /// There is no such thing, or it is not open to the caller: one answer.
@@ -131,6 +133,7 @@ impl Problem {
             Self::JoinRefused => "join_refused",
             Self::WrongOrigin => "wrong_origin",
             Self::NotAllowed => "not_allowed",
+            Self::SecondFactorRequired => "second_factor_required",
             Self::SignInAgain => "sign_in_again",
             Self::NotFound => "not_found",
             Self::BadMethod => "bad_method",
@@ -183,6 +186,7 @@ impl Problem {
             Self::JoinRefused => "You cannot come in like this. Open the meeting anew.",
             Self::WrongOrigin => "This page may not do that here.",
             Self::NotAllowed => "You are not allowed to do that.",
+            Self::SecondFactorRequired => "Show your second factor first, such as a passkey.",
             Self::SignInAgain => "Sign out and sign in again, then do that within ten minutes.",
             Self::NotFound => "There is nothing here for you.",
             Self::BadMethod => "That cannot be done here.",
@@ -241,6 +245,7 @@ impl Problem {
             | Self::JoinRefused
             | Self::WrongOrigin
             | Self::NotAllowed
+            | Self::SecondFactorRequired
             | Self::SignInAgain => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::BadMethod => StatusCode::METHOD_NOT_ALLOWED,

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use conclave_policy::actions::Action;
-use conclave_policy::facts::Facts;
+use conclave_policy::facts::{Facts, SecondFactor};
 use conclave_policy::own::{LinkIdentity, UnlinkIdentity};
 use conclave_policy::permit::Permit;
 use serde::{Deserialize, Serialize};
@@ -337,12 +337,27 @@ fn refused(api: &Api, newcomer: &Newcomer, error: AuthError) -> Problem {
     }
 }
 
+/// How it stands with the second factor where one's own ways in are concerned: an account without a passkey makes its first one with
+/// what it has, and from then on who has not shown one makes no other.
+async fn own_factor(api: &Api, principal: &Principal) -> Result<SecondFactor, Problem> {
+    let factor = principal.second_factor();
+    match (factor, principal.account()) {
+        (SecondFactor::Missing, Some(account)) => {
+            let has = api.state.store.has_passkeys(principal.org, account).await?;
+            Ok(if has { factor } else { SecondFactor::Proved })
+        }
+        _ => Ok(factor),
+    }
+}
+
 pub(super) async fn ask<A: Action>(
     api: &Api,
     principal: &Principal,
     action: A,
 ) -> Result<Permit<A>, Problem> {
-    let facts = Facts::new().with(principal.org_admin());
+    let facts = Facts::new()
+        .with(principal.org_admin())
+        .with(own_factor(api, principal).await?);
     let role = role_outside(principal, None);
     let (org, actor) = (principal.org, principal.actor());
     let guard = &api.state.guard;

@@ -10,7 +10,7 @@ use conclave_policy::actions::{
     Action, ActionKind, ChangePassword, CreateRoom, EndRoom, ReadPassword, ReadRoom,
 };
 use conclave_policy::engine::Denied;
-use conclave_policy::facts::{CreateRight, Facts, Mine, OrgAdmin, Standing};
+use conclave_policy::facts::{CreateRight, Facts, Mine, OrgAdmin, SecondFactor, Standing};
 use conclave_policy::permit::Permit;
 use conclave_policy::roles::Role;
 use conclave_policy::settings::Password;
@@ -279,7 +279,7 @@ pub(super) async fn read(
         .state
         .guard
         .look(principal.org, principal.actor(), role, id, &facts, ReadRoom);
-    let permit = looked.map_err(|_| principal.refusal())?;
+    let permit = looked.map_err(|denied| refused(&denied, principal.refusal()))?;
     let room = api
         .state
         .store
@@ -316,7 +316,7 @@ pub(super) async fn look_at<A: Action>(
     let facts = principal.scoped(facts, action.kind());
     let (org, actor) = (principal.org, principal.actor());
     let looked = api.state.guard.look(org, actor, role, id, &facts, action);
-    looked.map_err(|_| principal.refusal())
+    looked.map_err(|denied| refused(&denied, principal.refusal()))
 }
 
 /// What the caller is to a room that may not exist. For a room that does not, and for one that has nothing to do with
@@ -343,7 +343,8 @@ pub(super) async fn standing(
         Facts::new()
             .with(Standing::Outside)
             .with(mine)
-            .with(principal.org_admin()),
+            .with(principal.org_admin())
+            .with(principal.second_factor()),
     ))
 }
 
@@ -356,6 +357,15 @@ pub(super) fn role_outside(principal: &Principal, given: Option<Role>) -> Role {
     }
 }
 
+/// What whoever asked is told of a refusal: whether nothing was missing but their own second factor.
+pub(super) const fn refused(denied: &Denied, otherwise: Problem) -> Problem {
+    if denied.lacks_factor {
+        Problem::SecondFactorRequired
+    } else {
+        otherwise
+    }
+}
+
 /// A permit that may be acted upon: its row is durable, and the rules are still the ones that gave it.
 pub(super) async fn durable<A: Action>(
     api: &Api,
@@ -363,7 +373,7 @@ pub(super) async fn durable<A: Action>(
     audit: Audit,
     refusal: Problem,
 ) -> Result<Permit<A>, Problem> {
-    let permit = permit.map_err(|_| refusal)?;
+    let permit = permit.map_err(|denied| refused(&denied, refusal))?;
     audit.await?;
     if api.state.guard.snapshot().version() == permit.version() {
         Ok(permit)
@@ -381,18 +391,21 @@ impl Principal {
         }
     }
 
-    /// What is true of a program that asks for this, by the scopes of its key; of people nothing more than before.
+    /// What is true of a program that asks for this, by the scopes of its key, and which is no person who could show a second
+    /// factor; of people nothing more than before but how it stands with theirs.
     pub(super) fn scoped(&self, facts: Facts, kind: ActionKind) -> Facts {
         match self.who {
             Who::Program { scopes, .. } if scopes.cover(kind) => facts
+                .with(SecondFactor::Proved)
                 .with(Standing::Scoped)
                 .with(OrgAdmin::Yes)
                 .with(CreateRight::Yes),
             Who::Program { .. } => facts
+                .with(SecondFactor::Proved)
                 .with(Standing::Outside)
                 .with(OrgAdmin::No)
                 .with(CreateRight::No),
-            _ => facts,
+            _ => facts.with(self.second_factor()),
         }
     }
 

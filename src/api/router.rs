@@ -14,7 +14,7 @@ use crate::api::problem::Problem;
 use crate::api::running::RunningRooms;
 use crate::api::{
     account, again, audit, guestlinks, invitations, organisation, passkeys, profile, providers,
-    quality, rooms, sessions, settings, speech, streamtokens, transcripts, v1,
+    quality, rooms, sessions, settings, speech, stepup, streamtokens, transcripts, v1,
 };
 use crate::auth::limits::{Rate, Rates};
 use crate::auth::picture::Painter;
@@ -96,6 +96,8 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/session/passkey/start", post(passkeys::start_sign_in))
         .route("/api/session/passkey", post(passkeys::sign_in))
         .route("/api/session/factor", post(passkeys::second_factor))
+        .route("/api/session/step-up/start", post(stepup::start))
+        .route("/api/session/step-up", post(stepup::show))
         .route("/api/again/passkey", post(again::start))
         .route("/api/again", post(again::prove))
         .route("/api/passkeys", get(passkeys::list).post(passkeys::add))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use conclave_policy::scopes::Scopes;
 use futures_util::future::BoxFuture;
 
+use crate::auth::token::TokenId;
 use crate::ids::{ActorId, RoomId, StreamTokenId};
 use crate::rooms::outbound::Done;
 use crate::rooms::quality::QualityView;
@@ -35,6 +36,11 @@ pub trait RunningRooms: Send + Sync + 'static {
 
     /// The organisation now says this to every room.
     fn organisation_changed(&self, stored: Arc<StoredOrg>) -> BoxFuture<'_, ()>;
+
+    /// This session has shown its second factor.
+    fn factor_shown(&self, _session: TokenId) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
 
     /// The stored password is now this one, in this revision.
     fn password_changed(

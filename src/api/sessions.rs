@@ -14,7 +14,7 @@ use crate::api::problem::Problem;
 use crate::api::router::Api;
 use crate::auth::error::AuthError;
 use crate::auth::possession::Copied;
-use crate::auth::principal::{Principal, Who};
+use crate::auth::principal::{Came, Principal, Who};
 use crate::auth::request::{self, Caller};
 use crate::auth::session::{Attempted, GuestMarks, SignedIn};
 use crate::bounded::Text;
@@ -42,6 +42,8 @@ pub(super) enum Me {
         admin: bool,
         /// Whether it may create rooms.
         may_create_rooms: bool,
+        /// How this session stands with the second factor.
+        second_factor: FactorView,
         /// What others tried with a copy of this session, and were refused.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
@@ -65,6 +67,34 @@ pub(super) enum Me {
         #[cfg_attr(test, ts(optional))]
         copied: Option<CopiedView>,
     },
+}
+
+/// How a session stands with the second factor that whoever leads may be asked for.
+#[derive(Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, rename = "SecondFactor"))]
+#[serde(rename_all = "snake_case")]
+pub(super) enum FactorView {
+    /// It was shown.
+    Shown,
+    /// It was not, and the organisation asks for it.
+    Missing,
+    /// It was not, and nobody asks.
+    NotAsked,
+}
+
+impl FactorView {
+    const fn of(came: Came) -> Self {
+        match came {
+            Came {
+                second_factor: true,
+                ..
+            } => Self::Shown,
+            Came {
+                factor_asked: true, ..
+            } => Self::Missing,
+            Came { .. } => Self::NotAsked,
+        }
+    }
 }
 
 /// Somebody showed a copy of the session, without its key.
@@ -111,6 +141,7 @@ impl Me {
                 picture,
                 admin,
                 may_create_rooms,
+                second_factor: FactorView::of(principal.came),
                 copied,
             },
             Who::Guest { id, room, .. } => Self::Guest {

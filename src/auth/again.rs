@@ -49,17 +49,7 @@ impl Auth {
     /// # Errors
     /// `Refused` where there are none, or `Unavailable`.
     pub async fn start_again(&self, principal: &Principal) -> Result<Ceremony, AuthError> {
-        let account = principal.account().ok_or(AuthError::Refused)?;
-        let these = self.store.passkeys(principal.org, account).await?;
-        if these.is_empty() {
-            return Err(AuthError::Refused);
-        }
-        let bound = Bound {
-            session: Some(principal.token_id),
-            ..Bound::default()
-        };
-        self.ask_for_passkey(Purpose::Again, bound, Some(&these))
-            .await
+        self.ask_in_session(principal, Purpose::Again).await
     }
 
     /// Proves it by a passkey.
@@ -72,13 +62,73 @@ impl Auth {
         ceremony: &Secret<String>,
         asserted: &Asserted,
     ) -> Result<Secret<String>, AuthError> {
-        let (bound, state) = self.end(ceremony, Purpose::Again).await?;
+        self.shown_in_session(principal, Purpose::Again, ceremony, asserted)
+            .await?;
+        self.recent(principal).await
+    }
+
+    /// Begins to show the second factor that this session began without.
+    ///
+    /// # Errors
+    /// `Refused` where there are no passkeys, or `Unavailable`.
+    pub async fn start_step_up(&self, principal: &Principal) -> Result<Ceremony, AuthError> {
+        self.ask_in_session(principal, Purpose::StepUp).await
+    }
+
+    /// Shows it: from now on this session, and no other, counts as having shown one.
+    ///
+    /// # Errors
+    /// `Refused` or `Unavailable`.
+    pub async fn step_up(
+        &self,
+        principal: &Principal,
+        ceremony: &Secret<String>,
+        asserted: &Asserted,
+    ) -> Result<(), AuthError> {
+        let passkey = self
+            .shown_in_session(principal, Purpose::StepUp, ceremony, asserted)
+            .await?;
+        let (token, now) = (*principal.token_id.as_bytes(), self.clock.now());
+        self.store
+            .show_factor(principal.org, token, principal.expires, now)
+            .await?;
+        self.note("second_factor_shown", principal.actor(), Some(passkey));
+        Ok(())
+    }
+
+    /// Asks for one of the passkeys of the account, for this session alone.
+    async fn ask_in_session(
+        &self,
+        principal: &Principal,
+        purpose: Purpose,
+    ) -> Result<Ceremony, AuthError> {
+        let account = principal.account().ok_or(AuthError::Refused)?;
+        let these = self.store.passkeys(principal.org, account).await?;
+        if these.is_empty() {
+            return Err(AuthError::Refused);
+        }
+        let bound = Bound {
+            session: Some(principal.token_id),
+            ..Bound::default()
+        };
+        self.ask_for_passkey(purpose, bound, Some(&these)).await
+    }
+
+    /// Which of them was shown, in a ceremony that this session began for this.
+    async fn shown_in_session(
+        &self,
+        principal: &Principal,
+        purpose: Purpose,
+        ceremony: &Secret<String>,
+        asserted: &Asserted,
+    ) -> Result<[u8; 16], AuthError> {
+        let (bound, state) = self.end(ceremony, purpose).await?;
         if bound.session != Some(principal.token_id) {
             return Err(AuthError::Refused);
         }
         let account = principal.account().ok_or(AuthError::Refused)?;
-        self.proven(&state, asserted, Some(account)).await?;
-        self.recent(principal).await
+        let passkey = self.proven(&state, asserted, Some(account)).await?;
+        Ok(*passkey.id.as_bytes())
     }
 
     async fn recent(&self, principal: &Principal) -> Result<Secret<String>, AuthError> {

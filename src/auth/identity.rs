@@ -341,6 +341,7 @@ impl Auth {
     ) -> Result<bool, StoreError> {
         let (org, token) = (principal.org, *principal.token_id.as_bytes());
         let found = self.store.session_account(org, account, token).await?;
+        let found = found.map(|found| found.account);
         let Some(found) = found.filter(|found| found.epoch == epoch) else {
             return Ok(false);
         };

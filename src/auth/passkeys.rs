@@ -128,6 +128,8 @@ pub(crate) enum Purpose {
     Factor,
     /// Proving once more, in a session, that one is its holder.
     Again,
+    /// Showing, in a session, the second factor that it began without.
+    StepUp,
 }
 
 /// A ceremony that begins.

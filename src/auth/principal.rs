@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::ids::{
     AccountId, ActorId, ApiKeyId, DeviceId, GuestId, IdentityId, OrgId, RoomId, StreamTokenId,
 };
+use conclave_policy::facts::SecondFactor;
 use conclave_policy::scopes::Scopes;
 use conclave_policy::source::StreamKind;
 
@@ -31,8 +32,10 @@ pub struct Principal {
 pub struct Came {
     /// The identity elsewhere by which they came; none for a password, a guest or a stream.
     pub by: Option<IdentityId>,
-    /// Whether a second factor was shown.
+    /// Whether a second factor was shown, when it began or later.
     pub second_factor: bool,
+    /// Whether the organisation asks for one, of those who lead a room or administer it. Never of a guest, a stream or a program.
+    pub factor_asked: bool,
     /// When they proved who they are.
     pub since: Timestamp,
     /// How often everyone had been sent away when this was proved; once more, and it is over.
@@ -123,6 +126,11 @@ impl Principal {
             | Who::Stream { name, .. }
             | Who::Program { name, .. } => name,
         }
+    }
+
+    /// How it stands with the second factor of whoever leads.
+    pub const fn second_factor(&self) -> SecondFactor {
+        SecondFactor::of(self.came.factor_asked, self.came.second_factor)
     }
 
     /// Whether this session may be used at the door of a room: a guest's is good for one room only.

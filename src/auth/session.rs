@@ -32,6 +32,7 @@ use crate::store::accounts::Account;
 use crate::store::audit::{AuditEntry, Verdict};
 use crate::store::database::Store;
 use crate::store::error::StoreError;
+use crate::store::sessions::SessionAccount;
 
 /// Mail that one address gets, however many ask for it.
 const MAIL_PACE: Rate = Rate::new(3, Duration::from_secs(10 * 60));
@@ -368,8 +369,12 @@ impl Auth {
                     .store
                     .session_account(org, sub, *jti.as_bytes())
                     .await?;
-                let account = found
-                    .filter(|account| account.epoch == epoch)
+                let SessionAccount {
+                    account,
+                    shown,
+                    asked,
+                } = found
+                    .filter(|found| found.account.epoch == epoch)
                     .ok_or_else(|| self.why_over(jti))?;
                 let given = self.given_by(org, (by, from_secs(iat)), sub).await?;
                 let name = DisplayName::parse(account.name.expose())
@@ -388,7 +393,8 @@ impl Auth {
                     expires: from_secs(end),
                     came: Came {
                         by,
-                        second_factor: factor,
+                        second_factor: factor || shown,
+                        factor_asked: asked,
                         since: from_secs(iat),
                         round,
                     },

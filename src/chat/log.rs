@@ -479,7 +479,7 @@ mod tests {
 
     use conclave_policy::actions::Action;
     use conclave_policy::engine::Snapshot;
-    use conclave_policy::facts::{Facts, Mine, Standing, Suspension};
+    use conclave_policy::facts::{Facts, Mine, SecondFactor, Standing, Suspension};
     use conclave_policy::permit::PolicyVersion;
     use conclave_policy::settings::RoomChat;
     use proptest::prelude::*;
@@ -502,6 +502,7 @@ mod tests {
 
     fn permit<A: Action>(who: u8, room: RoomId, action: A) -> Permit<A> {
         let facts = Facts::new()
+            .with(SecondFactor::Proved)
             .with(Standing::Admitted)
             .with(RoomChat::HostsWrite)
             .with(Suspension::Running)

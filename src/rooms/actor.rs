@@ -34,6 +34,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::auth::limits::Rates;
 use crate::auth::session::Auth;
+use crate::auth::token::TokenId;
 use crate::bounded::Text;
 use crate::captioner::Captioner;
 use crate::clock::{Clock, Timestamp};
@@ -178,6 +179,8 @@ pub enum ToRoom {
     Session(oneshot::Sender<SessionView>),
     /// Someone reads the audit trail and wants to know who is who.
     Names(oneshot::Sender<BTreeMap<[u8; 16], String>>),
+    /// A session showed its second factor.
+    FactorShown(TokenId),
     /// A host reads how the connections do.
     Quality(oneshot::Sender<Vec<QualityView>>),
     /// The session behind a connection ended: whatever that identity has here ends with it.
@@ -434,6 +437,7 @@ impl RoomActor {
             }
             ToRoom::SpeechChanged(speech) => self.take_speech(speech),
             ToRoom::RulesChanged => self.on_rules_changed(),
+            ToRoom::FactorShown(session) => self.on_factor_shown(session),
             ToRoom::Program(call) => self.on_program(call).await,
             ToRoom::Session(reply) => self.tell_session(reply),
             ToRoom::Names(reply) => self.on_names(reply),

@@ -87,7 +87,7 @@ impl Room {
                 && self
                     .people
                     .values()
-                    .any(|person| person.who.actor == other && person.role.is_moderator())
+                    .any(|person| person.who.actor == other && self.leads(person))
         });
         if !stands && let Some(view) = self.lobby.get(id).map(|knock| self.knock_view(knock)) {
             self.effects.push_back(Effect::TellModerators {

@@ -2,8 +2,8 @@
 
 use conclave_policy::actions::ActionKind;
 use conclave_policy::facts::{
-    Assignment, Barred, Consent, Facts, Hosting, Lock as LockFact, Mine, OrgAdmin, Password, Space,
-    Standing, Subject, Suspension, Target, TargetRole, Voice,
+    Assignment, Barred, Consent, Facts, Hosting, Lock as LockFact, Mine, OrgAdmin, Password,
+    SecondFactor, Space, Standing, Subject, Suspension, Target, TargetRole, Voice,
 };
 use conclave_policy::roles::Role;
 use conclave_policy::scopes::Scopes;
@@ -47,6 +47,7 @@ impl Room {
         })
         .with(Password::Proved)
         .with(self.barred(&by.who))
+        .with(self.factor_of(&by.who))
         .with(if by.who.org_admin {
             OrgAdmin::Yes
         } else {
@@ -86,7 +87,7 @@ impl Room {
     }
 
     /// What is true of a program that acts from outside by an API key: of the rank of a host, and there only as far as its
-    /// scopes go.
+    /// scopes go. It is no person, and has no second factor to show.
     pub fn facts_of_program<A: RoomAction>(
         &self,
         scopes: Scopes,
@@ -117,6 +118,22 @@ impl Room {
             })
             .with(OrgAdmin::No)
             .with(Mine::No)
+            .with(SecondFactor::Proved)
+    }
+
+    /// How it stands with the second factor of who leads here.
+    pub(in crate::rooms) const fn factor_of(&self, who: &Applicant) -> SecondFactor {
+        SecondFactor::of(self.charter.asks_factor, who.second_factor)
+    }
+
+    /// Whether they would lead here, had they shown the second factor that is asked for.
+    pub fn lacks_factor(&self, person: &Person) -> bool {
+        person.role.is_moderator() && self.factor_of(&person.who) == SecondFactor::Missing
+    }
+
+    /// Whether they lead here: whoever lacks the second factor is in, and leads nobody.
+    pub(in crate::rooms) fn leads(&self, person: &Person) -> bool {
+        person.role.is_moderator() && !self.lacks_factor(person)
     }
 
     /// What is true of a participant, with what the other one is to them.

@@ -2,6 +2,7 @@
 //! is revoked, and how the clock jumps; the rules are the real ones. Compiled with the library so that it never rots;
 //! of no use to the server.
 
+mod factors;
 mod onlookers;
 mod promises;
 
@@ -194,6 +195,7 @@ impl Life {
             bars: Vec::new(),
             leaders: BTreeMap::new(),
             two_hosts: false,
+            asks_factor: false,
         };
         Self {
             room: Room::new(charter, rules.version(), START),
@@ -225,7 +227,7 @@ impl Life {
         self.may_follow = 16 + 8 * (people.len() + knocks.len());
         self.led = people
             .iter()
-            .any(|person| person.role.is_moderator() && person.connected());
+            .any(|person| self.room.leads(person) && person.connected());
         let what = bytes.next()?;
         match what % 32 {
             0..=4 => self.come(bytes.next()?),
@@ -266,7 +268,8 @@ impl Life {
                     self.room.media_lost(person.id);
                 }
             }
-            16..=18 => {
+            18 => self.factors(bytes.next()?, bytes.pick(&people)),
+            16 | 17 => {
                 if let Some(held) = self.held.pop_front() {
                     held(self);
                 }
@@ -310,6 +313,7 @@ impl Life {
         for person in self.room.people() {
             person.who.actor.hash(&mut hasher);
             (person.role, person.connected(), person.hand).hash(&mut hasher);
+            self.room.lacks_factor(person).hash(&mut hasher);
             for source in Source::ALL {
                 let floor = &person.floor;
                 (floor.right(source), floor.is_live(source)).hash(&mut hasher);
@@ -343,6 +347,7 @@ impl Life {
             name: format!("identity {identity}"),
             picture: None,
             org_admin: identity == 3,
+            second_factor: byte.is_multiple_of(2),
             link,
             password: if byte < 200 {
                 Password::Proved

@@ -37,6 +37,7 @@ impl Room {
         self.levels = levels;
         self.charter.settings = self.levels.settings();
         self.charter.two_hosts = self.levels.org().two_hosts();
+        self.charter.asks_factor = self.levels.org().asks_factor();
     }
 
     /// Asks for permitted changes to be kept, all or none. They hold once they were: see [`Room::room_chosen`].
@@ -159,6 +160,7 @@ impl Room {
     ) {
         self.charter.settings = self.levels.settings();
         self.charter.two_hosts = self.levels.org().two_hosts();
+        self.charter.asks_factor = self.levels.org().asks_factor();
         let changed = self.levels.changed_since(before);
         for key in changed.iter().copied() {
             // What was not chosen itself follows from one that was: a door that fell with another.
@@ -170,6 +172,9 @@ impl Room {
         if on != before.org().two_hosts() {
             let event = Event::TwoPersonAdmission { on };
             self.effects.push_back(Effect::TellAll { event });
+        }
+        if self.charter.asks_factor != before.org().asks_factor() {
+            self.factor_asked_otherwise();
         }
         if self.levels.kind() != before.kind() {
             let by = self.levels.room().kind_by();
@@ -185,6 +190,16 @@ impl Room {
         }
         self.effects.push_back(Effect::AskAgain);
         self.settle(now);
+    }
+
+    /// Second factors are asked for now, or no longer: whoever led without one sees the waiting room no more, or again.
+    fn factor_asked_otherwise(&mut self) {
+        let without = |person: &&Person| person.role.is_moderator() && !person.who.second_factor;
+        let without: Vec<_> = self.people.values().filter(without).collect();
+        let without: Vec<_> = without.into_iter().map(|person| person.id).collect();
+        for participant in without {
+            self.show_lobby(participant);
+        }
     }
 
     /// Locks the room some time after its start, as the settings have it now; at once if that has passed.

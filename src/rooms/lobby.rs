@@ -131,6 +131,13 @@ impl Lobby {
         Ok(())
     }
 
+    /// Notes whether the session of someone who waits has shown a second factor.
+    pub fn factor_known(&mut self, id: KnockId, shown: bool) {
+        if let Some(knock) = self.waiting.get_mut(&id) {
+            knock.who.second_factor = shown;
+        }
+    }
+
     /// Notes that one of two hosts agrees with the version that they saw. Gives whoever agreed before.
     pub fn agree(
         &mut self,

@@ -26,6 +26,8 @@ pub struct Applicant {
     pub picture: Option<PictureId>,
     /// Whether they administer the organisation.
     pub org_admin: bool,
+    /// Whether a second factor was shown in the session that they are here by.
+    pub second_factor: bool,
     /// Whether they proved to know the password (or the room needs none).
     pub password: Password,
     /// The organisation that vouches for the account, by name.
@@ -131,6 +133,7 @@ impl Applicant {
             name: String::new(),
             picture: None,
             org_admin: false,
+            second_factor: false,
             password: Password::Missing,
             organisation: None,
             link: None,

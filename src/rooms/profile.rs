@@ -310,6 +310,7 @@ mod tests {
                 bars: Vec::new(),
                 leaders: [(host, "Host One".to_owned())].into(),
                 two_hosts: false,
+                asks_factor: false,
             };
             Self {
                 room: Room::new(charter, PolicyVersion(1), NOW),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use conclave_policy::actions::ActionKind;
 use conclave_policy::actions::{DecideProfile, Publish, SeeParticipant};
 use conclave_policy::engine::Snapshot;
-use conclave_policy::facts::{Facts, Standing, Subject, Target, TargetRole};
+use conclave_policy::facts::{Dimension, Facts, Standing, Subject, Target, TargetRole};
 use conclave_policy::permit::PolicyVersion;
 use conclave_policy::roles::Role;
 use conclave_policy::settings::SettingKey;
@@ -85,6 +85,11 @@ struct Sight {
 }
 
 impl Sight {
+    /// Whether whoever looks would lead here with the second factor that is asked for.
+    fn lacks_factor(&self) -> bool {
+        self.role.is_moderator() && self.facts.value(Dimension::SecondFactor) == Some("missing")
+    }
+
     fn allows(&self, rules: &Snapshot, kind: ActionKind) -> bool {
         rules.allows(kind, self.role, &self.facts)
     }
@@ -97,6 +102,7 @@ struct Scene {
     count: Option<u32>,
     may_change: Vec<SettingKey>,
     may_chat: bool,
+    lacks_factor: bool,
 }
 
 /// What became of one line between two scenes.
@@ -172,6 +178,7 @@ impl<'a> Round<'a> {
             count: sees_count.then(|| u32::try_from(room.people().count()).unwrap_or(u32::MAX)),
             may_change: room.changeable(rules, sight.role, sight.facts),
             may_chat: sight.allows(rules, ActionKind::WriteChat),
+            lacks_factor: sight.lacks_factor(),
         });
         self.scenes.push((sight, scene.clone()));
         scene
@@ -300,6 +307,7 @@ impl Projection {
             kind: room.levels().kind(),
             settings: room.setting_views(rules, viewer, SettingKey::ALL),
             may_chat: self.scene.may_chat,
+            lacks_factor: self.scene.lacks_factor,
             pending_profiles: self.pending.values().cloned().collect(),
             captions: CaptionsView::default(),
             caption_choice: CaptionChoice::default(),
@@ -346,6 +354,10 @@ impl Projection {
         }
         if now.may_chat != before.may_chat {
             events.push(Event::MayChat { may: now.may_chat });
+        }
+        if now.lacks_factor != before.lacks_factor {
+            let missing = now.lacks_factor;
+            events.push(Event::SecondFactor { missing });
         }
         events
     }

@@ -1,5 +1,6 @@
 //! The codes with which a room or the gateway refuses or closes: stable names, one plain sentence each, nothing about the inside.
 
+use conclave_policy::engine::Denied;
 use serde::Serialize;
 
 /// Why something was refused, or why the socket closes.
@@ -37,6 +38,8 @@ pub enum ErrorCode {
     TooSlow,
     /// Policy does not permit it.
     NotAllowed,
+    /// Policy would permit it, had this session shown a second factor.
+    SecondFactorRequired,
     /// What the request names is not in this room (any more).
     NotFound,
     /// The host saw an older version of what it decides on.
@@ -78,6 +81,7 @@ impl ErrorCode {
             Self::Draining => "The server is restarting. You will be reconnected.",
             Self::TooSlow => "Your connection could not keep up.",
             Self::NotAllowed => "You are not allowed to do that.",
+            Self::SecondFactorRequired => "Show your second factor first, such as a passkey.",
             Self::NotFound => "That person or thing is no longer here.",
             Self::Stale => "That has changed since you saw it. Look again.",
             Self::RoomFull => "The room is full.",
@@ -107,6 +111,7 @@ impl ErrorCode {
             Self::Draining => "draining",
             Self::TooSlow => "too_slow",
             Self::NotAllowed => "not_allowed",
+            Self::SecondFactorRequired => "second_factor_required",
             Self::NotFound => "not_found",
             Self::Stale => "stale",
             Self::RoomFull => "room_full",
@@ -115,6 +120,15 @@ impl ErrorCode {
             Self::TooMany => "too_many",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",
+        }
+    }
+
+    /// What whoever asked is told of a refusal: whether nothing was missing but their own second factor, and nothing else.
+    pub const fn of(denied: &Denied) -> Self {
+        if denied.lacks_factor {
+            Self::SecondFactorRequired
+        } else {
+            Self::NotAllowed
         }
     }
 
@@ -136,6 +150,7 @@ impl ErrorCode {
             Self::Draining => 4012,
             Self::TooSlow => 4013,
             Self::NotAllowed
+            | Self::SecondFactorRequired
             | Self::NotFound
             | Self::Stale
             | Self::RoomFull

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
+use crate::auth::token::TokenId;
 use crate::ids::{self, OrgId, RoomId, SessionId};
 use crate::rooms::actor::{INBOX, Means, RoomActor, SettingsNews, ToRoom};
 use crate::rooms::control::Bar;
@@ -131,6 +132,7 @@ impl Registry {
             bars: bars.into_iter().rev().map(Bar::from).collect(),
             leaders,
             two_hosts: stored.levels.org().two_hosts(),
+            asks_factor: stored.levels.org().asks_factor(),
         };
         Ok(Some((charter, stored.levels, stored.password, last_chat)))
     }
@@ -166,6 +168,11 @@ impl Registry {
     pub async fn organisation_changed(&self, org: Arc<StoredOrg>) {
         self.tell_all(|| ToRoom::SettingsChanged(SettingsNews::Organisation(org.clone())))
             .await;
+    }
+
+    /// A session showed its second factor: whoever is in a room by it leads there from now on.
+    pub async fn factor_shown(&self, session: TokenId) {
+        self.tell_all(|| ToRoom::FactorShown(session)).await;
     }
 
     /// Tells everyone that the server stops, and waits until every session has ended and its rows are kept.

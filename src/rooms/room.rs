@@ -13,7 +13,7 @@ use conclave_policy::settings::{LastHostLeaves, Settings, SignIn};
 use conclave_policy::source::Source;
 
 use crate::clock::Timestamp;
-use crate::ids::{AccountId, ActorId, OrgId, ParticipantId, RoomId, SessionId};
+use crate::ids::{AccountId, ActorId, KnockId, OrgId, ParticipantId, RoomId, SessionId};
 use crate::rooms::callers::Callers;
 use crate::rooms::consent::Refusals;
 use crate::rooms::control::{Bar, Marks};
@@ -50,6 +50,8 @@ pub struct Charter {
     pub leaders: BTreeMap<AccountId, String>,
     /// Whether two hosts must agree before someone who waits comes in, as the organisation has it.
     pub two_hosts: bool,
+    /// Whether who leads must have shown a second factor, as the organisation has it.
+    pub asks_factor: bool,
     /// Those thrown out for good, whatever the settings say.
     pub bars: Vec<Bar>,
 }
@@ -243,6 +245,26 @@ impl Room {
             });
         }
         self.settle(now);
+    }
+
+    /// The session by which someone is here has shown a second factor, or has not.
+    pub fn factor_known(&mut self, participant: ParticipantId, shown: bool, now: Timestamp) {
+        let Some(person) = self.people.get_mut(&participant) else {
+            return;
+        };
+        if std::mem::replace(&mut person.who.second_factor, shown) == shown {
+            return;
+        }
+        if self.charter.asks_factor && person.role.is_moderator() {
+            self.show_lobby(participant);
+        }
+        self.effects.push_back(Effect::AskAgain);
+        self.settle(now);
+    }
+
+    /// The same of someone who waits.
+    pub fn factor_known_at_the_door(&mut self, knock: KnockId, shown: bool) {
+        self.lobby.factor_known(knock, shown);
     }
 
     /// Everyone who was in or waiting is sent away, and the session is over.
@@ -532,7 +554,7 @@ impl Room {
             return;
         }
         let hosted = self.people.values().any(|person| {
-            person.role.is_moderator()
+            self.leads(person)
                 && match person.presence {
                     Presence::Connected => true,
                     Presence::Lost { since } => now.since(since) < HOST_GONE,

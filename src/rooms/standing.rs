@@ -109,5 +109,7 @@ fn denied(kind: ActionKind, decision: Decision, rules: &Snapshot) -> Denied {
         kind,
         rule: decision.rule,
         version: rules.version(),
+        // Nobody asked: the answer is told to nobody.
+        lacks_factor: false,
     }
 }

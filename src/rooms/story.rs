@@ -22,6 +22,7 @@ use crate::rooms::room::{Charter, Room, RoomAction};
 use crate::rooms::view::{DoneToYou, Event, LeaveReason, RoomView, SourceState};
 
 mod control;
+mod factor;
 mod levels;
 
 struct Story {
@@ -52,6 +53,7 @@ impl Story {
             bars: Vec::new(),
             leaders: BTreeMap::new(),
             two_hosts: false,
+            asks_factor: false,
         };
         let now = Timestamp::from_millis(1_000_000);
         Self {
@@ -285,50 +287,6 @@ fn a_mute_cuts_before_anything_is_said_and_withdraws_the_right() {
         },
     );
     assert_eq!(again, Err(ErrorCode::NotAllowed));
-}
-
-#[test]
-fn giving_a_right_back_starts_nothing() {
-    let (mut story, owner, other) = Story::two();
-    story
-        .act(
-            other,
-            act::Publish {
-                participant: other,
-                source: Source::Camera,
-            },
-        )
-        .unwrap();
-    story
-        .act(owner, act::PauseVideo { participant: other })
-        .unwrap();
-    story.effects();
-    story
-        .act(
-            owner,
-            act::Grant {
-                participant: other,
-                source: Source::Camera,
-            },
-        )
-        .unwrap();
-    assert!(
-        !story
-            .effects()
-            .iter()
-            .any(|effect| matches!(effect, Effect::Publish(_)))
-    );
-    assert!(!story.live(other, Source::Camera));
-    story
-        .act(
-            other,
-            act::Publish {
-                participant: other,
-                source: Source::Camera,
-            },
-        )
-        .unwrap();
-    assert!(story.live(other, Source::Camera));
 }
 
 #[test]

@@ -313,6 +313,10 @@ pub struct RoomView {
     pub pending_profiles: Vec<PendingProfile>,
     /// Whether the receiver may write in the chat.
     pub may_chat: bool,
+    /// The receiver would lead here, and lacks the second factor that the organisation asks for; absent otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, ts(optional, as = "Option<bool>"))]
+    pub lacks_factor: bool,
     /// The captions.
     pub captions: CaptionsView,
     /// What of them the receiver has chosen.
@@ -442,6 +446,11 @@ pub enum Event {
     TwoPersonAdmission {
         /// Whether two must agree now.
         on: bool,
+    },
+    /// The receiver would lead here, and lacks the second factor that the organisation asks for; or lacks it no longer.
+    SecondFactor {
+        /// Whether it is missing now.
+        missing: bool,
     },
     /// Someone stands before all others now, or nobody does.
     Spotlight {

@@ -25,6 +25,8 @@ pub struct Visitor {
     pub picture: Option<PictureId>,
     /// Whether they administer the organisation.
     pub org_admin: bool,
+    /// Whether a second factor was shown in their session.
+    pub second_factor: bool,
     /// Whose guesses at the password count together.
     pub guesser: Guesser,
     /// The organisation that vouches for an account, by name.
@@ -56,6 +58,7 @@ impl Visitor {
             name: principal.name().as_str().to_owned(),
             picture,
             org_admin: false,
+            second_factor: false,
             guesser: Guesser::Address(address),
             organisation: None,
             link: None,
@@ -68,6 +71,7 @@ impl Visitor {
             Who::Account { id, admin, .. } => Self {
                 account: Some(*id),
                 org_admin: *admin,
+                second_factor: principal.came.second_factor,
                 guesser: Guesser::Account(*id),
                 organisation: Some(store.organisation_name().to_owned()),
                 ..nobody
@@ -114,6 +118,7 @@ impl Visitor {
             actor: stream_of(own.actor, kind),
             account: None,
             org_admin: false,
+            second_factor: false,
             way: Way::Stream {
                 kind,
                 by: StreamBy::Identity {

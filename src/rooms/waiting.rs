@@ -69,7 +69,7 @@ impl Room {
         let led = self
             .people
             .get(&to)
-            .is_some_and(|person| person.role.is_moderator());
+            .is_some_and(|person| self.leads(person));
         let knocks = led.then(|| self.knock_views());
         self.tell(to, Event::Lobby { knocks });
     }

@@ -4,6 +4,7 @@ mod captions;
 pub mod certificate;
 pub mod compose;
 pub mod emergency;
+pub mod factor;
 pub mod heads;
 pub mod listener;
 pub mod models;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use conclave_policy::actions::Action;
 use conclave_policy::control::ManageApiKeys;
-use conclave_policy::facts::{Facts, OrgAdmin};
+use conclave_policy::facts::{Facts, OrgAdmin, SecondFactor};
 use conclave_policy::permit::Permit;
 use conclave_policy::roles::Role;
 use conclave_policy::scopes::{Scope, Scopes};
@@ -75,7 +76,8 @@ pub async fn create(config: &Config, admin: &str, wanted: Wanted) -> anyhow::Res
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = storage::open(config, clock.as_ref(), Arc::new(SystemRandom)).await?;
     let auth = Auth::start(store.clone(), clock.clone(), Arc::new(SystemRandom)).await?;
-    let (account, permit) = permitted(&store, clock, admin).await?;
+    let (account, permit) =
+        permitted(&store, clock, admin, &at_the_server(), ManageApiKeys).await?;
     let made = auth.create_api_key(&permit, store.org(), account, wanted);
     let made = made.await.map_err(|error| match error {
         AuthError::Busy => anyhow::anyhow!("there are too many keys already"),
@@ -91,7 +93,7 @@ pub async fn revoke(config: &Config, admin: &str, key: ApiKeyId) -> anyhow::Resu
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = storage::open(config, clock.as_ref(), Arc::new(SystemRandom)).await?;
     let now = clock.now();
-    let (_, permit) = permitted(&store, clock, admin).await?;
+    let (_, permit) = permitted(&store, clock, admin, &at_the_server(), ManageApiKeys).await?;
     let revoked = store.revoke_api_key(&permit, store.org(), key, now).await;
     store.close().await;
     match revoked {
@@ -102,18 +104,25 @@ pub async fn revoke(config: &Config, admin: &str, key: ApiKeyId) -> anyhow::Resu
 }
 
 /// The data folder, for as long as nobody else has it.
-fn alone(config: &Config) -> anyhow::Result<Alone> {
+pub(super) fn alone(config: &Config) -> anyhow::Result<Alone> {
     Alone::try_on(&config.data)?.context(
         "a server runs with this data folder: stop it, or do it on the organisation's page",
     )
 }
 
+/// Who sits at the server may do more than the holder of any factor.
+fn at_the_server() -> Facts {
+    Facts::new().with(OrgAdmin::Yes).with(SecondFactor::Proved)
+}
+
 /// The rules decide as if the administrator asked in person; the row is in the trail before anything is done.
-async fn permitted(
+pub(super) async fn permitted<A: Action>(
     store: &Store,
     clock: Arc<dyn Clock>,
     admin: &str,
-) -> anyhow::Result<(AccountId, Permit<ManageApiKeys>)> {
+    facts: &Facts,
+    action: A,
+) -> anyhow::Result<(AccountId, Permit<A>)> {
     let email = Email::parse(admin)
         .ok()
         .context("that is no e-mail address")?;
@@ -123,9 +132,8 @@ async fn permitted(
         .filter(|account| account.is_admin)
         .with_context(|| format!("no account with `{admin}` administers the organisation"))?;
     let guard = Guard::new(store.clone(), clock)?;
-    let facts = Facts::new().with(OrgAdmin::Yes);
     let (org, actor) = (store.org(), account.id.into());
-    let (permit, audit) = guard.ask(org, actor, Role::Attendee, NO_ROOM, &facts, ManageApiKeys);
+    let (permit, audit) = guard.ask(org, actor, Role::Attendee, NO_ROOM, facts, action);
     let permit = permit.map_err(|_| anyhow::anyhow!("the rules do not allow it"))?;
     audit.await?;
     Ok((account.id, permit))

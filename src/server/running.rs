@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::api::running::{Controlled, RunningRooms};
+use crate::auth::token::TokenId;
 use crate::ids::{ActorId, RoomId, StreamTokenId};
 use crate::rooms::actor::{Call, SettingsNews, ToRoom};
 use crate::rooms::outbound::Done;
@@ -32,6 +33,10 @@ impl RunningRooms for Registry {
 
     fn organisation_changed(&self, stored: Arc<StoredOrg>) -> BoxFuture<'_, ()> {
         Registry::organisation_changed(self, stored).boxed()
+    }
+
+    fn factor_shown(&self, session: TokenId) -> BoxFuture<'_, ()> {
+        Registry::factor_shown(self, session).boxed()
     }
 
     fn password_changed(

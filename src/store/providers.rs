@@ -397,7 +397,7 @@ mod tests {
 
     use conclave_policy::control::ProviderDeed;
     use conclave_policy::engine::Snapshot;
-    use conclave_policy::facts::{Facts, OrgAdmin};
+    use conclave_policy::facts::{Facts, OrgAdmin, SecondFactor};
     use conclave_policy::permit::PolicyVersion;
     use conclave_policy::roles::Role;
     use futures_util::FutureExt as _;
@@ -424,7 +424,7 @@ mod tests {
     fn permit(provider: ProviderId, deed: ProviderDeed) -> Permit<ManageProviders> {
         let provider = Some(provider);
         let action = ManageProviders { provider, deed };
-        let facts = Facts::new().with(OrgAdmin::Yes);
+        let facts = Facts::new().with(OrgAdmin::Yes).with(SecondFactor::Proved);
         let (actor, room) = (ActorId::from_bytes([9; 16]), RoomId::from_bytes([0; 16]));
         RULES
             .decide(actor, Role::Attendee, room, &facts, action)

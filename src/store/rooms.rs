@@ -439,7 +439,7 @@ pub(crate) mod tests {
     use crate::store::accounts::tests::make;
     use crate::store::database::tests::store;
     use conclave_policy::engine::Snapshot;
-    use conclave_policy::facts::{CreateRight, Facts, OrgAdmin};
+    use conclave_policy::facts::{CreateRight, Facts, OrgAdmin, SecondFactor};
     use conclave_policy::permit::PolicyVersion;
     use conclave_policy::settings::RoomCreation;
     use std::sync::LazyLock;
@@ -451,6 +451,7 @@ pub(crate) mod tests {
 
     fn permit(owner: AccountId) -> Permit<CreateRoom> {
         let facts = Facts::new()
+            .with(SecondFactor::Proved)
             .with(RoomCreation::WithRight)
             .with(CreateRight::Yes)
             .with(OrgAdmin::No);

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use conclave_policy::actions::OrgOption;
+
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, OrgId};
 use crate::secret::Secret;
@@ -36,6 +38,17 @@ pub struct SessionKey {
     pub makes_until: Timestamp,
     /// Until when it opens them.
     pub opens_until: Timestamp,
+}
+
+/// The account behind a session, and how it stands with the second factor.
+#[derive(Clone, Debug)]
+pub struct SessionAccount {
+    /// The account.
+    pub account: Account,
+    /// The session showed one after it began.
+    pub shown: bool,
+    /// The organisation asks for one, of those who lead.
+    pub asked: bool,
 }
 
 impl Store {
@@ -123,6 +136,22 @@ impl Store {
         Ok(found.is_some())
     }
 
+    /// Notes that a session showed a second factor after it began.
+    pub fn show_factor(
+        &self,
+        org: OrgId,
+        token: [u8; 16],
+        expires: Timestamp,
+        now: Timestamp,
+    ) -> Written<()> {
+        self.write(ShowFactor {
+            org,
+            token,
+            expires,
+            now,
+        })
+    }
+
     /// The account behind a session, unless the account or the session is over. One question, asked on every use.
     ///
     /// # Errors
@@ -132,21 +161,26 @@ impl Store {
         org: OrgId,
         id: AccountId,
         token: [u8; 16],
-    ) -> Result<Option<Account>, StoreError> {
+    ) -> Result<Option<SessionAccount>, StoreError> {
         let found = query(
-            "SELECT account_id, name, may_create_rooms, is_admin, epoch FROM accounts \
-             WHERE org_id = $1 AND account_id = $2 AND ended IS NULL AND NOT EXISTS \
+            "SELECT account_id, name, may_create_rooms, is_admin, epoch, \
+             (SELECT count(*) FROM shown_factors WHERE shown_factors.org_id = $1 AND token_id = $3) AS shown, \
+             (SELECT count(*) FROM organisation_options WHERE organisation_options.org_id = $1 AND option = $4 AND is_on = 1) AS asked \
+             FROM accounts WHERE org_id = $1 AND account_id = $2 AND ended IS NULL AND NOT EXISTS \
              (SELECT 1 FROM revoked_sessions WHERE revoked_sessions.org_id = $1 AND token_id = $3)",
         )
         .bind(org.as_bytes().as_slice())
         .bind(id.as_bytes().as_slice())
         .bind(token.as_slice())
+        .bind(OrgOption::RequireSecondFactor.as_str())
         .fetch_optional(self.reads())
         .await?;
         let Some(found) = found else { return Ok(None) };
-        accounts::read(self.reads(), &found, self.keys(), org)
-            .await
-            .map(Some)
+        Ok(Some(SessionAccount {
+            account: accounts::read(self.reads(), &found, self.keys(), org).await?,
+            shown: found.try_get::<i64, _>("shown")? > 0,
+            asked: found.try_get::<i64, _>("asked")? > 0,
+        }))
     }
 }
 
@@ -239,6 +273,36 @@ impl Change for Revoke {
 
     fn ends(&self) -> Option<Ending> {
         Some(Ending::Over(Ended::Session(self.token)))
+    }
+}
+
+struct ShowFactor {
+    org: OrgId,
+    token: [u8; 16],
+    expires: Timestamp,
+    now: Timestamp,
+}
+
+impl Change for ShowFactor {
+    type Out = ();
+
+    async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
+        let org = self.org.as_bytes().as_slice();
+        query("DELETE FROM shown_factors WHERE org_id = $1 AND expires <= $2")
+            .bind(org)
+            .bind(self.now.as_millis())
+            .execute(&mut *on)
+            .await?;
+        query(
+            "INSERT INTO shown_factors (org_id, token_id, expires) VALUES ($1, $2, $3) \
+             ON CONFLICT (org_id, token_id) DO NOTHING",
+        )
+        .bind(org)
+        .bind(self.token.as_slice())
+        .bind(self.expires.as_millis())
+        .execute(on)
+        .await?;
+        Ok(())
     }
 }
 
@@ -346,6 +410,36 @@ mod tests {
             .await
             .unwrap();
         let rows: i64 = query_scalar("SELECT COUNT(*) FROM revoked_sessions")
+            .fetch_one(store.reads())
+            .await
+            .unwrap();
+        assert_eq!(rows, 1);
+    }
+
+    #[tokio::test]
+    async fn a_factor_is_shown_by_one_session_and_forgotten_when_it_would_have_ended() {
+        let (_folder, store) = store().await;
+        let org = store.org();
+        let id = make(&store, 1, "member@example.org").await;
+        let shown = async |token| {
+            let found = store.session_account(org, id, token).await.unwrap();
+            found.map(|found| (found.shown, found.asked))
+        };
+        assert_eq!(shown(TOKEN).await, Some((false, false)));
+        for _ in 0..2 {
+            store
+                .show_factor(org, TOKEN, at(1000), at(0))
+                .await
+                .unwrap();
+        }
+        assert_eq!(shown(TOKEN).await, Some((true, false)));
+        assert_eq!(shown([4; 16]).await, Some((false, false)));
+        store
+            .show_factor(org, [5; 16], at(9000), at(1000))
+            .await
+            .unwrap();
+        assert_eq!(shown(TOKEN).await, Some((false, false)));
+        let rows: i64 = query_scalar("SELECT COUNT(*) FROM shown_factors")
             .fetch_one(store.reads())
             .await
             .unwrap();

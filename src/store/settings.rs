@@ -270,15 +270,15 @@ async fn organisation(
             .bind(org.as_bytes().as_slice())
             .fetch_all(on)
             .await?;
-    let mut two_hosts = false;
+    let mut on = Vec::with_capacity(options.len());
     for found in &options {
         revision = revision.max(number(found)?);
-        if found.try_get::<&str, _>("option")? != OrgOption::TwoPersonAdmission.as_str() {
-            return Err(StoreError::Corrupt);
+        let option = OrgOption::named(found.try_get("option")?).ok_or(StoreError::Corrupt)?;
+        if row::flag(found, "is_on")? {
+            on.push(option);
         }
-        two_hosts = row::flag(found, "is_on")?;
     }
-    let choices = OrgChoices::new(chosen, two_hosts, revision).map_err(|_| StoreError::Corrupt)?;
+    let choices = OrgChoices::new(chosen, on, revision).map_err(|_| StoreError::Corrupt)?;
     Ok(StoredOrg { choices, authors })
 }
 
@@ -418,8 +418,7 @@ impl Change for ChangeOrg {
                 .await?;
             }
             OrgChange::Option { option, on: is_on } => {
-                let OrgOption::TwoPersonAdmission = option;
-                let after = before.with_two_hosts(is_on);
+                let after = before.with_option(option, is_on);
                 query(
                     "INSERT INTO organisation_options (org_id, option, is_on, set_by, revision) VALUES ($1, $2, $3, $4, $5) \
                      ON CONFLICT (org_id, option) DO UPDATE SET is_on = excluded.is_on, set_by = excluded.set_by, \
@@ -450,7 +449,7 @@ pub(crate) mod tests {
     use std::sync::LazyLock;
 
     use conclave_policy::engine::Snapshot;
-    use conclave_policy::facts::{Facts, Held, Mine, OrgAdmin, Standing};
+    use conclave_policy::facts::{Facts, Held, Mine, OrgAdmin, SecondFactor, Standing};
     use conclave_policy::levels::Level;
     use conclave_policy::permit::PolicyVersion;
     use conclave_policy::roles::Role;
@@ -467,6 +466,7 @@ pub(crate) mod tests {
     /// As the owner, who administers the organisation.
     fn facts() -> Facts {
         Facts::new()
+            .with(SecondFactor::Proved)
             .with(Standing::Outside)
             .with(Mine::Yes)
             .with(OrgAdmin::Yes)

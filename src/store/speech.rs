@@ -165,7 +165,7 @@ mod tests {
     use crate::store::rooms::tests::room_of;
     use crate::store::sql::query_scalar;
     use conclave_policy::engine::Snapshot;
-    use conclave_policy::facts::{Facts, Standing};
+    use conclave_policy::facts::{Facts, SecondFactor, Standing};
     use conclave_policy::permit::PolicyVersion;
     use conclave_policy::roles::Role;
     use std::sync::LazyLock;
@@ -174,7 +174,9 @@ mod tests {
         LazyLock::new(|| Snapshot::built_in(PolicyVersion(1)).unwrap());
 
     fn permit(by: AccountId, room: RoomId) -> Permit<ChangeSpeech> {
-        let facts = Facts::new().with(Standing::Outside);
+        let facts = Facts::new()
+            .with(SecondFactor::Proved)
+            .with(Standing::Outside);
         RULES
             .decide(by.into(), Role::Host, room, &facts, ChangeSpeech)
             .unwrap()

@@ -535,7 +535,7 @@ async fn run(
 mod tests {
     use conclave_policy::actions::Action;
     use conclave_policy::engine::Snapshot;
-    use conclave_policy::facts::{Consent, Facts, Standing};
+    use conclave_policy::facts::{Consent, Facts, SecondFactor, Standing};
     use conclave_policy::permit::PolicyVersion;
     use conclave_policy::roles::Role;
     use conclave_policy::settings::{Captions, Transcript};
@@ -552,6 +552,7 @@ mod tests {
         let rules = Snapshot::built_in(PolicyVersion(1)).unwrap();
         let actor: ActorId = AccountId::from_bytes([1; 16]).into();
         let facts = Facts::new()
+            .with(SecondFactor::Proved)
             .with(Standing::Admitted)
             .with(Captions::On)
             .with(Transcript::On)

@@ -22,6 +22,7 @@ mod cuts;
 mod door;
 mod durable;
 mod embed;
+mod factor;
 mod media;
 #[path = "../common/media_client.rs"]
 #[expect(dead_code, reason = "other tests use more of this client")]
@@ -29,6 +30,8 @@ mod media_client;
 mod network;
 mod oauth;
 mod ownproviders;
+#[path = "../common/passkey.rs"]
+mod passkey;
 mod profile;
 mod program;
 mod provider;

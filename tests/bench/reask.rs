@@ -55,6 +55,7 @@ pub(crate) fn full(rules: &Snapshot, number: u32, people: u32) -> Room {
         bars: Vec::new(),
         leaders: BTreeMap::new(),
         two_hosts: false,
+        asks_factor: false,
     };
     let mut live = Room::new(charter, rules.version(), now);
     for person in 0..people {
@@ -65,6 +66,7 @@ pub(crate) fn full(rules: &Snapshot, number: u32, people: u32) -> Room {
             name: format!("Person {person}"),
             picture: None,
             org_admin: false,
+            second_factor: false,
             password: Password::Proved,
             organisation: None,
             link: None,

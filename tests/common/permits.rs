@@ -2,7 +2,7 @@
 
 use conclave_policy::actions::{Action, Connect, Publish, Watch};
 use conclave_policy::engine::Snapshot;
-use conclave_policy::facts::{Facts, Right, Standing, Suspension, Target};
+use conclave_policy::facts::{Facts, Right, SecondFactor, Standing, Suspension, Target};
 use conclave_policy::ids::{AccountId, ActorId, ParticipantId, RoomId};
 use conclave_policy::permit::{Permit, PolicyVersion};
 use conclave_policy::roles::Role;
@@ -39,6 +39,7 @@ impl Permits {
     pub(crate) fn ask<A: Action>(&self, in_room: u8, who: u8, action: A) -> Permit<A> {
         let actor: ActorId = AccountId::from_bytes([who; 16]).into();
         let facts = Facts::new()
+            .with(SecondFactor::Proved)
             .with(Standing::Admitted)
             .with(Target::Own)
             .with(Right::Default)

@@ -68,7 +68,8 @@ async fn an_administrator_chooses_and_locks_for_all_rooms_and_nobody_else_does()
     let set = world
         .program("PATCH", "/api/organisation/options", Some(&admin), option)
         .await;
-    assert_eq!(set.body, json!({"two_person_admission": true}));
+    let options = json!({"two_person_admission": true, "require_second_factor": false});
+    assert_eq!(set.body, options);
     let shown = world.program("GET", all, Some(&admin), Value::Null).await;
     assert_eq!(shown.body["two_person_admission"], true);
     let told = world.told.0.lock().unwrap().clone();

@@ -48,6 +48,8 @@ pub(super) struct Organisation {
     settings: Vec<Setting>,
     /// Whether two hosts must agree before someone comes in.
     two_person_admission: bool,
+    /// Whether who leads a room or administers the organisation must have shown a second factor.
+    require_second_factor: bool,
 }
 
 /// A choice for a room; `inherit` drops the room's own.
@@ -73,10 +75,21 @@ pub(super) struct OrganisationChoice {
 }
 
 /// The options of the organisation.
-#[derive(Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct OrganisationOptions {
     two_person_admission: bool,
+    require_second_factor: bool,
+}
+
+/// Options that are to be set; those left out stay as they are.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OrganisationOptionsChange {
+    #[serde(default)]
+    two_person_admission: Option<bool>,
+    /// Only by an administrator who has shown a second factor in this session; by no API key.
+    #[serde(default)]
+    require_second_factor: Option<bool>,
 }
 
 /// The password that a room asks for; null if it asks for none.
@@ -200,19 +213,21 @@ pub(super) async fn change_organisation_setting(
 
 /// Sets the options of the organisation.
 #[utoipa::path(patch, path = "/v1/organisation/options", operation_id = "changeOrganisationOptions", tag = "organisation",
-    request_body = OrganisationOptions,
+    request_body = OrganisationOptionsChange,
     responses((status = 200, description = "The options as they are now.", body = OrganisationOptions)))]
 pub(super) async fn change_organisation_options(
     State(api): State<Arc<Api>>,
     By(principal): By,
-    Given(body): Given<OrganisationOptions>,
+    Given(body): Given<OrganisationOptionsChange>,
 ) -> Result<Json<OrganisationOptions>, Refused> {
-    let body = Strict(organisation::Options {
+    let body = Strict(organisation::Wished {
         two_person_admission: body.two_person_admission,
+        require_second_factor: body.require_second_factor,
     });
     let Json(now) = organisation::change_options(State(api), Changer(principal), body).await?;
     Ok(Json(OrganisationOptions {
         two_person_admission: now.two_person_admission,
+        require_second_factor: now.require_second_factor,
     }))
 }
 
@@ -229,6 +244,7 @@ async fn of_organisation(api: Arc<Api>, principal: Principal) -> Result<Organisa
     Ok(Organisation {
         settings: shown.settings.into_iter().map(Setting::from).collect(),
         two_person_admission: shown.two_person_admission,
+        require_second_factor: shown.require_second_factor,
     })
 }
 

@@ -511,7 +511,7 @@ impl RoomActor {
         let mine = if author == actor { Mine::Yes } else { Mine::No };
         let facts = self.room.facts_of(person).with(mine);
         let (permit, audit) = guard.ask_about(org, actor, role, room, &facts, action, author);
-        let permit = permit.map_err(|_| ErrorCode::NotAllowed)?;
+        let permit = permit.map_err(|denied| ErrorCode::of(&denied))?;
         let number = self.chat.log.delete(&permit).ok_or(ErrorCode::Stale)?;
         for seat in self.seats.values_mut() {
             seat.scrub(number);

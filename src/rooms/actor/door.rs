@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::{Act, Means, Place, RoomActor, ToRoom};
 use crate::auth::principal::Principal;
+use crate::auth::token::TokenId;
 use crate::auth::vigil;
 use crate::bounded::Text;
 use crate::ids::{self, ActorId, KnockId, ParticipantId};
@@ -52,6 +53,7 @@ impl RoomActor {
             name: visitor.name,
             picture: visitor.picture,
             org_admin: visitor.org_admin,
+            second_factor: visitor.second_factor,
             organisation: visitor.organisation,
             link: visitor.link,
             brought: visitor.brought,
@@ -243,11 +245,15 @@ impl RoomActor {
         };
         self.places
             .insert(connection.id, Place::Seated(participant));
+        // The session may be another than before, and may have shown less.
+        let shown = connection.session.came.second_factor;
         if let Some(old) = seat.take_up(connection) {
             self.places.remove(&old.id);
             old.cut(ErrorCode::Replaced);
         }
         let resume = seat.new_secret(self.means.random.as_ref());
+        let now = self.means.clock.now();
+        self.room.factor_known(participant, shown, now);
         // A tab that has seen nothing holds no view that events could be applied to.
         let missed = if seen == 0 { None } else { seat.missed(seen) };
         match missed {
@@ -297,6 +303,22 @@ impl RoomActor {
             seq,
             ice_servers,
         });
+    }
+
+    /// A session showed its second factor: whoever is here by it leads from now on, and needs not come anew.
+    pub(super) fn on_factor_shown(&mut self, session: TokenId) {
+        let now = self.means.clock.now();
+        let seated = self.seats.iter();
+        let seated = seated.filter(|(_, seat)| seat.session.token_id == session);
+        let seated: Vec<_> = seated.map(|(id, _)| *id).collect();
+        for participant in seated {
+            self.room.factor_known(participant, true, now);
+        }
+        for (knock, connection) in &self.waiting {
+            if connection.session.token_id == session {
+                self.room.factor_known_at_the_door(*knock, true);
+            }
+        }
     }
 
     pub(super) fn on_lost(&mut self, connection: ConnectionId) {

@@ -253,7 +253,7 @@ impl RoomActor {
             .means
             .guard
             .look(org, actor, role, room, &facts, action);
-        looked.map_err(|_| ErrorCode::NotAllowed)
+        looked.map_err(|denied| ErrorCode::of(&denied))
     }
 
     /// Everyone upon whom this one may do this.
@@ -287,8 +287,10 @@ impl RoomActor {
         upon_nobody: A,
         actions: Vec<A>,
     ) {
-        if actions.is_empty() && !self.may_upon_someone(by, upon_nobody) {
-            return self.answer(by, id, Err(ErrorCode::NotAllowed));
+        if actions.is_empty()
+            && let Err(code) = self.may_upon_someone(by, upon_nobody)
+        {
+            return self.answer(by, id, Err(code));
         }
         let mut rows = Vec::new();
         let (mut count, mut refusal) = (0, None);
@@ -319,19 +321,24 @@ impl RoomActor {
     }
 
     /// Whether this one may do such a thing upon someone of lower rank; a refusal is counted.
-    fn may_upon_someone<A: RoomAction>(&self, by: ParticipantId, action: A) -> bool {
+    fn may_upon_someone<A: RoomAction>(
+        &self,
+        by: ParticipantId,
+        action: A,
+    ) -> Result<(), ErrorCode> {
         let (Some(asker), Some(facts)) = (
             self.asker(by),
             self.facts_upon(by, action.kind(), Target::Below),
         ) else {
-            return false;
+            return Err(ErrorCode::NotAllowed);
         };
         let charter = self.room.charter();
         let (actor, role) = (asker.actor, asker.role);
         self.means
             .guard
             .look(charter.org, actor, role, charter.room, &facts, action)
-            .is_ok()
+            .map(|_| ())
+            .map_err(|denied| ErrorCode::of(&denied))
     }
 
     /// Whether a permit that was given before would be given now.

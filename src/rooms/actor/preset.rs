@@ -43,7 +43,7 @@ impl RoomActor {
             &facts,
             ReadRoom,
         );
-        let _permit = looked.map_err(|_| ErrorCode::NotAllowed)?;
+        let _permit = looked.map_err(|denied| ErrorCode::of(&denied))?;
         let rules = self.means.guard.snapshot();
         let (moment, levels) = (self.room.moment(), self.room.levels());
         let lines = match (key, value) {

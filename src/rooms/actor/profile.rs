@@ -192,7 +192,7 @@ impl RoomActor {
             ChangeProfile { participant: by },
             person.who.actor,
         );
-        let permit = permit.map_err(|_| ErrorCode::NotAllowed)?;
+        let permit = permit.map_err(|denied| ErrorCode::of(&denied))?;
         let act: Act = Box::new(move |actor: &mut Self| {
             let person = actor.room.person(by).ok_or(ErrorCode::NotFound)?;
             let facts = actor.room.facts_own(person);
@@ -228,7 +228,7 @@ impl RoomActor {
             ProposeProfile { participant: by },
             person.who.actor,
         );
-        let permit = permit.map_err(|_| ErrorCode::NotAllowed)?;
+        let permit = permit.map_err(|denied| ErrorCode::of(&denied))?;
         let now = self.means.clock.now();
         // It may be seen by those who decide before its row is durable: nothing that others see has changed.
         let proposed = self.room.propose_profile(permit, new, wish.normalised, now);

@@ -244,7 +244,7 @@ impl RoomActor {
         };
         permit
             .map(|permit| (permit, audit))
-            .map_err(|_| ErrorCode::NotAllowed)
+            .map_err(|denied| ErrorCode::of(&denied))
     }
 
     /// Acts at once, and answers when the row is durable.

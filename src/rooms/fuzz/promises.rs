@@ -305,7 +305,7 @@ impl Life {
     }
 
     fn a_room_without_hosts_is_locked(&self) {
-        let led = self.room.people().any(|person| person.role.is_moderator());
+        let led = self.room.people().any(|person| self.room.leads(person));
         let locks = self.room.charter().settings.last_host_leaves() == LastHostLeaves::Lock;
         if locks && self.led && !led && !self.over {
             assert!(self.room.locked(), "the room stays open without a host");

@@ -18,7 +18,7 @@ impl Story {
             .map_err(|_| ErrorCode::NotAllowed)
     }
 
-    fn send_back(
+    pub(super) fn send_back(
         &mut self,
         by: ParticipantId,
         participant: ParticipantId,
@@ -460,4 +460,48 @@ fn a_host_who_is_unmade_loses_what_was_kept_for_the_times_to_come() {
     story.act(other, unmake).unwrap();
     let of_owner = |effect: &Effect| matches!(effect, Effect::TakeRole { account: of, .. } if *of == account(OWNER));
     assert!(story.effects().iter().any(of_owner));
+}
+
+#[test]
+fn giving_a_right_back_starts_nothing() {
+    let (mut story, owner, other) = Story::two();
+    story
+        .act(
+            other,
+            act::Publish {
+                participant: other,
+                source: Source::Camera,
+            },
+        )
+        .unwrap();
+    story
+        .act(owner, act::PauseVideo { participant: other })
+        .unwrap();
+    story.effects();
+    story
+        .act(
+            owner,
+            act::Grant {
+                participant: other,
+                source: Source::Camera,
+            },
+        )
+        .unwrap();
+    assert!(
+        !story
+            .effects()
+            .iter()
+            .any(|effect| matches!(effect, Effect::Publish(_)))
+    );
+    assert!(!story.live(other, Source::Camera));
+    story
+        .act(
+            other,
+            act::Publish {
+                participant: other,
+                source: Source::Camera,
+            },
+        )
+        .unwrap();
+    assert!(story.live(other, Source::Camera));
 }

@@ -1,5 +1,6 @@
 //! Stories of settings in a live session, of webinars, and of who is brought on stage.
 
+use conclave_policy::actions::OrgOption;
 use conclave_policy::facts::NewRole;
 use conclave_policy::kind::RoomKind;
 use conclave_policy::levels::{OrgChoice, OrgChoices};
@@ -127,7 +128,7 @@ fn who_is_not_in_the_room_is_named_as_they_were_kept() {
     let org = OrgChoices::default()
         .with(SettingKey::Start, choice)
         .unwrap();
-    let org = org.with_two_hosts(true);
+    let org = org.with_option(OrgOption::TwoPersonAdmission, true);
     story.room.org_chosen(org, &names, story.now);
     assert_eq!(told(&story.effects()), [(SettingKey::Start, "Member")]);
     assert!(story.room.charter().two_hosts);

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use conclave_policy::actions::{ManageWebhooks, WebhookDeed};
 use conclave_policy::engine::Snapshot;
-use conclave_policy::facts::{Facts, OrgAdmin};
+use conclave_policy::facts::{Facts, OrgAdmin, SecondFactor};
 use conclave_policy::permit::{Permit, PolicyVersion};
 use conclave_policy::roles::Role;
 
@@ -28,7 +28,7 @@ const fn id(number: u8) -> WebhookId {
 }
 
 fn permit(webhook: WebhookId, deed: WebhookDeed) -> Permit<ManageWebhooks> {
-    let facts = Facts::new().with(OrgAdmin::Yes);
+    let facts = Facts::new().with(SecondFactor::Proved).with(OrgAdmin::Yes);
     let (actor, room) = (ActorId::from_bytes([9; 16]), RoomId::from_bytes([0; 16]));
     let action = ManageWebhooks { webhook, deed };
     RULES

@@ -5,6 +5,7 @@ import { useEffect } from "preact/hooks";
 import { account, accountTrouble, loadAccount } from "./account";
 import { AccountPage } from "./pages/account";
 import { EmbedPage } from "./pages/embed";
+import { FactorDialog } from "./pages/factor";
 import { HomePage } from "./pages/home";
 import { InvitationPage } from "./pages/invitation";
 import { ManagePage } from "./pages/manage";
@@ -17,6 +18,15 @@ import { go, route } from "./route";
 import { Button } from "./ui/button";
 
 export function App(): JSX.Element {
+  return (
+    <>
+      <Page />
+      <FactorDialog />
+    </>
+  );
+}
+
+function Page(): JSX.Element {
   const at = route.value;
   // Whoever is signed in here is nobody in a frame of others.
   useEffect(() => void (at.page === "embed" || loadAccount()), []);

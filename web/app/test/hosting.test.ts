@@ -24,6 +24,11 @@ test("only hosts are offered acts, on those below them, and never on themselves"
   expect(ids(HOST, MEMBER)).toContain("remove");
 });
 
+test("a host without the second factor that is asked for is offered nothing", () => {
+  const room = roomOf(OWNER.participant, [OWNER, MEMBER], { lacks_factor: true });
+  expect(actsOn(OWNER, MEMBER, room)).toEqual([]);
+});
+
 test("what is not on cannot be cut, and nothing is offered that turns something on", () => {
   expect(ids(HOST, MEMBER).filter((id) => ["mute", "pause", "stop_share"].includes(id))).toEqual([]);
   const loud = person("attendee", { sources: { microphone: "on", camera: "on", screen: "off", screen_audio: "on" } });

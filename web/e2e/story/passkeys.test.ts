@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before } from "node:test";
-import type { CDPSession } from "playwright-core";
+import { Authenticator } from "../authenticator.js";
 import { accessible, fits } from "../axe.js";
 import type { Seat } from "../browser.js";
 import { story } from "../chapter.js";
@@ -18,44 +18,6 @@ let device: Authenticator;
 let codes: string[];
 
 const step = story(() => ({ owner, stranger }));
-
-/** The authenticator in somebody's device, as Chromium plays it. */
-class Authenticator {
-  readonly #session: CDPSession;
-  readonly #id: string;
-
-  private constructor(session: CDPSession, id: string) {
-    this.#session = session;
-    this.#id = id;
-  }
-
-  static async in(seat: Seat): Promise<Authenticator> {
-    const session = await seat.context.newCDPSession(seat.page);
-    await session.send("WebAuthn.enable");
-    const options = { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true } as const;
-    const { authenticatorId } = await session.send("WebAuthn.addVirtualAuthenticator", { options });
-    return new Authenticator(session, authenticatorId);
-  }
-
-  /** Whether it knows its owner's finger. */
-  async knows(owner: boolean): Promise<void> {
-    await this.#session.send("WebAuthn.setUserVerified", { authenticatorId: this.#id, isUserVerified: owner });
-  }
-
-  /** As a copy would be that was made when it had counted so far. */
-  async turnBack(signCount: number): Promise<void> {
-    const authenticatorId = this.#id;
-    const { credentials } = await this.#session.send("WebAuthn.getCredentials", { authenticatorId });
-    for (const credential of credentials) {
-      await this.#session.send("WebAuthn.removeCredential", { authenticatorId, credentialId: credential.credentialId });
-      await this.#session.send("WebAuthn.addCredential", { authenticatorId, credential: { ...credential, signCount } });
-    }
-  }
-
-  async clear(): Promise<void> {
-    await this.#session.send("WebAuthn.clearCredentials", { authenticatorId: this.#id });
-  }
-}
 
 before(async () => {
   meeting = await opening({ owner: "The Owner", stranger: "A Stranger" }, { stage: "accounts", strangers: ["stranger"] });

@@ -180,7 +180,7 @@ export function organisationSettings(): Promise<Organisation> {
   return request("GET", "/api/organisation/settings");
 }
 
-export function changeOrganisationOptions(options: Options): Promise<Options> {
+export function changeOrganisationOptions(options: Partial<Options>): Promise<Options> {
   return request("PATCH", "/api/organisation/options", options);
 }
 

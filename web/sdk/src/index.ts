@@ -69,5 +69,6 @@ export type { LocalTracks } from "./media/local";
 export type { AudioSlot, MediaStatus } from "./media/media";
 export { NO_PREFERENCES, type MediaPreferences } from "./media/preferences";
 export { canUsePasskeys } from "./passkeys";
+export { onFactorRequired } from "./request";
 export { isModerator, ownLine } from "./room";
 export type { Admitted, Closed, Connecting, State, Waiting } from "./state";

@@ -55,6 +55,14 @@ export async function proveAgainByPasskey(): Promise<boolean> {
   return true;
 }
 
+/** Shows a passkey in the session that goes on; null when it was called off. */
+export async function stepUp(): Promise<Me | null> {
+  const { ceremony, options } = await request<Ceremony>("POST", "/api/session/step-up/start");
+  const credential = await usePasskey(options);
+  if (credential === null) return null;
+  return request("POST", "/api/session/step-up", { ceremony, credential });
+}
+
 export function passkeys(): Promise<PasskeyList> {
   return request("GET", "/api/passkeys");
 }

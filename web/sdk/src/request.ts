@@ -7,7 +7,28 @@ import { prove } from "./key";
 /** What the server gave to sign last. */
 let nonce = "";
 
-export async function request<Answer>(method: string, path: string, body?: object | Blob, headers: Record<string, string> = {}): Promise<Answer> {
+/** Asks the person for the second factor that a request lacked; whether it was shown. */
+let showFactor: (() => Promise<boolean>) | null = null;
+
+/** What asks the person when a request lacks the second factor. Once it was shown the request is made again. */
+export function onFactorRequired(show: () => Promise<boolean>): void {
+  showFactor = show;
+}
+
+export function request<Answer>(method: string, path: string, body?: object | Blob, headers: Record<string, string> = {}): Promise<Answer> {
+  return withFactor(() => ask(method, path, body, headers));
+}
+
+async function withFactor<Answer>(work: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await work();
+  } catch (failure) {
+    if (showFactor === null || !refused(failure, "second_factor_required") || !(await showFactor())) throw failure;
+  }
+  return work();
+}
+
+async function ask<Answer>(method: string, path: string, body: object | Blob | undefined, headers: Record<string, string>): Promise<Answer> {
   const init: RequestInit & { method: string } = { method, headers, credentials: "same-origin", cache: "no-store", redirect: "error" };
   if (body instanceof Blob) {
     init.headers = { ...headers, "Content-Type": body.type === "" ? "application/octet-stream" : body.type };
@@ -20,9 +41,11 @@ export async function request<Answer>(method: string, path: string, body?: objec
 }
 
 /** A state, and the tag by which a change names it (`If-Match`). */
-export async function tagged<Answer>(path: string): Promise<{ state: Answer; tag: string }> {
-  const response = await send(path, { method: "GET", credentials: "same-origin", cache: "no-store", redirect: "error" });
-  return { tag: response.headers.get("ETag") ?? "*", state: await contentOf<Answer>(response) };
+export function tagged<Answer>(path: string): Promise<{ state: Answer; tag: string }> {
+  return withFactor(async () => {
+    const response = await send(path, { method: "GET", credentials: "same-origin", cache: "no-store", redirect: "error" });
+    return { tag: response.headers.get("ETag") ?? "*", state: await contentOf<Answer>(response) };
+  });
 }
 
 async function contentOf<Answer>(response: Response): Promise<Answer> {
@@ -32,10 +55,12 @@ async function contentOf<Answer>(response: Response): Promise<Answer> {
 }
 
 /** A file, which the browser may keep if the server says so. */
-export async function file(path: string, cache: RequestCache = "no-store"): Promise<Blob> {
-  const response = await send(path, { method: "GET", credentials: "same-origin", cache, redirect: "error" });
-  if (response.ok) return response.blob();
-  throw refusal(response.status, await response.json().catch(() => undefined));
+export function file(path: string, cache: RequestCache = "no-store"): Promise<Blob> {
+  return withFactor(async () => {
+    const response = await send(path, { method: "GET", credentials: "same-origin", cache, redirect: "error" });
+    if (response.ok) return response.blob();
+    throw refusal(response.status, await response.json().catch(() => undefined));
+  });
 }
 
 /** Renewing the session; once, however many ask. */

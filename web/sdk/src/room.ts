@@ -40,6 +40,8 @@ export function applyEvent(room: RoomView, event: RoomEvent): RoomView {
       return { ...room, lobby: { waiting: event.waiting, suspected: event.suspected } };
     case "may_chat":
       return { ...room, may_chat: event.may };
+    case "second_factor":
+      return { ...room, lacks_factor: event.missing };
     case "profile_pending": {
       const { type: _type, ...change } = event;
       return { ...room, pending_profiles: [...withoutChange(room, change.participant), change] };
@@ -88,6 +90,6 @@ function withKnock(list: KnockView[], changed: KnockView): KnockView[] {
 }
 
 function withoutKnocks(room: RoomView): RoomView {
-  const { knocks: _gone, ...rest } = room;
+  const { knocks: _gone, lobby: _count, ...rest } = room;
   return rest;
 }

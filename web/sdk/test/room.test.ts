@@ -31,6 +31,14 @@ test("who stops hosting no longer holds the lobby", () => {
   expect("knocks" in applyEvent(hosting, { type: "lobby" })).toBe(false);
 });
 
+test("who lacks the second factor holds no lobby and no count, and is told when it is there", () => {
+  const hosting = { ...applyEvent(roomView(), { type: "lobby", knocks: [KNOCK] }), lobby: { waiting: 1, suspected: 0 } };
+  const lacking = applyEvent(applyEvent(hosting, { type: "second_factor", missing: true }), { type: "lobby" });
+  expect(lacking.lacks_factor).toBe(true);
+  expect("knocks" in lacking || "lobby" in lacking).toBe(false);
+  expect(applyEvent(lacking, { type: "second_factor", missing: false }).lacks_factor).toBe(false);
+});
+
 test("the lock, a setting and the count are taken over", () => {
   const setting = { key: "sign_in", value: "required", values: ["required", "guests_may_knock"], relax: "host", built: true, level: "default" as const, locked: false, may_change: true };
   let room = roomView(participant(YOU), { settings: [setting] });

@@ -32,7 +32,7 @@ const GIVEN: readonly { role: Role; key: string }[] = [
 /** What `own` may do to `person`; the server decides in the end. */
 export function actsOn(own: ParticipantView | undefined, person: ParticipantView, room: RoomView): Act[] {
   if (own === undefined || person.participant === own.participant) return [];
-  if (own.role !== "owner" && own.role !== "host") return [];
+  if ((own.role !== "owner" && own.role !== "host") || room.lacks_factor === true) return [];
   const below = mayActOn(own, person);
   return [...spotlight(person, room), ...(below ? [...cuts(person), ...rights(person), ...roles(own, person), ...out(own, person)] : [])];
 }

@@ -1,12 +1,13 @@
 // One meeting for the page: the client's state as signals, the person's acts with their refusals turned into notices, and
 // the events of the room in words.
 
-import { Conclave, isModerator, ownLine, type CaptionsView, type KnockView, type PendingProfile, type QualityReport, type Source, type State } from "@conclave/sdk";
+import { CallFailed, Conclave, isModerator, ownLine, type CaptionsView, type KnockView, type PendingProfile, type QualityReport, type Source, type State } from "@conclave/sdk";
 import { computed, effect, signal } from "@preact/signals";
 import { Captions } from "../captions/model";
 import type { CaptionsTab } from "../captions/panel";
 import { Chat } from "../chat/model";
 import { DeviceTrouble, openCamera, openMicrophone, openScreen } from "../devices/open";
+import { wantFactor } from "../pages/factor";
 import { textOf } from "../ui/failure";
 import { stoppedSaid } from "../words/notices";
 import { ASK } from "../words/people";
@@ -55,7 +56,9 @@ export class Meeting {
 
   readonly room = computed(() => (this.state.value.phase === "admitted" ? this.state.value.room : null));
   readonly own = computed(() => (this.room.value === null ? undefined : ownLine(this.room.value)));
-  readonly moderates = computed(() => isModerator(this.own.value));
+  /** They would lead here, had they shown the second factor that is asked for. */
+  readonly lacksFactor = computed(() => this.room.value?.lacks_factor === true);
+  readonly moderates = computed(() => isModerator(this.own.value) && !this.lacksFactor.value);
   readonly knocks = computed<readonly KnockView[]>(() => this.room.value?.knocks ?? []);
   /** New names and pictures that wait for a host. */
   readonly changes = computed<readonly PendingProfile[]>(() => this.room.value?.pending_profiles ?? []);
@@ -136,10 +139,16 @@ export class Meeting {
     document.title = "Conclave";
   }
 
-  /** Does something, and says the refusal if there is one. */
+  /** Does something, and says the refusal if there is one. Where a second factor is missing it is asked for, and then it is done. */
   async attempt(work: () => Promise<unknown>): Promise<boolean> {
     try {
-      await work();
+      try {
+        await work();
+      } catch (failure) {
+        const lacks = failure instanceof CallFailed && failure.code === "second_factor_required";
+        if (!lacks || !(await wantFactor())) throw failure;
+        await work();
+      }
       return true;
     } catch (failure) {
       this.notices.say(textOf(failure), { tone: "warn", topic: "refusal" });

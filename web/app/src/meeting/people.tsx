@@ -11,6 +11,7 @@ import { NOT_CAPTIONED } from "../words/captions";
 import { ROLE, standing } from "../words/people";
 import { actsOn } from "./acts";
 import { Changes } from "./changes";
+import { FactorPart } from "./factor";
 import { HOST_KEYS } from "./keys";
 import { Lobby } from "./lobby";
 import type { Meeting } from "./model";
@@ -19,6 +20,14 @@ import { stopAllShares } from "./whole";
 
 export function PeoplePanel(props: { meeting: Meeting; room: RoomView }): JSX.Element {
   const { meeting, room } = props;
+  if (meeting.lacksFactor.value) {
+    return (
+      <>
+        <FactorPart meeting={meeting} controls={["See who waits and let them in", "Mute everyone"]} />
+        <InRoom meeting={meeting} room={room} />
+      </>
+    );
+  }
   if (!meeting.moderates.value) return <InRoom meeting={meeting} room={room} />;
   const changes = meeting.changes.value.length;
   const tab = meeting.peopleTab.value;

@@ -12,6 +12,7 @@ import { Button } from "../ui/button";
 import { Lock, Pause, Unlock } from "../ui/icons";
 import { Tabs } from "../ui/tabs";
 import { Bars } from "./bars";
+import { FactorPart } from "./factor";
 import { HOST_KEYS } from "./keys";
 import type { Meeting } from "./model";
 import { QualityPanel } from "./quality";
@@ -23,6 +24,7 @@ export function RoomPanel(props: { meeting: Meeting; room: RoomView }): JSX.Elem
   if (!meeting.moderates.value) {
     return (
       <>
+        {meeting.lacksFactor.value && <FactorPart meeting={meeting} controls={[room.locked ? "Unlock the room" : "Lock the room", "Suspend the meeting", "End for everyone"]} />}
         <LockPart meeting={meeting} room={room} />
         <SettingsPart meeting={meeting} room={room} />
       </>

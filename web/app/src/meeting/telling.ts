@@ -39,6 +39,10 @@ export function tell(meeting: Meeting, event: RoomEvent): void {
     case "two_person_admission":
       meeting.notices.say(event.on ? "From now on two hosts must agree before someone who waits comes in." : "One host is enough again to let in someone who waits.", { topic: "two_person_admission" });
       return;
+    case "second_factor":
+      if (event.missing) meeting.notices.say("Your organisation asks hosts for a second factor from now on. Show your passkey to go on leading.", { topic: "second_factor", tone: "warn" });
+      else meeting.notices.withdraw("second_factor");
+      return;
     case "spotlight":
       if (event.participant !== null) meeting.layout.value = "speaker";
       return;

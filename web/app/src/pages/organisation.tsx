@@ -84,6 +84,7 @@ function Part(props: { part: OrganisationPart; me: string }): JSX.Element {
 function OrganisationSettings(): JSX.Element {
   const settings = useSignal<SettingView[] | null>(null);
   const twoHosts = useSignal<boolean | null>(null);
+  const asksFactor = useSignal(false);
   const trouble = useSignal<string | null>(null);
   const attempt = async (work: () => Promise<void>) => {
     trouble.value = null;
@@ -97,6 +98,7 @@ function OrganisationSettings(): JSX.Element {
     const found = await api.organisationSettings();
     settings.value = found.settings;
     twoHosts.value = found.two_person_admission;
+    asksFactor.value = found.require_second_factor;
   };
   useEffect(() => void attempt(load), []);
   const change = (key: string, value: string, locked: boolean) =>
@@ -126,6 +128,17 @@ function OrganisationSettings(): JSX.Element {
             onChange={(on) =>
               void attempt(async () => {
                 await api.changeOrganisationOptions({ two_person_admission: on });
+                await load();
+              })
+            }
+          />
+          <Check
+            label="Hosts and administrators must have shown a second factor"
+            hint="A passkey, a recovery code, or a provider’s word for it. Without one they come in and take part, and lead nothing. It holds at once, also in meetings that run; you must have shown yours to change this."
+            checked={asksFactor.value}
+            onChange={(on) =>
+              void attempt(async () => {
+                await api.changeOrganisationOptions({ require_second_factor: on });
                 await load();
               })
             }

@@ -86,7 +86,11 @@ by: string, } | { "type": "two_person_admission",
 /**
  * Whether two must agree now.
  */
-on: boolean, } | { "type": "spotlight", 
+on: boolean, } | { "type": "second_factor", 
+/**
+ * Whether it is missing now.
+ */
+missing: boolean, } | { "type": "spotlight", 
 /**
  * Who.
  */

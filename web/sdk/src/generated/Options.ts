@@ -3,4 +3,4 @@
 /**
  * The options of an organisation.
  */
-export type Options = { two_person_admission: boolean, };
+export type Options = { two_person_admission: boolean, require_second_factor: boolean, };

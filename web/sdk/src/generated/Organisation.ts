@@ -4,4 +4,4 @@ import type { SettingView } from "./SettingView";
 /**
  * What an organisation says to its rooms.
  */
-export type Organisation = { settings: Array<SettingView>, two_person_admission: boolean, };
+export type Organisation = { settings: Array<SettingView>, two_person_admission: boolean, require_second_factor: boolean, };

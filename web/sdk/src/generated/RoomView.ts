@@ -69,6 +69,10 @@ pending_profiles: Array<PendingProfile>,
  */
 may_chat: boolean, 
 /**
+ * The receiver would lead here, and lacks the second factor that the organisation asks for; absent otherwise.
+ */
+lacks_factor?: boolean, 
+/**
  * The captions.
  */
 captions: CaptionsView, 
