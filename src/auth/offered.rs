@@ -139,8 +139,17 @@ impl Offered {
         ready
     }
 
+    /// Whether the operator has that issuer, whose rules are not to be gone around by a provider with others.
+    fn has_issuer(&self, said: &Said) -> bool {
+        let mut theirs = self.operator.iter();
+        theirs.any(|provider| provider.settings().issuer() == said.known_as())
+    }
+
     fn make(&self, row: &OwnProvider) -> Option<Provider> {
         let said = Said::read(row.words.expose())?;
+        if self.has_issuer(&said) {
+            return None;
+        }
         let settings = said.settings(row.id, row.secret.clone(), &self.settings);
         Provider::trusting(settings, self.roots.clone()?).ok()
     }
@@ -206,7 +215,11 @@ impl Auth {
     /// # Errors
     /// That.
     pub fn check_said(&self, said: &Said) -> Result<(), Fault> {
-        said.check(&self.providers.settings)
+        said.check(&self.providers.settings)?;
+        if self.providers.has_issuer(said) {
+            return Err(Fault::Taken);
+        }
+        Ok(())
     }
 
     /// Whether the operator lets a provider of the organisation's be at an internal address.

@@ -136,6 +136,15 @@ async fn several_own_providers_stand_beside_the_operators_and_each_knows_its_own
     assert_eq!(lines[0]["own"], false);
     let redirect = format!("{}/sign-in/{second}", world.server.origin());
     assert_eq!(lines[1]["redirects"][0], redirect);
+    // Nor is there a way around its rules by another of the same issuer.
+    let around = wanted(&one, "Around");
+    let refused = world
+        .asks(Method::POST, "/v1/providers", None, Some(around))
+        .await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.code()),
+        (422, "invalid_provider")
+    );
     // The operator's is read and not touched.
     for (method, body) in [
         (Method::PATCH, Some(json!({"name": "Mine"}))),
@@ -204,7 +213,7 @@ async fn what_is_removed_turned_off_or_narrowed_lets_nobody_finish_and_ends_what
     let gone = browser.call(Method::POST, &path, Some(json!({}))).await;
     refused(&gone, "removed");
     // Its name in addresses never stands for another provider.
-    let mut again = wanted(&one, "Again");
+    let mut again = wanted(&two, "Again");
     again["id"] = json!(id);
     let refused = world
         .asks(Method::POST, "/v1/providers", None, Some(again))
@@ -367,11 +376,11 @@ async fn a_check_tells_what_there_is_and_takes_no_more_than_a_little() {
 
 #[tokio::test]
 async fn only_an_administrator_in_person_changes_providers_and_the_secret_is_told_to_nobody() {
-    let one = Provider::start().await;
-    let world = world(&one, &[]).await;
+    let (one, two) = (Provider::start().await, Provider::start().await);
+    let world = world(&one, &[&two]).await;
     let server = &world.server;
     let canary = "canary-secret-of-a-provider";
-    let mut body = wanted(&one, "Second");
+    let mut body = wanted(&two, "Second");
     body["client_secret"] = json!(canary);
     let made = world
         .asks(Method::POST, "/v1/providers", None, Some(body.clone()))
@@ -407,7 +416,7 @@ async fn only_an_administrator_in_person_changes_providers_and_the_secret_is_tol
         (
             Method::POST,
             "/v1/providers/check",
-            Some(json!({"issuer": one.issuer()})),
+            Some(json!({"issuer": two.issuer()})),
         ),
         (Method::PATCH, &path, Some(json!({"name": "Mine"}))),
         (Method::DELETE, &path, None),

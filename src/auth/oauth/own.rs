@@ -73,6 +73,15 @@ pub struct Said {
 }
 
 impl Said {
+    /// The issuer that identities are kept under.
+    pub(crate) fn known_as(&self) -> &str {
+        let own = self
+            .issuer
+            .as_deref()
+            .filter(|_| self.kind == ProviderKind::OpenId);
+        own.unwrap_or(self.kind.issuer())
+    }
+
     /// As it is stored; none when it is something else.
     pub(crate) fn read(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()

@@ -83,6 +83,14 @@ impl ProviderKind {
             Self::Facebook => "facebook",
         }
     }
+
+    /// The issuer of those that have one of their own.
+    pub(crate) const fn issuer(self) -> &'static str {
+        match self {
+            Self::Facebook => "https://www.facebook.com",
+            Self::Google | Self::OpenId => "https://accounts.google.com",
+        }
+    }
 }
 
 /// Who has an account, among those who prove an identity.
@@ -123,6 +131,8 @@ pub enum Fault {
     OwnIssuer,
     /// The issuer cannot be one.
     Issuer,
+    /// The operator has it already, with rules that are not to be gone around.
+    Taken,
     /// It is on an internal network.
     Internal,
     /// Everyone in the world would have an account.
@@ -146,6 +156,7 @@ impl Fault {
             Self::NoIssuer => "`issuer` is needed",
             Self::OwnIssuer => "`issuer` is Google's own",
             Self::Issuer => "`issuer` is an https address without user, query and fragment",
+            Self::Taken => "`issuer` stands there twice",
             Self::Internal => "`issuer` is on an internal network",
             Self::Everyone => {
                 "`accounts = \"made\"` without `required` would give everyone in the world an account"
@@ -172,6 +183,9 @@ impl Fault {
             Self::Issuer => {
                 "The issuer must be an address of the form https://host or https://host/path, and nothing behind it."
             }
+            Self::Taken => {
+                "The operator of this server has set up that issuer already, with rules of its own."
+            }
             Self::Internal => {
                 "The issuer is on an internal network. Only the operator of this server can allow it."
             }
@@ -190,11 +204,7 @@ impl Fault {
 impl ProviderSettings {
     /// The issuer that identities are kept under.
     pub fn issuer(&self) -> &str {
-        match (self.kind, &self.issuer) {
-            (_, Some(issuer)) => issuer,
-            (ProviderKind::Facebook, None) => "https://www.facebook.com",
-            (ProviderKind::Google | ProviderKind::OpenId, None) => "https://accounts.google.com",
-        }
+        self.issuer.as_deref().unwrap_or(self.kind.issuer())
     }
 
     /// What is wrong with a list of them, each with its key.

@@ -70,7 +70,7 @@ export function SignInRules(): JSX.Element {
           <li class="admin-line" key={provider.id}>
             <div class="line-words">
               <p class="line-name">
-                {provider.name} {!provider.own && <Badge>set by the operator</Badge>} {!provider.enabled && <Badge tone="warn">turned off</Badge>} {provider.internal && <Badge>internal network</Badge>}
+                {provider.name} {!provider.own && <Badge>set by the operator</Badge>} {!provider.enabled && <Badge tone="warn">turned off</Badge>} {provider.internal && <Badge>internal network</Badge>} {provider.own && all.providers.some((other) => !other.own && other.issuer === provider.issuer) && <Badge tone="warn">not offered: the operator has this issuer</Badge>}
               </p>
               <p class="admin-address">{provider.issuer}</p>
               <p class="hint">
