@@ -117,6 +117,8 @@ step("a passkey made beside the meeting is shown in it, and the controls work wi
   await host.shoot("175-factor-none-in-meeting");
   const beside = await host.context.newPage();
   const device = await Authenticator.on(beside);
+  await beside.goto(`${meeting.server.origin}/account`);
+  await beside.getByText("Your organisation asks hosts and administrators for a second factor").waitFor();
   await addPasskey(beside);
   await device.giveTo(hostsDevice);
   await beside.close();

@@ -8,9 +8,16 @@ import type { Meeting } from "./model";
 
 const WHY = "Your organisation asks hosts for a second factor. Until you show yours, you take part like everyone else and lead nothing.";
 
-/** Shows it, and says that the controls work. */
-async function show(meeting: Meeting): Promise<void> {
-  if (await showFactor()) meeting.announce("You have shown your passkey. The controls of a host work now.");
+/** The button that shows it, and says that the controls work. */
+export function ShowPasskey(props: { meeting: Meeting; small?: boolean; wide?: boolean }): JSX.Element {
+  const show = async () => {
+    if (await showFactor()) props.meeting.announce("You have shown your passkey. The controls of a host work now.");
+  };
+  return (
+    <Button small={props.small === true} wide={props.wide === true} kind="primary" onPress={show}>
+      Show your passkey
+    </Button>
+  );
 }
 
 export function FactorBanner(props: { meeting: Meeting }): JSX.Element {
@@ -18,9 +25,7 @@ export function FactorBanner(props: { meeting: Meeting }): JSX.Element {
     <div class="banner banner-warn" role="status">
       <Key size={20} />
       <p>{WHY}</p>
-      <Button small kind="primary" onPress={() => show(props.meeting)}>
-        Show your passkey
-      </Button>
+      <ShowPasskey meeting={props.meeting} small />
     </div>
   );
 }
@@ -37,9 +42,7 @@ export function FactorPart(props: { meeting: Meeting; controls: readonly string[
             {control}
           </Button>
         ))}
-        <Button wide kind="primary" onPress={() => show(props.meeting)}>
-          Show your passkey
-        </Button>
+        <ShowPasskey meeting={props.meeting} wide />
       </div>
     </section>
   );

@@ -15,7 +15,7 @@ import { Cross, Grid, Large, Lock, Mark, Pause, Sliders, Unlock, Warning } from 
 import { deviceHelp } from "../words/devices";
 import { ROLE } from "../words/people";
 import { ConnectionDialog } from "./connection";
-import { FactorBanner } from "./factor";
+import { FactorBanner, ShowPasskey } from "./factor";
 import { KEYS, useShortcuts } from "./keys";
 import { isLastHost, LeaveDialog } from "./leaving";
 import type { Meeting, Panel } from "./model";
@@ -153,7 +153,6 @@ function Banners(props: { meeting: Meeting; state: Admitted }): JSX.Element | nu
       </div>
     );
   }
-  if (meeting.lacksFactor.value) return <FactorBanner meeting={meeting} />;
   if (state.room.suspended === true) {
     return (
       <div class="banner banner-suspended" role="status">
@@ -164,9 +163,11 @@ function Banners(props: { meeting: Meeting; state: Admitted }): JSX.Element | nu
             Lift it
           </Button>
         )}
+        {meeting.lacksFactor.value && <ShowPasskey meeting={meeting} small />}
       </div>
     );
   }
+  if (meeting.lacksFactor.value) return <FactorBanner meeting={meeting} />;
   return null;
 }
 

@@ -39,10 +39,6 @@ export function tell(meeting: Meeting, event: RoomEvent): void {
     case "two_person_admission":
       meeting.notices.say(event.on ? "From now on two hosts must agree before someone who waits comes in." : "One host is enough again to let in someone who waits.", { topic: "two_person_admission" });
       return;
-    case "second_factor":
-      if (event.missing) meeting.notices.say("Your organisation asks hosts for a second factor from now on. Show your passkey to go on leading.", { topic: "second_factor", tone: "warn" });
-      else meeting.notices.withdraw("second_factor");
-      return;
     case "spotlight":
       if (event.participant !== null) meeting.layout.value = "speaker";
       return;
@@ -69,6 +65,8 @@ export function tell(meeting: Meeting, event: RoomEvent): void {
     case "settings":
     case "lobby_count":
     case "may_chat":
+    // The banner says it for as long as it lasts.
+    case "second_factor":
     case "participant_joined":
     case "participant_changed":
     case "count":

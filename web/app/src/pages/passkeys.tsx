@@ -3,6 +3,7 @@
 import { CallFailed, own, type PasskeyList, type PasskeyView } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { account } from "../account";
 import { Badge } from "../ui/badge";
 import { Button } from "../ui/button";
 import { Confirm, Dialog } from "../ui/dialog";
@@ -36,6 +37,9 @@ export function Passkeys(props: { list: PasskeyList; usable: boolean; onChange: 
         <p class="alert" role="alert">
           {trouble.value}
         </p>
+      )}
+      {account.value?.kind === "account" && account.value.second_factor === "missing" && (
+        <p class="note">Your organisation asks hosts and administrators for a second factor, and you have not shown one since you signed in. A passkey is one: you are asked to show it when you lead something.</p>
       )}
       {passkeys.length === 0 && <p>You have no passkey yet.</p>}
       <ul class="own-list" hidden={passkeys.length === 0}>
