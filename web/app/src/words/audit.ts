@@ -39,6 +39,8 @@ const WORDS: Readonly<Record<string, string>> = {
   change_setting: "Change a setting",
   change_org_setting: "Change a setting of the organisation",
   change_option: "Change an option of the organisation",
+  change_factor_option: "Say whether second factors are asked for",
+  second_factor_shown: "Show a second factor",
   end_session: "End the meeting",
   leave: "Leave",
   write_chat: "Write in the chat",
