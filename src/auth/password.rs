@@ -1,4 +1,5 @@
-//! Passwords of accounts: argon2id, with bounded concurrency and a bounded queue, off the async threads.
+//! Passwords of accounts: argon2id, with bounded concurrency and a bounded queue, off the async threads and behind everything
+//! else that the machine does.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -25,6 +26,9 @@ const SALT_BYTES: usize = 16;
 const HASH_BYTES: usize = 32;
 /// Attempts that may wait for their turn: a second or two of work. More hear "busy" at once.
 const QUEUE: usize = 64;
+/// How nice the threads are that hash (0 is as everyone else, 19 the most): a meeting that has something to do goes first.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
 
 /// A password that can be one: 12 to 256 characters, no other rule. Spellings of the same characters are one.
 #[derive(Clone, Debug)]
@@ -122,8 +126,8 @@ type Memory = Vec<Block>;
 
 type Job = Box<dyn FnOnce(&mut Memory) + Send>;
 
-/// A thread for each turn, each with memory of its own: however many people sign in, and in whatever order, no more is used
-/// than that of the hashes that are computed at a time.
+/// As many threads as hashes are computed at a time, each with memory of its own: however many people sign in, and in whatever
+/// order, no more is used than that. They give way to all other threads of the server.
 struct Workers {
     jobs: Sender<Job>,
 }
@@ -142,7 +146,7 @@ impl Workers {
         Ok(Self { jobs })
     }
 
-    /// Does this on one of the threads. The turns bound how much can be under way, so that nothing waits here.
+    /// Does this on one of the threads. The turns bound how much can be under way: what waits here waits for one hash.
     async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Memory) -> T + Send + 'static,
@@ -159,6 +163,7 @@ impl Workers {
 
 /// Works until the hasher is gone.
 fn work(jobs: &Mutex<Receiver<Job>>) {
+    give_way();
     let mut memory = Memory::new();
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -168,8 +173,17 @@ fn work(jobs: &Mutex<Receiver<Job>>) {
     }
 }
 
+/// Lets everything else go before this thread. Where the system will not have it, hashing goes on as before.
+fn give_way() {
+    // Linux keeps this for each thread (setpriority(2), "C library/kernel differences"); elsewhere it would be the whole server.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::warn!(%error, "password.priority");
+    }
+}
+
 impl Hasher {
-    /// At most `at_once` hashes are computed at a time, and one more for known devices.
+    /// At most `at_once` hashes are computed at a time. A known device waits for one of them, never for the queue.
     pub(crate) fn new(at_once: usize, random: Arc<dyn RandomSource>) -> Result<Self, HashError> {
         let mut unguessable = [0; SALT_BYTES];
         random.fill(&mut unguessable);
@@ -179,7 +193,7 @@ impl Hasher {
             random,
             common: Gate::new(at_once),
             known: Gate::new(1),
-            workers: Workers::start(at_once.saturating_add(1))?,
+            workers: Workers::start(at_once)?,
             decoy,
         })
     }
@@ -369,6 +383,16 @@ mod tests {
         let failed = workers.run(|_| -> u8 { std::panic::resume_unwind(Box::new(())) });
         assert_eq!(failed.await, Err(HashError::Broken));
         assert_eq!(workers.run(|_| 7).await, Ok(7));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_hashes_gives_way_and_nothing_else_does() {
+        let nice = || rustix::process::getpriority_process(None).unwrap();
+        let workers = Workers::start(1).unwrap();
+        let before = nice();
+        assert_eq!(workers.run(move |_| nice()).await, Ok(NICE.max(before)));
+        assert_eq!(nice(), before);
     }
 
     #[tokio::test]

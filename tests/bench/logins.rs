@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use conclave::clock::{Clock, SystemClock};
 use serde_json::json;
+use tokio::sync::oneshot;
 
-use crate::common::server::{PASSWORD, Server};
+use crate::common::server::{PASSWORD, Person, Room, Server};
 use crate::common::socket::Socket;
 use crate::measure::{figure, milliseconds, note, percentile};
 use crate::peer::SETTINGS;
@@ -26,12 +28,10 @@ pub(crate) async fn run() {
     let owner = server.owner().await;
     server.member(&owner, "a@example.org", "Attendee").await;
     let room = server.room(&owner, "Board").await;
-    let (socket, _) = server.enter(&owner, &room).await;
-    // The meeting is measured from a thread of its own, so that the one that signs in does not stand in its way here.
     let over = Arc::new(AtomicBool::new(false));
-    let quiet = measure(socket, Arc::clone(&over), Some(QUIET)).await;
-    let (socket, quiet) = quiet;
-    let measuring = tokio::spawn(measure(socket, Arc::clone(&over), None));
+    let (begin, wait) = oneshot::channel();
+    let measuring = measure(server.clone(), (owner, room), over.clone(), begin);
+    let quiet = wait.await.unwrap();
     let left = Arc::new(AtomicU32::new(LOGINS));
     let begun = SystemClock.instant();
     let hammers: Vec<_> = (0..AT_ONCE)
@@ -45,7 +45,8 @@ pub(crate) async fn run() {
     }
     let took = begun.elapsed();
     over.store(true, Ordering::Relaxed);
-    let (_, loud) = measuring.await.unwrap();
+    let loud = tokio::task::spawn_blocking(|| measuring.join().unwrap());
+    let loud = loud.await.unwrap();
     note(&format!(
         "{signed_in} sign-ins in {:.1} s, {AT_ONCE} at a time, and {busy} times \"busy\"; a request of the meeting takes {:.2} ms (p50), \
          {:.2} ms (p99) without them, {:.2} ms (p50) with them, {} times asked",
@@ -64,30 +65,46 @@ pub(crate) async fn run() {
     );
 }
 
-async fn measure(
-    mut socket: Socket,
+/// Asks from a thread with a runtime of its own, so that those who sign in do not stand in its way here: first for as long as
+/// `QUIET` says, and from then on until it is over.
+fn measure(
+    server: Arc<Server>,
+    (owner, room): (Person, Room),
     over: Arc<AtomicBool>,
-    count: Option<usize>,
-) -> (Socket, Vec<f64>) {
-    tokio::task::spawn_blocking(move || {
-        let runtime = tokio::runtime::Handle::current();
-        let mut times = Vec::new();
+    begin: oneshot::Sender<Vec<f64>>,
+) -> JoinHandle<Vec<f64>> {
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
-            while !over.load(Ordering::Relaxed) && count.is_none_or(|count| times.len() < count) {
-                let begun = SystemClock.instant();
-                socket.ok(json!({"type": "stats"})).await;
-                times.push(milliseconds(begun.elapsed()));
-                socket.frames.clear();
-                tokio::time::sleep(STEP).await;
+            let (mut socket, _) = server.enter(&owner, &room).await;
+            let mut quiet = Vec::new();
+            while quiet.len() < QUIET {
+                quiet.push(ask(&mut socket).await);
             }
-        });
-        (socket, times)
+            begin.send(quiet).unwrap();
+            let mut loud = Vec::new();
+            while !over.load(Ordering::Relaxed) {
+                loud.push(ask(&mut socket).await);
+            }
+            loud
+        })
     })
-    .await
-    .unwrap()
 }
 
-/// Signs in again and again, half of the times with a password that is not right, until there were enough.
+/// How long the meeting took for one request.
+async fn ask(socket: &mut Socket) -> f64 {
+    let begun = SystemClock.instant();
+    socket.ok(json!({"type": "stats"})).await;
+    let took = milliseconds(begun.elapsed());
+    socket.frames.clear();
+    tokio::time::sleep(STEP).await;
+    took
+}
+
+/// Signs in again and again until there were enough.
 async fn hammer(server: Arc<Server>, left: Arc<AtomicU32>, number: usize) -> (u32, u32) {
     let (mut done, mut busy) = (0, 0);
     while left
