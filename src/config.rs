@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::auth::oauth::own::OwnSettings;
 use crate::auth::oauth::settings::ProviderSettings;
 use crate::auth::passkeys::PasskeySettings;
+use crate::auth::seen::SessionSettings;
 use crate::mail::settings::MailSettings;
 use crate::media::allowed::{self, AudioCodec, VideoCodec};
 use crate::secret::Secret;
@@ -56,6 +57,8 @@ pub struct Config {
     pub mail: MailSettings,
     /// What passkeys are for.
     pub passkeys: PasskeySettings,
+    /// How long sessions last, and what their holders see of them.
+    pub sessions: SessionSettings,
     /// Limits against floods.
     pub limits: Limits,
     /// Log lines.
@@ -310,6 +313,7 @@ impl Default for Config {
             webhooks: WebhookSettings::default(),
             mail: MailSettings::default(),
             passkeys: PasskeySettings::default(),
+            sessions: SessionSettings::default(),
             limits: Limits::default(),
             log: Log::default(),
         }
@@ -531,6 +535,7 @@ impl Config {
         ProviderSettings::check(&self.providers, &mut wrong);
         wrong.extend(self.webhooks.wrong());
         self.mail.check(&mut wrong);
+        self.sessions.check(&mut wrong);
         let limits = &self.limits;
         let numbers = [
             ("connections", limits.connections),

@@ -18,6 +18,7 @@ use crate::api::router::Api;
 use crate::api::sessions::{begin, owned};
 use crate::auth::error::AuthError;
 use crate::auth::request::{self, Caller};
+use crate::auth::seen::Seen;
 use crate::bounded::Text;
 use crate::secret::Secret;
 
@@ -116,6 +117,7 @@ pub(super) async fn change_email(
 pub(super) async fn change_password(
     State(api): State<Arc<Api>>,
     Present(principal): Present,
+    seen: Seen,
     headers: HeaderMap,
     Strict(body): Strict<NewPassword>,
 ) -> Result<Response, Problem> {
@@ -131,13 +133,14 @@ pub(super) async fn change_password(
     } else {
         Caller::Page
     };
-    begin(&api, caller, changed.await?).await
+    begin(&api, caller, changed.await?, &seen).await
 }
 
 /// `POST /api/account/end-others`: every other session of the account is over, and this one is another.
 pub(super) async fn end_others(
     State(api): State<Arc<Api>>,
     Changer(principal): Changer,
+    seen: Seen,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let carried = request::token(&headers).ok_or(Problem::SignedOut)?;
@@ -151,7 +154,7 @@ pub(super) async fn end_others(
     } else {
         Caller::Page
     };
-    begin(&api, caller, kept.await?).await
+    begin(&api, caller, kept.await?, &seen).await
 }
 
 /// `POST /api/reset`: for somebody who forgot their password. The answer is the same whoever it is, and comes before anyone looks.

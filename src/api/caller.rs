@@ -16,6 +16,7 @@ use crate::auth::possession::{Asked, SESSION_COPIED};
 use crate::auth::principal::Principal;
 use crate::auth::proof::Thumbprint;
 use crate::auth::request::{self, Caller, Carried, ClientAddr};
+use crate::auth::seen::Seen;
 use crate::guard::NO_ROOM;
 use crate::secret::Secret;
 
@@ -38,6 +39,8 @@ pub(super) struct Newcomer {
     pub(super) device: Option<Secret<String>>,
     /// What an earlier visit as a guest left in this browser.
     pub(super) guest_device: Option<Secret<String>>,
+    /// What its holder will see of a session that begins.
+    pub(super) seen: Seen,
 }
 
 impl FromRequestParts<Arc<Api>> for Reader {
@@ -104,6 +107,7 @@ impl FromRequestParts<Arc<Api>> for Newcomer {
             key,
             device: request::device(&parts.headers),
             guest_device: request::guest_device(&parts.headers),
+            seen: Seen::from_request_parts(parts, api).await?,
         })
     }
 }

@@ -124,7 +124,7 @@ pub(super) async fn accept(
         )
         .await;
     match accepted {
-        Ok(signed_in) => begin(&api, newcomer.caller, signed_in).await,
+        Ok(signed_in) => begin(&api, newcomer.caller, signed_in, &newcomer.seen).await,
         Err(error) => {
             api.turned_away(newcomer.address, "accept_invitation", error);
             Err(match error {

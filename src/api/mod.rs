@@ -10,6 +10,7 @@ mod caller;
 mod guestlinks;
 mod invitations;
 mod organisation;
+mod ownsessions;
 mod passkeys;
 pub mod problem;
 mod profile;

@@ -222,19 +222,15 @@ pub(super) async fn rename(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `DELETE /api/passkeys/{passkey}`.
+/// `DELETE /api/passkeys/{passkey}`: the sessions that it opened are over, but for the one that asks.
 pub(super) async fn remove(
     State(api): State<Arc<Api>>,
     Present(principal): Present,
     Path(passkey): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let passkey: PasskeyId = passkey.parse().map_err(|_| Problem::NotFound)?;
-    let account = principal.account().ok_or(Problem::NotFound)?;
     let permit = ask(&api, &principal, RemovePasskey { passkey }).await?;
-    let removed = api
-        .state
-        .auth
-        .remove_passkey(permit, principal.org, account);
+    let removed = api.state.auth.remove_passkey(permit, &principal);
     match removed.await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(StoreError::Missing) => Err(Problem::NotFound),
@@ -291,7 +287,7 @@ pub(super) async fn sign_in(
             api.turned_away(newcomer.address, "sign_in_by_passkey", error);
             refusal(error)
         })?;
-    begin(&api, Caller::Page, signed_in).await
+    begin(&api, Caller::Page, signed_in, &newcomer.seen).await
 }
 
 /// `POST /api/session/factor`: ends a sign-in that a password began.
@@ -324,7 +320,7 @@ pub(super) async fn second_factor(
                 other => other.into(),
             }
         })?;
-    begin(&api, newcomer.caller, signed_in).await
+    begin(&api, newcomer.caller, signed_in, &newcomer.seen).await
 }
 
 /// Asks for the second factor after a password that was right.

@@ -244,7 +244,7 @@ async fn finish(
     let returned = auth.come_back(returning).await;
     match returned.map_err(|error| refused(api, newcomer, error))? {
         Returned::SignedIn { signed_in, next } => {
-            let begun = begin(api, Caller::Page, signed_in).await?;
+            let begun = begin(api, Caller::Page, *signed_in, &newcomer.seen).await?;
             let view = ProviderReturn {
                 next,
                 linked: false,

@@ -13,8 +13,8 @@ use axum::routing::{any, get, patch, post, put};
 use crate::api::problem::Problem;
 use crate::api::running::RunningRooms;
 use crate::api::{
-    account, again, audit, guestlinks, invitations, organisation, passkeys, profile, providers,
-    quality, rooms, sessions, settings, speech, stepup, streamtokens, transcripts, v1,
+    account, again, audit, guestlinks, invitations, organisation, ownsessions, passkeys, profile,
+    providers, quality, rooms, sessions, settings, speech, stepup, streamtokens, transcripts, v1,
 };
 use crate::auth::limits::{Rate, Rates};
 use crate::auth::picture::Painter;
@@ -112,6 +112,11 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/account/email", post(account::change_email))
         .route("/api/account/password", post(account::change_password))
         .route("/api/account/end-others", post(account::end_others))
+        .route("/api/sessions", get(ownsessions::list))
+        .route(
+            "/api/sessions/{session}",
+            axum::routing::delete(ownsessions::end),
+        )
         .route("/api/reset", post(account::ask_reset))
         .route("/api/reset/finish", post(account::finish_reset))
         .route("/api/verify", post(account::finish_verify))

@@ -16,6 +16,7 @@ use crate::auth::error::AuthError;
 use crate::auth::possession::Copied;
 use crate::auth::principal::{Came, Principal, Who};
 use crate::auth::request::{self, Caller};
+use crate::auth::seen::Seen;
 use crate::auth::session::{Attempted, GuestMarks, SignedIn};
 use crate::bounded::Text;
 use crate::clock::Timestamp;
@@ -308,7 +309,7 @@ async fn renewed(
         api.copied(newcomer.address, error);
         Problem::from(error)
     })?;
-    begin(api, newcomer.caller, renewed).await
+    begin(api, newcomer.caller, renewed, &newcomer.seen).await
 }
 
 /// `GET /api/me`.
@@ -347,7 +348,7 @@ pub(super) async fn guest(
                 other => other.into(),
             }
         })?;
-    begin(&api, newcomer.caller, signed_in).await
+    begin(&api, newcomer.caller, signed_in, &newcomer.seen).await
 }
 
 async fn attempt(
@@ -366,7 +367,7 @@ async fn attempt(
         key: newcomer.key,
     };
     match api.state.auth.sign_in(attempted).await {
-        Ok(signed_in) => begin(api, newcomer.caller, signed_in).await,
+        Ok(signed_in) => begin(api, newcomer.caller, signed_in, &newcomer.seen).await,
         Err(AuthError::SecondFactor(half)) => {
             passkeys::ask_second_factor(api, half, newcomer.key).await
         }
@@ -380,18 +381,21 @@ async fn attempt(
     }
 }
 
-/// Hands a session over: to a page in a cookie that no script can read, to a program in the body.
+/// Keeps what is seen of a session and hands it over: to a page in a cookie that no script can read, to a program in the body.
 pub(super) async fn begin(
     api: &Api,
     caller: Caller,
     signed_in: SignedIn,
+    seen: &Seen,
 ) -> Result<Response, Problem> {
+    api.state.auth.see(&signed_in, seen).await?;
     let SignedIn {
         token,
         renewal,
         renews,
         principal,
         device,
+        ..
     } = signed_in;
     let me = Me::of(api, &principal).await?;
     let view = |[token, renewal, device]: [Option<String>; 3]| SessionView {

@@ -39,6 +39,7 @@ const ORIGIN: &str = "https://meet.example.org";
 const PASSWORD: &str = "correct horse battery";
 
 mod authenticator;
+mod ownsessions;
 mod passkeys;
 mod possession;
 mod renewal;

@@ -88,7 +88,7 @@ pub enum Returned {
     /// A session begins.
     SignedIn {
         /// Which.
-        signed_in: SignedIn,
+        signed_in: Box<SignedIn>,
         /// Where to go on.
         next: String,
     },
@@ -232,7 +232,10 @@ impl Auth {
                 let signed_in = self
                     .sign_in_by(asked.settings(), &proven, standing, back.key)
                     .await?;
-                Ok(Returned::SignedIn { signed_in, next })
+                Ok(Returned::SignedIn {
+                    signed_in: Box::new(signed_in),
+                    next,
+                })
             }
         }
     }

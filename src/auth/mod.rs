@@ -31,6 +31,7 @@ mod renewal;
 pub mod request;
 pub mod reset;
 mod rotation;
+pub mod seen;
 pub mod session;
 pub mod streamtoken;
 #[cfg(test)]

@@ -313,14 +313,17 @@ impl Auth {
     pub async fn remove_passkey(
         &self,
         permit: Permit<RemovePasskey>,
-        org: OrgId,
-        account: AccountId,
+        principal: &Principal,
     ) -> Result<(), StoreError> {
+        let account = principal.account().ok_or(StoreError::Missing)?;
         if permit.actor() != account.into() {
             return Err(StoreError::Missing);
         }
         let id = permit.into_action().passkey;
-        self.store.remove_passkey(org, account, id).await
+        let by = (*principal.token_id.as_bytes(), self.clock.now());
+        self.store
+            .remove_passkey((principal.org, account), id, by)
+            .await
     }
 
     /// Begins a sign-in by whatever passkey the browser's holder has for this server. Says nothing about anyone.
@@ -356,17 +359,17 @@ impl Auth {
             return Err(AuthError::Refused);
         }
         let passkey = self.proven(&state, asserted, None).await?;
-        self.enter_with_both(passkey.account, passkey.epoch, key, *passkey.id.as_bytes())
+        self.enter_with_both(passkey.account, passkey.epoch, key, Some(passkey.id))
             .await
     }
 
-    /// A session of someone who showed two factors; `by` is what the second one is called in the trail.
+    /// A session of someone who showed two factors, one of them this passkey, or a code that stood in for it.
     pub(super) async fn enter_with_both(
         &self,
         account: AccountId,
         epoch: i64,
         key: Option<Thumbprint>,
-        by: [u8; 16],
+        passkey: Option<PasskeyId>,
     ) -> Result<SignedIn, AuthError> {
         let org = self.store.org();
         let index = self.store.password_of(org, account).await?;
@@ -378,8 +381,12 @@ impl Auth {
         let signed_in = self
             .new_session(account, epoch, index.as_ref(), key, came)
             .await?;
+        let by = passkey.map_or(*account.as_bytes(), |passkey| *passkey.as_bytes());
         self.note("sign_in", account.into(), Some(by));
-        Ok(signed_in)
+        Ok(SignedIn {
+            passkey,
+            ..signed_in
+        })
     }
 
     /// Asks for a use of any passkey, or of one of these.

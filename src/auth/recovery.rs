@@ -112,7 +112,7 @@ impl Auth {
                 self.newcomer(address)?;
                 let (_, state) = self.end(ceremony, Purpose::Factor).await?;
                 let passkey = self.proven(&state, asserted, Some(account)).await?;
-                self.enter_with_both(account, epoch, key, *passkey.id.as_bytes())
+                self.enter_with_both(account, epoch, key, Some(passkey.id))
                     .await
             }
             Shown::Code(code) => {
@@ -138,8 +138,7 @@ impl Auth {
                     Some(*account.as_bytes()),
                 );
                 self.tell(account, MailKind::CodeUsed).await;
-                self.enter_with_both(account, epoch, key, *account.as_bytes())
-                    .await
+                self.enter_with_both(account, epoch, key, None).await
             }
         }
     }

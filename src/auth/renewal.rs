@@ -1,5 +1,5 @@
 //! Sessions are renewed: what is shown with each request is good for a quarter of an hour, and what renews it, once. Both are
-//! bound to the same key. That something is renewed twice means that two hold the session, which ends it (decision 80).
+//! bound to the same key. One that is not renewed for long enough is over with its renewal. That something is renewed twice means that two hold the session, which ends it (decision 80).
 
 use crate::auth::error::AuthError;
 use crate::auth::possession::Shown;
@@ -83,6 +83,8 @@ impl Auth {
             renews: from_secs(exp),
             principal,
             device: None,
+            passkey: None,
+            instead_of: None,
         })
     }
 
@@ -94,11 +96,12 @@ impl Auth {
         now: Timestamp,
     ) -> Result<Secret<String>, AuthError> {
         let Renewed { end, .. } = renewed(&mut claims).ok_or(AuthError::Unavailable)?;
+        let unused = now.after(self.settings.unused).as_secs();
         let renewal = Claims::Renewal {
             org: self.store.org(),
             of: Box::new(claims),
             iat: now.as_secs(),
-            exp: end,
+            exp: end.min(unused),
         };
         ring.make(&renewal, now).map_err(|_| AuthError::Unavailable)
     }

@@ -209,8 +209,11 @@ impl Auth {
         let org = principal.org;
         let epoch = self.store.set_password(org, account, &hash).await?;
         self.tell(account, MailKind::PasswordChanged).await;
-        self.new_session(account, epoch, None, key, principal.came)
-            .await
+        let begun = self.new_session(account, epoch, None, key, principal.came);
+        Ok(SignedIn {
+            instead_of: Some(principal.token_id),
+            ..begun.await?
+        })
     }
 
     /// Ends every session of an account but that of its holder who asks, which is another from then on.
@@ -230,8 +233,11 @@ impl Auth {
         let EndOwnSessions = permit.into_action();
         let key = self.key_of(session)?;
         let epoch = self.store.next_epoch(principal.org, account).await?;
-        self.new_session(account, epoch, None, key, principal.came)
-            .await
+        let begun = self.new_session(account, epoch, None, key, principal.came);
+        Ok(SignedIn {
+            instead_of: Some(principal.token_id),
+            ..begun.await?
+        })
     }
 
     /// The key that a session is bound to.

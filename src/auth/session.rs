@@ -24,9 +24,10 @@ use crate::auth::possession::{Copies, Shown};
 use crate::auth::principal::{Came, Principal, Who};
 use crate::auth::proof::Thumbprint;
 use crate::auth::recovery::HalfWay;
+use crate::auth::seen::PlaceKept;
 use crate::auth::token::{Claims, KeyRing, TokenId};
 use crate::clock::{Clock, Timestamp};
-use crate::ids::{self, AccountId, ActorId, LinkId, OrgId, RoomId};
+use crate::ids::{self, AccountId, ActorId, LinkId, OrgId, PasskeyId, RoomId};
 use crate::secret::{RandomSource, Secret};
 use crate::store::accounts::Account;
 use crate::store::audit::{AuditEntry, Verdict};
@@ -42,8 +43,10 @@ const MAILED: usize = 16_384;
 /// Lifetimes and limits.
 #[derive(Clone, Debug)]
 pub struct AuthSettings {
-    /// How long a session lasts: no less than a meeting may.
+    /// How long a session lasts. What is open by it when its time is up goes on.
     pub session: Duration,
+    /// How long one lasts that is not renewed.
+    pub unused: Duration,
     /// How long its token is good, until it has to be renewed.
     pub token: Duration,
     /// How long a key makes tokens; it opens them for one more session.
@@ -54,6 +57,8 @@ pub struct AuthSettings {
     pub owner_link: Duration,
     /// Passwords hashed at a time.
     pub hashes_at_once: usize,
+    /// What is kept of the address that a session was used from.
+    pub place: PlaceKept,
     /// Budgets for guessing.
     pub guesses: GuessSettings,
 }
@@ -63,11 +68,16 @@ impl Default for AuthSettings {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         Self {
             session: DAY,
+            unused: DAY,
             token: Duration::from_secs(15 * 60),
             key: DAY,
             invitation: DAY.saturating_mul(7),
             owner_link: DAY,
-            hashes_at_once: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            // Half of the machine: the other half is for those who are in already.
+            hashes_at_once: std::thread::available_parallelism()
+                .map_or(1, |all| all.get() / 2)
+                .max(1),
+            place: PlaceKept::default(),
             guesses: GuessSettings::default(),
         }
     }
@@ -87,6 +97,10 @@ pub struct SignedIn {
     /// Makes the device known to the account, so that strangers' guesses cannot lock it out; or makes a guest's browser known
     /// again.
     pub device: Option<Secret<String>>,
+    /// The passkey that opened it.
+    pub passkey: Option<PasskeyId>,
+    /// The session in whose place it begins.
+    pub instead_of: Option<TokenId>,
 }
 
 /// By what a guest is known again.
@@ -337,6 +351,8 @@ impl Auth {
             token,
             principal,
             device: None,
+            passkey: None,
+            instead_of: None,
         })
     }
 
@@ -599,6 +615,8 @@ impl Auth {
             token,
             principal,
             device: index.map(|index| self.new_device(index)),
+            passkey: None,
+            instead_of: None,
         })
     }
 

@@ -12,6 +12,7 @@ use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::secret::{Secret, SystemRandom};
 use crate::store::accounts::{Make, NewAccount};
 use crate::store::database::tests::store;
+use crate::store::passkeys::NewPasskey;
 
 /// Of each kind; `make proof` asks for 2,000.
 const SAMPLES: usize = 60;
@@ -81,6 +82,18 @@ async fn world() -> (tempfile::TempDir, Auth) {
         };
         let made = store.write_for_test(Make(store.org(), account, store.keys().clone()));
         made.await.unwrap();
+        // Every other one asks for a second factor: that must not show before the password is right.
+        if number % 2 == 0 {
+            let passkey = NewPasskey {
+                id: [number; 16].into(),
+                account: [number; 16].into(),
+                index: [number; 32],
+                name: "The blue one",
+                credential: b"public key",
+                made: clock.now(),
+            };
+            store.add_passkey(store.org(), passkey).await.unwrap();
+        }
     }
     (folder, auth)
 }

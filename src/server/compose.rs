@@ -115,7 +115,8 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
     );
     let courier = Arc::new(courier?);
     let providers = Providers::new(&config.providers)?;
-    let auth = Auth::start(store.clone(), clock.clone(), random.clone()).await?;
+    let lifetimes = config.sessions.lifetimes();
+    let auth = Auth::start_with(store.clone(), clock.clone(), random.clone(), lifetimes).await?;
     let passkeys = Passkeys::new(&config.passkeys, &origins(&config, address))?;
     let mut auth = auth
         .with_providers(providers)

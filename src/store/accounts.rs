@@ -15,7 +15,7 @@ use crate::store::news::NewsKind;
 use crate::store::seal::{Column, Purpose, SealingKeys};
 use crate::store::sql::{Connection, Row, Target, query};
 use crate::store::writer::{Change, Written};
-use crate::store::{identities, passkeys, pictures, row};
+use crate::store::{identities, ownsessions, passkeys, pictures, row};
 
 pub(super) const EMAIL: Column = Column {
     table: "accounts",
@@ -285,6 +285,7 @@ impl Change for End {
         }
         identities::forget(&mut *on, self.org, self.id).await?;
         passkeys::forget(&mut *on, self.org, self.id).await?;
+        ownsessions::forget(&mut *on, self.org, self.id).await?;
         pictures::forget(&mut *on, self.org, self.id.into()).await?;
         let holder = Holder::account(*self.org.as_bytes(), *self.id.as_bytes());
         self.keys.shred(on, holder).await

@@ -13,6 +13,7 @@ use crate::store::error::StoreError;
 use crate::store::news::NewsKind;
 use crate::store::row;
 use crate::store::seal::{Purpose, SealingKeys};
+use crate::store::sessions;
 use crate::store::sql::{Connection, query, query_scalar};
 use crate::store::writer::{Change, Written};
 
@@ -449,19 +450,7 @@ impl Change for Spend {
     type Out = ();
 
     async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
-        let org = self.org.as_bytes().as_slice();
-        query("DELETE FROM revoked_sessions WHERE org_id = $1 AND expires <= $2")
-            .bind(org)
-            .bind(self.now.as_millis())
-            .execute(&mut *on)
-            .await?;
-        query("INSERT INTO revoked_sessions (org_id, token_id, expires) VALUES ($1, $2, $3)")
-            .bind(org)
-            .bind(self.token.as_slice())
-            .bind(self.expires.as_millis())
-            .execute(on)
-            .await?;
-        Ok(())
+        sessions::spend(on, self.org, self.token, (self.expires, self.now)).await
     }
 }
 

@@ -4,6 +4,7 @@ use crate::clock::Timestamp;
 use crate::ids::{ApiKeyId, OrgId};
 use crate::store::database::Store;
 use crate::store::error::StoreError;
+use crate::store::sessions;
 use crate::store::sql::{Connection, query};
 use crate::store::writer::{Change, Written};
 
@@ -51,17 +52,6 @@ impl Change for Use {
         .fetch_optional(&mut *on)
         .await?
         .ok_or(StoreError::Missing)?;
-        query("DELETE FROM revoked_sessions WHERE org_id = $1 AND expires <= $2")
-            .bind(org)
-            .bind(self.now.as_millis())
-            .execute(&mut *on)
-            .await?;
-        query("INSERT INTO revoked_sessions (org_id, token_id, expires) VALUES ($1, $2, $3)")
-            .bind(org)
-            .bind(self.token.as_slice())
-            .bind(self.expires.as_millis())
-            .execute(on)
-            .await?;
-        Ok(())
+        sessions::spend(on, self.org, self.token, (self.expires, self.now)).await
     }
 }

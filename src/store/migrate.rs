@@ -54,6 +54,7 @@ migrations! {
     91 "0091_an_answer_can_be_given_again";
     95 "0095_a_place_outside_is_told_what_happens";
     96 "0096_pages_of_others_may_bring_their_users";
+    100 "0100_a_session_is_seen_by_its_holder";
     104 "0104_a_session_shows_its_second_factor_later";
     106 "0106_an_organisation_has_providers_of_its_own";
     107 "0107_identities_are_found_by_their_provider";

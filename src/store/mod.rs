@@ -29,6 +29,7 @@ pub mod moving;
 pub mod news;
 pub mod outbox;
 pub mod owners;
+pub mod ownsessions;
 pub mod pages;
 pub mod passkeys;
 pub mod pictures;

@@ -8,7 +8,9 @@ use crate::ids::{AccountId, OrgId, PasskeyId};
 use crate::secret::Secret;
 use crate::store::database::Store;
 use crate::store::datakeys::Scope;
+use crate::store::endings::{Ended, Ending};
 use crate::store::error::StoreError;
+use crate::store::ownsessions;
 use crate::store::row;
 use crate::store::seal::{Column, Purpose, SealingKeys};
 use crate::store::sql::{Connection, Pool, Row, query, query_scalar};
@@ -199,9 +201,21 @@ impl Store {
         })
     }
 
-    /// Takes a passkey back. `Missing` when it is not the account's.
-    pub fn remove_passkey(&self, org: OrgId, account: AccountId, id: PasskeyId) -> Written<()> {
-        self.write(Remove { org, account, id })
+    /// Takes a passkey back, and ends the sessions that it opened but for the one of whoever does so. `Missing` when it is not the
+    /// account's.
+    pub fn remove_passkey(
+        &self,
+        (org, account): (OrgId, AccountId),
+        id: PasskeyId,
+        (session, now): ([u8; 16], Timestamp),
+    ) -> Written<()> {
+        self.write(Remove {
+            org,
+            account,
+            id,
+            session,
+            now,
+        })
     }
 
     /// Takes back all passkeys and recovery codes of an account, whose holder has lost them.
@@ -401,6 +415,8 @@ struct Remove {
     org: OrgId,
     account: AccountId,
     id: PasskeyId,
+    session: [u8; 16],
+    now: Timestamp,
 }
 
 impl Change for Remove {
@@ -412,9 +428,16 @@ impl Change for Remove {
                 .bind(self.org.as_bytes().as_slice())
                 .bind(self.account.as_bytes().as_slice())
                 .bind(self.id.as_bytes().as_slice())
-                .execute(on)
+                .execute(&mut *on)
                 .await?;
-        one(removed.rows_affected())
+        one(removed.rows_affected())?;
+        let whose = (self.org, self.account);
+        ownsessions::end_by_passkey(on, whose, self.id, (self.session, self.now)).await
+    }
+
+    fn ends(&self) -> Option<Ending> {
+        // Which of them are over is in the rows: whatever is open of the account looks again.
+        Some(Ending::Doubtful(Ended::Account(self.account)))
     }
 }
 
@@ -485,7 +508,9 @@ mod tests {
         assert!(!store.has_passkeys(org, second).await.unwrap());
         for other in [
             store.rename_passkey(org, second, mine.id, "Mine").await,
-            store.remove_passkey(org, second, mine.id).await,
+            store
+                .remove_passkey((org, second), mine.id, ([9; 16], NOW))
+                .await,
         ] {
             assert_eq!(other, Err(StoreError::Missing));
         }
@@ -495,7 +520,10 @@ mod tests {
             .unwrap();
         let list = store.passkeys(org, first).await.unwrap();
         assert_eq!(list[0].name.expose(), "The red one");
-        store.remove_passkey(org, first, mine.id).await.unwrap();
+        store
+            .remove_passkey((org, first), mine.id, ([9; 16], NOW))
+            .await
+            .unwrap();
         assert!(store.passkey(org, &mine.index).await.unwrap().is_none());
         assert!(!store.has_passkeys(org, first).await.unwrap());
     }

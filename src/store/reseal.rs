@@ -15,6 +15,8 @@ use crate::store::writer::Change;
 
 /// Every sealed column. A value is bound to the columns of its table's primary key, in their order.
 const SEALED: &[Column] = &[
+    sealed("account_sessions", "device", Scope::Account),
+    sealed("account_sessions", "place", Scope::Account),
     sealed("accounts", "email", Scope::Account),
     sealed("accounts", "name", Scope::Account),
     sealed("accounts", "password", Scope::Account),

@@ -232,6 +232,10 @@ impl Change for EndKeys {
         query("UPDATE session_keys SET makes_until = $1, opens_until = $1 WHERE org_id = $2 AND opens_until > $1")
             .bind(self.now.as_millis())
             .bind(self.org.as_bytes().as_slice())
+            .execute(&mut *on)
+            .await?;
+        query("DELETE FROM account_sessions WHERE org_id = $1")
+            .bind(self.org.as_bytes().as_slice())
             .execute(on)
             .await?;
         Ok(())
@@ -253,21 +257,7 @@ impl Change for Revoke {
     type Out = ();
 
     async fn apply(self, on: &mut Connection<'_>) -> Result<(), StoreError> {
-        let org = self.org.as_bytes().as_slice();
-        query("DELETE FROM revoked_sessions WHERE org_id = $1 AND expires <= $2")
-            .bind(org)
-            .bind(self.now.as_millis())
-            .execute(&mut *on)
-            .await?;
-        query(
-            "INSERT INTO revoked_sessions (org_id, token_id, expires) VALUES ($1, $2, $3) \
-             ON CONFLICT (org_id, token_id) DO NOTHING",
-        )
-        .bind(org)
-        .bind(self.token.as_slice())
-        .bind(self.expires.as_millis())
-        .execute(on)
-        .await?;
+        revoke(on, self.org, self.token, (self.expires, self.now)).await?;
         Ok(())
     }
 
@@ -303,6 +293,45 @@ impl Change for ShowFactor {
         .execute(on)
         .await?;
         Ok(())
+    }
+}
+
+/// Notes that a token is over, until it would be by itself. Whether it was not before.
+pub(super) async fn revoke(
+    on: &mut Connection<'_>,
+    org: OrgId,
+    token: [u8; 16],
+    (expires, now): (Timestamp, Timestamp),
+) -> Result<bool, StoreError> {
+    let org = org.as_bytes().as_slice();
+    query("DELETE FROM revoked_sessions WHERE org_id = $1 AND expires <= $2")
+        .bind(org)
+        .bind(now.as_millis())
+        .execute(&mut *on)
+        .await?;
+    let noted = query(
+        "INSERT INTO revoked_sessions (org_id, token_id, expires) VALUES ($1, $2, $3) \
+         ON CONFLICT (org_id, token_id) DO NOTHING",
+    )
+    .bind(org)
+    .bind(token.as_slice())
+    .bind(expires.as_millis())
+    .execute(on)
+    .await?;
+    Ok(noted.rows_affected() == 1)
+}
+
+/// Uses up a token that is good once. `Conflict` when it was.
+pub(super) async fn spend(
+    on: &mut Connection<'_>,
+    org: OrgId,
+    token: [u8; 16],
+    times: (Timestamp, Timestamp),
+) -> Result<(), StoreError> {
+    if revoke(on, org, token, times).await? {
+        Ok(())
+    } else {
+        Err(StoreError::Conflict)
     }
 }
 

@@ -1,15 +1,14 @@
 //! Planted values: passwords, tokens, keys, addresses, names and words go through every interface of a real server that logs all
 //! that it can, and are then looked for in its log, its metrics, its errors, the files of its database, and a dump of it. D05.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use aho_corasick::AhoCorasick;
 use reqwest::Method;
 use reqwest::header::ORIGIN;
 use serde_json::{Value, json};
 
+use crate::common::needles::{Needles, walk};
 use crate::common::server::{Answer, PASSWORD, Person, Room, Server};
 use crate::common::text;
 use crate::oauth::Browser;
@@ -27,6 +26,14 @@ const LABEL: &str = "for the planted auditor";
 const CAMERA: &str = "planted camera on the stage";
 const TYPED: &str = "planted-volcano-typed-wrong";
 const ELSEWHERE: &str = "planted-subject-7700991";
+/// What a program calls itself, and the network that it comes from, of which the server keeps this much for its holder.
+const DEVICE: &str = "planted-meeting-bot";
+const ADDRESS: &str = "2001:db8:5ca1:ab1e::77";
+const NETWORK: &str = "2001:db8:5ca1:*";
+/// Whom a product brings, and where another program is told of things.
+const BROUGHT: &str = "Balthasar Mitgebracht";
+const EXTERNAL: &str = "planted-student-4711";
+const HOOK: &str = "planted-hook-path";
 
 /// Where the database of a story lies.
 enum Place {
@@ -136,77 +143,6 @@ impl Place {
 fn port(folder: &Path) -> String {
     let port = std::fs::read_to_string(folder.join("port")).unwrap();
     port.trim().to_owned()
-}
-
-fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => walk(&path, found),
-            // A running database takes files away now and then.
-            false => found.push(path),
-        }
-    }
-}
-
-/// A value in the spellings in which it could be written somewhere.
-fn spellings(needle: &str) -> Vec<Vec<u8>> {
-    let wide: Vec<u8> = needle.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let hex = data_encoding::HEXLOWER.encode(needle.as_bytes());
-    let listed: Vec<String> = needle.bytes().map(|byte| byte.to_string()).collect();
-    let listed = listed.join(", ");
-    // Wherever it begins within three bytes, this much of it reads the same.
-    let base64 = (0..3).filter_map(|skip| {
-        let rest = needle.as_bytes().get(skip..)?;
-        let whole = rest.get(..rest.len() / 3 * 3)?;
-        Some(data_encoding::BASE64.encode(whole).into_bytes())
-    });
-    let encoded = needle.replace(' ', "%20").replace('@', "%40");
-    [
-        needle.into(),
-        wide,
-        hex.into(),
-        listed.into(),
-        encoded.into(),
-    ]
-    .into_iter()
-    .chain(base64)
-    .collect()
-}
-
-/// The planted values, to be looked for all at once, whatever the case.
-struct Needles {
-    values: Vec<String>,
-    /// Which value each of the patterns spells.
-    spelt: Vec<usize>,
-    search: AhoCorasick,
-}
-
-impl Needles {
-    fn new(values: Vec<String>) -> Self {
-        let all = values.iter().enumerate();
-        let all =
-            all.flat_map(|(at, value)| spellings(value).into_iter().map(move |one| (at, one)));
-        let (spelt, patterns): (Vec<_>, Vec<_>) = all.unzip();
-        let search = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .build(patterns);
-        Self {
-            values,
-            spelt,
-            search: search.unwrap(),
-        }
-    }
-
-    /// Which of the values are in there.
-    fn within(&self, place: &str, bytes: &[u8]) -> Vec<String> {
-        let found = self.search.find_iter(bytes);
-        let found: BTreeSet<usize> = found
-            .map(|one| self.spelt[one.pattern().as_usize()])
-            .collect();
-        let found = found.into_iter().map(|at| &self.values[at]);
-        found.map(|value| format!("`{value}` in {place}")).collect()
-    }
 }
 
 /// What the server answered to what it refuses.
@@ -430,6 +366,60 @@ impl World {
         typed.vanish();
     }
 
+    /// Programs: a session seen from somewhere, an API key, a user who is brought along, and another program that is told.
+    async fn programs(&mut self, errors: &mut Errors) {
+        let Self {
+            server,
+            owner,
+            room,
+            secrets,
+            ..
+        } = self;
+        let request = server.http.post(server.url("/api/token"));
+        let request = request
+            .header("user-agent", format!("{DEVICE}/7"))
+            .header("x-forwarded-for", ADDRESS)
+            .json(&json!({"email": EMAIL, "password": PASSWORD}));
+        let signed_in = Answer::of(request.send().await.unwrap()).await;
+        assert!(signed_in.status.is_success(), "{}", signed_in.body);
+        let token = text(&signed_in.body, "token");
+        let seen = server
+            .get(Method::GET, "/api/sessions", Some(&token), None)
+            .await;
+        let seen = seen.to_string();
+        assert!(seen.contains(DEVICE) && seen.contains(NETWORK), "{seen}");
+        secrets.extend([token, text(&signed_in.body, "renewal")]);
+        let admin = Some(owner.token.as_str());
+        let body = json!({"name": LABEL, "scopes": ["join"], "expires_in_days": 1});
+        let made = server
+            .get(Method::POST, "/v1/api-keys", admin, Some(body))
+            .await;
+        let key = text(&made, "key");
+        let jkt = server.key.thumbprint();
+        let body = json!({"external_id": EXTERNAL, "name": BROUGHT, "jkt": jkt});
+        let path = format!("/v1/rooms/{}/join-tokens", room.id);
+        let brought = server
+            .get(Method::POST, &path, Some(&key), Some(body))
+            .await;
+        let join = text(&brought, "token");
+        let body = json!({"token": join});
+        let joined = server
+            .get(Method::POST, "/v1/join", None, Some(body.clone()))
+            .await;
+        secrets.extend([text(&joined, "session"), text(&joined, "renewal")]);
+        let again = server.call(Method::POST, "/v1/join", None, Some(body));
+        errors.keep(&again.await, "a join token once more");
+        let url = format!("https://hooks.example.org/{HOOK}");
+        let body = json!({"name": LABEL, "url": url, "events": ["room.created"]});
+        let hook = server
+            .get(Method::POST, "/v1/webhooks", admin, Some(body))
+            .await;
+        // What stands behind the mark is the key itself.
+        let secret = text(&hook, "secret");
+        let bare = secret.trim_start_matches("whsec_").to_owned();
+        secrets.extend([key, join, bare]);
+    }
+
     /// By a provider, in a browser.
     async fn come_by(&mut self, provider: &Provider, errors: &mut Errors) {
         let mut browser = Browser::of(&self.server, 2, EMAIL).await;
@@ -478,6 +468,7 @@ async fn d05_what_is_planted_is_in_no_log_metric_error_file_or_dump() {
     let mut errors = Errors::default();
     let mut world = world(&place, &provider, &log).await;
     world.meet(&mut errors).await;
+    world.programs(&mut errors).await;
     world.come_by(&provider, &mut errors).await;
     errors.http(&world.server, None).await;
     errors.http(&world.server, Some(&world.member.token)).await;
@@ -510,6 +501,12 @@ async fn d05_what_is_planted_is_in_no_log_metric_error_file_or_dump() {
         PASSWORD,
         SECRET,
         ELSEWHERE,
+        DEVICE,
+        ADDRESS,
+        NETWORK,
+        BROUGHT,
+        EXTERNAL,
+        HOOK,
         "$argon2id$",
     ]
     .map(str::to_owned)

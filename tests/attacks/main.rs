@@ -38,6 +38,7 @@ mod provider;
 mod raw;
 mod relay;
 mod revocation;
+mod rotation;
 #[path = "../common/tcp_client.rs"]
 #[expect(dead_code, reason = "other tests use more of this client")]
 mod tcp_client;

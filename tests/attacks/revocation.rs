@@ -65,6 +65,44 @@ async fn signing_out_ends_the_socket_and_what_might_come_back() {
 }
 
 #[tokio::test]
+async fn signing_out_elsewhere_ends_that_session_alone() {
+    let server = Server::start().await;
+    let owner = server.owner().await;
+    let member = server.member(&owner, "a@example.org", "Attendee").await;
+    let elsewhere = server.sign_in("a@example.org").await;
+    let room = server.room(&owner, "Board").await;
+    let (mut host, _) = server.enter(&owner, &room).await;
+    let (mut socket, _) = server.admit(&mut host, &elsewhere, &room).await;
+    let listed = async |person: &Person| {
+        let token = Some(person.token.as_str());
+        let list = server.get(Method::GET, "/api/sessions", token, None).await;
+        list["sessions"].as_array().unwrap().clone()
+    };
+    let own = listed(&elsewhere).await;
+    let id = own.iter().find(|one| one["this"] == true).unwrap();
+    let path = format!("/api/sessions/{}", text(id, "id"));
+    // Whose session it is, and not who asks, says whether it ends.
+    let answer = server.call(Method::DELETE, &path, Some(&owner.token), None);
+    assert_eq!(answer.await.status, StatusCode::NOT_FOUND);
+    let since = now();
+    server
+        .get(Method::DELETE, &path, Some(&member.token), None)
+        .await;
+    over(&mut socket, since).await;
+    host.event("participant_left").await;
+    refused(&server, &elsewhere).await;
+    let me = Some(member.token.as_str());
+    server.get(Method::GET, "/api/me", me, None).await;
+    assert!(
+        listed(&member)
+            .await
+            .iter()
+            .all(|one| one["id"] != id["id"])
+    );
+    server.kill().await;
+}
+
+#[tokio::test]
 async fn a_link_or_a_token_that_is_taken_back_ends_who_came_by_it() {
     let server = Server::start().await;
     let owner = server.owner().await;

@@ -10,6 +10,7 @@ use conclave_captions::wire::{Frames, FromRecogniser, Message, ToRecogniser, VER
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::common::needles::{Needles, walk};
 use super::common::server::Server;
 use super::common::text;
 use super::{SOON, Stage, THREE, now, reads, testdata, turn};
@@ -161,6 +162,63 @@ async fn x04_whatever_is_said_is_text_in_the_socket_and_in_every_file_also_when_
     assert!(read.len() >= HOSTILE.len());
     let json: Value = serde_json::from_str(&files[3]).unwrap();
     assert!(json.to_string().contains("injected"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d05_a_line_of_a_transcript_is_in_no_log_metric_or_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let everything = [
+        ("CONCLAVE_LOG__FILTER", "trace"),
+        ("STORY_LOG_FILE", log.to_str().unwrap()),
+    ];
+    let mut stage = Stage::set(with_forged(folder.path(), "says", &everything).await).await;
+    turn(&mut stage.host, "transcript", "on").await;
+    stage.listened_to().await;
+    stage.say(THREE).await;
+    let cues = reads(&mut stage.host, std::time::Duration::from_secs(1)).await;
+    assert_eq!(cues.len(), HOSTILE.len(), "{cues:?}");
+    let token = Some(stage.owner.token.as_str());
+    let list = format!("/api/rooms/{}/transcripts", stage.room.id);
+    let listed = stage.server.get(Method::GET, &list, token, None).await;
+    assert!(
+        listed["transcripts"][0]["cues"].as_u64().unwrap() >= 4,
+        "{listed}"
+    );
+    let file = text(&listed["transcripts"][0], "id");
+    let read = format!("{list}/{file}/original.txt");
+    let read = stage.server.call(Method::GET, &read, token, None).await;
+    let needles = Needles::new(vec!["injected".to_owned(), "gnp.exe".to_owned()]);
+    assert!(
+        !needles
+            .within("the file that is handed out", &read.bytes)
+            .is_empty()
+    );
+    let metrics = format!("http://127.0.0.1:{}/metrics", stage.server.metrics);
+    let metrics = reqwest::get(metrics).await.unwrap().bytes().await.unwrap();
+    let mut all = needles.within("the metrics", &metrics);
+    let data = stage.server.data.clone();
+    let look = |all: &mut Vec<String>| {
+        let mut files = Vec::new();
+        walk(data.path(), &mut files);
+        for path in files {
+            let Ok(bytes) = std::fs::read(&path) else {
+                continue;
+            };
+            all.extend(needles.within(&path.display().to_string(), &bytes));
+        }
+    };
+    look(&mut all);
+    assert!(stage.server.stop().await.success());
+    look(&mut all);
+    let said = std::fs::read(&log).unwrap();
+    let lines = said.split(|byte| *byte == b'\n').count();
+    assert!(
+        lines > 20,
+        "it did not log all that it could: {lines} lines"
+    );
+    all.extend(needles.within("the log", &said));
+    assert_eq!(all, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

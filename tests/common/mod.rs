@@ -9,6 +9,7 @@
 )]
 
 pub(crate) mod key;
+pub(crate) mod needles;
 pub(crate) mod server;
 pub(crate) mod socket;
 

@@ -40,6 +40,7 @@ export type { Phrase } from "./generated/Phrase";
 export type { Preset } from "./generated/Preset";
 export type { PresetApplied } from "./generated/PresetApplied";
 export type { Profile } from "./generated/Profile";
+export type { OwnSession } from "./generated/OwnSession";
 export type { PasskeyList } from "./generated/PasskeyList";
 export type { PasskeyView } from "./generated/PasskeyView";
 export type { ProviderList } from "./generated/ProviderList";

@@ -1,4 +1,4 @@
-// The own account over HTTPS: passkeys, recovery codes, and the proof that one is there that their changes ask for.
+// The own account over HTTPS: passkeys, recovery codes, sessions, and the proof that one is there that their changes ask for.
 
 import { refused, request } from "./request";
 import { CallFailed } from "./failure";
@@ -6,6 +6,8 @@ import type { AccountView } from "./generated/AccountView";
 import type { AgainView } from "./generated/AgainView";
 import type { Ceremony } from "./generated/Ceremony";
 import type { Me } from "./generated/Me";
+import type { OwnSession } from "./generated/OwnSession";
+import type { OwnSessions } from "./generated/OwnSessions";
 import type { PasskeyList } from "./generated/PasskeyList";
 import type { PasskeyView } from "./generated/PasskeyView";
 import type { RecoveryCodes } from "./generated/RecoveryCodes";
@@ -106,6 +108,16 @@ export function changeEmail(email: string): Promise<void> {
 /** Every other session is over. */
 export async function changePassword(password: string): Promise<Me> {
   return (await present<SessionView>("POST", "/api/account/password", { password })).me;
+}
+
+/** Where one is signed in, the session used last first. */
+export async function sessions(): Promise<OwnSession[]> {
+  return (await request<OwnSessions>("GET", "/api/sessions")).sessions;
+}
+
+/** Signs one of them out, and whatever is open by it. */
+export function endSession(session: string): Promise<void> {
+  return request("DELETE", `/api/sessions/${encodeURIComponent(session)}`);
 }
 
 /** Ends every other session. */

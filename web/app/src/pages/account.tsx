@@ -11,10 +11,11 @@ import { Dialog } from "../ui/dialog";
 import { textOf } from "../ui/failure";
 import { Field } from "../ui/field";
 import { Form } from "../ui/form";
-import { Credentials, Sessions } from "./credentials";
+import { Credentials } from "./credentials";
 import { Frame } from "./frame";
 import { Passkeys, RecoveryCodes } from "./passkeys";
 import { PresentDialog } from "./present";
+import { Sessions } from "./sessions";
 
 export function AccountPage(): JSX.Element {
   const ways = useSignal<ProviderList>({ providers: [], passkeys: null, reset: false });

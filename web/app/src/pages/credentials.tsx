@@ -7,7 +7,7 @@ import { useEffect } from "preact/hooks";
 import { account } from "../account";
 import { Badge } from "../ui/badge";
 import { Button } from "../ui/button";
-import { Confirm, Dialog } from "../ui/dialog";
+import { Dialog } from "../ui/dialog";
 import { textOf } from "../ui/failure";
 import { Field } from "../ui/field";
 import { Form } from "../ui/form";
@@ -78,43 +78,6 @@ export function Credentials(): JSX.Element {
         />
       )}
       {open.value === "password" && <PasswordDialog onClose={close} onChanged={() => (said.value = "Your password is changed, and all other sessions are over.")} />}
-    </section>
-  );
-}
-
-export function Sessions(): JSX.Element {
-  const asking = useSignal(false);
-  const said = useSignal<string | null>(null);
-  const trouble = useSignal<string | null>(null);
-  const end = async () => {
-    trouble.value = null;
-    try {
-      account.value = await own.endOthers();
-      said.value = "You are signed out everywhere else.";
-    } catch (failure) {
-      trouble.value = textOf(failure);
-    }
-  };
-  return (
-    <section class="card stack" aria-labelledby="sessions">
-      <h2 id="sessions">Sessions</h2>
-      <p class="hint">You are signed in here until you sign out, for a day at most. Have you forgotten to sign out somewhere?</p>
-      {trouble.value !== null && (
-        <p class="alert" role="alert">
-          {trouble.value}
-        </p>
-      )}
-      {said.value !== null && <p role="status">{said.value}</p>}
-      <Button onPress={() => (asking.value = true)}>Sign out everywhere else</Button>
-      {asking.value && (
-        <Confirm
-          title="Sign out everywhere else?"
-          text="Every other browser and program that is signed in as you is out at once, and so are meetings that you are in."
-          confirm="Sign out"
-          onConfirm={end}
-          onClose={() => (asking.value = false)}
-        />
-      )}
     </section>
   );
 }

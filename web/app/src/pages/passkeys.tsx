@@ -103,8 +103,8 @@ export function Passkeys(props: { list: PasskeyList; usable: boolean; onChange: 
           title={`Remove ${removing.value.name}?`}
           text={
             passkeys.length === 1
-              ? "It no longer opens your account. It is your last one: then your password alone does."
-              : "It no longer opens your account. On your device it stays until you delete it there."
+              ? "It no longer opens your account, and whatever else is signed in with it is signed out. It is your last one: then your password alone opens it."
+              : "It no longer opens your account, and whatever else is signed in with it is signed out. On your device it stays until you delete it there."
           }
           confirm="Remove"
           onConfirm={() => removing.value !== null && remove(removing.value)}
