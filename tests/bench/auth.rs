@@ -35,18 +35,29 @@ fn main() {
     if wants("token") {
         token::run();
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
     if wants("others") {
-        runtime.block_on(logins::run());
+        // Those who sign in have machines of their own: here they leave the server's alone as far as they can.
+        runtime(19).block_on(logins::run());
     }
+    let runtime = runtime(0);
     if wants("revoke") {
         runtime.block_on(revoke::run());
     }
     if wants("seal") {
         runtime.block_on(seal::run());
     }
+}
+
+/// A runtime with one thread, which is so nice.
+fn runtime(nice: i32) -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .on_thread_start(move || {
+            if nice > 0 {
+                rustix::process::setpriority_process(None, nice).unwrap();
+            }
+        })
+        .enable_all()
+        .build()
+        .unwrap()
 }

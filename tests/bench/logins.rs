@@ -22,7 +22,7 @@ const AT_ONCE: usize = 100;
 const ACCOUNTS: usize = 10;
 /// How often the meeting is asked something.
 const STEP: Duration = Duration::from_millis(4);
-/// Asked without sign-ins.
+/// How often it is asked before the sign-ins, and once more after them.
 const QUIET: usize = 2000;
 
 pub(crate) async fn run() {
@@ -36,7 +36,7 @@ pub(crate) async fn run() {
     let over = Arc::new(AtomicBool::new(false));
     let (begin, wait) = oneshot::channel();
     let measuring = measure(server.clone(), (owner, room), over.clone(), begin);
-    let quiet = wait.await.unwrap();
+    wait.await.unwrap();
     let left = Arc::new(AtomicU32::new(LOGINS));
     let begun = SystemClock.instant();
     let hammers: Vec<_> = (0..AT_ONCE)
@@ -50,8 +50,8 @@ pub(crate) async fn run() {
     }
     let took = begun.elapsed();
     over.store(true, Ordering::Relaxed);
-    let loud = tokio::task::spawn_blocking(|| measuring.join().unwrap());
-    let loud = loud.await.unwrap();
+    let measured = tokio::task::spawn_blocking(|| measuring.join().unwrap());
+    let (quiet, loud) = measured.await.unwrap();
     note(&format!(
         "{signed_in} sign-ins in {:.1} s, {AT_ONCE} at a time, and {busy} times \"busy\"; a request of the meeting takes {:.2} ms (p50), \
          {:.2} ms (p99) without them, {:.2} ms (p50) with them, {} times asked",
@@ -70,14 +70,14 @@ pub(crate) async fn run() {
     );
 }
 
-/// Asks from a thread with a runtime of its own, so that those who sign in do not stand in its way here: first for as long as
-/// `QUIET` says, and from then on until it is over.
+/// Asks from a thread with a runtime of its own, so that those who sign in do not stand in its way here: first as often as
+/// `QUIET` says, from then on until they are done, and as often again. Gives what it took without them and with them.
 fn measure(
     server: Arc<Server>,
     (owner, room): (Person, Room),
     over: Arc<AtomicBool>,
-    begin: oneshot::Sender<Vec<f64>>,
-) -> JoinHandle<Vec<f64>> {
+    begin: oneshot::Sender<()>,
+) -> JoinHandle<(Vec<f64>, Vec<f64>)> {
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -89,12 +89,15 @@ fn measure(
             while quiet.len() < QUIET {
                 quiet.push(ask(&mut socket).await);
             }
-            begin.send(quiet).unwrap();
+            begin.send(()).unwrap();
             let mut loud = Vec::new();
             while !over.load(Ordering::Relaxed) {
                 loud.push(ask(&mut socket).await);
             }
-            loud
+            while quiet.len() < 2 * QUIET {
+                quiet.push(ask(&mut socket).await);
+            }
+            (quiet, loud)
         })
     })
 }
