@@ -196,6 +196,10 @@ async fn page(
     wanted: &Wanted,
 ) -> Result<AuditPage, Problem> {
     let limit = wanted.limit.unwrap_or(PAGE).clamp(1, MOST);
+    // Larger ones than the database numbers rows with are nobody's `next`.
+    if wanted.before.is_some_and(|row| i64::try_from(row).is_err()) {
+        return Err(Problem::BadRequest);
+    }
     let found = api
         .state
         .store

@@ -32,6 +32,11 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Strict<T> {
         }
         let read = timeout(PATIENCE, read(request.into_body(), MAX_BYTES));
         let bytes = read.await.map_err(|_| Problem::BadRequest)??;
+        // Fields would also be read from an array, by their order, which is described nowhere.
+        let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+        if first != Some(&b'{') {
+            return Err(Problem::BadRequest);
+        }
         serde_json::from_slice(&bytes)
             .map(Self)
             .map_err(|_| Problem::BadRequest)

@@ -326,10 +326,22 @@ async fn unknown_and_doubled_parameters_are_refused_in_query_and_body() {
         let answer = world.program("GET", path, Some(&key), Value::Null).await;
         assert_eq!(answer.code(), (400, "bad_request"), "{path}");
     }
+    let sought = |letters| format!("/v1/members?q={}", "%C3%A4".repeat(letters));
+    let rows = |before: &str| format!("/v1/audit?before={before}");
+    for (path, status) in [
+        (sought(64), StatusCode::OK),
+        (sought(65), StatusCode::BAD_REQUEST),
+        (rows("9223372036854775807"), StatusCode::OK),
+        (rows("9223372036854775808"), StatusCode::BAD_REQUEST),
+    ] {
+        let answer = world.program("GET", &path, Some(&owner), Value::Null).await;
+        assert_eq!(answer.status, status, "{path}");
+    }
     for body in [
         r#"{"title":"A","title":"B"}"#,
         r#"{"title":"A","owner_id":null}"#,
         r#"{"title":7}"#,
+        r#"["A"]"#,
         "[]",
         "{",
         "",

@@ -82,6 +82,9 @@ pub(super) struct MemberPage {
     next: Option<String>,
 }
 
+/// Letters of what is sought.
+const MOST_SOUGHT: usize = 64;
+
 /// Which members are wanted.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -141,6 +144,10 @@ pub(super) async fn list_members(
     };
     let (after, limit) = page.read()?;
     let _seen = look(&api, &principal, ReadMembers)?;
+    let letters = wanted.q.as_ref().map(|q| q.as_str().chars().count());
+    if letters.is_some_and(|letters| letters > MOST_SOUGHT) {
+        return Err(Problem::BadRequest.into());
+    }
     let sought = wanted.q.map(|q| q.as_str().trim().to_lowercase());
     let sought = sought.filter(|sought| !sought.is_empty());
     let (found, next) = some(&api, &principal, after, limit, sought.as_deref()).await?;
