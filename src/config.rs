@@ -444,14 +444,8 @@ pub enum ConfigError {
 /// The prefix of environment variables: `CONCLAVE_LISTEN`, `CONCLAVE_MEDIA__ANNOUNCE`, …
 const PREFIX: &str = "CONCLAVE_";
 
-/// Variables that belong to tests and tools, not to the settings.
-const NOT_SETTINGS: &[&str] = &[
-    "CONCLAVE_BIN",
-    "CONCLAVE_KILLS",
-    "CONCLAVE_PROOF",
-    "CONCLAVE_CONFIG",
-    "CONCLAVE_TEST_POSTGRES",
-];
+/// Variables that belong to tools, not to the settings. What is for tests alone begins with another word.
+const NOT_SETTINGS: &[&str] = &["CONCLAVE_BIN", "CONCLAVE_CONFIG", "CONCLAVE_TEST_POSTGRES"];
 
 impl Config {
     /// Reads the file, if one is named, and lays the environment over it.
@@ -663,7 +657,7 @@ mod tests {
                 ("CONCLAVE_LISTEN", "127.0.0.1:2"),
                 ("CONCLAVE_MEDIA__ANNOUNCE", "[\"192.0.2.1\"]"),
                 ("CONCLAVE_LIMITS__CONNECTIONS", "7"),
-                ("CONCLAVE_KILLS", "200"),
+                ("CONCLAVE_BIN", "target/conclave"),
             ],
         )
         .unwrap();

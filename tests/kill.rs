@@ -1,7 +1,7 @@
 //! No acknowledged row is lost when the server is killed, none is left half sealed, and no room or account half ended. A child process of this very test writes rows and says which were
 //! acknowledged; it is killed at a random moment, and every row that it named must be there.
 //!
-//! `CONCLAVE_KILLS` sets the number of rounds.
+//! `STORY_KILLS` sets the number of rounds.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -35,7 +35,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 const CHILD: &str = "CONCLAVE_KILL_CHILD";
 const ROTATING_CHILD: &str = "CONCLAVE_ROTATING_CHILD";
 const ENDING_CHILD: &str = "CONCLAVE_ENDING_CHILD";
-const ROUNDS: &str = "CONCLAVE_KILLS";
+const ROUNDS: &str = "STORY_KILLS";
 /// Rounds on one database, so that later ones start from one that was killed before.
 const ROUNDS_PER_FOLDER: usize = 10;
 const WRITERS: u64 = 12;

@@ -2,7 +2,7 @@
 //! by several clients at once and killed at a random moment; it starts again on the same folder, and everything that was
 //! acknowledged must be there: accounts, invitations, rooms with their passwords, settings, chat messages, owners of rooms, audit rows.
 //!
-//! `CONCLAVE_KILLS` sets the number of rounds. `kill.rs` does the same to the store alone, faster and with more kinds of rows.
+//! `STORY_KILLS` sets the number of rounds. `kill.rs` does the same to the store alone, faster and with more kinds of rows.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -30,7 +30,7 @@ use common::server::{PASSWORD, Person, Room, Server};
 use common::socket::Socket;
 use common::text;
 
-const ROUNDS: &str = "CONCLAVE_KILLS";
+const ROUNDS: &str = "STORY_KILLS";
 /// Rounds on one folder, so that later ones start from one that was killed before.
 const ROUNDS_PER_FOLDER: usize = 20;
 /// Clients that make rooms and change their settings.

@@ -40,7 +40,7 @@ fn number(name: &str) -> Option<u64> {
 fn seeds() -> Vec<u64> {
     match number("CONCLAVE_SEED") {
         Some(seed) => vec![seed],
-        None => (0..number("CONCLAVE_SEQUENCES").unwrap_or(2000)).collect(),
+        None => (0..number("STORY_SEQUENCES").unwrap_or(2000)).collect(),
     }
 }
 

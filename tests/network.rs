@@ -1,5 +1,5 @@
 //! The SFU in simulated networks: loss, jitter, reordering, bottlenecks and their changes, in virtual time and the same in every run.
-//! Counts are reduced unless `CONCLAVE_NETWORK=full`.
+//! Counts are reduced unless `STORY_NETWORK=full`.
 
 #[cfg(test)]
 #[path = "common/media_client.rs"]

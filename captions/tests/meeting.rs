@@ -156,10 +156,10 @@ fn lost_packets_cost_few_words_and_late_ones_none() {
     assert!(faults * 20 <= words);
 }
 
-/// 30 s of each, or as many as `CONCLAVE_SILENCE_SECONDS` says.
+/// 30 s of each, or as many as `STORY_SILENCE_SECONDS` says.
 #[test]
 fn nobody_is_quoted_where_nobody_speaks() {
-    let seconds = std::env::var("CONCLAVE_SILENCE_SECONDS");
+    let seconds = std::env::var("STORY_SILENCE_SECONDS");
     let seconds: usize = seconds.map_or(30, |seconds| seconds.parse().unwrap());
     let mut all = 0;
     for (id, (name, sound)) in noise::all(seconds * 16_000).into_iter().enumerate() {

@@ -10,11 +10,11 @@ use support::{Reader, fixtures, meeting_model, resident, track};
 /// Growth that is no leak: pieces of memory that lie otherwise than at the quarter.
 const MOST_GROWTH: u64 = 4 << 20;
 
-/// Two minutes of speech, or as many as `CONCLAVE_SPEECH_MINUTES` says, of speakers who come and go every half a minute: what
+/// Two minutes of speech, or as many as `STORY_SPEECH_MINUTES` says, of speakers who come and go every half a minute: what
 /// is held after a quarter of the time is enough for the rest.
 #[test]
 fn memory_is_flat_however_long_people_speak() {
-    let minutes = std::env::var("CONCLAVE_SPEECH_MINUTES");
+    let minutes = std::env::var("STORY_SPEECH_MINUTES");
     let minutes: i64 = minutes.map_or(2, |minutes| minutes.parse().unwrap());
     let mut stage = Stage::new(&meeting_model(), 1000);
     let mut sound = Vec::new();

@@ -23,7 +23,7 @@ const MOST: f64 = 4.5;
 const KEPT: f64 = 0.9;
 
 fn samples() -> usize {
-    let wanted = std::env::var("CONCLAVE_LOGIN_SAMPLES").ok();
+    let wanted = std::env::var("STORY_LOGIN_SAMPLES").ok();
     wanted.map_or(SAMPLES, |wanted| wanted.parse().unwrap())
 }
 

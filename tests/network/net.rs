@@ -50,7 +50,7 @@ impl RandomSource for Seeded {
 
 /// Whether the full counts are wanted.
 pub(crate) fn full() -> bool {
-    std::env::var("CONCLAVE_NETWORK").is_ok_and(|value| value == "full")
+    std::env::var("STORY_NETWORK").is_ok_and(|value| value == "full")
 }
 
 /// Prints a figure.
