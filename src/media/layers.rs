@@ -122,6 +122,7 @@ impl Sfu {
         };
         if let Some(peer) = self.peers.get_mut(viewer) {
             peer.wish = cost;
+            peer.downlink.want(cost);
         }
         for ((place, edge, feed), choice) in places.into_iter().zip(chosen) {
             let slot = self.peers.get_mut(viewer);
@@ -149,6 +150,7 @@ impl Sfu {
             return;
         };
         let changed = edge.choice != choice;
+        let ended = choice.is_none() && edge.layer.current.is_some();
         edge.choice = choice;
         edge.layer.change(
             choice.map(|choice| choice.size),
@@ -156,6 +158,13 @@ impl Sfu {
             choice.is_none_or(|choice| choice.short),
         );
         let waits = edge.layer.waits();
+        if ended {
+            // What comes meanwhile is not missing: the receiver must not ask for it when the picture begins again.
+            let slot = self.peers.get_mut(viewer);
+            if let Some(slot) = slot.and_then(|peer| peer.slots.get_mut(place)) {
+                slot.begin_again();
+            }
+        }
         if changed {
             self.tell_wanted(feed.publisher, feed.source, now);
         }

@@ -504,6 +504,51 @@ fn a_narrow_line_gets_fewer_pictures_without_gaps_in_numbers() {
 }
 
 #[test]
+fn a_picture_that_a_line_did_not_carry_for_a_while_goes_on_without_a_gap() {
+    let mut world = World::new();
+    let mut films: Vec<Film> = (1..=2)
+        .map(|who| {
+            let place = world.join(who, encodings());
+            world.publish(place, Camera);
+            Film::new(place, Camera)
+        })
+        .collect();
+    let viewer = world.join(3, Script::default());
+    world.watch(viewer);
+    // Something of the first always comes; for the second there is no room then.
+    let narrow = Receive {
+        max_bitrate: Some(5_000),
+        ..Receive::default()
+    };
+    let mut sent = 0;
+    for (most, flows) in [
+        (Receive::default(), true),
+        (narrow, false),
+        (Receive::default(), true),
+    ] {
+        look(
+            &mut world,
+            viewer,
+            &[(1, Camera, 180), (2, Camera, 180)],
+            most,
+        );
+        for _ in 0..60 {
+            for film in &mut films {
+                film.frames(&mut world, 1);
+            }
+        }
+        let all = got(&world, viewer, 2, Camera).len();
+        assert_eq!(all - sent > 40, flows, "{} of 60", all - sent);
+        assert!(flows || all - sent < 5, "{}", all - sent);
+        sent = all;
+    }
+    // The receiver would ask for what is missing, and that would take the room of what comes.
+    let got = got(&world, viewer, 2, Camera);
+    let follows = |pair: &[Received]| pair[1].index == pair[0].index + 1;
+    assert!(got.windows(2).all(follows));
+}
+
+#[test]
 fn a_receiver_may_bound_the_height() {
     let mut world = World::new();
     let speaker = world.join(1, encodings());
