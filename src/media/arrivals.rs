@@ -17,6 +17,11 @@ const MANY: usize = MOST / 2;
 const SPAN: i64 = 512;
 /// Numbers further apart than this are another beginning, not a gap.
 const JUMP: i64 = 0x4000;
+/// A report takes some 70 bytes on the way and should be no more than a twentieth of what came: it waits for so many bytes, as
+/// libwebrtc's do.
+const WORTH: usize = 1400;
+/// Yet it comes so often, as long as anything does.
+const LONGEST: Duration = Duration::from_millis(250);
 /// The unit of a report's base time.
 const BASE: Duration = Duration::from_millis(64);
 /// The unit of the differences, in microseconds.
@@ -30,6 +35,9 @@ pub(crate) struct Arrivals {
     started: bool,
     /// Number (unwrapped) and time since `begun`, ordered by number.
     pending: VecDeque<(i64, Duration)>,
+    /// Bytes since the last report, and when that was made.
+    bytes: usize,
+    reported: Option<Instant>,
     /// The number after the last one reported.
     next: i64,
     reports: u8,
@@ -43,13 +51,16 @@ impl Arrivals {
             newest: 0,
             started: false,
             pending: VecDeque::new(),
+            bytes: 0,
+            reported: None,
             next: 0,
             reports: 0,
         }
     }
 
-    /// A packet with this transport-wide number arrived.
-    pub(crate) fn record(&mut self, number: u16, now: Instant) {
+    /// A packet of this size with this transport-wide number arrived.
+    pub(crate) fn record(&mut self, number: u16, size: usize, now: Instant) {
+        self.bytes = self.bytes.saturating_add(size);
         let number = self.unwrap(number);
         if number < self.next || self.pending.len() >= MOST {
             return;
@@ -68,6 +79,12 @@ impl Arrivals {
     /// Whether so many have arrived that they should be reported before there is no room for more.
     pub(crate) fn are_many(&self) -> bool {
         self.pending.len() >= MANY
+    }
+
+    /// Whether it is time for a report. Whoever sends little is told less often.
+    pub(crate) fn are_due(&self, now: Instant) -> bool {
+        let long = |at| now.saturating_duration_since(at) >= LONGEST;
+        self.bytes >= WORTH || self.are_many() || self.reported.is_none_or(long)
     }
 
     fn unwrap(&mut self, number: u16) -> i64 {
@@ -93,7 +110,13 @@ impl Arrivals {
     }
 
     /// The report of what arrived since the last one; `None` if nothing did.
-    pub(crate) fn report(&mut self, sender: u32, media: u32) -> Option<TransportLayerCc> {
+    pub(crate) fn report(
+        &mut self,
+        sender: u32,
+        media: u32,
+        now: Instant,
+    ) -> Option<TransportLayerCc> {
+        (self.bytes, self.reported) = (0, Some(now));
         let &(first, first_at) = self.pending.front()?;
         // Numbers that are missing before the first are reported too, unless they are too many.
         let base = self.next.max(first - SPAN / 2);
@@ -186,10 +209,10 @@ mod tests {
         let mut arrivals = Arrivals::new(clock.instant());
         clock.advance(Duration::from_millis(70));
         for number in [65_534, 65_535, 1] {
-            arrivals.record(number, clock.instant());
+            arrivals.record(number, 1200, clock.instant());
             clock.advance(Duration::from_millis(100));
         }
-        let report = arrivals.report(1, 2).unwrap();
+        let report = arrivals.report(1, 2, clock.instant()).unwrap();
         assert_eq!(
             (report.base_sequence_number, report.reference_time),
             (65_534, 1)
@@ -203,9 +226,9 @@ mod tests {
                 .collect::<Vec<_>>(),
             [6_000, 100_000, 100_000]
         );
-        assert!(arrivals.report(1, 2).is_none());
-        arrivals.record(3, clock.instant());
-        let report = arrivals.report(1, 2).unwrap();
+        assert!(arrivals.report(1, 2, clock.instant()).is_none());
+        arrivals.record(3, 1200, clock.instant());
+        let report = arrivals.report(1, 2, clock.instant()).unwrap();
         assert_eq!(
             (
                 report.base_sequence_number,
@@ -221,11 +244,17 @@ mod tests {
         let clock = ManualClock::new();
         let mut arrivals = Arrivals::new(clock.instant());
         for number in [10, 11, 11, 12] {
-            arrivals.record(number, clock.instant());
+            arrivals.record(number, 1200, clock.instant());
         }
-        assert_eq!(arrivals.report(1, 2).unwrap().packet_status_count, 3);
-        arrivals.record(11, clock.instant());
-        assert!(arrivals.report(1, 2).is_none());
+        assert_eq!(
+            arrivals
+                .report(1, 2, clock.instant())
+                .unwrap()
+                .packet_status_count,
+            3
+        );
+        arrivals.record(11, 1200, clock.instant());
+        assert!(arrivals.report(1, 2, clock.instant()).is_none());
     }
 
     #[test]
@@ -236,12 +265,12 @@ mod tests {
         for round in 0..2000_u64 {
             for _ in 0..20 {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                arrivals.record((state >> (state % 17)) as u16, clock.instant());
+                arrivals.record((state >> (state % 17)) as u16, 1200, clock.instant());
                 clock.advance(Duration::from_micros(
                     u64::from(state % 3000) * (round % 400),
                 ));
             }
-            if let Some(report) = arrivals.report(1, 2) {
+            if let Some(report) = arrivals.report(1, 2, clock.instant()) {
                 assert!(
                     i64::from(report.packet_status_count) <= SPAN
                         && report.recv_deltas.len() <= MOST
@@ -254,6 +283,30 @@ mod tests {
                 );
             }
             assert!(arrivals.pending.len() <= MOST);
+        }
+    }
+
+    #[test]
+    fn reports_are_a_small_share_of_what_comes_and_not_too_seldom() {
+        for (size, every, reports) in [(100, 20, 40..=41), (1100, 18, 150..=205)] {
+            let clock = ManualClock::new();
+            let mut arrivals = Arrivals::new(clock.instant());
+            let (mut made, mut number) = (0, 0);
+            for tick in 0..10_000 {
+                clock.advance(Duration::from_millis(1));
+                if tick % every == 0 {
+                    arrivals.record(number, size, clock.instant());
+                    number += 1;
+                }
+                if tick % 50 == 0 && arrivals.are_due(clock.instant()) {
+                    let report = arrivals.report(1, 2, clock.instant());
+                    made += u32::from(report.is_some());
+                }
+            }
+            assert!(
+                reports.contains(&made),
+                "{size} bytes: {made} in ten seconds"
+            );
         }
     }
 }

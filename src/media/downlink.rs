@@ -93,6 +93,12 @@ impl Downlink {
         self.wanted = rate.saturating_mul(1250) / arrives;
     }
 
+    /// Whether sound is numbered too, for reports of its arrival. It is not for who gets sound alone: it leaves at once in any case,
+    /// so nothing hangs on such reports, and each costs both sides a wake-up.
+    pub(crate) const fn numbers_sound(&self) -> bool {
+        self.wanted > 0
+    }
+
     /// Whether a picture may leave now, before others that wait. Nothing is held back of which nothing is known.
     pub(crate) fn admits(&mut self, now: Instant) -> bool {
         !self.estimator.is_informed() || self.pacer.admits(self.estimator.estimate(), now)

@@ -423,7 +423,7 @@ impl Peer {
         };
         let number = header.extensions(datagram).find(|(known, _)| *known == id);
         if let Some(number) = number.and_then(|(_, value)| <[u8; 2]>::try_from(value).ok()) {
-            self.arrivals.record(u16::from_be_bytes(number), now);
+            (self.arrivals).record(u16::from_be_bytes(number), datagram.len(), now);
         }
     }
 }

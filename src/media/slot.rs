@@ -299,7 +299,8 @@ impl OutSlot {
         };
         let level = self.level.zip(packet.level.as_ref());
         let size = packet.payload.len() + AROUND;
-        let number = downlink.leave(size, self.number, now);
+        let numbered = self.kind == Kind::Video || downlink.numbers_sound();
+        let number = downlink.leave(size, self.number.filter(|_| numbered), now);
         let dependency = Leaving::of(packet, &self.codecs, own.shift_of(packet));
         let sent = outbox.write(path, |bytes, start| {
             let level = level.map(|(id, level)| (id, std::slice::from_ref(level)));

@@ -28,7 +28,7 @@ impl Sfu {
             any = true;
             match timer {
                 Timer::Repairs => self.ask_publishers(now),
-                Timer::Arrivals => self.report_arrivals(),
+                Timer::Arrivals => self.report_arrivals(now),
                 Timer::Speakers => self.find_speakers(now),
                 Timer::Reports => self.report_reception(now),
                 Timer::Pacing => self.pace(now),
@@ -99,15 +99,18 @@ impl Sfu {
         }
     }
 
-    fn report_arrivals(&mut self) {
+    fn report_arrivals(&mut self, now: Instant) {
         for key in self.senders() {
             let Some(peer) = self.peers.get_mut(key) else {
                 continue;
             };
+            if !peer.arrivals.are_due(now) {
+                continue;
+            }
             let Some(media) = peer.streams.last().map(|stream| stream.ssrc) else {
                 continue;
             };
-            if let Some(report) = peer.arrivals.report(peer.own_ssrc, media) {
+            if let Some(report) = peer.arrivals.report(peer.own_ssrc, media, now) {
                 self.say(key, &Compound::default().with(report));
             }
         }

@@ -92,6 +92,26 @@ fn what_a_receiver_gets_is_numbered_across_its_slots_unless_it_reports_no_arriva
 }
 
 #[test]
+fn sound_is_numbered_only_while_pictures_come_with_it() {
+    let (mut world, speaker, viewer) = two();
+    world.watch(viewer);
+    world.publish(speaker, Microphone);
+    world.publish(speaker, Camera);
+    for (views, numbered) in [(false, 0), (true, 20), (false, 0)] {
+        let wanted: &[_] = if views { &[(1, Camera)] } else { &[] };
+        world.view(viewer, wanted);
+        // Until it is known that nothing is wanted any more.
+        talk(&mut world, speaker, 20);
+        world.members[viewer].client.received.clear();
+        talk(&mut world, speaker, 20);
+        let received = &world.members[viewer].client.received;
+        assert_eq!(received.len(), 20);
+        let own = received.iter().filter(|packet| packet.number.is_some());
+        assert_eq!(own.count(), numbered);
+    }
+}
+
+#[test]
 fn pictures_flow_only_while_both_permits_stand() {
     let (mut world, speaker, viewer) = two();
     world.view(viewer, &[(1, Camera)]);
@@ -540,16 +560,27 @@ fn a_publishers_clock_reaches_the_viewer_in_the_time_of_the_slot() {
 #[test]
 fn publishers_are_told_when_their_packets_arrived() {
     let (mut world, speaker, _) = two();
-    talk(&mut world, speaker, 100);
-    let reports = &world.members[speaker].client.reports;
-    let kinds = |kind: u8, count: u8| {
+    let kinds = |world: &World, kind: u8, count: u8| {
+        let reports = world.members[speaker].client.reports.iter();
         reports
-            .iter()
             .filter(|r| r[1] == kind && r[0] & 0x1f == count)
             .count()
     };
-    assert!(kinds(205, 15) >= 20, "arrival times, twenty times a second");
-    assert!(kinds(201, 1) >= 2, "reception reports");
+    talk(&mut world, speaker, 100);
+    let few = kinds(&world, 205, 15);
+    assert!(
+        (7..=10).contains(&few),
+        "{few} of sound, four times a second"
+    );
+    assert!(kinds(&world, 201, 1) >= 2, "reception reports");
+    for _ in 0..100 {
+        for _ in 0..4 {
+            world.members[speaker].client.frame(Camera, false);
+        }
+        world.run(20);
+    }
+    let more = kinds(&world, 205, 15) - few;
+    assert!(more >= 30, "{more} of more, twenty times a second at most");
 }
 
 #[test]

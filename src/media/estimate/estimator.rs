@@ -420,10 +420,10 @@ mod tests {
                 .is_some_and(|(at, _)| *at <= self.now * 1000)
             {
                 let (_, number) = self.flying.pop_front().unwrap();
-                self.arrivals.record(number, now);
+                self.arrivals.record(number, 1100, now);
             }
             if self.now.is_multiple_of(60)
-                && let Some(report) = self.arrivals.report(1, 2)
+                && let Some(report) = self.arrivals.report(1, 2, now)
             {
                 let mut out = Vec::new();
                 assert!(Compound::default().with(report).write(&mut out));

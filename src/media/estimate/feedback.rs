@@ -244,12 +244,12 @@ mod tests {
                 continue;
             }
             let number = (number & 0xffff) as u16;
-            arrivals.record(number, clock.instant());
+            arrivals.record(number, 1200, clock.instant());
             expected.push(number);
             clock.advance(Duration::from_micros(u64::from(number % 5) * 9_000));
         }
         let mut got = Vec::new();
-        while let Some(report) = arrivals.report(1, 2) {
+        while let Some(report) = arrivals.report(1, 2, clock.instant()) {
             let mut out = Vec::new();
             assert!(Compound::default().with(report).write(&mut out));
             let Some(Report::Arrivals(feedback)) = reports(&out).next() else {
