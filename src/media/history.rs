@@ -18,7 +18,7 @@ const MOST_PENDING: usize = 64;
 /// With so many it is time to forward them: what another shard passes on comes as many at a time.
 pub(crate) const MANY_PENDING: usize = MOST_PENDING / 2;
 /// How long a part of a picture may wait for the rest, which usually comes within the time that a few calls take. Nobody sees it.
-pub(crate) const HOLD: Duration = Duration::from_micros(120);
+pub(crate) const HOLD: Duration = Duration::from_micros(80);
 
 /// The last packets of a source, each layer by itself.
 #[derive(Debug, Default)]

@@ -12,3 +12,4 @@ pub(crate) mod shard;
 pub(crate) mod socket;
 pub(crate) mod streams;
 pub mod tcp;
+pub(crate) mod waiter;

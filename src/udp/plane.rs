@@ -504,16 +504,10 @@ impl MediaPlane {
 
 /// Starts the thread of a shard.
 fn run(number: u8, shard: Shard, sockets: Vec<UdpSocket>) -> Result<JoinHandle<()>, MediaError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        // Look at the sockets after every pass of the loop.
-        .event_interval(1)
-        .build()
-        .map_err(MediaError::Thread)?;
     std::thread::Builder::new()
         .name(format!("media-{number}"))
         .spawn(move || {
-            if let Err(error) = runtime.block_on(shard.run(sockets)) {
+            if let Err(error) = shard.run(sockets) {
                 tracing::error!(%error, "media thread ended");
             }
         })

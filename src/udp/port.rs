@@ -3,11 +3,9 @@
 
 use std::io::{self, ErrorKind, IoSliceMut};
 use std::net::UdpSocket;
-use std::task::{Context, Poll};
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use rustix::net::{SendFlags, sendto};
 
 use crate::media::outbox::Run;
 
@@ -15,16 +13,21 @@ use crate::media::outbox::Run;
 const LARGEST: usize = 2048;
 /// Room for what the system may hand over as one: datagrams of one sender, joined.
 const JOINED: usize = 65_536;
+/// Messages asked for at once when there is no flood.
+const FEW: usize = 4;
 /// `EIO` and `EINVAL`: what Linux says when a device cannot segment.
 const CANNOT: [i32; 2] = [5, 22];
 
-/// A socket: read where the runtime waits for it, written directly. The runtime is told of arrivals only: that there is room
-/// again after a datagram left would wake it once more for everything that is sent.
+/// A socket. Who waits for it is told of arrivals only: that there is room again after a datagram left would wake it once more for
+/// everything that is sent.
 #[derive(Debug)]
 pub(crate) struct Port {
-    reader: AsyncFd<UdpSocket>,
-    writer: UdpSocket,
+    socket: UdpSocket,
     state: UdpSocketState,
+    /// Something came since it was last read empty.
+    ready: bool,
+    /// There was more than was asked for: to make room for many costs more than to read one, and mostly it is one.
+    flooded: bool,
     /// Datagrams in one call at most; one when the system or the device cannot do more.
     segments: usize,
 }
@@ -82,53 +85,59 @@ impl std::ops::AddAssign for Sent {
 
 impl Port {
     /// Puts a bound socket to use. Without `segmentation` it sends datagrams one by one from the start.
-    #[expect(
-        deprecated,
-        reason = "what replaces it is unsafe; a socket of the standard library keeps its descriptor as long as it lives"
-    )]
-    pub(crate) fn new(writer: UdpSocket, segmentation: bool) -> io::Result<Self> {
-        let state = UdpSocketState::new(UdpSockRef::from(&writer))?;
+    pub(crate) fn new(socket: UdpSocket, segmentation: bool) -> io::Result<Self> {
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         let segments = if segmentation {
             state.max_gso_segments()
         } else {
             1
         };
         Ok(Self {
-            reader: AsyncFd::with_interest(writer.try_clone()?, Interest::READABLE)?,
-            writer,
+            socket,
             state,
+            ready: true,
+            flooded: false,
             segments,
         })
     }
 
-    /// Asks to be woken when there is something to read.
-    pub(crate) fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
-        // What is ready stays so until a read finds the socket empty.
-        self.reader.poll_read_ready(context).map(|_| ())
+    pub(crate) const fn socket(&self) -> &UdpSocket {
+        &self.socket
+    }
+
+    /// Something came.
+    pub(crate) const fn note_arrival(&mut self) {
+        self.ready = true;
+    }
+
+    /// Whether there may be something to read.
+    pub(crate) const fn is_ready(&self) -> bool {
+        self.ready
     }
 
     /// Reads what there is, [`BATCH_SIZE`] messages at most; how many there were.
-    pub(crate) fn receive(&self, inbox: &mut Inbox) -> io::Result<usize> {
+    pub(crate) fn receive(&mut self, inbox: &mut Inbox) -> io::Result<usize> {
+        let (read, wanted) = if self.flooded {
+            (self.read::<BATCH_SIZE>(inbox), BATCH_SIZE)
+        } else {
+            (self.read::<FEW>(inbox), FEW)
+        };
+        self.ready = match &read {
+            // With less than was asked for the socket is empty, and the next arrival is told anew: no call is needed to hear that.
+            Ok(count) => *count == wanted,
+            Err(error) => error.kind() != ErrorKind::WouldBlock,
+        };
+        self.flooded = self.ready;
+        read
+    }
+
+    fn read<const MOST: usize>(&self, inbox: &mut Inbox) -> io::Result<usize> {
         let Inbox { bytes, metas } = inbox;
         let mut places = bytes.chunks_exact_mut(JOINED);
-        let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
+        let mut slices: [IoSliceMut<'_>; MOST] =
             std::array::from_fn(|_| IoSliceMut::new(places.next().unwrap_or_default()));
-        let mut drained = 0;
-        let read = self.reader.try_io(Interest::READABLE, |_| {
-            let count = self
-                .state
-                .recv(UdpSockRef::from(&self.writer), &mut slices, metas)?;
-            if count < BATCH_SIZE {
-                // The socket is empty, and the next arrival is told anew: no call is needed to hear that there is nothing.
-                drained = count;
-                return Err(ErrorKind::WouldBlock.into());
-            }
-            Ok(count)
-        });
-        match read {
-            Err(error) if drained > 0 && error.kind() == ErrorKind::WouldBlock => Ok(drained),
-            read => read,
-        }
+        let socket = UdpSockRef::from(&self.socket);
+        self.state.recv(socket, &mut slices, metas)
     }
 
     /// Sends a run: by one call, or several where the system takes less in one. What it has no room for now is not kept, for
@@ -164,7 +173,10 @@ impl Port {
     fn send_part(&self, run: &Run<'_>, part: &[u8], count: usize) -> io::Result<()> {
         loop {
             let done = if count == 1 {
-                self.writer.send_to(part, run.path.remote).map(|_| ())
+                // Not by the C library, whose points of cancellation cost something for each datagram.
+                sendto(&self.socket, part, SendFlags::empty(), &run.path.remote)
+                    .map(|_| ())
+                    .map_err(io::Error::from)
             } else {
                 let transmit = Transmit {
                     destination: run.path.remote,
@@ -174,7 +186,7 @@ impl Port {
                     src_ip: None,
                 };
                 self.state
-                    .try_send(UdpSockRef::from(&self.writer), &transmit)
+                    .try_send(UdpSockRef::from(&self.socket), &transmit)
             };
             match done {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -195,13 +207,6 @@ mod tests {
     use super::*;
     use crate::media::outbox::Path;
     use std::time::Duration;
-
-    fn runtime() -> tokio::runtime::Runtime {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap()
-    }
 
     fn socket() -> UdpSocket {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -249,8 +254,6 @@ mod tests {
 
     #[test]
     fn a_run_arrives_as_it_is_with_and_without_segmentation() {
-        let runtime = runtime();
-        let _guard = runtime.enter();
         for (segmentation, calls) in [(true, 1), (false, 10)] {
             let mut port = Port::new(socket(), segmentation).unwrap();
             let to = socket();
@@ -265,8 +268,6 @@ mod tests {
     /// The system refuses more segments than it knows with the same error as a device that knows none.
     #[test]
     fn what_cannot_be_segmented_is_sent_one_by_one_and_so_is_what_follows() {
-        let runtime = runtime();
-        let _guard = runtime.enter();
         let mut port = Port::new(socket(), true).unwrap();
         port.segments = 1000;
         let to = socket();
@@ -281,44 +282,41 @@ mod tests {
 
     #[test]
     fn what_comes_together_is_read_together_and_cut_where_it_was_joined() {
-        let runtime = runtime();
-        runtime.block_on(async {
-            let port = Port::new(socket(), true).unwrap();
-            let at = port.writer.local_addr().unwrap();
-            let mut from = Port::new(socket(), true).unwrap();
-            let bytes = numbered(20, 1200);
-            from.send(&Run {
-                path: Path {
-                    socket: 0,
-                    remote: at,
-                },
-                bytes: &bytes,
-                size: 1200,
-            });
-            let alone = socket();
-            alone.send_to(&[7; 3000], at).unwrap();
-            let mut inbox = Inbox::new();
-            let mut got: Vec<(_, Vec<u8>)> = Vec::new();
-            let mut calls = 0;
-            while got.len() < 21 {
-                std::future::poll_fn(|context| port.poll_ready(context)).await;
-                let Ok(count) = port.receive(&mut inbox) else {
-                    continue;
-                };
-                calls += 1;
-                for (sender, datagrams) in inbox.messages(count) {
-                    got.extend(datagrams.map(|datagram| (sender, datagram.to_vec())));
-                }
-            }
-            let sender = from.writer.local_addr().unwrap();
-            let expected: Vec<_> = bytes
-                .chunks(1200)
-                .map(|one| (sender, one.to_vec()))
-                .collect();
-            assert!(got[..20] == expected);
-            let last = (alone.local_addr().unwrap(), vec![7; LARGEST]);
-            assert_eq!(got[20], last, "what is too long is cut short");
-            assert!(calls <= 2, "{calls} calls");
+        let mut port = Port::new(socket(), true).unwrap();
+        let at = port.socket.local_addr().unwrap();
+        let mut from = Port::new(socket(), true).unwrap();
+        let bytes = numbered(20, 1200);
+        from.send(&Run {
+            path: Path {
+                socket: 0,
+                remote: at,
+            },
+            bytes: &bytes,
+            size: 1200,
         });
+        let alone = socket();
+        alone.send_to(&[7; 3000], at).unwrap();
+        let mut inbox = Inbox::new();
+        let mut got: Vec<(_, Vec<u8>)> = Vec::new();
+        let mut calls = 0;
+        while got.len() < 21 {
+            let Ok(count) = port.receive(&mut inbox) else {
+                continue;
+            };
+            calls += 1;
+            for (sender, datagrams) in inbox.messages(count) {
+                got.extend(datagrams.map(|datagram| (sender, datagram.to_vec())));
+            }
+        }
+        let sender = from.socket.local_addr().unwrap();
+        let expected: Vec<_> = bytes
+            .chunks(1200)
+            .map(|one| (sender, one.to_vec()))
+            .collect();
+        assert!(got[..20] == expected);
+        let last = (alone.local_addr().unwrap(), vec![7; LARGEST]);
+        assert_eq!(got[20], last, "what is too long is cut short");
+        assert!(calls <= 3, "{calls} calls");
+        assert!(!port.is_ready(), "it was read empty");
     }
 }

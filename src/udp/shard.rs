@@ -1,13 +1,16 @@
 //! The loop of one shard: commands first, then datagrams, one after the other, then what follows from them, then time. It owns
 //! its core alone.
 
+use std::io;
 use std::net::UdpSocket;
+use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use conclave_policy::actions::Connect;
 use conclave_policy::permit::Permit;
+use rustix::thread::set_current_timer_slack;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::{Clock, SystemClock};
@@ -23,6 +26,7 @@ use crate::udp::neighbours::Neighbours;
 use crate::udp::outlet::Outlets;
 use crate::udp::port::{Inbox, Port, Sent};
 use crate::udp::streams::Streams;
+use crate::udp::waiter::Waiter;
 
 /// Datagrams taken from connections, or letters from other shards, before the sockets have their turn.
 const TURN: usize = 64;
@@ -32,6 +36,9 @@ const RETRY: Duration = Duration::from_millis(20);
 const SOON: Duration = Duration::from_millis(1);
 /// The longest wait, for counters to be fresh and a missed wake-up not to matter.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// How much longer than asked for the system may let the thread sleep, in nanoseconds.
+const SLACK: u64 = 1_000;
 
 /// One shard and what it runs on.
 #[derive(Debug)]
@@ -56,6 +63,9 @@ struct Running {
     held: Vec<Held>,
     outlets: Outlets,
     waiting: bool,
+    waiter: Waiter,
+    /// Commands and what others leave ring the bell when they come.
+    listening: bool,
     clock: SystemClock,
     /// When the thread last ended a wait.
     woke: Instant,
@@ -71,11 +81,16 @@ type Held = Box<dyn FnOnce() + Send>;
 
 impl Shard {
     /// Runs until it is told to stop or nobody can tell it anything any more.
-    pub(crate) async fn run(self, sockets: Vec<UdpSocket>) -> std::io::Result<()> {
-        let ports = sockets
-            .into_iter()
-            .map(|socket| Port::new(socket, self.segmentation))
-            .collect::<Result<Vec<_>, _>>()?;
+    pub(crate) fn run(self, sockets: Vec<UdpSocket>) -> io::Result<()> {
+        // A sleep lasts as long as was asked for: for the rest of a picture that is less than the usual slack on top of it.
+        let _unset = set_current_timer_slack(NonZeroU64::new(SLACK));
+        let waiter = Waiter::new()?;
+        let mut ports = Vec::new();
+        for (number, socket) in sockets.into_iter().enumerate() {
+            let port = Port::new(socket, self.segmentation)?;
+            waiter.watch(port.socket(), number)?;
+            ports.push(port);
+        }
         let mut running = Running {
             sfu: self.sfu,
             commands: self.commands,
@@ -86,19 +101,20 @@ impl Shard {
             held: Vec::new(),
             outlets: Outlets::default(),
             waiting: false,
+            waiter,
+            listening: false,
             clock: SystemClock,
             woke: SystemClock.instant(),
             flushing: false,
             came: false,
             stopped: false,
         };
-        running.run().await;
-        Ok(())
+        running.run()
     }
 }
 
 impl Running {
-    async fn run(&mut self) {
+    fn run(&mut self) -> io::Result<()> {
         let mut inbox = Inbox::new();
         while !self.stopped {
             self.came = false;
@@ -106,56 +122,68 @@ impl Running {
             self.pass_time();
             self.publish_counters();
             if busy {
-                // Lets the runtime look at all sockets, without waiting.
-                tokio::task::yield_now().await;
+                for number in self.waiter.look()? {
+                    note_arrival(&mut self.ports, number);
+                }
             } else {
-                self.wait().await;
+                self.wait()?;
             }
         }
+        Ok(())
     }
 
     /// Waits for a command, a datagram or the next timer, whichever comes first.
-    async fn wait(&mut self) {
+    fn wait(&mut self) -> io::Result<()> {
         let now = self.clock.instant();
         self.sfu
             .count_busy(now.saturating_duration_since(self.woke));
         if self.sfu.is_holding() {
             // The rest of a picture is on its way: to be woken for each of its packets costs more than to look again.
             std::thread::sleep(HOLD);
+            for number in self.waiter.look()? {
+                note_arrival(&mut self.ports, number);
+            }
             self.woke = self.clock.instant();
-            return;
+            return Ok(());
         }
         let clear = self.neighbours.is_clear();
-        let retry = (self.waiting || !clear).then(|| now + if clear { RETRY } else { SOON });
-        let until = [self.sfu.next_timeout(), retry]
-            .into_iter()
-            .flatten()
-            .fold(now + LONGEST_WAIT, Instant::min);
-        let (ports, streams) = (&self.ports, &mut self.streams);
-        let neighbours = &mut self.neighbours;
-        let readable = std::future::poll_fn(|context| {
-            // Every socket is asked, so that each wakes this task.
-            let ready = ports
-                .iter()
-                .filter(|port| port.poll_ready(context).is_ready())
-                .count();
-            let letters = neighbours.poll_ready(context).is_ready();
-            if streams.poll_ready(context).is_ready() || letters || ready > 0 {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        });
-        let command = tokio::select! {
-            biased;
-            command = self.commands.recv(), if clear => Some(command.unwrap_or(Command::Stop)),
-            () = readable => None,
-            () = tokio::time::sleep_until(until.into()) => None,
+        let until = if self.listen(clear) {
+            let retry = (self.waiting || !clear).then(|| now + if clear { RETRY } else { SOON });
+            [self.sfu.next_timeout(), retry]
+                .into_iter()
+                .flatten()
+                .fold(now + LONGEST_WAIT, Instant::min)
+        } else {
+            now
         };
-        self.woke = self.clock.instant();
-        if let Some(command) = command {
-            self.obey(command);
+        for number in self.waiter.wait(until, now)? {
+            note_arrival(&mut self.ports, number);
         }
+        self.woke = self.clock.instant();
+        Ok(())
+    }
+
+    /// Sees to it that the bell rings when a command comes, or something from another thread; `false` if something is there.
+    fn listen(&mut self, clear: bool) -> bool {
+        if !self.waiter.was_rung() && self.listening {
+            return true;
+        }
+        let waker = self.waiter.waker().clone();
+        let mut context = Context::from_waker(&waker);
+        // Commands wait until what must be told before them is in the queues.
+        let commanded = clear
+            && match self.commands.poll_recv(&mut context) {
+                Poll::Ready(command) => {
+                    self.obey(command.unwrap_or(Command::Stop));
+                    true
+                }
+                Poll::Pending => false,
+            };
+        let letters = self.neighbours.poll_ready(&mut context).is_ready();
+        let streams = self.streams.poll_ready(&mut context).is_ready();
+        let silent = !(commanded || letters || streams);
+        self.listening = silent && clear;
+        silent
     }
 
     /// Reads from every socket in turn; says whether there may be more. Commands go first, before every single datagram: what a
@@ -163,20 +191,19 @@ impl Running {
     fn read(&mut self, inbox: &mut Inbox) -> bool {
         let mut more = false;
         for socket in 0..self.ports.len() {
-            let Some(port) = self.ports.get(socket) else {
+            let Some(port) = self.ports.get_mut(socket) else {
                 break;
             };
-            let count = match port.receive(inbox) {
-                Ok(count) => count,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
-                // What the network reports about an earlier datagram is no reason to stop.
-                Err(_) => {
-                    more = true;
-                    continue;
-                }
+            if !port.is_ready() {
+                continue;
+            }
+            let read = port.receive(inbox);
+            more |= port.is_ready();
+            // What the network reports about an earlier datagram is no reason to stop.
+            let Ok(count) = read else {
+                continue;
             };
             self.came = true;
-            more |= count == quinn_udp::BATCH_SIZE;
             let socket = u16::try_from(socket).unwrap_or(u16::MAX);
             for (remote, datagrams) in inbox.messages(count) {
                 let path = Path { socket, remote };
@@ -459,5 +486,12 @@ impl Running {
         self.sfu.end_all(self.clock.instant());
         self.settle();
         self.stopped = true;
+    }
+}
+
+/// Something came at the socket of this number.
+fn note_arrival(ports: &mut [Port], number: usize) {
+    if let Some(port) = ports.get_mut(number) {
+        port.note_arrival();
     }
 }

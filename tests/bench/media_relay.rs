@@ -15,7 +15,7 @@ use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
 
 use crate::measure::{figure, median, note};
 use crate::media_floor::Seal;
-use crate::media_stage::thread_time;
+use crate::media_stage::{pin, thread_time};
 
 const WINDOW: Duration = Duration::from_secs(4);
 const ROUNDS: usize = 3;
@@ -196,17 +196,5 @@ fn empty(receiver: &UdpSocket, over: &AtomicBool) {
                 std::hint::spin_loop();
             }
         }
-    }
-}
-
-/// Keeps the calling thread on one processor, if there are several.
-fn pin(processor: usize) {
-    if thread::available_parallelism().map_or(1, usize::from) > 1 {
-        let own = std::fs::read_link("/proc/thread-self").unwrap();
-        let number = own.file_name().unwrap().to_str().unwrap().to_owned();
-        let done = std::process::Command::new("taskset")
-            .args(["-p", "-c", &processor.to_string(), &number])
-            .output();
-        assert!(done.is_ok_and(|done| done.status.success()));
     }
 }

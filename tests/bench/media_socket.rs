@@ -1,8 +1,9 @@
 //! `forward.socket.1x100`: the media plane on loopback, one camera and a hundred who see it; CPU time of its thread per forwarded
 //! packet. Against a bare sender that seals the same datagrams for as many sockets and sends each receiver's part of a frame
-//! with one call, and does nothing else.
+//! with one call, and does nothing else. One processor is theirs, the other one that of all clients.
 
 use std::net::UdpSocket;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -22,7 +23,7 @@ use tokio::sync::mpsc;
 use crate::measure::{figure, median, note};
 use crate::media_client::{Script, UdpClient};
 use crate::media_floor::Seal;
-use crate::media_stage::{participant, payload, thread_time};
+use crate::media_stage::{participant, payload, pin, pin_thread, thread_time};
 use crate::permits::{Permits, room};
 
 const VIEWERS: u32 = 100;
@@ -46,6 +47,7 @@ pub(crate) fn run() {
         spread: 0,
     };
     let (plane, media) = MediaPlane::start(settings, Arc::new(SystemRandom)).unwrap();
+    pin(0);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -110,6 +112,9 @@ pub(crate) fn run() {
             .block_on(plane.view(room(1), participant(who), vec![view], Receive::default()))
             .unwrap();
     }
+    for thread in media_threads() {
+        pin_thread(thread.file_name().unwrap().to_str().unwrap(), 0);
+    }
     let stage = Arc::new(Flags::default());
     let threads = [
         thread::spawn({
@@ -161,18 +166,25 @@ pub(crate) fn run() {
 
 /// CPU time of the threads that the media plane runs on.
 fn media_time() -> Duration {
+    let times = media_threads().filter_map(|thread| {
+        // Nanoseconds on a processor, first of three fields.
+        let times = std::fs::read_to_string(thread.join("schedstat")).ok()?;
+        times.split(' ').next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(times.sum())
+}
+
+/// Where the system tells of those threads.
+fn media_threads() -> impl Iterator<Item = PathBuf> {
     let threads = std::fs::read_dir("/proc/self/task").unwrap();
-    let times = threads.filter_map(|thread| {
+    threads.filter_map(|thread| {
         let path = thread.ok()?.path();
         let name = std::fs::read_to_string(path.join("comm")).ok()?;
         // Not those of the bench, which has much the same name.
         let number = name.trim().strip_prefix("media-")?;
         number.parse::<u8>().ok()?;
-        // Nanoseconds on a processor, first of three fields.
-        let times = std::fs::read_to_string(path.join("schedstat")).ok()?;
-        times.split(' ').next()?.parse::<u64>().ok()
-    });
-    Duration::from_nanos(times.sum())
+        Some(path)
+    })
 }
 
 /// What the threads share.
@@ -209,6 +221,7 @@ impl Frames {
 
 /// The publisher: the packets of a frame leave one after the other, as an encoder's do.
 fn speak(mut client: UdpClient, stage: &Flags) {
+    pin(1);
     let mut frames = Frames::new();
     let mut picture = 0_u16;
     while !stage.over.load(Ordering::Relaxed) {
@@ -232,6 +245,7 @@ fn speak(mut client: UdpClient, stage: &Flags) {
 
 /// All viewers: empties their sockets and keeps their consent.
 fn watch(mut viewers: Vec<UdpClient>, stage: &Flags) {
+    pin(1);
     let mut buffer = [0; 2048];
     let mut checked = SystemClock.instant();
     while !stage.over.load(Ordering::Relaxed) {
@@ -307,6 +321,7 @@ fn alone(profile: Profile) -> f64 {
 }
 
 fn empty(receivers: &[UdpSocket], over: &AtomicBool) {
+    pin(1);
     let mut buffer = [0; 2048];
     for receiver in receivers {
         receiver.set_nonblocking(true).unwrap();

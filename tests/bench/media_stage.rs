@@ -33,6 +33,22 @@ pub(crate) fn thread_time() -> Duration {
     )
 }
 
+/// Keeps the calling thread on one processor, if there are several.
+pub(crate) fn pin(processor: usize) {
+    let own = std::fs::read_link("/proc/thread-self").unwrap();
+    pin_thread(own.file_name().unwrap().to_str().unwrap(), processor);
+}
+
+/// The same for any thread, by its number.
+pub(crate) fn pin_thread(number: &str, processor: usize) {
+    if std::thread::available_parallelism().map_or(1, usize::from) > 1 {
+        let done = std::process::Command::new("taskset")
+            .args(["-p", "-c", &processor.to_string(), number])
+            .output();
+        assert!(done.is_ok_and(|done| done.status.success()));
+    }
+}
+
 /// What the shard's own work took.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cost {
