@@ -122,9 +122,7 @@ impl Running {
             self.pass_time();
             self.publish_counters();
             if busy {
-                for number in self.waiter.look()? {
-                    note_arrival(&mut self.ports, number);
-                }
+                self.note_arrivals(self.clock.instant())?;
             } else {
                 self.wait()?;
             }
@@ -140,11 +138,8 @@ impl Running {
         if self.sfu.is_holding() {
             // The rest of a picture is on its way: to be woken for each of its packets costs more than to look again.
             std::thread::sleep(HOLD);
-            for number in self.waiter.look()? {
-                note_arrival(&mut self.ports, number);
-            }
             self.woke = self.clock.instant();
-            return Ok(());
+            return self.note_arrivals(now);
         }
         let clear = self.neighbours.is_clear();
         let until = if self.listen(clear) {
@@ -156,10 +151,18 @@ impl Running {
         } else {
             now
         };
-        for number in self.waiter.wait(until, now)? {
-            note_arrival(&mut self.ports, number);
-        }
+        self.note_arrivals(until)?;
         self.woke = self.clock.instant();
+        Ok(())
+    }
+
+    /// Notes at which sockets something came; waits for that, or for the bell, until this time at most.
+    fn note_arrivals(&mut self, until: Instant) -> io::Result<()> {
+        for number in self.waiter.wait(until, self.clock.instant())? {
+            if let Some(port) = self.ports.get_mut(number) {
+                port.note_arrival();
+            }
+        }
         Ok(())
     }
 
@@ -486,12 +489,5 @@ impl Running {
         self.sfu.end_all(self.clock.instant());
         self.settle();
         self.stopped = true;
-    }
-}
-
-/// Something came at the socket of this number.
-fn note_arrival(ports: &mut [Port], number: usize) {
-    if let Some(port) = ports.get_mut(number) {
-        port.note_arrival();
     }
 }
