@@ -121,7 +121,6 @@ impl Sfu {
             select::choose(&wants, most)
         };
         if let Some(peer) = self.peers.get_mut(viewer) {
-            peer.wish = cost;
             peer.downlink.want(cost);
         }
         for ((place, edge, feed), choice) in places.into_iter().zip(chosen) {

@@ -128,15 +128,11 @@ impl Sfu {
         Some(())
     }
 
-    /// What every receiver would be sent if everything went through, and which of them reports nothing any more.
-    pub(crate) fn measure_wishes(&mut self, now: Instant) {
+    /// Finds which receivers report nothing any more.
+    pub(crate) fn notice_silence(&mut self, now: Instant) {
         for key in self.peers.keys() {
-            let Some(peer) = self.peers.get(key).filter(|peer| peer.watch.is_some()) else {
-                continue;
-            };
-            let wanted = peer.wish;
-            if let Some(peer) = self.peers.get_mut(key) {
-                peer.downlink.want(wanted);
+            let peer = self.peers.get_mut(key);
+            if let Some(peer) = peer.filter(|peer| peer.watch.is_some()) {
                 peer.downlink.advance(now);
             }
         }

@@ -194,8 +194,6 @@ pub(crate) struct Peer {
     pub(crate) slots_changed: bool,
     /// The way from the participant, if they cannot use arrival times: what losses allow.
     pub(crate) uplink: LossBound,
-    /// What the participant would get of pictures if its line carried everything, in bits per second.
-    pub(crate) wish: u64,
     /// What the participant was told that its client cannot decode.
     pub(crate) undecodable: Vec<(ParticipantId, Source)>,
     /// The way to the participant: how much goes through.
@@ -287,7 +285,6 @@ impl Peer {
             slots: Vec::new(),
             slots_changed: false,
             uplink: LossBound::new(UPLINK),
-            wish: 0,
             undecodable: Vec::new(),
             downlink: Downlink::new(now),
         }

@@ -123,7 +123,7 @@ impl Sfu {
             self.tell_speakers(room, now);
         }
         self.choose_all_layers(now);
-        self.measure_wishes(now);
+        self.notice_silence(now);
     }
 
     fn report_reception(&mut self, now: Instant) {
