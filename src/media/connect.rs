@@ -68,6 +68,7 @@ impl Sfu {
         if let Some(older) = &mut older {
             peer.inherit(older);
         }
+        peer.downlink.align(*self.origin.get_or_insert(now));
         self.peers.insert(peer);
         self.drop_mirror_of(room, participant, now);
         self.rooms

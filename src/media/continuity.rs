@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use conclave_policy::source::Source;
 
-use crate::media::descriptor::Shift;
+use crate::media::descriptor::Counters;
 use crate::media::event::PeerKey;
 use crate::media::slot::Feed;
 use crate::media::stream::{Packet, SenderClock};
@@ -18,6 +18,8 @@ const BELIEVABLE: i64 = 5;
 pub(crate) struct Continuity {
     pub(crate) next: u64,
     pub(crate) newest: Option<Newest>,
+    /// Whose it is.
+    pub(crate) of: Option<(PeerKey, Source)>,
     pub(crate) picture: u16,
     pub(crate) base_layer: u8,
 }
@@ -29,25 +31,21 @@ pub(crate) struct Newest {
     pub(crate) timestamp: u32,
     /// When.
     pub(crate) at: Instant,
-    /// Whose, with its own media time and clock.
-    pub(crate) publisher: PeerKey,
-    pub(crate) source: Source,
+    /// Its own media time and its sender's clock.
     pub(crate) own: u32,
     pub(crate) clock: Option<SenderClock>,
 }
 
 impl Continuity {
-    pub(crate) fn sent(&mut self, index: u64, newest: Newest, packet: &Packet<'_>, shift: Shift) {
+    /// A packet left, with the counters of its descriptor, if it has them.
+    pub(crate) fn sent(&mut self, index: u64, newest: Newest, counters: Counters) {
         if index < self.next {
             return;
         }
         self.next = index + 1;
         self.newest = Some(newest);
-        if let Some(descriptor) = packet.descriptor {
-            let (picture, base_layer) = descriptor.shifted(shift);
-            self.picture = picture.unwrap_or(self.picture);
-            self.base_layer = base_layer.unwrap_or(self.base_layer);
-        }
+        self.picture = counters.0.unwrap_or(self.picture);
+        self.base_layer = counters.1.unwrap_or(self.base_layer);
     }
 
     /// What is added to the media time of what begins with this packet. Between streams of one sender their clocks say how
@@ -57,7 +55,7 @@ impl Continuity {
         let rate = packet.codec.clock();
         let passed = now.saturating_duration_since(newest.at).as_micros() * u128::from(rate);
         let passed = i64::try_from(passed / 1_000_000).unwrap_or(i64::MAX);
-        let same = (newest.publisher, newest.source) == (feed.publisher, feed.source);
+        let same = self.of == Some((feed.publisher, feed.source));
         let told = match (packet.clock, newest.clock) {
             (Some(own), Some(other)) if same => {
                 Some(own.ticks_since(packet.timestamp, other, newest.own, rate))

@@ -32,6 +32,9 @@ pub struct Shift {
     pub base_layer: u8,
 }
 
+/// The picture identifier or frame number, and TL0PICIDX, as far as a packet has them.
+pub type Counters = (Option<u16>, Option<u8>);
+
 /// The size of a picture, in pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Size {
@@ -168,7 +171,7 @@ impl Descriptor {
     }
 
     /// The counters as they came: picture identifier and TL0PICIDX.
-    pub fn counters(&self) -> (Option<u16>, Option<u8>) {
+    pub fn counters(&self) -> Counters {
         match self {
             Self::Vp8(own) => (
                 own.picture.map(|picture| picture.value),
@@ -184,7 +187,7 @@ impl Descriptor {
     }
 
     /// Both counters as they leave.
-    pub fn shifted(&self, shift: Shift) -> (Option<u16>, Option<u8>) {
+    pub fn shifted(&self, shift: Shift) -> Counters {
         let (picture, base_layer) = self.counters();
         let mask = match self {
             Self::Vp8(own) => own.picture.map_or(0, |picture| picture.mask()),
@@ -197,9 +200,8 @@ impl Descriptor {
         )
     }
 
-    /// Writes the shifted counters into a copy of the payload.
-    pub fn write(&self, payload: &mut [u8], shift: Shift) {
-        let (picture, base_layer) = self.shifted(shift);
+    /// Writes the counters as they leave into a copy of the payload.
+    pub fn write(&self, payload: &mut [u8], (picture, base_layer): Counters) {
         let (picture_place, base_place) = match self {
             Self::Vp8(own) => (own.picture, own.base_layer),
             Self::Vp9(own) => (own.picture, own.base_layer),

@@ -4,6 +4,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use crate::media::estimate::ease::Ease;
 use crate::media::estimate::estimator::Estimator;
 use crate::media::estimate::feedback::Feedback;
 use crate::media::estimate::ledger::{Ledger, Purpose};
@@ -26,6 +27,7 @@ const REPAIR_AGAIN: Duration = Duration::from_millis(40);
 pub(crate) struct Downlink {
     ledger: Ledger,
     estimator: Estimator,
+    ease: Ease,
     probing: Option<Probing>,
     pub(crate) pacer: Pacer,
     /// What there is to send, in bits a second: what the receiver would be sent if everything went through.
@@ -45,10 +47,16 @@ impl Downlink {
         Self {
             ledger: Ledger::new(now),
             estimator: Estimator::default(),
+            ease: Ease::new(now),
             probing: None,
             pacer: Pacer::default(),
             wanted: 0,
         }
+    }
+
+    /// What goes to several receivers is numbered at the same times for all that begin here.
+    pub(crate) const fn align(&mut self, origin: Instant) {
+        self.ease = Ease::new(origin);
     }
 
     /// Reads what a packet that leaves will need, so that it comes into the processor's cache; of what was sent before only if it
@@ -68,7 +76,8 @@ impl Downlink {
         &self.estimator
     }
 
-    /// A packet of media of this size leaves now; its extension with its number, if the receiver knows that one.
+    /// A packet of media of this size leaves now; its extension with its number, if the receiver knows that one and it is to be
+    /// reported.
     pub(crate) fn leave(
         &mut self,
         size: usize,
@@ -78,7 +87,7 @@ impl Downlink {
         if self.estimator.is_informed() {
             self.pacer.spend(size, self.estimator.estimate(), now);
         }
-        let id = extension?;
+        let id = extension.filter(|_| self.ease.numbers(now))?;
         // What leaves beside a probe is part of it: it takes its share of the way.
         let purpose = self.probing.map_or(Purpose::Media, |probing| {
             Purpose::Probe(probing.probe.number)
@@ -91,6 +100,15 @@ impl Downlink {
     pub(crate) fn want(&mut self, rate: u64) {
         let arrives = 1000 - u64::from(self.estimator.loss().min(500));
         self.wanted = rate.saturating_mul(1250) / arrives;
+        if self.wanted > self.estimate() {
+            self.end_ease();
+        }
+    }
+
+    /// Something was lost or is not well: everything that leaves is numbered for reports, until all has been well for a while.
+    pub(crate) fn end_ease(&mut self) {
+        self.ease.end();
+        self.estimator.sample(false);
     }
 
     /// Whether sound is numbered too, for reports of its arrival. It is not for who gets sound alone: it leaves at once in any case,
@@ -128,6 +146,12 @@ impl Downlink {
     /// A report of arrivals.
     pub(crate) fn arrivals(&mut self, feedback: &Feedback<'_>, now: Instant) {
         self.estimator.feedback(feedback, &mut self.ledger, now);
+        if self.estimator.is_well() && self.probing.is_none() && self.estimate() >= self.wanted {
+            self.ease.note_well(now);
+            self.estimator.sample(self.ease.is_at_ease());
+        } else {
+            self.end_ease();
+        }
     }
 
     /// What the receiver thinks it can take.
@@ -137,6 +161,9 @@ impl Downlink {
 
     /// A reception report, of packets that were sent since the last one.
     pub(crate) fn reception(&mut self, fraction_lost: u8, packets: u32, now: Instant) {
+        if fraction_lost > 0 {
+            self.end_ease();
+        }
         self.estimator.reception(fraction_lost, packets, now);
     }
 
@@ -188,5 +215,118 @@ impl Downlink {
             .probing
             .filter(|probing| now.saturating_duration_since(probing.began) < LASTS);
         self.probing.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use crate::media::arrivals::Arrivals;
+    use crate::media::rtcp::{Compound, Report, reports};
+
+    struct Way {
+        clock: ManualClock,
+        downlink: Downlink,
+        arrivals: Arrivals,
+        /// How much later packets arrive, and whether they do.
+        late: Duration,
+        loses: bool,
+    }
+
+    impl Way {
+        fn new() -> Self {
+            let clock = ManualClock::new();
+            let mut downlink = Downlink::new(clock.instant());
+            downlink.want(100_000);
+            Self {
+                downlink,
+                arrivals: Arrivals::new(clock.instant()),
+                clock,
+                late: Duration::ZERO,
+                loses: false,
+            }
+        }
+
+        /// Sends a packet every 10 ms for a second, of which the receiver reports every 50 ms; how many were numbered.
+        fn second(&mut self) -> usize {
+            let mut numbered = 0;
+            for packet in 0..100 {
+                self.clock.advance(Duration::from_millis(10));
+                let now = self.clock.instant();
+                if let Some((_, number)) = self.downlink.leave(500, Some(3), now) {
+                    numbered += 1;
+                    if !self.loses || packet % 10 != 5 {
+                        let number = u16::from_be_bytes(number);
+                        self.arrivals.record(number, 500, now + self.late);
+                    }
+                }
+                if packet % 5 == 4 {
+                    self.report(now);
+                }
+            }
+            numbered
+        }
+
+        fn report(&mut self, now: Instant) {
+            let Some(report) = self.arrivals.report(1, 2, now) else {
+                return;
+            };
+            let mut out = Vec::new();
+            assert!(Compound::default().with(report).write(&mut out));
+            let Some(Report::Arrivals(feedback)) = reports(&out).next() else {
+                panic!("not read")
+            };
+            self.downlink.arrivals(&feedback, now);
+        }
+
+        fn at_ease() -> Self {
+            let mut way = Self::new();
+            for _ in 0..3 {
+                assert_eq!(way.second(), 100);
+            }
+            way.second();
+            assert!((18..=22).contains(&way.second()));
+            way
+        }
+    }
+
+    #[test]
+    fn at_ease_a_fifth_is_numbered_and_after_any_trouble_all() {
+        let now = |way: &Way| way.clock.instant();
+        let troubles: [fn(&mut Way); 4] = [
+            |way| way.downlink.want(40_000_000),
+            |way| way.downlink.end_ease(),
+            |way| {
+                let now = way.clock.instant();
+                way.downlink.reception(10, 50, now);
+            },
+            |way| {
+                way.loses = true;
+                way.second();
+                way.loses = false;
+            },
+        ];
+        for trouble in troubles {
+            let mut way = Way::at_ease();
+            let before = way.downlink.estimate();
+            trouble(&mut way);
+            assert_eq!(way.second(), 100);
+            assert!(way.downlink.estimate() * 10 > before * 6, "{before}");
+        }
+        let mut way = Way::at_ease();
+        let began = now(&way);
+        way.late = Duration::from_millis(40);
+        way.second();
+        assert_eq!(way.second(), 100, "held up since {began:?}");
+    }
+
+    #[test]
+    fn who_wants_more_than_the_way_is_known_to_take_is_never_at_ease() {
+        let mut way = Way::new();
+        way.downlink.want(20_000_000);
+        for _ in 0..10 {
+            assert_eq!(way.second(), 100);
+        }
     }
 }

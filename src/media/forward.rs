@@ -2,29 +2,27 @@
 //! Without an edge there is no way.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use arrayvec::ArrayVec;
 use conclave_policy::source::Source;
 
 use crate::media::answer::CNAME;
 use crate::media::downlink::Downlink;
 use crate::media::event::PeerKey;
-use crate::media::history::{History, MANY_PENDING, Place};
+use crate::media::history::{MANY_PENDING, MOST_PENDING, Place};
 use crate::media::mail::{Mail, Shards};
 use crate::media::offer::Kind;
 use crate::media::pacer::Waiting;
-use crate::media::peer::{Edge, Peer, Publication, Refused};
+use crate::media::peer::{Edge, Publication, Refused};
 use crate::media::rtcp::{Compound, Report, reports};
 use crate::media::sfu::Sfu;
-use crate::media::simulcast::MOST_ENCODINGS;
 use crate::media::skips::Cut;
 use crate::media::slot::{OutSlot, Outcome};
 use crate::media::srtp::Opened;
 use crate::media::stream::Packet;
 use crate::media::timer::Timer;
 
-/// A publisher is asked for a key frame at most this often.
-const KEY_FRAMES: Duration = Duration::from_secs(1);
 /// Sequence numbers looked at in one datagram of reports; an honest receiver asks for a few.
 const MOST_LOST: usize = 128;
 /// Packets that a reception report without arrivals is taken to speak of.
@@ -36,6 +34,8 @@ const MOST_REPORTS: usize = 32;
 const MOST_WORK: usize = 16_384;
 /// For fewer receivers it costs less to send a part of a picture than to wait for the rest.
 const MANY_RECEIVERS: usize = 8;
+/// What fewer receivers need is in the processor's cache, or soon comes there by itself.
+const MANY_AHEAD: usize = 32;
 
 impl Sfu {
     /// An authenticated packet came. It is judged, kept, and waits for [`Sfu::flush`].
@@ -271,7 +271,11 @@ impl Sfu {
         let mut sent = 0;
         let mut done = pending.done;
         let mut awaited = done > 0 && was_awaited;
-        let round = pending.round();
+        // Looked up once, not for each receiver.
+        let places = pending.round().iter().take(MOST_PENDING);
+        let many = edges.len() >= MANY_AHEAD;
+        let mut packets = Packets::new();
+        packets.extend(places.filter_map(|place| history.get(*place)));
         while let Some((edge, next)) = edges
             .get_mut(done..)
             .and_then(|left| left.split_first_mut())
@@ -279,12 +283,15 @@ impl Sfu {
             if self.outbox.is_full() {
                 break;
             }
-            self.read_ahead(next);
-            let served = self.serve(edge, (key, source), &history, round, now);
+            if many {
+                self.read_ahead(next);
+            }
+            let served = self.serve(edge, (key, source), &packets, now);
             sent += served.sent;
             awaited |= served.waits;
             done += 1;
         }
+        drop(packets);
         pending.done = done;
         let all = done >= edges.len() && pending.end_round();
         if let Some(peer) = self.peers.get_mut(key) {
@@ -325,8 +332,7 @@ impl Sfu {
         &mut self,
         edge: &mut Edge,
         of: (PeerKey, Source),
-        history: &History,
-        places: &[Place],
+        packets: &[Packet<'_>],
         now: Instant,
     ) -> Served {
         let Some(viewer) = self.peers.get_mut(edge.viewer) else {
@@ -340,8 +346,8 @@ impl Sfu {
         };
         let mut sent = 0;
         let mut paced = false;
-        for packet in places.iter().filter_map(|place| history.get(*place)) {
-            if !edge.layer.admits(&packet) {
+        for packet in packets {
+            if !edge.layer.admits(packet) {
                 continue;
             }
             let cut = edge.layer.cut(packet.stacked);
@@ -350,13 +356,13 @@ impl Sfu {
                     &mut viewer.downlink,
                     (edge.slot, slot),
                     of,
-                    (&packet, cut),
+                    (packet, cut),
                     now,
                 );
                 continue;
             }
             match slot.send(
-                &packet,
+                packet,
                 cut,
                 &mut secured.sealer,
                 &mut viewer.downlink,
@@ -390,6 +396,9 @@ impl Sfu {
                 Report::Sender { ssrc, ntp, rtp } => self.take_clock(key, ssrc, ntp, rtp, now),
                 Report::KeyFrame { media } => self.take_key_frame_wish(key, media, now),
                 Report::Nack { media, lost } => {
+                    if let Some(peer) = self.peers.get_mut(key) {
+                        peer.downlink.end_ease();
+                    }
                     for sequence in lost.iter().take(left) {
                         left -= 1;
                         self.repair(key, media, sequence, now);
@@ -472,22 +481,6 @@ impl Sfu {
         }
     }
 
-    fn take_key_frame_wish(&mut self, viewer: PeerKey, media: u32, now: Instant) {
-        let rests = |peer: &&Peer| peer.downlink.rests(now);
-        let Some(peer) = self.peers.get(viewer).filter(|peer| !rests(peer)) else {
-            return;
-        };
-        let feed = peer
-            .slots
-            .iter()
-            .find(|slot| slot.ssrc == media)
-            .and_then(|slot| slot.feed())
-            .copied();
-        if let Some(feed) = feed.filter(|feed| Kind::of(feed.source) == Kind::Video) {
-            self.want_key_frame_for(viewer, feed.publisher, feed.source, now);
-        }
-    }
-
     /// Sends a lost packet again to the one receiver that lost it, from what is kept of the source.
     fn repair(&mut self, viewer: PeerKey, media: u32, sequence: u16, now: Instant) -> Option<()> {
         let peer = self.peers.get(viewer)?;
@@ -518,127 +511,6 @@ impl Sfu {
         Some(())
     }
 
-    /// A receiver cannot go on without a key frame of what it gets or is to get.
-    pub(crate) fn want_key_frame_for(
-        &mut self,
-        viewer: PeerKey,
-        publisher: PeerKey,
-        source: Source,
-        now: Instant,
-    ) {
-        let Some(peer) = self.peers.get_mut(publisher) else {
-            return;
-        };
-        let stacked = peer.is_stacked(source);
-        let publication = peer.publication_mut(source);
-        for edge in &publication.edges {
-            if edge.viewer != viewer {
-                continue;
-            }
-            let aim = edge.layer;
-            let flowing = if stacked {
-                aim.current.map(|_| 0)
-            } else {
-                aim.current
-            };
-            for encoding in [flowing, aim.encoding(stacked)].into_iter().flatten() {
-                let wanted = publication.key_frames_wanted.get_mut(usize::from(encoding));
-                if let Some(wanted) = wanted {
-                    *wanted = true;
-                }
-            }
-        }
-        self.ask_for_key_frame(publisher, source, now);
-    }
-
-    /// Asks for key frames of the encodings of which one is needed, if the publisher may be asked: all at once, for it is asked
-    /// once in a while only.
-    pub(crate) fn ask_for_key_frame(&mut self, publisher: PeerKey, source: Source, now: Instant) {
-        let Some(peer) = self.peers.get(publisher) else {
-            return;
-        };
-        let publication = peer.publication(source);
-        let lately = |at: Instant| now.saturating_duration_since(at) < KEY_FRAMES;
-        if publication.permit.is_none() || publication.key_frame_asked.is_some_and(lately) {
-            return;
-        }
-        let mut wanted = publication.key_frames_wanted;
-        self.add_awaited(
-            &publication.edges,
-            peer.is_stacked(source),
-            &mut wanted,
-            now,
-        );
-        if wanted.iter().all(|wanted| !wanted) {
-            return;
-        }
-        if self.ask_home(publisher, source, wanted, now) {
-            return;
-        }
-        let Some(peer) = self.peers.get_mut(publisher) else {
-            return;
-        };
-        let own = peer.own_ssrc;
-        let mut report = Compound::default();
-        let mut asked = false;
-        for (encoding, _) in (0_u8..).zip(wanted).filter(|(_, wanted)| *wanted) {
-            let Some(media) = peer.primary(source, encoding).map(|stream| stream.ssrc) else {
-                continue;
-            };
-            report = report.key_frame(own, media);
-            asked = true;
-            let wanted = &mut peer.publication_mut(source).key_frames_wanted;
-            if let Some(wanted) = wanted.get_mut(usize::from(encoding)) {
-                *wanted = false;
-            }
-        }
-        if asked {
-            peer.publication_mut(source).key_frame_asked = Some(now);
-            self.counters.key_frames_requested += 1;
-            self.say(publisher, &report);
-        }
-    }
-
-    /// Adds the encodings that receivers which could decode wait for.
-    fn add_awaited(
-        &self,
-        edges: &[Edge],
-        stacked: bool,
-        wanted: &mut [bool; MOST_ENCODINGS],
-        now: Instant,
-    ) {
-        for edge in edges {
-            let slot = self
-                .peers
-                .get(edge.viewer)
-                .filter(|viewer| viewer.secured.is_some() && !viewer.downlink.rests(now))
-                .and_then(|viewer| viewer.slots.get(edge.slot));
-            let waits = slot.is_some_and(|slot| slot.is_waiting() || edge.layer.waits());
-            let encoding = edge.layer.encoding(stacked).filter(|_| waits);
-            if let Some(wanted) =
-                encoding.and_then(|encoding| wanted.get_mut(usize::from(encoding)))
-            {
-                *wanted = true;
-            }
-        }
-    }
-
-    /// A receiver has keys from now on: what its slots wait for must come again.
-    pub(crate) fn want_waiting_key_frames(&mut self, viewer: PeerKey, now: Instant) {
-        let Some(peer) = self.peers.get(viewer) else {
-            return;
-        };
-        let waiting: Vec<_> = peer
-            .slots
-            .iter()
-            .filter(|slot| slot.kind == Kind::Video && slot.is_waiting())
-            .filter_map(|slot| slot.feed().copied())
-            .collect();
-        for feed in waiting {
-            self.ask_for_key_frame(feed.publisher, feed.source, now);
-        }
-    }
-
     /// Sends reports to a peer.
     pub(crate) fn say(&mut self, key: PeerKey, compound: &Compound) {
         let Some(peer) = self.peers.get_mut(key) else {
@@ -652,6 +524,9 @@ impl Sfu {
         });
     }
 }
+
+/// What waits of one source.
+type Packets<'a> = ArrayVec<Packet<'a>, MOST_PENDING>;
 
 /// What came of serving one receiver.
 #[derive(Clone, Copy, Debug, Default)]

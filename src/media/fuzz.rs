@@ -167,7 +167,7 @@ pub fn fuzz_descriptors(bytes: &[u8]) {
             picture: 300,
             base_layer: 200,
         };
-        descriptor.write(&mut copy, shift);
+        descriptor.write(&mut copy, descriptor.shifted(shift));
         let same = match (descriptor, Descriptor::parse(codec, &copy, dependency)) {
             (Descriptor::Vp8(_) | Descriptor::Vp9(_), Some(after)) => {
                 after.counters() == descriptor.shifted(shift)

@@ -14,11 +14,13 @@ const VIDEO: usize = 512;
 /// Sound packets kept: about a second. Later a repair is of no use.
 const AUDIO: usize = 64;
 /// Packets of one source that wait to be forwarded at most: what waits must still be kept when its turn comes.
-const MOST_PENDING: usize = 64;
+pub(crate) const MOST_PENDING: usize = 64;
 /// With so many it is time to forward them: what another shard passes on comes as many at a time.
 pub(crate) const MANY_PENDING: usize = MOST_PENDING / 2;
 /// How long a part of a picture may wait for the rest, which usually comes within the time that a few calls take. Nobody sees it.
 pub(crate) const HOLD: Duration = Duration::from_micros(80);
+/// How soon it is looked whether the rest is there: mostly it is the first time.
+pub(crate) const HOLD_LOOK: Duration = Duration::from_micros(20);
 
 /// The last packets of a source, each layer by itself.
 #[derive(Debug, Default)]

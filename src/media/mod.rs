@@ -39,6 +39,7 @@ pub(crate) mod gauge;
 pub mod h264;
 pub(crate) mod history;
 pub(crate) mod ice;
+pub(crate) mod keyframes;
 pub(crate) mod layers;
 pub(crate) mod loudness;
 pub mod mail;

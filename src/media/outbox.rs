@@ -112,12 +112,23 @@ impl Outbox {
 
     /// Every run, in order.
     pub fn runs(&self) -> impl Iterator<Item = Run<'_>> {
-        self.runs.iter().filter_map(|run| {
-            Some(Run {
-                path: run.path,
-                bytes: self.bytes.get(run.start..run.end)?,
-                size: run.size,
-            })
+        self.runs.iter().filter_map(|place| self.run(place))
+    }
+
+    /// Every run, in order, and together those that leave by one socket one after the other.
+    pub(crate) fn by_socket(&self) -> impl Iterator<Item = (u16, impl Iterator<Item = Run<'_>>)> {
+        let same = |one: &Place, next: &Place| one.path.socket == next.path.socket;
+        self.runs.chunk_by(same).filter_map(|places| {
+            let socket = places.first()?.path.socket;
+            Some((socket, places.iter().filter_map(|place| self.run(place))))
+        })
+    }
+
+    fn run(&self, place: &Place) -> Option<Run<'_>> {
+        Some(Run {
+            path: place.path,
+            bytes: self.bytes.get(place.start..place.end)?,
+            size: place.size,
         })
     }
 
@@ -234,6 +245,26 @@ mod tests {
             .map(|sent| (sent.path.remote.port(), sent.bytes.len()))
             .collect();
         assert_eq!(datagrams, sent);
+    }
+
+    #[test]
+    fn what_leaves_by_one_socket_stands_together_in_its_order() {
+        let mut outbox = Outbox::default();
+        for (socket, port) in [(0, 1), (0, 2), (3, 1), (3, 1), (0, 1)] {
+            let path = Path {
+                socket,
+                ..path(port)
+            };
+            outbox.write(path, |bytes, _| {
+                bytes.push(7);
+                true
+            });
+        }
+        let groups: Vec<(u16, Vec<u16>)> = outbox
+            .by_socket()
+            .map(|(socket, runs)| (socket, runs.map(|run| run.path.remote.port()).collect()))
+            .collect();
+        assert_eq!(groups, [(0, vec![1, 2]), (3, vec![1]), (0, vec![1])]);
     }
 
     #[test]

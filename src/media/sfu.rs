@@ -82,6 +82,8 @@ pub struct Sfu {
     pub(crate) pending: VecDeque<(PeerKey, Source)>,
     /// How many datagrams will come of that, about.
     pub(crate) work: usize,
+    /// When the first peer came.
+    pub(crate) origin: Option<Instant>,
     /// What it knows of the other shards.
     pub(crate) across: Across,
 }
@@ -124,6 +126,7 @@ impl Sfu {
             scratch: Vec::new(),
             pending: VecDeque::new(),
             work: 0,
+            origin: None,
             across: Across::default(),
         }
     }

@@ -10,7 +10,7 @@ use conclave_policy::source::Source;
 use crate::media::codec::{Codec, Codecs};
 use crate::media::continuity::{Continuity, Newest};
 use crate::media::dependency::{Leaving, write_header};
-use crate::media::descriptor::Shift;
+use crate::media::descriptor::{Counters, Shift};
 use crate::media::downlink::{Downlink, PADDING};
 use crate::media::event::PeerKey;
 use crate::media::offer::Kind;
@@ -168,6 +168,7 @@ impl OutSlot {
             continuity: Continuity {
                 next: start,
                 newest: None,
+                of: None,
                 picture: 0,
                 base_layer: 0,
             },
@@ -251,36 +252,26 @@ impl OutSlot {
         outbox: &mut Outbox,
         now: Instant,
     ) -> Outcome {
-        let mut changes = true;
-        let (feed, mapping, begins) = match &self.state {
-            State::Free => return Outcome::NotUsable,
-            State::Live(feed, mapping) if mapping.stays(packet, cut) => {
-                changes = false;
-                (*feed, Some(*mapping), false)
-            }
-            State::Live(feed, mapping) if mapping.goes_on(packet, self.kind) => {
-                let (feed, mapping) = (*feed, *mapping);
-                (feed, self.follow(mapping, packet, cut), false)
-            }
-            State::Live(feed, _) | State::Waiting(feed) => {
-                let feed = *feed;
-                let Some(mapping) = self.begin(&feed, packet, cut, now) else {
-                    self.state = State::Waiting(feed);
-                    return Outcome::NotUsable;
-                };
-                self.past.clear();
-                (feed, Some(mapping), true)
+        let stays = matches!(&self.state, State::Live(_, mapping) if mapping.stays(packet, cut));
+        let changed = if stays {
+            None
+        } else {
+            match self.change(packet, cut, now) {
+                Some(changed) => Some(changed),
+                None => return Outcome::NotUsable,
             }
         };
-        let Some(mapping) = mapping else {
-            return Outcome::NotUsable;
+        let begins = matches!(changed, Some((_, _, true)));
+        let mapping = match (&changed, &self.state) {
+            (Some((_, mapping, _)), _) | (None, State::Live(_, mapping)) => mapping,
+            _ => return Outcome::NotUsable,
         };
         let Some(handle) = self.handle else {
             return Outcome::Unsent;
         };
         // What comes late is sent as its time was mapped.
         let own = if packet.index >= mapping.first {
-            Some(&mapping)
+            Some(mapping)
         } else {
             let mut past = self.past.iter().rev();
             past.find(|past| packet.index >= past.first)
@@ -301,12 +292,15 @@ impl OutSlot {
         let size = packet.payload.len() + AROUND;
         let numbered = self.kind == Kind::Video || downlink.numbers_sound();
         let number = downlink.leave(size, self.number.filter(|_| numbered), now);
-        let dependency = Leaving::of(packet, &self.codecs, own.shift_of(packet));
+        let shift = own.shift_of(packet);
+        let dependency = Leaving::of(packet, &self.codecs, shift);
+        let counters = packet.shifted(shift);
         let sent = outbox.write(path, |bytes, start| {
             let level = level.map(|(id, level)| (id, std::slice::from_ref(level)));
             let others = level.into_iter().chain(extension(&number));
             write_header(&header, bytes, dependency.as_ref(), others);
-            own.append(bytes, packet) && sealer.seal_rtp(handle, index, bytes, start).is_ok()
+            own.append(bytes, packet, counters)
+                && sealer.seal_rtp(handle, index, bytes, start).is_ok()
         });
         if !sent {
             return Outcome::Unsent;
@@ -314,22 +308,46 @@ impl OutSlot {
         let newest = Newest {
             timestamp: header.timestamp,
             at: now,
-            publisher: feed.publisher,
-            source: feed.source,
             own: packet.timestamp,
             clock: packet.clock,
         };
-        let shift = own.shift_of(packet);
-        if changes {
+        if let Some((feed, mapping, _)) = changed {
             self.state = State::Live(feed, mapping);
+            self.continuity.of = Some((feed.publisher, feed.source));
+            self.clock_due |= begins;
         }
-        self.clock_due |= begins;
-        self.continuity.sent(index, newest, packet, shift);
+        self.continuity.sent(index, newest, counters);
         self.packets = self.packets.wrapping_add(1);
         self.octets = self
             .octets
             .wrapping_add(u32::try_from(packet.payload.len()).unwrap_or(0));
         Outcome::Sent
+    }
+
+    /// With what the slot goes on from a packet that changes something, and whether something else begins with it; `None` if the
+    /// receiver can do nothing with it.
+    fn change(
+        &mut self,
+        packet: &Packet<'_>,
+        cut: Cut,
+        now: Instant,
+    ) -> Option<(Feed, Mapping, bool)> {
+        match &self.state {
+            State::Free => None,
+            State::Live(feed, mapping) if mapping.goes_on(packet, self.kind) => {
+                let (feed, mapping) = (*feed, *mapping);
+                Some((feed, self.follow(mapping, packet, cut)?, false))
+            }
+            State::Live(feed, _) | State::Waiting(feed) => {
+                let feed = *feed;
+                let Some(mapping) = self.begin(&feed, packet, cut, now) else {
+                    self.state = State::Waiting(feed);
+                    return None;
+                };
+                self.past.clear();
+                Some((feed, mapping, true))
+            }
+        }
     }
 
     /// The mapping with which a stream goes on: another one if the receiver gets other layers of it from this packet on.
@@ -489,11 +507,14 @@ impl OutSlot {
         let index = repair.next;
         repair.next += 1;
         let number = downlink.leave(size, self.number, now);
-        let dependency = Leaving::of(packet, &self.codecs, own.shift_of(packet));
+        let shift = own.shift_of(packet);
+        let dependency = Leaving::of(packet, &self.codecs, shift);
+        let counters = packet.shifted(shift);
         outbox.write(path, |bytes, start| {
             write_header(&header, bytes, dependency.as_ref(), extension(&number));
             bytes.extend_from_slice(&low(original).to_be_bytes());
-            own.append(bytes, packet) && sealer.seal_rtp(handle, index, bytes, start).is_ok()
+            own.append(bytes, packet, counters)
+                && sealer.seal_rtp(handle, index, bytes, start).is_ok()
         })
     }
 }
@@ -574,13 +595,13 @@ impl Mapping {
 
     /// Whether nothing of the packet's picture follows for this receiver.
     fn ends_picture(&self, packet: &Packet<'_>) -> bool {
-        packet.descriptor.is_some_and(|descriptor| {
+        packet.descriptor.as_ref().is_some_and(|descriptor| {
             descriptor.ends_frame() && descriptor.spatial() >= self.cut.size
         })
     }
 
     fn shift_of(&self, packet: &Packet<'_>) -> Shift {
-        let left_out = match packet.descriptor {
+        let left_out = match &packet.descriptor {
             Some(descriptor) if descriptor.counts_pictures() => packet.skips.pictures(self.cut),
             _ => 0,
         };
@@ -591,7 +612,7 @@ impl Mapping {
     }
 
     /// Appends the payload as the receiver gets it; `false` if it cannot be taken apart.
-    fn append(&self, bytes: &mut Vec<u8>, packet: &Packet<'_>) -> bool {
+    fn append(&self, bytes: &mut Vec<u8>, packet: &Packet<'_>, counters: Counters) -> bool {
         let start = bytes.len();
         let payload = if self.form.wrapping == Wrapping::Unwrapped {
             match red::primary(packet.payload) {
@@ -605,8 +626,8 @@ impl Mapping {
         let Some(payload) = bytes.get_mut(start..) else {
             return false;
         };
-        if let Some(descriptor) = packet.descriptor {
-            descriptor.write(payload, self.shift_of(packet));
+        if let Some(descriptor) = &packet.descriptor {
+            descriptor.write(payload, counters);
         }
         if let Wrapping::Renamed(inner) = self.form.wrapping {
             red::rename(payload, inner);

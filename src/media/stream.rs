@@ -8,7 +8,7 @@ use conclave_policy::source::Source;
 
 use crate::media::av1::Structure;
 use crate::media::codec::Codec;
-use crate::media::descriptor::Descriptor;
+use crate::media::descriptor::{Counters, Descriptor, Shift};
 use crate::media::offer::Kind;
 use crate::media::rtcp::ReceptionReport;
 use crate::media::sends::Declared;
@@ -29,8 +29,8 @@ const MOST_ASKED: u8 = 8;
 const USEFUL: Duration = Duration::from_secs(1);
 /// The same for sound, which players do not wait for as long.
 const SOUND_USEFUL: Duration = Duration::from_millis(400);
-/// A sender's clock is told on at most this often; browsers report it every second or so.
-const CLOCKS: Duration = Duration::from_millis(200);
+/// A sender's clock is told on at most this often; browsers report it every second or so, others more often than anybody needs.
+const CLOCKS: Duration = Duration::from_millis(900);
 /// A stream that was silent for so long may be replaced by another of the same source.
 const SILENT: Duration = Duration::from_secs(2);
 
@@ -67,7 +67,7 @@ impl Packet<'_> {
     /// Which of the sizes of its source.
     pub(crate) fn size(&self) -> u8 {
         if self.stacked {
-            self.descriptor.map_or(0, |descriptor| descriptor.spatial())
+            self.descriptor.as_ref().map_or(0, Descriptor::spatial)
         } else {
             self.layer
         }
@@ -75,11 +75,19 @@ impl Packet<'_> {
 
     /// Its layers within its stream.
     pub(crate) fn layers(&self) -> Layers {
-        self.descriptor.map_or((0, 0, false), |descriptor| {
-            let begins = descriptor.begins_frame() && descriptor.spatial() == 0;
-            let picture = begins && descriptor.counts_pictures();
-            (descriptor.spatial(), descriptor.temporal(), picture)
-        })
+        self.descriptor
+            .as_ref()
+            .map_or((0, 0, false), |descriptor| {
+                let begins = descriptor.begins_frame() && descriptor.spatial() == 0;
+                let picture = begins && descriptor.counts_pictures();
+                (descriptor.spatial(), descriptor.temporal(), picture)
+            })
+    }
+
+    /// The counters of its descriptor as they leave.
+    pub(crate) fn shifted(&self, shift: Shift) -> Counters {
+        let counters = |descriptor: &Descriptor| descriptor.shifted(shift);
+        self.descriptor.as_ref().map_or((None, None), counters)
     }
 
     /// Its number among those of a cut.
@@ -200,6 +208,11 @@ impl Stream {
                 last: now,
             });
         }
+    }
+
+    /// Whether anything is missing that may still come.
+    pub(crate) fn misses(&self) -> bool {
+        !self.missing.is_empty()
     }
 
     /// The full index of a sequence number near the newest.

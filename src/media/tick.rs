@@ -9,6 +9,7 @@ use crate::media::event::{PeerEvent, PeerKey};
 use crate::media::offer::Kind;
 use crate::media::rtcp::Compound;
 use crate::media::sfu::Sfu;
+use crate::media::stream::Stream;
 use crate::media::timer::Timer;
 
 impl Sfu {
@@ -51,8 +52,14 @@ impl Sfu {
 
     fn ask_publishers(&mut self, now: Instant) {
         for key in self.senders() {
+            let Some(peer) = self.peers.get(key) else {
+                continue;
+            };
+            let misses = peer.streams.iter().any(Stream::misses);
             for source in Source::ALL {
-                self.ask_for_losses(key, source, now);
+                if misses {
+                    self.ask_for_losses(key, source, now);
+                }
                 let peer = self.peers.get_mut(key);
                 if Kind::of(source) == Kind::Video
                     && peer.is_some_and(|peer| peer.publication_mut(source).is_to_be_looked_at(now))

@@ -92,7 +92,7 @@ mod tests {
         let descriptor = Any::Vp8(descriptor);
         let shift = descriptor.shift_after(0x7fff, 0xff);
         assert_eq!(descriptor.shifted(shift), (Some(0), Some(0)));
-        descriptor.write(&mut payload, shift);
+        descriptor.write(&mut payload, descriptor.shifted(shift));
         assert_eq!(payload, [0x90, 0xe0, 0x80, 0x00, 0x00, 0x40, 0x10, 0x02]);
     }
 
@@ -101,13 +101,12 @@ mod tests {
         let mut payload = [0x90, 0x80, 0x7f, 0x11];
         let descriptor = Descriptor::parse(&payload).unwrap();
         assert!(!descriptor.key_frame);
-        Any::Vp8(descriptor).write(
-            &mut payload,
-            Shift {
-                picture: 1,
-                base_layer: 0,
-            },
-        );
+        let any = Any::Vp8(descriptor);
+        let counters = any.shifted(Shift {
+            picture: 1,
+            base_layer: 0,
+        });
+        any.write(&mut payload, counters);
         assert_eq!(payload, [0x90, 0x80, 0x00, 0x11]);
     }
 

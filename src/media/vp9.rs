@@ -161,7 +161,7 @@ mod tests {
         let any = Any::Vp9(descriptor);
         let shift = any.shift_after(0x7fff, 0xff);
         assert_eq!(any.shifted(shift), (Some(0), Some(0)));
-        any.write(&mut payload, shift);
+        any.write(&mut payload, any.shifted(shift));
         assert_eq!(payload[..5], [0xae, 0x80, 0x00, 0x10, 0x00]);
         for length in 0..payload.len() {
             assert!(Descriptor::parse(&payload[..length]).is_none(), "{length}");
@@ -183,7 +183,8 @@ mod tests {
             picture: 0x7f,
             base_layer: 9,
         };
-        Any::Vp9(descriptor).write(&mut copy, shift);
+        let any = Any::Vp9(descriptor);
+        any.write(&mut copy, any.shifted(shift));
         assert_eq!(copy, [0xf8, 0x04, 0x43, 0x03, 0x04, 0xaa]);
     }
 

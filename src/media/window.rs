@@ -26,11 +26,12 @@ impl Window {
     pub(crate) fn take(&mut self, index: u64) -> bool {
         if index > self.newest {
             // Places between come into the window as free.
-            for skipped in (self.newest + 1..=index).take(WINDOW as usize) {
-                self.clear(skipped);
-            }
             if index - self.newest >= WINDOW {
                 self.taken = [0; (WINDOW / 64) as usize];
+            } else {
+                for skipped in self.newest + 1..index {
+                    self.clear(skipped);
+                }
             }
             self.newest = index;
         } else if self.newest - index >= WINDOW || self.is_marked(index) {

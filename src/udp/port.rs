@@ -1,11 +1,14 @@
-//! One bound socket: reads several datagrams with one call and sends a run of them with one, where the system can; where it
-//! cannot, one by one. It looks into none of them.
+//! One bound socket: reads several datagrams with one call and sends several runs of them with one, where the system can; where
+//! it cannot, one by one. It looks into none of them.
 
-use std::io::{self, ErrorKind, IoSliceMut};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::net::UdpSocket;
 
-use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
-use rustix::net::{SendFlags, sendto};
+use arrayvec::ArrayVec;
+use nix::sys::socket::{setsockopt, sockopt};
+use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef, UdpSocketState};
+use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, SocketAddrAny, sendmmsg, sendto};
+use socket2::SockRef;
 
 use crate::media::outbox::Run;
 
@@ -15,6 +18,8 @@ const LARGEST: usize = 2048;
 const JOINED: usize = 65_536;
 /// Messages asked for at once when there is no flood.
 const FEW: usize = 4;
+/// Messages sent at once at most: each goes to another receiver, or is another run.
+const MANY: usize = 16;
 /// `EIO` and `EINVAL`: what Linux says when a device cannot segment.
 const CANNOT: [i32; 2] = [5, 22];
 
@@ -28,8 +33,12 @@ pub(crate) struct Port {
     ready: bool,
     /// There was more than was asked for: to make room for many costs more than to read one, and mostly it is one.
     flooded: bool,
-    /// Datagrams in one call at most; one when the system or the device cannot do more.
+    /// Datagrams in one message at most; one when the system or the device cannot do more.
     segments: usize,
+    /// Into datagrams of so many bytes the system cuts a message now; 0 if it cuts none.
+    cut: usize,
+    /// Addresses as the system wants them, while messages are sent.
+    addresses: Vec<SocketAddrAny>,
 }
 
 /// Where datagrams are read to, by one port at a time.
@@ -87,6 +96,7 @@ impl Port {
     /// Puts a bound socket to use. Without `segmentation` it sends datagrams one by one from the start.
     pub(crate) fn new(socket: UdpSocket, segmentation: bool) -> io::Result<Self> {
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        spare(&socket);
         let segments = if segmentation {
             state.max_gso_segments()
         } else {
@@ -98,6 +108,8 @@ impl Port {
             ready: true,
             flooded: false,
             segments,
+            cut: 0,
+            addresses: Vec::with_capacity(MANY),
         })
     }
 
@@ -140,59 +152,150 @@ impl Port {
         self.state.recv(socket, &mut slices, metas)
     }
 
-    /// Sends a run: by one call, or several where the system takes less in one. What it has no room for now is not kept, for
-    /// media is of no use later.
-    pub(crate) fn send(&mut self, run: &Run<'_>) -> Sent {
+    /// Sends runs, as many by one call as the system takes. What it has no room for now is not kept, for media is of no use later.
+    pub(crate) fn send<'a>(&mut self, runs: impl Iterator<Item = Run<'a>>) -> Sent {
         let mut sent = Sent::default();
-        let mut rest = run.bytes;
-        while !rest.is_empty() {
-            let length = run.size.saturating_mul(self.segments).min(rest.len());
-            let (part, after) = rest.split_at(length);
-            rest = after;
-            let count = part.len().div_ceil(run.size.max(1));
-            match self.send_part(run, part, count) {
-                Ok(()) => {
-                    sent.taken += count as u64;
-                    sent.calls += 1;
+        let mut batch = ArrayVec::<Run<'a>, MANY>::new();
+        for run in runs {
+            let mut rest = run.bytes;
+            while !rest.is_empty() {
+                let length = run.size.saturating_mul(self.segments).min(rest.len());
+                let (bytes, after) = rest.split_at(length);
+                rest = after;
+                let message = Run { bytes, ..run };
+                if batch.is_full() || !self.cuts(&message) {
+                    sent += self.send_batch(&batch);
+                    batch.clear();
                 }
-                Err(error) if count > 1 && cannot(&error) => {
+                if !self.cuts(&message) {
+                    self.set_cut(if count(&message) > 1 { message.size } else { 0 });
+                }
+                batch.push(message);
+            }
+        }
+        sent += self.send_batch(&batch);
+        sent
+    }
+
+    /// Whether the system would cut this message as it should be.
+    fn cuts(&self, message: &Run<'_>) -> bool {
+        if count(message) > 1 {
+            self.cut == message.size
+        } else {
+            self.cut == 0 || message.bytes.len() <= self.cut
+        }
+    }
+
+    /// Lets the system cut messages into datagrams of so many bytes, or none.
+    fn set_cut(&mut self, size: usize) {
+        let told = i32::try_from(size).unwrap_or_default();
+        match setsockopt(&self.socket, sockopt::UdpGsoSegment, &told) {
+            Ok(()) => self.cut = size,
+            // Then it takes one by one.
+            Err(_) => self.segments = 1,
+        }
+    }
+
+    /// Sends messages which the system cuts alike.
+    fn send_batch(&mut self, mut messages: &[Run<'_>]) -> Sent {
+        let mut sent = Sent::default();
+        while let Some((first, others)) = messages.split_first() {
+            let tried = if !self.cuts(first) {
+                // Cutting was given up meanwhile.
+                sent += self.send_each(first);
+                messages = others;
+                continue;
+            } else if others.is_empty() {
+                self.send_one(first.bytes, first).map(|()| 1)
+            } else {
+                self.send_many(messages)
+            };
+            match tried {
+                Ok(done) if done > 0 => {
+                    sent.calls += 1;
+                    let (done, left) = messages.split_at(done.min(messages.len()));
+                    sent.taken += done
+                        .iter()
+                        .map(|message| count(message) as u64)
+                        .sum::<u64>();
+                    messages = left;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if count(first) > 1 && cannot(&error) => {
                     tracing::warn!(%error, "this network cannot send several datagrams with one call");
                     self.segments = 1;
-                    // Once more, one by one, with the rest.
-                    rest = run
-                        .bytes
-                        .get(run.bytes.len() - after.len() - length..)
-                        .unwrap_or_default();
+                    self.set_cut(0);
                 }
-                Err(_) => sent.refused += count as u64,
+                _ => {
+                    sent.refused += count(first) as u64;
+                    messages = others;
+                }
             }
         }
         sent
     }
 
-    fn send_part(&self, run: &Run<'_>, part: &[u8], count: usize) -> io::Result<()> {
-        loop {
-            let done = if count == 1 {
-                // Not by the C library, whose points of cancellation cost something for each datagram.
-                sendto(&self.socket, part, SendFlags::empty(), &run.path.remote)
-                    .map(|_| ())
-                    .map_err(io::Error::from)
-            } else {
-                let transmit = Transmit {
-                    destination: run.path.remote,
-                    ecn: None,
-                    contents: part,
-                    segment_size: Some(run.size),
-                    src_ip: None,
-                };
-                self.state
-                    .try_send(UdpSockRef::from(&self.socket), &transmit)
-            };
-            match done {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                done => return done,
+    /// Sends datagrams of a run one by one.
+    fn send_each(&self, run: &Run<'_>) -> Sent {
+        let mut sent = Sent::default();
+        for datagram in run.datagrams() {
+            match self.send_one(datagram, run) {
+                Ok(()) => {
+                    sent.calls += 1;
+                    sent.taken += 1;
+                }
+                Err(_) => sent.refused += 1,
             }
         }
+        sent
+    }
+
+    fn send_one(&self, bytes: &[u8], to: &Run<'_>) -> io::Result<()> {
+        // Not by the C library, whose points of cancellation cost something for each datagram.
+        sendto(&self.socket, bytes, SendFlags::empty(), &to.path.remote)?;
+        Ok(())
+    }
+
+    /// Sends several messages by one call; how many the system took before one that it did not.
+    fn send_many(&mut self, messages: &[Run<'_>]) -> io::Result<usize> {
+        let addresses = messages.iter().map(|message| message.path.remote.into());
+        self.addresses.clear();
+        self.addresses.extend(addresses);
+        let mut slices = ArrayVec::<_, MANY>::new();
+        let mut controls = ArrayVec::<_, MANY>::new();
+        for message in messages.iter().take(MANY) {
+            slices.push([IoSlice::new(message.bytes)]);
+            controls.push(SendAncillaryBuffer::default());
+        }
+        let mut headers = ArrayVec::<_, MANY>::new();
+        for ((address, slice), control) in self.addresses.iter().zip(&slices).zip(&mut controls) {
+            headers.push(MMsgHdr::new_with_addr(address, slice, control));
+        }
+        Ok(sendmmsg(&self.socket, &mut headers, SendFlags::empty())?)
+    }
+}
+
+/// Lets the system tell nothing beside what came and from whom: times, marks and addresses of our own are not looked at, and each
+/// costs something for every message. Where it cannot, it tells more than is needed.
+fn spare(socket: &UdpSocket) {
+    let v4 = [
+        setsockopt(socket, sockopt::ReceiveTimestampns, &false),
+        setsockopt(socket, sockopt::IpRecvTos, &false),
+        setsockopt(socket, sockopt::Ipv4PacketInfo, &false),
+    ];
+    let v6 = [
+        setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &false).map_err(io::Error::from),
+        SockRef::from(socket).set_recv_tclass_v6(false),
+    ];
+    tracing::trace!(?v4, ?v6, "told less of what comes");
+}
+
+/// Datagrams of a message.
+const fn count(message: &Run<'_>) -> usize {
+    if message.bytes.len() <= message.size {
+        1
+    } else {
+        message.bytes.len().div_ceil(message.size)
     }
 }
 
@@ -206,6 +309,7 @@ fn cannot(error: &io::Error) -> bool {
 mod tests {
     use super::*;
     use crate::media::outbox::Path;
+    use std::net::SocketAddr;
     use std::time::Duration;
 
     fn socket() -> UdpSocket {
@@ -229,15 +333,19 @@ mod tests {
         bytes
     }
 
-    fn sent_to(port: &mut Port, to: &UdpSocket, bytes: &[u8], size: usize) -> Sent {
-        port.send(&Run {
+    fn run<'a>(to: &UdpSocket, bytes: &'a [u8], size: usize) -> Run<'a> {
+        Run {
             path: Path {
                 socket: 0,
                 remote: to.local_addr().unwrap(),
             },
             bytes,
             size,
-        })
+        }
+    }
+
+    fn sent_to(port: &mut Port, to: &UdpSocket, bytes: &[u8], size: usize) -> Sent {
+        port.send([run(to, bytes, size)].into_iter())
     }
 
     fn arrived(to: &UdpSocket, count: usize) -> Vec<Vec<u8>> {
@@ -254,14 +362,81 @@ mod tests {
 
     #[test]
     fn a_run_arrives_as_it_is_with_and_without_segmentation() {
-        for (segmentation, calls) in [(true, 1), (false, 10)] {
+        for segmentation in [true, false] {
             let mut port = Port::new(socket(), segmentation).unwrap();
             let to = socket();
             let bytes = numbered(10, 1200);
             let sent = sent_to(&mut port, &to, &bytes, 1200);
             let expected: Vec<_> = bytes.chunks(1200).map(<[u8]>::to_vec).collect();
             assert!(arrived(&to, 10) == expected);
-            assert_eq!((sent.taken, sent.refused, sent.calls), (10, 0, calls));
+            assert_eq!((sent.taken, sent.refused, sent.calls), (10, 0, 1));
+        }
+    }
+
+    /// Runs of one and of several datagrams, of several sizes, to more receivers than go into one call.
+    fn mixed(receivers: &[UdpSocket]) -> Vec<(usize, Vec<u8>, usize)> {
+        let runs = receivers.iter().enumerate().flat_map(|(receiver, _)| {
+            [(1, 90), (3, 1200), (1, 1300), (2, 700), (4, 1200)]
+                .map(|(count, size)| (receiver, numbered(count, size), size))
+        });
+        runs.collect()
+    }
+
+    #[test]
+    fn runs_of_many_receivers_leave_by_few_calls_each_in_its_order() {
+        for segmentation in [true, false] {
+            let mut port = Port::new(socket(), segmentation).unwrap();
+            let receivers: Vec<_> = (0..40).map(|_| socket()).collect();
+            // First all of one size, as a picture goes to all.
+            let bytes = numbered(5, 1200);
+            let runs = receivers.iter().map(|to| run(to, &bytes, 1200));
+            let sent = port.send(runs);
+            let calls = if segmentation {
+                3
+            } else {
+                200_usize.div_ceil(MANY) as u64
+            };
+            assert_eq!((sent.taken, sent.refused, sent.calls), (200, 0, calls));
+            // Then of every size.
+            let runs = mixed(&receivers);
+            let sent = port.send(
+                runs.iter()
+                    .map(|(to, bytes, size)| run(&receivers[*to], bytes, *size)),
+            );
+            assert_eq!((sent.taken, sent.refused), (40 * 11, 0));
+            for (number, receiver) in receivers.iter().enumerate() {
+                let own = runs.iter().filter(|(to, ..)| *to == number);
+                let expected: Vec<_> = bytes
+                    .chunks(1200)
+                    .chain(own.flat_map(|(_, bytes, size)| bytes.chunks(*size)))
+                    .map(<[u8]>::to_vec)
+                    .collect();
+                assert!(arrived(receiver, 16) == expected, "receiver {number}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_system_refuses_takes_nothing_with_it() {
+        let mut port = Port::new(socket(), true).unwrap();
+        let receivers: Vec<_> = (0..6).map(|_| socket()).collect();
+        let bytes = numbered(2, 1200);
+        // No datagram goes to port 0.
+        let nowhere = Run {
+            path: Path {
+                socket: 0,
+                remote: SocketAddr::from(([127, 0, 0, 1], 0)),
+            },
+            ..run(&receivers[0], &bytes, 1200)
+        };
+        let mut runs: Vec<_> = receivers.iter().map(|to| run(to, &bytes, 1200)).collect();
+        runs.insert(0, nowhere);
+        runs.insert(4, nowhere);
+        runs.push(nowhere);
+        let sent = port.send(runs.into_iter());
+        assert_eq!((sent.taken, sent.refused), (12, 6));
+        for receiver in &receivers {
+            assert_eq!(arrived(receiver, 2).len(), 2);
         }
     }
 
@@ -277,7 +452,7 @@ mod tests {
         let expected: Vec<_> = bytes.chunks(50).map(<[u8]>::to_vec).collect();
         assert!(arrived(&to, 200) == expected, "each once and in order");
         let sent = sent_to(&mut port, &to, &numbered(10, 50), 50);
-        assert_eq!((sent.taken, sent.calls), (10, 10));
+        assert_eq!((sent.taken, sent.calls), (10, 1));
     }
 
     #[test]
@@ -286,14 +461,7 @@ mod tests {
         let at = port.socket.local_addr().unwrap();
         let mut from = Port::new(socket(), true).unwrap();
         let bytes = numbered(20, 1200);
-        from.send(&Run {
-            path: Path {
-                socket: 0,
-                remote: at,
-            },
-            bytes: &bytes,
-            size: 1200,
-        });
+        from.send([run(&port.socket, &bytes, 1200)].into_iter());
         let alone = socket();
         alone.send_to(&[7; 3000], at).unwrap();
         let mut inbox = Inbox::new();

@@ -17,7 +17,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::media::answer::Local;
 use crate::media::counters::MediaCounters;
 use crate::media::event::{ConnectError, PeerEvent};
-use crate::media::history::HOLD;
+use crate::media::history::HOLD_LOOK;
 use crate::media::offer::Description;
 use crate::media::outbox::Path;
 use crate::media::sfu::Sfu;
@@ -137,7 +137,7 @@ impl Running {
             .count_busy(now.saturating_duration_since(self.woke));
         if self.sfu.is_holding() {
             // The rest of a picture is on its way: to be woken for each of its packets costs more than to look again.
-            std::thread::sleep(HOLD);
+            std::thread::sleep(HOLD_LOOK);
             self.woke = self.clock.instant();
             return self.note_arrivals(now);
         }
@@ -360,14 +360,10 @@ impl Running {
             return;
         }
         let mut all = Sent::default();
-        for run in outbox.runs() {
-            if run.path.stream_place().is_some() {
-                all += self.streams.send(&run);
-                continue;
-            }
-            match self.ports.get_mut(usize::from(run.path.socket)) {
-                Some(port) => all += port.send(&run),
-                None => all.refused += run.datagrams().len() as u64,
+        for (socket, runs) in outbox.by_socket() {
+            match self.ports.get_mut(usize::from(socket)) {
+                Some(port) => all += port.send(runs),
+                None => runs.for_each(|run| all += self.streams.send(&run)),
             }
         }
         outbox.clear();

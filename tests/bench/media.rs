@@ -19,6 +19,7 @@ mod permits;
 
 #[expect(dead_code, reason = "other figures use more of it")]
 mod measure;
+mod media_batch;
 mod media_floor;
 mod media_join;
 mod media_memory;

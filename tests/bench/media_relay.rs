@@ -1,5 +1,5 @@
 //! `relay.*`: the least that forwarding can cost on this machine, in the scenarios of the comparison with another server. A bare
-//! thread waits for each picture or packet of sound, seals it for each receiver and sends each receiver's part by one call, to
+//! thread waits for each picture or packet of sound, seals it for each receiver and sends several receivers' parts by one call, to
 //! addresses that share one socket as those of the load generator do. No server, no ICE, no reports, and nothing is decrypted. As in
 //! that comparison one processor is the relay's, the other one that of sender and receiver.
 
@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use conclave::clock::{Clock, SystemClock};
 use conclave::media::srtp::Profile;
-use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
 
 use crate::measure::{figure, median, note};
+use crate::media_batch::Batch;
 use crate::media_floor::Seal;
 use crate::media_stage::{pin, thread_time};
 
@@ -139,14 +139,12 @@ const STOP: u8 = 2;
 /// The bare relay: its CPU time, and how many packets it sent.
 fn relay(inlet: &UdpSocket, addresses: &[SocketAddr], size: usize) -> (Duration, u64) {
     pin(0);
-    let state = UdpSocketState::new(UdpSockRef::from(inlet)).unwrap();
-    inlet.set_nonblocking(false).unwrap();
+    let mut batch = Batch::new(inlet, size + AROUND);
     let mut keys: Vec<Seal> = (0..addresses.len())
         .map(|number| Seal::new(Profile::Aes128Gcm, number))
         .collect();
     let mut buffer = [0; 2048];
     let mut payloads: Vec<Vec<u8>> = Vec::new();
-    let mut out = Vec::new();
     let mut sent = 0;
     let begun = thread_time();
     loop {
@@ -159,25 +157,14 @@ fn relay(inlet: &UdpSocket, addresses: &[SocketAddr], size: usize) -> (Duration,
             continue;
         }
         for (key, address) in keys.iter_mut().zip(addresses) {
-            out.clear();
-            for payload in &payloads {
-                key.packet(payload, &mut out);
-            }
-            if payloads.len() == 1 {
-                inlet.send_to(&out, address).unwrap();
-            } else {
-                let transmit = Transmit {
-                    destination: *address,
-                    ecn: None,
-                    contents: &out,
-                    segment_size: Some(size + AROUND),
-                    src_ip: None,
-                };
-                let done = state.try_send(UdpSockRef::from(inlet), &transmit);
-                done.unwrap();
-            }
+            batch.add(*address, |out| {
+                for payload in &payloads {
+                    key.packet(payload, out);
+                }
+            });
             sent += payloads.len() as u64;
         }
+        batch.send();
         payloads.clear();
     }
 }

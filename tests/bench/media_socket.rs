@@ -1,6 +1,6 @@
 //! `forward.socket.1x100`: the media plane on loopback, one camera and a hundred who see it; CPU time of its thread per forwarded
-//! packet. Against a bare sender that seals the same datagrams for as many sockets and sends each receiver's part of a frame
-//! with one call, and does nothing else. One processor is theirs, the other one that of all clients.
+//! packet. Against a bare sender that seals the same datagrams for as many sockets and sends them as the server
+//! does, several receivers' parts of a frame with one call, and does nothing else. One processor is theirs, the other one that of all clients.
 
 use std::net::UdpSocket;
 use std::path::PathBuf;
@@ -17,10 +17,10 @@ use conclave::secret::SystemRandom;
 use conclave::udp::plane::{MediaPlane, MediaSettings, StreamSettings};
 use conclave_policy::actions::{Connect, Publish, Watch};
 use conclave_policy::source::Source;
-use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
 use tokio::sync::mpsc;
 
 use crate::measure::{figure, median, note};
+use crate::media_batch::Batch;
 use crate::media_client::{Script, UdpClient};
 use crate::media_floor::Seal;
 use crate::media_stage::{participant, payload, pin, pin_thread, thread_time};
@@ -287,32 +287,23 @@ fn alone(profile: Profile) -> f64 {
         .map(|number| Seal::new(profile, number))
         .collect();
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let state = UdpSocketState::new(UdpSockRef::from(&sender)).unwrap();
+    let mut batch = Batch::new(&sender, BYTES);
     let payload = vec![0x55; BYTES - AROUND];
     let mut frames = Frames::new();
     let begun = SystemClock.instant();
     let cpu = thread_time();
     let mut sent = 0_u64;
-    let mut out = Vec::new();
     while begun.elapsed() < WINDOW {
         let packets = frames.wait();
         for (key, address) in keys.iter_mut().zip(&addresses) {
-            out.clear();
-            for _ in 0..packets {
-                key.packet(&payload, &mut out);
-            }
-            let transmit = Transmit {
-                destination: *address,
-                ecn: None,
-                contents: &out,
-                segment_size: Some(BYTES),
-                src_ip: None,
-            };
-            state
-                .try_send(UdpSockRef::from(&sender), &transmit)
-                .unwrap();
+            batch.add(*address, |out| {
+                for _ in 0..packets {
+                    key.packet(&payload, out);
+                }
+            });
             sent += u64::from(packets);
         }
+        batch.send();
     }
     let cpu = thread_time() - cpu;
     over.store(true, Ordering::Relaxed);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::media::estimate::aimd::Aimd;
 use crate::media::estimate::feedback::{Feedback, REFERENCE};
-use crate::media::estimate::ledger::{Ledger, Purpose};
+use crate::media::estimate::ledger::{Ledger, Purpose, Sent};
 use crate::media::estimate::loss::LossBound;
 use crate::media::estimate::probe::{Probe, Prober};
 use crate::media::estimate::received::Received;
@@ -32,6 +32,9 @@ const WITHIN: f64 = 0.9;
 /// With packets waiting so long, in milliseconds, losses are the way's fullness and not its nature.
 const QUEUED: f64 = 100.0;
 
+/// A packet that waited so long, in microseconds, is a sign that a queue may grow.
+const HELD_UP: i64 = 25_000;
+
 /// Below this share of the estimate the sending is not bound by it.
 const SPARE: f64 = 0.5;
 
@@ -53,6 +56,10 @@ pub struct Estimator {
     silent_at: Option<Instant>,
     /// What the receiver says it can take.
     bandwidth: Option<f64>,
+    /// Only a part of what is sent is reported, so that it says nothing about how much there is.
+    sampled: bool,
+    /// The last report told of a loss, or of a packet that was held up.
+    troubled: bool,
     source: Source,
     /// Packets that were reported lost.
     pub lost: u64,
@@ -82,6 +89,8 @@ impl Default for Estimator {
             reported: None,
             silent_at: None,
             bandwidth: None,
+            sampled: false,
+            troubled: false,
             source: Source::Nothing,
             lost: 0,
         }
@@ -123,11 +132,12 @@ impl Estimator {
     /// A report of arrivals came.
     pub fn feedback(&mut self, feedback: &Feedback<'_>, ledger: &mut Ledger, now: Instant) {
         let reference = self.unwrap(feedback.reference) * REFERENCE;
-        let (mut packets, mut lost, mut newest) = (0_u32, 0_u32, None);
+        let time = ledger.time(now);
+        let (mut packets, mut lost, mut newest, mut waits) = (0_u32, 0_u32, None, 0);
         for status in feedback.statuses() {
             let Some(arrived) = status.arrived else {
-                if let Some(sent) = ledger.lost(status.number, now) {
-                    self.sending.count(sent.at, sent.size);
+                if let Some(sent) = ledger.lost(status.number, time) {
+                    self.count_sent(&sent);
                     if let Purpose::Probe(number) = sent.purpose {
                         self.prober.lost(number, sent.size);
                     }
@@ -136,33 +146,51 @@ impl Estimator {
                 }
                 continue;
             };
-            let Some(sent) = ledger.arrived(status.number, now) else {
+            let Some(sent) = ledger.arrived(status.number, time) else {
                 continue;
             };
             if !sent.thought_lost {
                 packets += 1;
-                self.sending.count(sent.at, sent.size);
+                self.count_sent(&sent);
             }
             newest = newest.max(Some(sent.at));
             let arrived = reference + arrived;
-            self.received.count(arrived, sent.size);
+            if !self.sampled {
+                self.received.count(arrived, sent.size);
+            }
             self.trend.packet(sent.at, arrived);
-            self.standing.packet(sent.at, arrived);
+            waits = waits.max(self.standing.packet(sent.at, arrived));
             if let Purpose::Probe(number) = sent.purpose {
                 self.prober.arrived(number, sent.size, sent.at, arrived);
             }
         }
         ledger.trim();
+        self.troubled = lost > 0 || waits > HELD_UP;
         let Some(newest) = newest else {
             self.count_lost(packets, lost, now);
             return;
         };
         self.source = Source::Arrivals;
         (self.reported, self.silent_at) = (Some(now), None);
-        let trip = u64::try_from(ledger.time(now) - newest).unwrap_or(0);
+        let trip = u64::try_from(time - newest).unwrap_or(0);
         self.measured(Duration::from_micros(trip));
         self.count_lost(packets, lost, now);
-        self.judge(now);
+        if !self.sampled {
+            self.judge(now);
+        }
+    }
+
+    /// Whether the last report told of nothing that is not as it should be.
+    pub(crate) fn is_well(&self) -> bool {
+        self.source == Source::Arrivals && !self.troubled && self.trend.usage() == Usage::Normal
+    }
+
+    /// From now on only a part of what is sent is reported, or all of it again. How much is sent and arrives is not known then, or
+    /// not yet; the estimate stays.
+    pub(crate) fn sample(&mut self, sampled: bool) {
+        if std::mem::replace(&mut self.sampled, sampled) != sampled {
+            (self.sending, self.received) = (Received::default(), Received::default());
+        }
     }
 
     /// What the receiver thinks it can take (REMB).
@@ -238,6 +266,12 @@ impl Estimator {
     fn is_burst(&self) -> bool {
         let sending = self.sending.rate().unwrap_or(f64::MAX);
         self.standing.milliseconds() < BURST && sending < self.delay.rate() * WITHIN
+    }
+
+    fn count_sent(&mut self, sent: &Sent) {
+        if !self.sampled {
+            self.sending.count(sent.at, sent.size);
+        }
     }
 
     fn judge(&mut self, now: Instant) {

@@ -41,7 +41,7 @@ impl<'a> Feedback<'a> {
         let mut chunks = 0;
         while covered < u32::from(count) {
             let chunk = rest.get(chunks..)?.first_chunk::<2>()?;
-            covered += Chunk::parse(*chunk).length();
+            covered += u32::from(Chunk::parse(*chunk).left);
             chunks += 2;
         }
         let (chunks, deltas) = rest.split_at_checked(chunks)?;
@@ -67,43 +67,43 @@ impl<'a> Feedback<'a> {
     }
 }
 
-/// Two bytes about several packets.
+/// Two bytes about several packets, of which the next stands before the others.
 #[derive(Clone, Copy, Debug)]
 struct Chunk {
-    word: u16,
-    /// Packets of it that were read.
-    read: u16,
+    bits: u16,
+    /// Where the next symbol stands, how wide it is, and how far the one after it: none for a run.
+    place: u16,
+    mask: u16,
+    step: u16,
+    /// Packets of it that were not read.
+    left: u16,
 }
 
 impl Chunk {
     const fn parse(bytes: [u8; 2]) -> Self {
+        let bits = u16::from_be_bytes(bytes);
+        let (place, mask, step, left) = match bits >> 14 {
+            // A run of none is none, and then the report does not end: it is read as one.
+            0 | 1 if bits & 0x1fff == 0 => (13, 3, 0, 1),
+            0 | 1 => (13, 3, 0, bits & 0x1fff),
+            2 => (13, 1, 1, 14),
+            _ => (12, 3, 2, 7),
+        };
         Self {
-            word: u16::from_be_bytes(bytes),
-            read: 0,
-        }
-    }
-
-    /// How many packets it speaks of. A run of none is none, and then the report does not end: it is read as one.
-    fn length(self) -> u32 {
-        match (self.word >> 15, self.word >> 14 & 1) {
-            (0, _) => u32::from(self.word & 0x1fff).max(1),
-            (_, 0) => 14,
-            _ => 7,
+            bits,
+            place,
+            mask,
+            step,
+            left,
         }
     }
 
     /// The next symbol: 0 lost, 1 one byte, 2 two bytes, 3 nothing that is defined.
     fn next(&mut self) -> Option<u16> {
-        if u32::from(self.read) >= self.length() {
-            return None;
-        }
-        let place = self.read;
-        self.read += 1;
-        Some(match (self.word >> 15, self.word >> 14 & 1) {
-            (0, _) => self.word >> 13 & 3,
-            (_, 0) => self.word >> (13 - place) & 1,
-            _ => self.word >> (12 - 2 * place) & 3,
-        })
+        self.left = self.left.checked_sub(1)?;
+        let symbol = self.bits >> self.place & self.mask;
+        self.bits <<= self.step;
+        Some(symbol)
     }
 }
 

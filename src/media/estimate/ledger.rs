@@ -55,6 +55,8 @@ pub struct Ledger {
     /// The number of the oldest entry; the lower half goes into packets.
     first: u64,
     entries: VecDeque<Entry>,
+    /// When something was numbered last, by both clocks: packets leave several at a time.
+    at: (Instant, i64),
 }
 
 impl Ledger {
@@ -64,6 +66,7 @@ impl Ledger {
             begun: now,
             first: 1,
             entries: VecDeque::new(),
+            at: (now, 0),
         }
     }
 
@@ -84,8 +87,10 @@ impl Ledger {
 
     /// The number of a packet that leaves now.
     pub fn number(&mut self, size: usize, purpose: Purpose, now: Instant) -> u16 {
-        let [.., a0, a1, a2, a3] = self.time(now).to_be_bytes();
-        let at = u32::from_be_bytes([a0, a1, a2, a3]);
+        if self.at.0 != now {
+            self.at = (now, self.time(now));
+        }
+        let at = lower(self.at.1);
         // No more than two go for each that comes: the cost is the same for every packet.
         for _ in 0..2 {
             let old = self
@@ -110,14 +115,15 @@ impl Ledger {
         u16::from_be_bytes([n0, n1])
     }
 
-    /// The packet with this number arrived; `None` if that is known, or no such packet is remembered.
-    pub fn arrived(&mut self, number: u16, now: Instant) -> Option<Sent> {
-        self.settle(number, Fate::Arrived, now)
+    /// The packet with this number arrived, says a report that came at this time; `None` if that is known, or no such packet is
+    /// remembered.
+    pub fn arrived(&mut self, number: u16, time: i64) -> Option<Sent> {
+        self.settle(number, Fate::Arrived, time)
     }
 
     /// A report says that the packet did not arrive; `None` as for [`Ledger::arrived`].
-    pub fn lost(&mut self, number: u16, now: Instant) -> Option<Sent> {
-        self.settle(number, Fate::Lost, now)
+    pub fn lost(&mut self, number: u16, time: i64) -> Option<Sent> {
+        self.settle(number, Fate::Lost, time)
     }
 
     /// Forgets what was sent before the oldest that nothing was said of.
@@ -134,14 +140,12 @@ impl Ledger {
 
     /// When the oldest packet was sent that no report spoke of.
     pub fn oldest_open(&self, now: Instant) -> Option<Duration> {
-        let [.., a0, a1, a2, a3] = self.time(now).to_be_bytes();
-        let at = u32::from_be_bytes([a0, a1, a2, a3]);
+        let at = lower(self.time(now));
         let open = self.entries.iter().find(|entry| entry.fate == Fate::Open)?;
         Some(Duration::from_micros(u64::from(at.wrapping_sub(open.at))))
     }
 
-    fn settle(&mut self, number: u16, fate: Fate, now: Instant) -> Option<Sent> {
-        let time = self.time(now);
+    fn settle(&mut self, number: u16, fate: Fate, time: i64) -> Option<Sent> {
         let newest = (self.first + self.entries.len() as u64).checked_sub(1)?;
         let [.., n0, n1] = newest.to_be_bytes();
         let behind = u16::from_be_bytes([n0, n1]).wrapping_sub(number);
@@ -154,8 +158,7 @@ impl Ledger {
         }
         let thought_lost = entry.fate == Fate::Lost;
         entry.fate = fate;
-        let [.., a0, a1, a2, a3] = time.to_be_bytes();
-        let age = u32::from_be_bytes([a0, a1, a2, a3]).wrapping_sub(entry.at);
+        let age = lower(time).wrapping_sub(entry.at);
         Some(Sent {
             at: time - i64::from(age),
             size: entry.size,
@@ -166,6 +169,12 @@ impl Ledger {
             thought_lost,
         })
     }
+}
+
+/// The lower half of a time.
+const fn lower(time: i64) -> u32 {
+    let [.., a0, a1, a2, a3] = time.to_be_bytes();
+    u32::from_be_bytes([a0, a1, a2, a3])
 }
 
 #[cfg(test)]
@@ -181,10 +190,11 @@ mod tests {
             clock.advance(Duration::from_micros(700));
             let number = ledger.number(1000, Purpose::Media, clock.instant());
             if sent % 3 == 0 {
-                let known = ledger.arrived(number, clock.instant()).unwrap();
-                assert_eq!(known.at, ledger.time(clock.instant()));
+                let time = ledger.time(clock.instant());
+                let known = ledger.arrived(number, time).unwrap();
+                assert_eq!(known.at, time);
                 assert_eq!((known.size, known.thought_lost), (1000, false));
-                assert!(ledger.arrived(number, clock.instant()).is_none());
+                assert!(ledger.arrived(number, time).is_none());
             }
             ledger.trim();
             assert!(ledger.entries.len() <= MOST);
@@ -197,21 +207,14 @@ mod tests {
         let mut ledger = Ledger::new(clock.instant());
         let number = ledger.number(10, Purpose::Probe(3), clock.instant());
         clock.advance(Duration::from_millis(80));
-        assert!(ledger.lost(number, clock.instant()).is_some());
-        assert!(ledger.lost(number, clock.instant()).is_none());
-        let sent = ledger.arrived(number, clock.instant()).unwrap();
+        let time = ledger.time(clock.instant());
+        assert!(ledger.lost(number, time).is_some());
+        assert!(ledger.lost(number, time).is_none());
+        let sent = ledger.arrived(number, time).unwrap();
         assert!(sent.thought_lost && sent.purpose == Purpose::Probe(3) && sent.at == 0);
-        assert!(ledger.lost(number, clock.instant()).is_none());
-        assert!(
-            ledger
-                .arrived(number.wrapping_add(1), clock.instant())
-                .is_none()
-        );
-        assert!(
-            ledger
-                .arrived(number.wrapping_sub(1), clock.instant())
-                .is_none()
-        );
+        assert!(ledger.lost(number, time).is_none());
+        assert!(ledger.arrived(number.wrapping_add(1), time).is_none());
+        assert!(ledger.arrived(number.wrapping_sub(1), time).is_none());
     }
 
     #[test]

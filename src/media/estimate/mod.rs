@@ -2,6 +2,7 @@
 //! draft-ietf-rmcat-gcc-02). No input or output, no clock; every list is bounded.
 
 pub(crate) mod aimd;
+pub(crate) mod ease;
 #[doc(hidden)]
 pub mod estimator;
 #[doc(hidden)]

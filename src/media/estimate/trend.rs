@@ -194,8 +194,8 @@ pub(crate) struct Standing {
 const PART: i64 = 10_000_000;
 
 impl Standing {
-    /// A packet was sent and arrived, in microseconds of the two clocks.
-    pub(crate) fn packet(&mut self, sent: i64, arrived: i64) {
+    /// A packet was sent and arrived, in microseconds of the two clocks; for how long it waited.
+    pub(crate) fn packet(&mut self, sent: i64, arrived: i64) -> i64 {
         let took = arrived - sent;
         let (now, before) = match self.least {
             Some((_, before)) if (took - before).abs() > BREAK => (took, took),
@@ -207,8 +207,9 @@ impl Standing {
             None => (took, took),
         };
         self.least = Some((now, before));
-        let waits = (took - now.min(before)) as f64;
-        self.smoothed += (waits - self.smoothed) * 0.1;
+        let waits = took - now.min(before);
+        self.smoothed += (waits as f64 - self.smoothed) * 0.1;
+        waits
     }
 
     /// The wait, in milliseconds.
