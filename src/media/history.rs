@@ -20,7 +20,7 @@ pub(crate) const MANY_PENDING: usize = MOST_PENDING / 2;
 /// How long a part of a picture may wait for the rest, which usually comes within the time that a few calls take. Nobody sees it.
 pub(crate) const HOLD: Duration = Duration::from_micros(80);
 /// How soon it is looked whether the rest is there: mostly it is the first time.
-pub(crate) const HOLD_LOOK: Duration = Duration::from_micros(20);
+pub(crate) const HOLD_LOOK: Duration = Duration::from_micros(40);
 
 /// The last packets of a source, each layer by itself.
 #[derive(Debug, Default)]
