@@ -229,7 +229,7 @@ mod tests {
         clock: ManualClock,
         downlink: Downlink,
         arrivals: Arrivals,
-        /// How much later packets arrive, and whether they do.
+        /// How much later one of ten packets arrives, and whether it does.
         late: Duration,
         loses: bool,
     }
@@ -256,9 +256,11 @@ mod tests {
                 let now = self.clock.instant();
                 if let Some((_, number)) = self.downlink.leave(500, Some(3), now) {
                     numbered += 1;
-                    if !self.loses || packet % 10 != 5 {
+                    let one = packet % 10 == 5;
+                    if !(self.loses && one) {
                         let number = u16::from_be_bytes(number);
-                        self.arrivals.record(number, 500, now + self.late);
+                        let late = if one { self.late } else { Duration::ZERO };
+                        self.arrivals.record(number, 500, now + late);
                     }
                 }
                 if packet % 5 == 4 {

@@ -68,6 +68,10 @@ impl Sfu {
         if theirs != peer.agent.remote || checked.controlled {
             return None;
         }
+        // Nothing can be sent there, and the system's refusal must not be taken for that of a network.
+        if path.remote.port() == 0 {
+            return None;
+        }
         // Nobody gets more than they sent: what lacks half of a check is none.
         if stun::success_length(path.remote) > datagram.len() {
             return None;

@@ -164,6 +164,22 @@ fn old_credentials_are_worthless_after_a_restart() {
     assert_eq!(world.sfu.counters().bad_stun, before + 1);
 }
 
+/// Nothing can be sent to port 0: what comes from there, though its sender proves itself, is answered nothing and moves nobody.
+#[test]
+fn who_comes_from_port_zero_is_not_sent_to() {
+    let (mut world, speaker, viewer) = talking();
+    let check = world.members[viewer].client.check_bytes(true);
+    let before = world.sfu.counters();
+    world.inject("203.0.113.1:0".parse().unwrap(), check.clone());
+    assert_eq!(world.sfu.counters().bad_stun, before.bad_stun + 1);
+    assert_eq!(world.sfu.counters().stun_answered, before.stun_answered);
+    talk(&mut world, speaker, 5);
+    assert_eq!(world.got(viewer), 5);
+    // The same from any other port moves the viewer.
+    world.inject("203.0.113.1:1".parse().unwrap(), check);
+    assert_eq!(world.sfu.counters().stun_answered, before.stun_answered + 1);
+}
+
 #[test]
 fn what_is_offered_as_a_restart_of_another_connection_changes_nothing() {
     let (mut world, speaker, viewer) = talking();
