@@ -192,7 +192,7 @@ impl Port {
         match setsockopt(&self.socket, sockopt::UdpGsoSegment, &told) {
             Ok(()) => self.cut = size,
             // Then it takes one by one.
-            Err(_) => self.segments = 1,
+            Err(_) => (self.cut, self.segments) = (0, 1),
         }
     }
 
@@ -221,6 +221,10 @@ impl Port {
                     messages = left;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // On a way that cannot be cut for, as through a tunnel, the system refuses one datagram too while the socket cuts.
+                Err(error) if count(first) == 1 && self.cut > 0 && cannot(&error) => {
+                    self.set_cut(0);
+                }
                 Err(error) if count(first) > 1 && cannot(&error) => {
                     tracing::warn!(%error, "this network cannot send several datagrams with one call");
                     self.segments = 1;
@@ -414,6 +418,29 @@ mod tests {
                 assert!(arrived(receiver, 16) == expected, "receiver {number}");
             }
         }
+    }
+
+    /// The system refuses port 0 with the error of a way that cannot be cut for.
+    #[test]
+    fn one_datagram_that_is_refused_is_tried_uncut_and_others_are_cut_as_before() {
+        let mut port = Port::new(socket(), true).unwrap();
+        let to = socket();
+        let (many, one) = (numbered(3, 1200), numbered(1, 100));
+        let nowhere = Run {
+            path: Path {
+                socket: 0,
+                remote: SocketAddr::from(([127, 0, 0, 1], 0)),
+            },
+            ..run(&to, &one, 100)
+        };
+        for _ in 0..2 {
+            let runs = [run(&to, &many, 1200), nowhere, run(&to, &one, 100)];
+            let sent = port.send(runs.into_iter());
+            assert_eq!((sent.taken, sent.refused, port.cut), (4, 1, 0), "uncut");
+            assert!(port.segments > 1);
+            assert_eq!(arrived(&to, 4).len(), 4);
+        }
+        assert_eq!(sent_to(&mut port, &to, &many, 1200).calls, 1);
     }
 
     #[test]
