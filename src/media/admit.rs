@@ -100,7 +100,10 @@ impl Peer {
         } else {
             (opened.index, payload)
         };
-        if !stream.take(index, now) {
+        let is_new = stream.take(index, now);
+        let misses = stream.misses();
+        self.gap |= misses;
+        if !is_new {
             return Err(Refused::Duplicate);
         }
         let dependency = self.dependency(of, &opened.header, datagram);

@@ -388,6 +388,9 @@ impl Sfu {
         if let Some(slot) = self.change_slot(viewer, place) {
             slot.attach(feed);
         }
+        if Kind::of(feed.source) == Kind::Video {
+            self.look_soon(feed.since);
+        }
     }
 
     /// Ends one edge.

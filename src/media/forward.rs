@@ -21,7 +21,7 @@ use crate::media::skips::Cut;
 use crate::media::slot::{OutSlot, Outcome};
 use crate::media::srtp::Opened;
 use crate::media::stream::Packet;
-use crate::media::timer::Timer;
+use crate::media::timer::{LOOK_AGAIN, Timer};
 
 /// Sequence numbers looked at in one datagram of reports; an honest receiver asks for a few.
 const MOST_LOST: usize = 128;
@@ -58,6 +58,9 @@ impl Sfu {
         }
         let (source, packet) = peer.admit(opened, datagram, now);
         let (begun, recoded) = (peer.begun.take(), peer.recoded.take());
+        if std::mem::take(&mut peer.gap) {
+            self.timers.hasten(Timer::Repairs, now + LOOK_AGAIN);
+        }
         let (room, participant) = (peer.room, peer.participant);
         let bound = match (source, &packet) {
             (Some(source), Ok(packet)) => peer.publication(source).bound_for(packet.layer),
@@ -301,6 +304,9 @@ impl Sfu {
             publication.pending = pending;
             publication.forwarded += sent;
             publication.awaited = awaited;
+        }
+        if awaited {
+            self.look_soon(now);
         }
         match Kind::of(source) {
             Kind::Audio => self.counters.forwarded_audio += sent,

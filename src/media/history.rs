@@ -13,6 +13,10 @@ use crate::media::stream::{Packet, SenderClock};
 const VIDEO: usize = 512;
 /// Sound packets kept: about a second. Later a repair is of no use.
 const AUDIO: usize = 64;
+/// What a place in a block holds: what browsers send of pictures fits. Longer ones, and sound, have memory of their own.
+const ROOM: usize = 1200;
+/// So many places of pictures get their memory together, when the first of them is used: the heap grows in few large steps.
+const BLOCK: usize = 64;
 /// Packets of one source that wait to be forwarded at most: what waits must still be kept when its turn comes.
 pub(crate) const MOST_PENDING: usize = 64;
 /// With so many it is time to forward them: what another shard passes on comes as many at a time.
@@ -31,6 +35,8 @@ pub(crate) struct History {
 #[derive(Debug, Default)]
 struct Ring {
     places: Vec<Kept>,
+    /// Payloads of pictures, a block of places each.
+    blocks: Vec<Box<[u8]>>,
     newest: u64,
 }
 
@@ -53,7 +59,71 @@ struct Kept {
     descriptor: Option<Descriptor>,
     clock: Option<SenderClock>,
     dependency: Vec<u8>,
-    payload: Vec<u8>,
+    payload: Payload,
+}
+
+/// Where a payload is.
+#[derive(Debug)]
+enum Payload {
+    /// At the packet's place in its block, and how long it is.
+    Block(usize),
+    Own(Vec<u8>),
+}
+
+impl Default for Payload {
+    fn default() -> Self {
+        Self::Own(Vec::new())
+    }
+}
+
+impl Ring {
+    /// A ring for the packets of one encoding.
+    fn start(&mut self, kind: Kind) {
+        let (length, blocks) = match kind {
+            Kind::Audio => (AUDIO, 0),
+            _ => (VIDEO, VIDEO / BLOCK),
+        };
+        self.places.resize_with(length, Kept::default);
+        self.blocks.resize_with(blocks, Box::default);
+    }
+
+    /// Copies a payload to where that of this place stands.
+    fn store(&mut self, place: usize, payload: &[u8]) {
+        let Some(kept) = self.places.get_mut(place) else {
+            return;
+        };
+        if payload.len() <= ROOM
+            && let Some(block) = self.blocks.get_mut(place / BLOCK)
+        {
+            if block.is_empty() {
+                *block = vec![0; BLOCK * ROOM].into_boxed_slice();
+            }
+            let start = place % BLOCK * ROOM;
+            if let Some(room) = block.get_mut(start..start + payload.len()) {
+                room.copy_from_slice(payload);
+                kept.payload = Payload::Block(payload.len());
+                return;
+            }
+        }
+        match &mut kept.payload {
+            Payload::Own(own) => {
+                own.clear();
+                own.extend_from_slice(payload);
+            }
+            Payload::Block(_) => kept.payload = Payload::Own(payload.to_vec()),
+        }
+    }
+
+    /// The payload of this place.
+    fn payload<'a>(&'a self, place: usize, kept: &'a Kept) -> Option<&'a [u8]> {
+        match &kept.payload {
+            Payload::Own(own) => Some(own),
+            Payload::Block(length) => {
+                let start = place % BLOCK * ROOM;
+                self.blocks.get(place / BLOCK)?.get(start..start + length)
+            }
+        }
+    }
 }
 
 impl History {
@@ -67,13 +137,14 @@ impl History {
             return;
         };
         if ring.places.is_empty() {
-            let length = if kind == Kind::Audio { AUDIO } else { VIDEO };
-            ring.places.resize_with(length, Kept::default);
+            ring.start(kind);
         }
         ring.newest = ring.newest.max(packet.index);
-        if let Some(kept) =
-            at(packet.index, ring.places.len()).and_then(|place| ring.places.get_mut(place))
-        {
+        let Some(place) = at(packet.index, ring.places.len()) else {
+            return;
+        };
+        ring.store(place, packet.payload);
+        if let Some(kept) = ring.places.get_mut(place) {
             kept.index = Some(packet.index);
             kept.codec = Some(packet.codec);
             kept.stacked = packet.stacked;
@@ -85,17 +156,14 @@ impl History {
             kept.descriptor = packet.descriptor;
             kept.dependency.clear();
             kept.dependency.extend_from_slice(packet.dependency);
-            kept.payload.clear();
-            kept.payload.extend_from_slice(packet.payload);
         }
     }
 
     /// The packet at this place, if it is still there.
     pub(crate) fn get(&self, place: Place) -> Option<Packet<'_>> {
-        let ring = &self.rings.get(usize::from(place.layer))?.places;
-        let kept = ring
-            .get(at(place.index, ring.len())?)
-            .filter(|kept| kept.index == Some(place.index))?;
+        let ring = self.rings.get(usize::from(place.layer))?;
+        let stands = at(place.index, ring.places.len())?;
+        let kept = (ring.places.get(stands)).filter(|kept| kept.index == Some(place.index))?;
         Some(Packet {
             layer: place.layer,
             codec: kept.codec?,
@@ -108,7 +176,7 @@ impl History {
             descriptor: kept.descriptor,
             clock: kept.clock,
             dependency: &kept.dependency,
-            payload: &kept.payload,
+            payload: ring.payload(stands, kept)?,
         })
     }
 
@@ -276,6 +344,29 @@ mod tests {
         assert_eq!(history.get(place).unwrap().payload, b"high");
         history.clear();
         assert!(history.get(place).is_none());
+    }
+
+    #[test]
+    fn payloads_of_all_lengths_stand_side_by_side() {
+        let lengths = [0, 1, ROOM - 1, ROOM, ROOM + 1, 1460];
+        let mut history = History::default();
+        for kind in [Kind::Audio, Kind::Video, Kind::Video] {
+            let bytes: Vec<u8> = (0_u8..=255).cycle().take(3000).collect();
+            let own = |index: u64| {
+                let length = lengths[usize::try_from(index * 7 / 5).unwrap() % lengths.len()];
+                &bytes[usize::try_from(index % 251).unwrap()..][..length]
+            };
+            let kept = if kind == Kind::Audio { AUDIO } else { VIDEO } as u64;
+            // The second time each place gets another length than before.
+            for index in 0..3 * kept + 5 {
+                history.keep(kind, &packet(1, index, own(index)));
+            }
+            for index in 2 * kept + 5..3 * kept + 5 {
+                let packet = history.get(Place { layer: 1, index }).unwrap();
+                assert!(packet.payload == own(index), "{index}");
+            }
+            history.clear_layer(1);
+        }
     }
 
     #[test]

@@ -74,8 +74,11 @@ impl Sfu {
         };
         let publication = peer.publication(source);
         let lately = |at: Instant| now.saturating_duration_since(at) < KEY_FRAMES;
-        if publication.permit.is_none() || publication.key_frame_asked.is_some_and(lately) {
+        if publication.permit.is_none() {
             return;
+        }
+        if publication.key_frame_asked.is_some_and(lately) {
+            return self.look_soon(now);
         }
         let mut wanted = publication.key_frames_wanted;
         self.add_awaited(

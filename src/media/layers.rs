@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use conclave_policy::ids::ParticipantId;
 use conclave_policy::source::Source;
 
 use crate::media::aim::FASTEST;
@@ -84,8 +85,13 @@ impl Sfu {
         let Some(peer) = self.peers.get(viewer) else {
             return;
         };
-        let mut places: Vec<(usize, usize, Feed)> = Vec::new();
-        let mut wants = Vec::new();
+        let most_pictures = peer.views.len().min(peer.slots.len());
+        let mut places: Vec<(usize, usize, Feed)> = Vec::with_capacity(most_pictures);
+        let mut wants = Vec::with_capacity(most_pictures);
+        let speaking = self
+            .rooms
+            .get(&peer.room)
+            .map_or(&[][..], |room| room.speaking.as_slice());
         // In the order of the wishes, which decides among pictures that are equally important.
         for view in &peer.views {
             let feeds = peer.slots.iter().enumerate();
@@ -101,7 +107,7 @@ impl Sfu {
             if places.iter().any(|(known, ..)| *known == place) {
                 continue;
             }
-            if let Some((want, edge)) = self.want(viewer, place, feed, view, now) {
+            if let Some((want, edge)) = self.want(viewer, place, feed, (view, speaking), now) {
                 places.push((place, edge, *feed));
                 wants.push(want);
             }
@@ -178,7 +184,7 @@ impl Sfu {
         viewer: PeerKey,
         place: usize,
         feed: &Feed,
-        view: &View,
+        (view, speaking): (&View, &[ParticipantId]),
         now: Instant,
     ) -> Option<(Want, usize)> {
         let slot = self.peers.get(viewer)?.slots.get(place)?;
@@ -187,14 +193,10 @@ impl Sfu {
         let at = publication.edge_at(viewer, place, slot.edge);
         let edge = at.and_then(|at| publication.edges.get(at));
         let before = edge.and_then(|edge| edge.choice);
-        let speaks = || {
-            let room = self.rooms.get(&peer.room);
-            room.is_some_and(|room| room.speaking.contains(&view.participant))
-        };
         let priority = match feed.source {
             Source::Screen => Priority::Screen,
             _ if view.spotlight => Priority::Spotlight,
-            _ if speaks() => Priority::Speaker,
+            _ if speaking.contains(&view.participant) => Priority::Speaker,
             _ => Priority::Other,
         };
         let (layers, mut count) = sizes_of(peer, feed.source, now);

@@ -120,12 +120,16 @@ impl Publication {
     /// now and then in any case.
     pub(crate) fn is_to_be_looked_at(&mut self, now: Instant) -> bool {
         let lately = |at: Instant| now.saturating_duration_since(at) < LOOK;
-        let noticed = self.awaited || self.key_frames_wanted.contains(&true);
-        let due = noticed || !self.looked.is_some_and(lately);
+        let due = self.is_noticed() || !self.looked.is_some_and(lately);
         if due {
             self.looked = Some(now);
         }
         due
+    }
+
+    /// Whether it was noticed that a receiver waits for a key frame.
+    pub(crate) fn is_noticed(&self) -> bool {
+        self.awaited || self.key_frames_wanted.contains(&true)
     }
 
     /// Where the edge to this slot stands. `guess` is where it stood before, and nearly always still does: in a large room to look
@@ -175,6 +179,8 @@ pub(crate) struct Peer {
     pub(crate) handshake: Handshake,
     pub(crate) secured: Option<Secured>,
     pub(crate) streams: Vec<Stream>,
+    /// A packet came, and others before it are missing.
+    pub(crate) gap: bool,
     /// A source that just came in another codec than before.
     pub(crate) recoded: Option<Source>,
     /// An encoding of a source that just began in a new stream.
@@ -275,6 +281,7 @@ impl Peer {
             streams: Vec::new(),
             recoded: None,
             begun: None,
+            gap: false,
             arrivals: Arrivals::new(now),
             sends_packets: false,
             own_ssrc: 0,

@@ -10,7 +10,7 @@ use crate::media::offer::Kind;
 use crate::media::rtcp::Compound;
 use crate::media::sfu::Sfu;
 use crate::media::stream::Stream;
-use crate::media::timer::Timer;
+use crate::media::timer::{LOOK_AGAIN, Timer};
 
 impl Sfu {
     /// Does what is due.
@@ -50,23 +50,35 @@ impl Sfu {
         }
     }
 
+    /// Something is missing, or is waited for: publishers are looked at soon.
+    pub(crate) fn look_soon(&mut self, now: Instant) {
+        self.timers.hasten(Timer::Repairs, now + LOOK_AGAIN);
+    }
+
     fn ask_publishers(&mut self, now: Instant) {
+        let mut open = false;
         for key in self.senders() {
             let Some(peer) = self.peers.get(key) else {
                 continue;
             };
             let misses = peer.streams.iter().any(Stream::misses);
+            open |= misses;
             for source in Source::ALL {
                 if misses {
                     self.ask_for_losses(key, source, now);
                 }
-                let peer = self.peers.get_mut(key);
-                if Kind::of(source) == Kind::Video
-                    && peer.is_some_and(|peer| peer.publication_mut(source).is_to_be_looked_at(now))
-                {
+                let Some(peer) = self.peers.get_mut(key) else {
+                    continue;
+                };
+                let publication = peer.publication_mut(source);
+                if Kind::of(source) == Kind::Video && publication.is_to_be_looked_at(now) {
+                    open |= publication.is_noticed();
                     self.ask_for_key_frame(key, source, now);
                 }
             }
+        }
+        if open {
+            self.look_soon(now);
         }
     }
 

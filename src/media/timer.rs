@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// What is done again and again while there are peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timer {
-    /// Ask publishers for what is missing, and for key frames.
+    /// Ask publishers for what is missing, and for key frames: soon after something was noticed, and now and then in any case.
     Repairs,
     /// Tell senders when their packets arrived.
     Arrivals,
@@ -32,9 +32,8 @@ impl Timer {
     /// How often; `None` if it is set for each occasion.
     pub(crate) const fn period(self) -> Option<Duration> {
         match self {
-            Self::Repairs => Some(Duration::from_millis(20)),
             Self::Arrivals => Some(Duration::from_millis(50)),
-            Self::Speakers => Some(Duration::from_millis(200)),
+            Self::Repairs | Self::Speakers => Some(Duration::from_millis(200)),
             Self::Reports => Some(Duration::from_millis(800)),
             Self::Pacing | Self::Handshakes => None,
         }
@@ -43,12 +42,15 @@ impl Timer {
     /// How much earlier it may come when the thread is awake anyway. What comes seldom is not worth it.
     fn ahead(self) -> Option<Duration> {
         match self {
-            Self::Repairs | Self::Arrivals => self.period().map(|period| period / EARLY),
+            Self::Repairs => Some(LOOK_AGAIN / EARLY),
+            Self::Arrivals => self.period().map(|period| period / EARLY),
             Self::Speakers | Self::Reports | Self::Pacing | Self::Handshakes => None,
         }
     }
 }
 
+/// How soon publishers are looked at again while something of theirs is missing or waited for.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// The share of its period by which a frequent timer may be early.
 const EARLY: u32 = 5;
 
@@ -117,14 +119,16 @@ mod tests {
         let clock = ManualClock::new();
         let mut timers = Timers::default();
         timers.start(clock.instant());
+        timers.hasten(Timer::Repairs, clock.instant() + LOOK_AGAIN);
         timers.hasten(Timer::Pacing, clock.instant() + Duration::from_millis(17));
         clock.advance(Duration::from_millis(16));
         assert_eq!(timers.take(clock.instant(), false), None);
         assert_eq!(timers.take(clock.instant(), true), Some(Timer::Repairs));
+        timers.hasten(Timer::Repairs, clock.instant() + LOOK_AGAIN);
         assert_eq!(
             timers.take(clock.instant(), true),
             None,
-            "none is set early"
+            "what is set soon is not due at once, and what is set for an occasion is never early"
         );
         let mut times = 0;
         for _ in 0..1000 {

@@ -16,10 +16,11 @@ use crate::guard::{Guard, NO_ROOM};
 use crate::ids::OrgId;
 use crate::secret::SystemRandom;
 use crate::server::storage::{self, Alone};
+use crate::server::watched::Watched;
 
 /// There while a command waits for the server to end all sessions.
 const WISH_FILE: &str = "conclave.end-sessions";
-/// How often the server looks for it.
+/// How often the command looks whether it was taken away.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long the command waits for the server.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -60,6 +61,7 @@ pub async fn end_all(config: &Config) -> anyhow::Result<String> {
 /// Ends every session whenever a command asks for it.
 pub(super) async fn keep(auth: Arc<Auth>, guard: Arc<Guard>, org: OrgId, folder: PathBuf) {
     let wish = folder.join(WISH_FILE);
+    let mut watched = Watched::new(&folder);
     loop {
         if wish.exists() {
             match carry_out(&auth, &guard, org).await {
@@ -74,7 +76,7 @@ pub(super) async fn keep(auth: Arc<Auth>, guard: Arc<Guard>, org: OrgId, folder:
                 Err(error) => tracing::error!(%error, "sessions.not_ended"),
             }
         }
-        tokio::time::sleep(PAUSE).await;
+        watched.changed().await;
     }
 }
 

@@ -16,4 +16,5 @@ pub mod proxy;
 pub mod rules;
 mod running;
 pub mod storage;
+mod watched;
 pub mod web;
