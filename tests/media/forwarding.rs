@@ -685,6 +685,49 @@ fn what_waits_of_a_source_when_it_is_cut_is_never_sent() {
     assert_eq!(world.got(viewer), before + 5);
 }
 
+/// H01, H06: the part of a picture that is kept back for a moment falls under a cut that comes meanwhile, and nobody gets it who no
+/// longer watches when its moment is over.
+#[test]
+fn what_is_kept_back_for_the_rest_of_a_picture_falls_under_a_cut() {
+    let mut world = World::new();
+    let speaker = world.join(1, Script::default());
+    let viewers: Vec<usize> = (2..32)
+        .map(|who| world.join(who, Script::default()))
+        .collect();
+    world.publish(speaker, Camera);
+    for viewer in &viewers {
+        world.watch(*viewer);
+        world.view(*viewer, &[(1, Camera)]);
+    }
+    film(&mut world, speaker, 3, true);
+    let hand_part = |world: &mut World| {
+        let mut part = world.members[speaker].client.next(Camera, Vec::new(), 3000);
+        part.payload = vp8(40, 1, false, 1100);
+        part.marker = false;
+        world.members[speaker].client.send(&part);
+        hand_all(world, speaker);
+        world.settle();
+        assert!(world.sfu.is_holding());
+    };
+    let got =
+        |world: &World| -> Vec<usize> { viewers.iter().map(|viewer| world.got(*viewer)).collect() };
+    let before = got(&world);
+    hand_part(&mut world);
+    world.sfu.unwatch(room(1), participant(2));
+    world.calm();
+    let mut expected: Vec<usize> = before.iter().map(|count| count + 1).collect();
+    expected[0] = before[0];
+    assert_eq!(got(&world), expected, "all but the one who left");
+    hand_part(&mut world);
+    world.cut(speaker, Camera);
+    world.publish(speaker, Camera);
+    world.calm();
+    assert!(!world.sfu.is_holding());
+    assert_eq!(got(&world), expected);
+    film(&mut world, speaker, 2, true);
+    assert_eq!(world.got(viewers[1]), expected[1] + 2);
+}
+
 /// What comes together leaves together, whoever it is for and however much it is.
 #[test]
 fn a_frame_goes_to_each_receiver_in_a_row() {

@@ -220,6 +220,10 @@ impl Shards {
         self.then(now, ());
     }
 
+    pub(crate) fn is_holding(&self) -> bool {
+        self.all.iter().any(Sfu::is_holding)
+    }
+
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
         self.all.iter().filter_map(Sfu::next_timeout).min()
     }
