@@ -13,10 +13,12 @@ use crate::media::stream::{Packet, SenderClock};
 const VIDEO: usize = 512;
 /// Sound packets kept: about a second. Later a repair is of no use.
 const AUDIO: usize = 64;
-/// What a place in a block holds: what browsers send of pictures fits. Longer ones, and sound, have memory of their own.
-const ROOM: usize = 1200;
-/// So many places of pictures get their memory together, when the first of them is used: the heap grows in few large steps.
+/// So many places get their memory together, when the first of them is used: the heap grows in few large steps.
 const BLOCK: usize = 64;
+/// What a place of a picture holds at least: what browsers send fits.
+const PICTURE: usize = 1216;
+/// Places are lengthened by multiples of this.
+const GRAIN: usize = 64;
 /// Packets of one source that wait to be forwarded at most: what waits must still be kept when its turn comes.
 pub(crate) const MOST_PENDING: usize = 64;
 /// With so many it is time to forward them: what another shard passes on comes as many at a time.
@@ -35,8 +37,8 @@ pub(crate) struct History {
 #[derive(Debug, Default)]
 struct Ring {
     places: Vec<Kept>,
-    /// Payloads of pictures, a block of places each.
-    blocks: Vec<Box<[u8]>>,
+    /// Their payloads.
+    blocks: Vec<Block>,
     newest: u64,
 }
 
@@ -59,70 +61,44 @@ struct Kept {
     descriptor: Option<Descriptor>,
     clock: Option<SenderClock>,
     dependency: Vec<u8>,
-    payload: Payload,
+    /// Of the payload, which stands in a block.
+    length: usize,
 }
 
-/// Where a payload is.
-#[derive(Debug)]
-enum Payload {
-    /// At the packet's place in its block, and how long it is.
-    Block(usize),
-    Own(Vec<u8>),
+/// The payloads of so many places in a row, each of which has as much room as the longest needed: in a stream that has run for a
+/// moment nothing is allocated any more.
+#[derive(Debug, Default)]
+struct Block {
+    room: usize,
+    bytes: Vec<u8>,
 }
 
-impl Default for Payload {
-    fn default() -> Self {
-        Self::Own(Vec::new())
-    }
-}
-
-impl Ring {
-    /// A ring for the packets of one encoding.
-    fn start(&mut self, kind: Kind) {
-        let (length, blocks) = match kind {
-            Kind::Audio => (AUDIO, 0),
-            _ => (VIDEO, VIDEO / BLOCK),
-        };
-        self.places.resize_with(length, Kept::default);
-        self.blocks.resize_with(blocks, Box::default);
-    }
-
-    /// Copies a payload to where that of this place stands.
-    fn store(&mut self, place: usize, payload: &[u8]) {
-        let Some(kept) = self.places.get_mut(place) else {
-            return;
-        };
-        if payload.len() <= ROOM
-            && let Some(block) = self.blocks.get_mut(place / BLOCK)
-        {
-            if block.is_empty() {
-                *block = vec![0; BLOCK * ROOM].into_boxed_slice();
-            }
-            let start = place % BLOCK * ROOM;
-            if let Some(room) = block.get_mut(start..start + payload.len()) {
-                room.copy_from_slice(payload);
-                kept.payload = Payload::Block(payload.len());
-                return;
-            }
+impl Block {
+    fn store(&mut self, place: usize, payload: &[u8], least: usize) {
+        if payload.len() > self.room || self.bytes.is_empty() {
+            self.widen(payload.len().max(least).next_multiple_of(GRAIN));
         }
-        match &mut kept.payload {
-            Payload::Own(own) => {
-                own.clear();
-                own.extend_from_slice(payload);
-            }
-            Payload::Block(_) => kept.payload = Payload::Own(payload.to_vec()),
+        let start = place * self.room;
+        if let Some(room) = self.bytes.get_mut(start..start + payload.len()) {
+            room.copy_from_slice(payload);
         }
     }
 
-    /// The payload of this place.
-    fn payload<'a>(&'a self, place: usize, kept: &'a Kept) -> Option<&'a [u8]> {
-        match &kept.payload {
-            Payload::Own(own) => Some(own),
-            Payload::Block(length) => {
-                let start = place % BLOCK * ROOM;
-                self.blocks.get(place / BLOCK)?.get(start..start + length)
+    fn get(&self, place: usize, length: usize) -> Option<&[u8]> {
+        let start = place * self.room;
+        self.bytes.get(start..start + length)
+    }
+
+    /// Lays the places out anew with more room.
+    fn widen(&mut self, room: usize) {
+        let mut wider = vec![0; BLOCK * room];
+        let before = self.bytes.chunks(self.room.max(1));
+        for (old, new) in before.zip(wider.chunks_mut(room.max(1))) {
+            if let Some(new) = new.get_mut(..old.len()) {
+                new.copy_from_slice(old);
             }
         }
+        (self.room, self.bytes) = (room, wider);
     }
 }
 
@@ -136,15 +112,24 @@ impl History {
         let Some(ring) = self.rings.get_mut(layer) else {
             return;
         };
+        let (length, least) = match kind {
+            Kind::Audio => (AUDIO, 1),
+            _ => (VIDEO, PICTURE),
+        };
         if ring.places.is_empty() {
-            ring.start(kind);
+            ring.places.resize_with(length, Kept::default);
+            ring.blocks.resize_with(length / BLOCK, Block::default);
         }
         ring.newest = ring.newest.max(packet.index);
         let Some(place) = at(packet.index, ring.places.len()) else {
             return;
         };
-        ring.store(place, packet.payload);
-        if let Some(kept) = ring.places.get_mut(place) {
+        if let (Some(kept), Some(block)) = (
+            ring.places.get_mut(place),
+            ring.blocks.get_mut(place / BLOCK),
+        ) {
+            block.store(place % BLOCK, packet.payload, least);
+            kept.length = packet.payload.len();
             kept.index = Some(packet.index);
             kept.codec = Some(packet.codec);
             kept.stacked = packet.stacked;
@@ -164,6 +149,7 @@ impl History {
         let ring = self.rings.get(usize::from(place.layer))?;
         let stands = at(place.index, ring.places.len())?;
         let kept = (ring.places.get(stands)).filter(|kept| kept.index == Some(place.index))?;
+        let block = ring.blocks.get(stands / BLOCK)?;
         Some(Packet {
             layer: place.layer,
             codec: kept.codec?,
@@ -176,7 +162,7 @@ impl History {
             descriptor: kept.descriptor,
             clock: kept.clock,
             dependency: &kept.dependency,
-            payload: ring.payload(stands, kept)?,
+            payload: block.get(stands % BLOCK, kept.length)?,
         })
     }
 
@@ -225,6 +211,7 @@ impl History {
 /// receiver.
 fn at(index: u64, length: usize) -> Option<usize> {
     const { assert!(VIDEO.is_power_of_two() && AUDIO.is_power_of_two()) };
+    const { assert!(VIDEO.is_multiple_of(BLOCK) && AUDIO.is_multiple_of(BLOCK)) };
     let last = u64::try_from(length.checked_sub(1)?).ok()?;
     usize::try_from(index & last).ok()
 }
@@ -348,7 +335,7 @@ mod tests {
 
     #[test]
     fn payloads_of_all_lengths_stand_side_by_side() {
-        let lengths = [0, 1, ROOM - 1, ROOM, ROOM + 1, 1460];
+        let lengths = [0, 1, PICTURE - 1, PICTURE, PICTURE + 1, 1460];
         let mut history = History::default();
         for kind in [Kind::Audio, Kind::Video, Kind::Video] {
             let bytes: Vec<u8> = (0_u8..=255).cycle().take(3000).collect();
@@ -357,13 +344,13 @@ mod tests {
                 &bytes[usize::try_from(index % 251).unwrap()..][..length]
             };
             let kept = if kind == Kind::Audio { AUDIO } else { VIDEO } as u64;
-            // The second time each place gets another length than before.
-            for index in 0..3 * kept + 5 {
-                history.keep(kind, &packet(1, index, own(index)));
-            }
-            for index in 2 * kept + 5..3 * kept + 5 {
-                let packet = history.get(Place { layer: 1, index }).unwrap();
-                assert!(packet.payload == own(index), "{index}");
+            // Each place gets other lengths as time goes on, and what is kept stands when others need more room.
+            for newest in 0..3 * kept + 5 {
+                history.keep(kind, &packet(1, newest, own(newest)));
+                for index in newest.saturating_sub(kept - 1)..=newest {
+                    let packet = history.get(Place { layer: 1, index }).unwrap();
+                    assert!(packet.payload == own(index), "{index}");
+                }
             }
             history.clear_layer(1);
         }
