@@ -225,15 +225,20 @@ impl Stream {
         newest.checked_add_signed(i64::from(ahead))
     }
 
-    /// Which packets to ask for now. However many receivers miss one, the publisher is asked as if one did.
-    pub(crate) fn ask(&mut self, trip: Option<Duration>, now: Instant) -> Vec<u16> {
-        let again = trip.unwrap_or(TRIP).clamp(TRIPS.0, TRIPS.1) + MARGIN;
+    /// Forgets what would come too late to be of use.
+    pub(crate) fn give_up(&mut self, now: Instant) {
         let useful = match Kind::of(self.source) {
             Kind::Audio => SOUND_USEFUL,
             _ => USEFUL,
         };
         self.missing
             .retain(|missing| now.saturating_duration_since(missing.since) < useful);
+    }
+
+    /// Which packets to ask for now. However many receivers miss one, the publisher is asked as if one did.
+    pub(crate) fn ask(&mut self, trip: Option<Duration>, now: Instant) -> Vec<u16> {
+        let again = trip.unwrap_or(TRIP).clamp(TRIPS.0, TRIPS.1) + MARGIN;
+        self.give_up(now);
         let is_due = |missing: &Missing| {
             let wait = if missing.asked == 0 { ASK_AT } else { again };
             missing.asked < MOST_ASKED && now.saturating_duration_since(missing.last) >= wait

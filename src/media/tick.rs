@@ -97,15 +97,16 @@ impl Sfu {
                 .sends
                 .codecs_of(source)
                 .is_some_and(|codecs| codecs.nack());
-        if !repairable {
-            return;
-        }
         let own = peer.own_ssrc;
         let trip = peer.downlink.estimator().round_trip();
+        let streams = peer.streams.iter_mut();
+        let streams = streams.filter(|stream| stream.source == source && !stream.repair);
+        if !repairable {
+            return streams.for_each(|stream| stream.give_up(now));
+        }
         let mut report = Compound::default();
         let mut asked = 0;
-        let streams = peer.streams.iter_mut();
-        for stream in streams.filter(|stream| stream.source == source && !stream.repair) {
+        for stream in streams {
             let lost = stream.ask(trip, now);
             if !lost.is_empty() {
                 asked += lost.len() as u64;

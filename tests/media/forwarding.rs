@@ -2,6 +2,7 @@
 
 use conclave::media::event::PeerEvent;
 use conclave::media::rtcp::{Compound, Report, reports};
+use conclave_policy::source::Source;
 use conclave_policy::source::Source::{Camera, Microphone, Screen, ScreenAudio};
 
 use crate::media_client::{Client, RTX, Received, Script, Sending, vp8};
@@ -13,6 +14,23 @@ fn two() -> (World, usize, usize) {
     let speaker = world.join(1, Script::default());
     let viewer = world.join(2, Script::default());
     (world, speaker, viewer)
+}
+
+/// A speaker with a permit for these sources, and so many who watch the camera.
+fn crowd(viewers: u8, sources: &[Source]) -> (World, usize, Vec<usize>) {
+    let mut world = World::new();
+    let speaker = world.join(1, Script::default());
+    let viewers: Vec<usize> = (2..2 + viewers)
+        .map(|who| world.join(who, Script::default()))
+        .collect();
+    for source in sources {
+        world.publish(speaker, *source);
+    }
+    for viewer in &viewers {
+        world.watch(*viewer);
+        world.view(*viewer, &[(1, Camera)]);
+    }
+    (world, speaker, viewers)
 }
 
 fn talk(world: &mut World, place: usize, packets: usize) {
@@ -591,6 +609,31 @@ fn publishers_are_told_when_their_packets_arrived() {
     }
 }
 
+/// What is missing and would come too late is nothing to wake up for, also where the publisher cannot be asked for it.
+#[test]
+fn what_would_come_too_late_wakes_nobody() {
+    let (mut world, speaker, _) = two();
+    world.publish(speaker, Microphone);
+    talk(&mut world, speaker, 5);
+    world.members[speaker].client.sound(Microphone, 20);
+    world.members[speaker].client.take();
+    talk(&mut world, speaker, 2);
+    let mut alarms = || {
+        let mut times = Vec::new();
+        for _ in 0..400 {
+            times.push(world.sfu.next_timeout());
+            world.step();
+        }
+        times.dedup();
+        times.len()
+    };
+    let (open, given_up) = (alarms(), alarms());
+    assert!(
+        open >= 20 && given_up <= 16,
+        "{open} alarms, {given_up} later"
+    );
+}
+
 #[test]
 fn what_is_not_looked_at_is_not_sent() {
     let (mut world, speaker, viewer) = two();
@@ -689,16 +732,7 @@ fn what_waits_of_a_source_when_it_is_cut_is_never_sent() {
 /// longer watches when its moment is over.
 #[test]
 fn what_is_kept_back_for_the_rest_of_a_picture_falls_under_a_cut() {
-    let mut world = World::new();
-    let speaker = world.join(1, Script::default());
-    let viewers: Vec<usize> = (2..32)
-        .map(|who| world.join(who, Script::default()))
-        .collect();
-    world.publish(speaker, Camera);
-    for viewer in &viewers {
-        world.watch(*viewer);
-        world.view(*viewer, &[(1, Camera)]);
-    }
+    let (mut world, speaker, viewers) = crowd(30, &[Camera]);
     film(&mut world, speaker, 3, true);
     let hand_part = |world: &mut World| {
         let mut part = world.members[speaker].client.next(Camera, Vec::new(), 3000);
@@ -731,18 +765,7 @@ fn what_is_kept_back_for_the_rest_of_a_picture_falls_under_a_cut() {
 /// What comes together leaves together, whoever it is for and however much it is.
 #[test]
 fn a_frame_goes_to_each_receiver_in_a_row() {
-    let mut world = World::new();
-    let speaker = world.join(1, Script::default());
-    let viewers: Vec<usize> = (2..12)
-        .map(|who| world.join(who, Script::default()))
-        .collect();
-    for source in [Microphone, Camera] {
-        world.publish(speaker, source);
-    }
-    for viewer in &viewers {
-        world.watch(*viewer);
-        world.view(*viewer, &[(1, Camera)]);
-    }
+    let (mut world, speaker, viewers) = crowd(10, &[Microphone, Camera]);
     for frame in 0..20 {
         for packet in 0..30 {
             let client = &mut world.members[speaker].client;
