@@ -2,6 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+/// How soon publishers are looked at again while something of theirs is missing or waited for.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// The share of its period by which a frequent timer may be early.
+const EARLY: u32 = 5;
+
 /// What is done again and again while there are peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timer {
@@ -48,11 +53,6 @@ impl Timer {
         }
     }
 }
-
-/// How soon publishers are looked at again while something of theirs is missing or waited for.
-pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// The share of its period by which a frequent timer may be early.
-const EARLY: u32 = 5;
 
 /// When each timer is due.
 #[derive(Debug, Default)]

@@ -34,9 +34,8 @@ impl Watched {
         let Some(news) = &self.news else {
             return sleep(UNTOLD).await;
         };
-        if let Ok(told) = timeout(TOLD, take(news)).await
-            && told.is_err()
-        {
+        if let Ok(Err(error)) = timeout(TOLD, take(news)).await {
+            tracing::warn!(%error, "folder.not_watched");
             self.news = None;
         }
     }
