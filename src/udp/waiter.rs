@@ -93,6 +93,11 @@ impl Waiter {
         self.bell.rung.swap(false, Ordering::AcqRel)
     }
 
+    /// Whether the bell was rung since [`Waiter::was_rung`] was asked.
+    pub(crate) fn is_rung(&self) -> bool {
+        self.bell.rung.load(Ordering::Acquire)
+    }
+
     /// Waits until something comes, the bell is rung or the time is there, or a little before; not at all for a time that has passed.
     /// The numbers of sockets at which something came.
     pub(crate) fn wait(
