@@ -53,7 +53,7 @@ impl Peer {
         if let Ok(packet) = &packet {
             let recoded = self.codec(source) != Some(packet.codec);
             let publication = self.publication_mut(source);
-            publication.history.keep(Kind::of(source), packet);
+            publication.history.keep(Kind::of(source), packet, now);
             publication.codec = Some(packet.codec);
             if let Some(gauge) = publication.gauges.get_mut(usize::from(packet.layer)) {
                 let (size, rate, _) = packet.layers();

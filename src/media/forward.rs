@@ -106,7 +106,7 @@ impl Sfu {
             self.counters.dropped_not_permitted += 1;
             return;
         }
-        publication.history.keep(Kind::of(source), packet);
+        publication.history.keep(Kind::of(source), packet, now);
         if !std::mem::replace(&mut peer.sends_packets, true) {
             self.senders.push(mirror);
         }

@@ -11,6 +11,9 @@ use crate::media::stream::{Packet, SenderClock};
 
 /// Video packets kept: about a second at 4 Mbit/s.
 const VIDEO: usize = 512;
+/// Of what comes slowly fewer are kept, at least this long: so long may a packet wait for a receiver, or be asked for again. Memory
+/// that is used again soon is in the processor's caches, and a large meeting of small pictures needs a fraction of it.
+const KEPT: Duration = Duration::from_secs(2);
 /// Sound packets kept: about a second. Later a repair is of no use.
 const AUDIO: usize = 64;
 /// So many places get their memory together, when the first of them is used: the heap grows in few large steps.
@@ -52,6 +55,8 @@ pub(crate) struct Place {
 #[derive(Debug, Default)]
 struct Kept {
     index: Option<u64>,
+    /// When it came.
+    at: Option<Instant>,
     codec: Option<Codec>,
     stacked: bool,
     skips: Skips,
@@ -102,35 +107,27 @@ impl Block {
     }
 }
 
-impl History {
-    /// Keeps a copy; the packet a ring's length before gives way.
-    pub(crate) fn keep(&mut self, kind: Kind, packet: &Packet<'_>) {
-        let layer = usize::from(packet.layer);
-        if self.rings.len() <= layer {
-            self.rings.resize_with(layer + 1, Ring::default);
-        }
-        let Some(ring) = self.rings.get_mut(layer) else {
-            return;
-        };
-        let (length, least) = match kind {
+impl Ring {
+    fn keep(&mut self, kind: Kind, packet: &Packet<'_>, now: Instant) {
+        let (most, least) = match kind {
             Kind::Audio => (AUDIO, 1),
             _ => (VIDEO, PICTURE),
         };
-        if ring.places.is_empty() {
-            ring.places.resize_with(length, Kept::default);
-            ring.blocks.resize_with(length / BLOCK, Block::default);
+        while self.places.len() < most && self.is_short(packet.index, now) {
+            self.lengthen();
         }
-        ring.newest = ring.newest.max(packet.index);
-        let Some(place) = at(packet.index, ring.places.len()) else {
+        self.newest = self.newest.max(packet.index);
+        let Some(place) = at(packet.index, self.places.len()) else {
             return;
         };
         if let (Some(kept), Some(block)) = (
-            ring.places.get_mut(place),
-            ring.blocks.get_mut(place / BLOCK),
+            self.places.get_mut(place),
+            self.blocks.get_mut(place / BLOCK),
         ) {
             block.store(place % BLOCK, packet.payload, least);
             kept.length = packet.payload.len();
             kept.index = Some(packet.index);
+            kept.at = Some(now);
             kept.codec = Some(packet.codec);
             kept.stacked = packet.stacked;
             kept.skips = packet.skips;
@@ -141,6 +138,56 @@ impl History {
             kept.descriptor = packet.descriptor;
             kept.dependency.clear();
             kept.dependency.extend_from_slice(packet.dependency);
+        }
+    }
+
+    /// Whether the packet would push out one that may still be needed.
+    fn is_short(&self, index: u64, now: Instant) -> bool {
+        let Some(kept) = at(index, self.places.len()).and_then(|place| self.places.get(place))
+        else {
+            return true;
+        };
+        kept.index.is_some_and(|other| other != index)
+            && (kept.at).is_some_and(|at| now.saturating_duration_since(at) < KEPT)
+    }
+
+    /// Makes twice as many places; what is kept stays.
+    fn lengthen(&mut self) {
+        let length = (2 * self.places.len()).max(BLOCK);
+        let (places, blocks) = (
+            std::mem::take(&mut self.places),
+            std::mem::take(&mut self.blocks),
+        );
+        self.places.resize_with(length, Kept::default);
+        self.blocks.resize_with(length / BLOCK, Block::default);
+        for (before, old) in places.into_iter().enumerate() {
+            let Some(place) = old.index.and_then(|index| at(index, length)) else {
+                continue;
+            };
+            let block = blocks.get(before / BLOCK);
+            let payload = block.and_then(|block| block.get(before % BLOCK, old.length));
+            if let (Some(kept), Some(own), Some(block), Some(payload)) = (
+                self.places.get_mut(place),
+                self.blocks.get_mut(place / BLOCK),
+                block,
+                payload,
+            ) {
+                own.store(place % BLOCK, payload, block.room);
+                *kept = old;
+            }
+        }
+    }
+}
+
+impl History {
+    /// Keeps a copy; the packet a ring's length before gives way.
+    pub(crate) fn keep(&mut self, kind: Kind, packet: &Packet<'_>, now: Instant) {
+        let layer = usize::from(packet.layer);
+        if self.rings.len() <= layer {
+            self.rings.resize_with(layer + 1, Ring::default);
+        }
+        if let Some(ring) = self.rings.get_mut(layer) {
+            ring.keep(kind, packet, now);
         }
     }
 
@@ -207,11 +254,11 @@ impl History {
     }
 }
 
-/// Where in a ring of this length a packet stands. The lengths are powers of two: this is done for every packet of every
+/// Where in a ring of this length a packet stands. All lengths are powers of two: this is done for every packet of every
 /// receiver.
 fn at(index: u64, length: usize) -> Option<usize> {
     const { assert!(VIDEO.is_power_of_two() && AUDIO.is_power_of_two()) };
-    const { assert!(VIDEO.is_multiple_of(BLOCK) && AUDIO.is_multiple_of(BLOCK)) };
+    const { assert!(BLOCK.is_power_of_two() && AUDIO == BLOCK && MOST_PENDING <= BLOCK) };
     let last = u64::try_from(length.checked_sub(1)?).ok()?;
     usize::try_from(index & last).ok()
 }
@@ -294,6 +341,7 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::{Clock, ManualClock};
 
     fn packet(layer: u8, index: u64, payload: &[u8]) -> Packet<'_> {
         Packet {
@@ -314,10 +362,11 @@ mod tests {
 
     #[test]
     fn the_last_packets_of_each_layer_are_kept_and_no_more() {
+        let now = ManualClock::new().instant();
         let mut history = History::default();
         for index in 0..1000 {
-            history.keep(Kind::Video, &packet(0, index, b"low"));
-            history.keep(Kind::Video, &packet(2, index + 7, b"high"));
+            history.keep(Kind::Video, &packet(0, index, b"low"), now);
+            history.keep(Kind::Video, &packet(2, index + 7, b"high"), now);
         }
         let kept = |layer| {
             let all = (0..2000).filter_map(|index| history.get(Place { layer, index }));
@@ -334,7 +383,36 @@ mod tests {
     }
 
     #[test]
+    fn of_what_comes_slowly_two_seconds_are_kept_and_little_more() {
+        let clock = ManualClock::new();
+        let mut history = History::default();
+        let mut came = Vec::new();
+        // Milliseconds between packets, how many come, and how many places that takes.
+        for (apart, count, places) in [(50, 200, 64), (20, 400, 128), (1, 600, VIDEO)] {
+            for _ in 0..count {
+                clock.advance(Duration::from_millis(apart));
+                let (index, now) = (came.len() as u64, clock.instant());
+                let payload = index.to_be_bytes();
+                history.keep(Kind::Video, &packet(0, index, &payload), now);
+                came.push((index, now));
+                let lately = |at| now.saturating_duration_since(at) < KEPT;
+                let last = came.iter().rev().take(VIDEO);
+                for (index, _) in last.filter(|(_, at)| lately(*at)) {
+                    let place = Place {
+                        layer: 0,
+                        index: *index,
+                    };
+                    let kept = history.get(place).unwrap();
+                    assert_eq!(kept.payload, index.to_be_bytes());
+                }
+            }
+            assert_eq!(history.rings[0].places.len(), places);
+        }
+    }
+
+    #[test]
     fn payloads_of_all_lengths_stand_side_by_side() {
+        let now = ManualClock::new().instant();
         let lengths = [0, 1, PICTURE - 1, PICTURE, PICTURE + 1, 1460];
         let mut history = History::default();
         for kind in [Kind::Audio, Kind::Video, Kind::Video] {
@@ -346,7 +424,7 @@ mod tests {
             let kept = if kind == Kind::Audio { AUDIO } else { VIDEO } as u64;
             // Each place gets other lengths as time goes on, and what is kept stands when others need more room.
             for newest in 0..3 * kept + 5 {
-                history.keep(kind, &packet(1, newest, own(newest)));
+                history.keep(kind, &packet(1, newest, own(newest)), now);
                 for index in newest.saturating_sub(kept - 1)..=newest {
                     let packet = history.get(Place { layer: 1, index }).unwrap();
                     assert!(packet.payload == own(index), "{index}");
@@ -358,8 +436,8 @@ mod tests {
 
     #[test]
     fn what_comes_while_some_are_served_is_for_the_next_round() {
-        let clock = crate::clock::ManualClock::new();
-        let now = crate::clock::Clock::instant(&clock);
+        let clock = ManualClock::new();
+        let now = clock.instant();
         let mut pending = Pending::default();
         let place = |layer, index| Place { layer, index };
         for index in 0..3 {
@@ -384,8 +462,8 @@ mod tests {
 
     #[test]
     fn a_part_of_a_picture_waits_for_the_rest_but_not_for_long() {
-        let clock = crate::clock::ManualClock::new();
-        let now = || crate::clock::Clock::instant(&clock);
+        let clock = ManualClock::new();
+        let now = || clock.instant();
         let mut pending = Pending::default();
         let place = |index| Place { layer: 0, index };
         assert!(!pending.is_partial(now()));
@@ -412,11 +490,11 @@ mod tests {
     #[test]
     fn what_waits_is_kept_until_its_turn() {
         const { assert!(MOST_PENDING <= AUDIO && MOST_PENDING <= VIDEO) };
-        let clock = crate::clock::ManualClock::new();
-        let now = crate::clock::Clock::instant(&clock);
+        let clock = ManualClock::new();
+        let now = clock.instant();
         let (mut history, mut pending) = (History::default(), Pending::default());
         for index in 0..1000 {
-            history.keep(Kind::Audio, &packet(0, index, b"sound"));
+            history.keep(Kind::Audio, &packet(0, index, b"sound"), now);
             let first = pending.push(Place { layer: 0, index }, false, now);
             assert_eq!(first, index == 0);
             if index < MOST_PENDING as u64 {
