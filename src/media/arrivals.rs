@@ -23,6 +23,9 @@ const WORTH: usize = 1400;
 const USUAL: Duration = Duration::from_millis(85);
 /// With so many bytes it is due at once: a megabit per second and more is reported twice as often.
 const MUCH: usize = 6_250;
+/// So long after something was missing all is well again, and half as many reports tell as much.
+const EASE: Duration = Duration::from_secs(3);
+const AT_EASE: Duration = Duration::from_millis(185);
 /// Yet it comes so often, as long as anything does.
 const LONGEST: Duration = Duration::from_millis(250);
 /// The unit of a report's base time.
@@ -43,6 +46,8 @@ pub(crate) struct Arrivals {
     reported: Option<Instant>,
     /// The number after the last one reported.
     next: i64,
+    /// When a number was missing the last time, or it all began.
+    missed: Instant,
     reports: u8,
 }
 
@@ -57,6 +62,7 @@ impl Arrivals {
             bytes: 0,
             reported: None,
             next: 0,
+            missed: now,
             reports: 0,
         }
     }
@@ -64,7 +70,11 @@ impl Arrivals {
     /// A packet of this size with this transport-wide number arrived.
     pub(crate) fn record(&mut self, number: u16, size: usize, now: Instant) {
         self.bytes = self.bytes.saturating_add(size);
+        let expected = self.newest + 1;
         let number = self.unwrap(number);
+        if number != expected {
+            self.missed = now;
+        }
         if number < self.next || self.pending.len() >= MOST {
             return;
         }
@@ -84,11 +94,19 @@ impl Arrivals {
         self.pending.len() >= MANY
     }
 
-    /// Whether it is time for a report. Whoever sends little is told less often.
-    pub(crate) fn are_due(&self, now: Instant) -> bool {
+    /// Whether it is time for a report. Whoever sends little is told less often, and who loses nothing. `along` says that others
+    /// are told now: what would be due half its time later goes with them.
+    pub(crate) fn are_due(&self, now: Instant, along: bool) -> bool {
         let passed = |at| now.saturating_duration_since(at);
-        let wait = if self.bytes >= WORTH { USUAL } else { LONGEST };
-        self.bytes >= MUCH || self.are_many() || self.reported.is_none_or(|at| passed(at) >= wait)
+        let at_ease = passed(self.missed) >= EASE;
+        let (wait, much) = if at_ease {
+            (AT_EASE, 2 * MUCH)
+        } else {
+            (USUAL, MUCH)
+        };
+        let wait = if self.bytes >= WORTH { wait } else { LONGEST };
+        let wait = if along { wait / 2 } else { wait };
+        self.bytes >= much || self.are_many() || self.reported.is_none_or(|at| passed(at) >= wait)
     }
 
     fn unwrap(&mut self, number: u16) -> i64 {
@@ -292,10 +310,13 @@ mod tests {
 
     #[test]
     fn reports_are_a_small_share_of_what_comes_and_not_too_seldom() {
-        for (size, every, reports) in [
-            (100, 20, 40..=41),
-            (1100, 18, 95..=105),
-            (1100, 6, 195..=205),
+        // Of the last one in a hundred is lost.
+        for (size, every, lost, reports) in [
+            (100, 20, 0, 40..=41),
+            (1100, 18, 0, 60..=70),
+            (1100, 6, 0, 125..=135),
+            (1100, 18, 100, 95..=105),
+            (1100, 6, 100, 195..=205),
         ] {
             let clock = ManualClock::new();
             let mut arrivals = Arrivals::new(clock.instant());
@@ -303,17 +324,19 @@ mod tests {
             for tick in 0..10_000 {
                 clock.advance(Duration::from_millis(1));
                 if tick % every == 0 {
-                    arrivals.record(number, size, clock.instant());
+                    if lost == 0 || number % lost != 0 {
+                        arrivals.record(number, size, clock.instant());
+                    }
                     number += 1;
                 }
-                if tick % 50 == 0 && arrivals.are_due(clock.instant()) {
+                if tick % 50 == 0 && arrivals.are_due(clock.instant(), false) {
                     let report = arrivals.report(1, 2, clock.instant());
                     made += u32::from(report.is_some());
                 }
             }
             assert!(
                 reports.contains(&made),
-                "{size} bytes: {made} in ten seconds"
+                "{size} bytes every {every} ms: {made} in ten seconds"
             );
         }
     }

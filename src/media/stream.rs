@@ -29,8 +29,9 @@ const MOST_ASKED: u8 = 8;
 const USEFUL: Duration = Duration::from_secs(1);
 /// The same for sound, which players do not wait for as long.
 const SOUND_USEFUL: Duration = Duration::from_millis(400);
-/// A sender's clock is told on at most this often; browsers report it every second or so, others more often than anybody needs.
-const CLOCKS: Duration = Duration::from_millis(900);
+/// A sender's clock is told on at most this often, and at once for what begins. Browsers report it every second or so, but clocks run
+/// apart by a millisecond in ten seconds at most; RFC 3550, section 6.2, has five seconds as the usual time.
+const CLOCKS: Duration = Duration::from_millis(2_400);
 /// A stream that was silent for so long may be replaced by another of the same source.
 const SILENT: Duration = Duration::from_secs(2);
 

@@ -48,8 +48,8 @@ impl Timer {
     fn ahead(self) -> Option<Duration> {
         match self {
             Self::Repairs => Some(LOOK_AGAIN / EARLY),
-            Self::Arrivals => self.period().map(|period| period / EARLY),
-            Self::Speakers | Self::Reports | Self::Pacing | Self::Handshakes => None,
+            Self::Arrivals | Self::Speakers => self.period().map(|period| period / EARLY),
+            Self::Reports | Self::Pacing | Self::Handshakes => None,
         }
     }
 }
