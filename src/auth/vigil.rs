@@ -10,8 +10,9 @@ use crate::auth::principal::{Principal, Who};
 use crate::auth::session::Auth;
 use crate::store::endings::{Ended, Life, Word};
 
-/// How often it looks by itself.
-const LOOK: Duration = Duration::from_secs(5);
+/// How long until it looks by itself: so long, and until the next whole second of the clock, so that the process wakes once for all
+/// who look then.
+const LOOK: Duration = Duration::from_secs(4);
 
 /// Comes to an end when the session of something open does, and listens from the moment of this call. What ended before is
 /// noticed too.
@@ -25,13 +26,18 @@ pub fn over(
         while auth.holds(&principal).await {
             tokio::select! {
                 word = life.word() => if word == Word::Over { return },
-                () = sleep(LOOK) => {}
+                () = sleep(auth.until_look()) => {}
             }
         }
     }
 }
 
 impl Auth {
+    fn until_look(&self) -> Duration {
+        let begun = self.clock.now().as_millis().rem_euclid(1000);
+        LOOK + Duration::from_millis(1000_u64.saturating_sub(begun.unsigned_abs()))
+    }
+
     fn life(&self, principal: &Principal) -> Life {
         let mut by = Vec::with_capacity(3);
         by.push(Ended::Session(*principal.token_id.as_bytes()));
