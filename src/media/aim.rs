@@ -72,6 +72,7 @@ impl Aim {
     }
 
     /// Whether the receiver gets this packet; the aim is reached with a packet with which it can be.
+    #[inline]
     pub(crate) fn admits(&mut self, packet: &Packet<'_>) -> bool {
         let Some(target) = self.target else {
             return false;

@@ -20,6 +20,7 @@ pub(crate) struct Leaving {
 
 impl Leaving {
     /// That of a packet, if it has one and the receiver takes it.
+    #[inline]
     pub(crate) fn of(packet: &Packet<'_>, receiver: &Codecs, shift: Shift) -> Option<Self> {
         let (Some(descriptor @ Descriptor::Av1(_)), false) =
             (packet.descriptor, packet.dependency.is_empty())
@@ -48,6 +49,7 @@ impl Leaving {
 }
 
 /// Writes a header with the descriptor beside other extensions.
+#[inline]
 pub(crate) fn write_header<'a>(
     header: &Outgoing,
     out: &mut Vec<u8>,

@@ -78,6 +78,7 @@ impl Downlink {
 
     /// A packet of media of this size leaves now; its extension with its number, if the receiver knows that one and it is to be
     /// reported.
+    #[inline]
     pub(crate) fn leave(
         &mut self,
         size: usize,
@@ -118,6 +119,7 @@ impl Downlink {
     }
 
     /// Whether a picture may leave now, before others that wait. Nothing is held back of which nothing is known.
+    #[inline]
     pub(crate) fn admits(&mut self, now: Instant) -> bool {
         !self.estimator.is_informed() || self.pacer.admits(self.estimator.estimate(), now)
     }

@@ -68,6 +68,7 @@ pub(crate) struct Pacer {
 
 impl Pacer {
     /// Something of this size leaves; `rate` is in bits a second.
+    #[inline]
     pub(crate) fn spend(&mut self, size: usize, rate: u64, now: Instant) {
         self.pass(rate, now);
         let most = bytes(rate, MOST_DEBT);
@@ -75,6 +76,7 @@ impl Pacer {
     }
 
     /// Whether a picture may leave now, before others that wait.
+    #[inline]
     pub(crate) fn admits(&mut self, rate: u64, now: Instant) -> bool {
         self.queue.is_empty() && self.has_budget(rate, now)
     }
@@ -145,11 +147,13 @@ impl Pacer {
             .is_some_and(|rest| now < rest.until && rate < rest.rate / 4 * 5)
     }
 
+    #[inline]
     fn has_budget(&mut self, rate: u64, now: Instant) -> bool {
         self.pass(rate, now);
         self.debt < bytes(rate, BURST).max(LEAST_BURST)
     }
 
+    #[inline]
     fn pass(&mut self, rate: u64, now: Instant) {
         if self.at == Some(now) {
             return;

@@ -32,6 +32,7 @@ pub struct Header {
 
 impl Header {
     /// Reads a header; `None` if the packet is not RTP version 2 or ends within its header.
+    #[inline]
     pub fn parse(packet: &[u8]) -> Option<Self> {
         let &[first, second, s0, s1, t0, t1, t2, t3, i0, i1, i2, i3] =
             packet.first_chunk::<FIXED_HEADER>()?;
@@ -163,6 +164,7 @@ impl Outgoing {
         self.write_as(TWO_BYTE, out, extensions);
     }
 
+    #[inline]
     fn write_as<'a>(
         &self,
         profile: u16,

@@ -582,6 +582,7 @@ impl Mapping {
     }
 
     /// Whether nothing changes with a packet, as with nearly all.
+    #[inline]
     fn stays(&self, packet: &Packet<'_>, cut: Cut) -> bool {
         self.layer == packet.layer
             && self.form.codec == packet.codec
@@ -589,6 +590,7 @@ impl Mapping {
     }
 
     /// The number under which a packet leaves.
+    #[inline]
     fn leaves_as(&self, packet: &Packet<'_>) -> Option<u64> {
         packet.rank(self.cut).checked_add_signed(self.index)
     }
@@ -600,6 +602,7 @@ impl Mapping {
         })
     }
 
+    #[inline]
     fn shift_of(&self, packet: &Packet<'_>) -> Shift {
         let left_out = match &packet.descriptor {
             Some(descriptor) if descriptor.counts_pictures() => packet.skips.pictures(self.cut),
@@ -612,6 +615,7 @@ impl Mapping {
     }
 
     /// Appends the payload as the receiver gets it; `false` if it cannot be taken apart.
+    #[inline]
     fn append(&self, bytes: &mut Vec<u8>, packet: &Packet<'_>, counters: Counters) -> bool {
         let start = bytes.len();
         let payload = if self.form.wrapping == Wrapping::Unwrapped {

@@ -320,7 +320,7 @@ impl Sealer {
         buffer: &mut Vec<u8>,
         start: usize,
     ) -> Result<(), SealError> {
-        let packet = buffer.get_mut(start..).ok_or(SealError::Stream)?;
+        let packet = buffer.get(start..).ok_or(SealError::Stream)?;
         let header = Header::parse(packet).ok_or(SealError::Stream)?;
         let track = self
             .streams
@@ -335,17 +335,20 @@ impl Sealer {
         if index > LAST_INDEX || !track.window.take(index) {
             return Err(SealError::Index);
         }
+        let end = buffer.len();
+        buffer.extend_from_slice(&[0; TAG]);
+        let (packet, tag) = buffer
+            .get_mut(start..)
+            .and_then(|packet| packet.split_at_mut_checked(end - start))
+            .ok_or(SealError::Stream)?;
         let (clear, payload) = packet
             .split_at_mut_checked(header.length)
             .ok_or(SealError::Stream)?;
         let nonce = self.rtp.nonce(header.ssrc, index);
-        let tag = self
-            .rtp
+        self.rtp
             .key
-            .seal_in_place_separate_tag(nonce, Aad::from(&*clear), payload)
-            .map_err(|_| SealError::Cipher)?;
-        buffer.extend_from_slice(tag.as_ref());
-        Ok(())
+            .seal_in_place_scatter(nonce, Aad::from(&*clear), payload, &[], tag)
+            .map_err(|_| SealError::Cipher)
     }
 
     /// Seals the RTCP packet that stands in `buffer` from `start` on, in place, and appends tag and trailer.
@@ -436,6 +439,7 @@ impl Session {
 
     /// RFC 7714, sections 8.1 and 9.1: two zero bytes, SSRC, 48 bits of index (for RTCP its upper 17 are zero), combined
     /// with the salt.
+    #[inline]
     fn nonce(&self, ssrc: u32, index: u64) -> Nonce {
         let [s0, s1, s2, s3] = ssrc.to_be_bytes();
         let [_, _, i0, i1, i2, i3, i4, i5] = index.to_be_bytes();

@@ -23,6 +23,7 @@ impl Window {
     }
 
     /// Takes an index if it is free.
+    #[inline]
     pub(crate) fn take(&mut self, index: u64) -> bool {
         if index > self.newest {
             // Places between come into the window as free.

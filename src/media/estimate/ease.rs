@@ -18,6 +18,8 @@ pub(crate) struct Ease {
     well_since: Option<Instant>,
     /// At ease; when the present period began.
     period: Option<Instant>,
+    /// What was said last, and when: packets leave several at a time.
+    said: (Instant, bool),
 }
 
 impl Ease {
@@ -26,6 +28,7 @@ impl Ease {
             origin,
             well_since: None,
             period: None,
+            said: (origin, true),
         }
     }
 
@@ -33,7 +36,9 @@ impl Ease {
     pub(crate) fn note_well(&mut self, now: Instant) {
         let since = *self.well_since.get_or_insert(now);
         if self.period.is_none() && now.saturating_duration_since(since) >= SETTLED {
-            self.period = Some(begun(self.origin, now));
+            let period = begun(self.origin, now);
+            self.period = Some(period);
+            self.said = (now, now.saturating_duration_since(period) < NUMBERED);
         }
     }
 
@@ -47,14 +52,18 @@ impl Ease {
     }
 
     /// Whether what leaves now is numbered.
+    #[inline]
     pub(crate) fn numbers(&mut self, now: Instant) -> bool {
         let Some(period) = &mut self.period else {
             return true;
         };
-        if now.saturating_duration_since(*period) >= PERIOD {
-            *period = begun(*period, now);
+        if self.said.0 != now {
+            if now.saturating_duration_since(*period) >= PERIOD {
+                *period = begun(*period, now);
+            }
+            self.said = (now, now.saturating_duration_since(*period) < NUMBERED);
         }
-        now.saturating_duration_since(*period) < NUMBERED
+        self.said.1
     }
 }
 

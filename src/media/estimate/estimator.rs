@@ -99,6 +99,7 @@ impl Default for Estimator {
 
 impl Estimator {
     /// Bits a second that the receiver can take.
+    #[inline]
     pub fn estimate(&self) -> u64 {
         let rate = match self.source {
             Source::Nothing => START as f64,
@@ -110,6 +111,7 @@ impl Estimator {
     }
 
     /// Whether the receiver reported anything by which it can be estimated. What is sent is not held back before.
+    #[inline]
     pub fn is_informed(&self) -> bool {
         match self.source {
             Source::Nothing => false,
