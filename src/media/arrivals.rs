@@ -94,9 +94,8 @@ impl Arrivals {
         self.pending.len() >= MANY
     }
 
-    /// Whether it is time for a report. Whoever sends little is told less often, and who loses nothing. `along` says that others
-    /// are told now: what would be due half its time later goes with them.
-    pub(crate) fn are_due(&self, now: Instant, along: bool) -> bool {
+    /// Whether it is time for a report. Whoever sends little is told less often, and who loses nothing.
+    pub(crate) fn are_due(&self, now: Instant) -> bool {
         let passed = |at| now.saturating_duration_since(at);
         let at_ease = passed(self.missed) >= EASE;
         let (wait, much) = if at_ease {
@@ -105,7 +104,6 @@ impl Arrivals {
             (USUAL, MUCH)
         };
         let wait = if self.bytes >= WORTH { wait } else { LONGEST };
-        let wait = if along { wait / 2 } else { wait };
         self.bytes >= much || self.are_many() || self.reported.is_none_or(|at| passed(at) >= wait)
     }
 
@@ -329,7 +327,7 @@ mod tests {
                     }
                     number += 1;
                 }
-                if tick % 50 == 0 && arrivals.are_due(clock.instant(), false) {
+                if tick % 50 == 0 && arrivals.are_due(clock.instant()) {
                     let report = arrivals.report(1, 2, clock.instant());
                     made += u32::from(report.is_some());
                 }

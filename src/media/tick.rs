@@ -119,21 +119,14 @@ impl Sfu {
         }
     }
 
-    /// Whoever is told goes with others, that it be one call for all.
     fn report_arrivals(&mut self, now: Instant) {
-        let senders = self.senders();
-        let due = |key: &PeerKey, along| {
-            let peer = self.peers.get(*key);
-            peer.is_some_and(|peer| peer.arrivals.are_due(now, along))
-        };
-        if !senders.iter().any(|key| due(key, false)) {
-            return;
-        }
-        let told: Vec<_> = senders.into_iter().filter(|key| due(key, true)).collect();
-        for key in told {
+        for key in self.senders() {
             let Some(peer) = self.peers.get_mut(key) else {
                 continue;
             };
+            if !peer.arrivals.are_due(now) {
+                continue;
+            }
             let Some(media) = peer.streams.last().map(|stream| stream.ssrc) else {
                 continue;
             };
