@@ -9,13 +9,25 @@ bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -1)
 as=()
 [ "$(id -u)" != 0 ] || as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 
-# Short enough for the name of a socket, and open to the unprivileged user.
-folder=$(mktemp -d /tmp/conclave-pg.XXXXXX)
+# In memory where there is plenty, for hundreds of databases are made and thrown away: some gigabytes and a hundred thousand
+# files. Short enough for the name of a socket, and open to the unprivileged user.
+place=/tmp
+room() { df --output=avail -k "$1" 2>/dev/null | tail -n 1; }
+free=$(awk '/^MemAvailable/ { print $2 }' /proc/meminfo)
+[ "$(room /dev/shm || echo 0)" -lt 8000000 ] || [ "${free:-0}" -lt 12000000 ] || place=/dev/shm
+folder=$(mktemp -d "$place/conclave-pg.XXXXXX")
 chmod 755 "$folder"
 [ ${#as[@]} = 0 ] || chown 65534:65534 "$folder"
 server=
+# What it holds is thrown away, so it stops without writing it out, and a server that does not stop is not waited for.
 stop() {
-    [ -z "$server" ] || { kill -INT "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; }
+    if [ -n "$server" ] && kill -QUIT "$server" 2>/dev/null; then
+        for _ in $(seq 200); do
+            kill -0 "$server" 2>/dev/null || break
+            sleep 0.1
+        done
+        kill -KILL "$server" 2>/dev/null || true
+    fi
     rm -rf "$folder"
 }
 trap stop EXIT
