@@ -38,6 +38,9 @@ fn main() {
         media_memory::run("forward.memory.1x50", 50, 200);
         media_memory::run("forward.memory.1x2000", 2000, 20);
     }
+    if wants("cold") {
+        media_memory::cold();
+    }
     if wants("socket") {
         media_socket::run();
     }

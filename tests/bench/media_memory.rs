@@ -129,6 +129,76 @@ pub(crate) fn run(name: &str, viewers: usize, frames: usize) {
     }
 }
 
+/// CPU time of the core per forwarded packet where ten show themselves to ten, each picture in two packets: once with all that it
+/// needs in the processor's caches, and once with none of it, as when others used them between two pictures.
+pub(crate) fn cold() {
+    const FACES: usize = 10;
+    const FRAMES: u16 = 60;
+    let mut stage = Stage::new();
+    let mut speakers: Vec<Member> = (0..FACES)
+        .map(|who| stage.join(u32::try_from(who).unwrap(), Script::default()))
+        .collect();
+    for speaker in &speakers {
+        stage.publish(speaker, Source::Camera);
+    }
+    let mut viewers = Vec::new();
+    for who in FACES..2 * FACES {
+        let script = Script {
+            video_slots: FACES,
+            ..only_watches()
+        };
+        let member = stage.join(u32::try_from(who).unwrap(), script);
+        stage.view_all(&member, FACES);
+        viewers.push(member);
+    }
+    let mut other = vec![0_u8; 24 << 20];
+    let (mut cold, mut warm) = (Vec::new(), Vec::new());
+    let mut picture = 0;
+    for round in 0..=2 * ROUNDS {
+        for member in viewers.iter_mut().chain(&mut speakers) {
+            member.client.check(true);
+            stage.exchange(member);
+        }
+        (stage.cost, stage.sent) = (Cost::default(), 0);
+        let evicts = round % 2 == 0;
+        for _ in 0..FRAMES {
+            for speaker in &mut speakers {
+                let mut packets = frame(&mut speaker.client, picture, 2, 1100 - AROUND);
+                if evicts {
+                    evict(&mut other);
+                }
+                stage.forward(speaker.path, &mut packets);
+                stage.clock.advance(Duration::from_micros(3300));
+            }
+            picture += 1;
+        }
+        let due = usize::from(FRAMES) * 2 * FACES * FACES;
+        assert!(
+            stage.sent as usize >= due * 99 / 100,
+            "{} of {due}",
+            stage.sent
+        );
+        if round > 0 {
+            let each = stage.cost.cpu.as_nanos() as f64 / stage.sent as f64;
+            if evicts {
+                cold.push(each)
+            } else {
+                warm.push(each)
+            }
+        }
+    }
+    let (cold, warm) = (median(&cold), median(&warm));
+    figure("forward.memory.10x10v.warm", warm, "ns", None);
+    figure("forward.memory.10x10v.cold", cold, "ns", Some(cold / warm));
+}
+
+/// Fills the caches with something else.
+fn evict(other: &mut [u8]) {
+    for line in other.iter_mut().step_by(64) {
+        *line = line.wrapping_add(1);
+    }
+}
+
 /// Copy and seal of one packet, in nanoseconds.
 fn floor(profile: Profile, keys: usize, packets: usize) -> f64 {
     let mut keys: Vec<Seal> = (0..keys).map(|number| Seal::new(profile, number)).collect();

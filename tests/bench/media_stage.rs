@@ -207,6 +207,21 @@ impl Stage {
             .unwrap();
     }
 
+    /// Lets a member see so many others.
+    pub(crate) fn view_all(&mut self, member: &Member, count: usize) {
+        let wants = (0..count).map(|of| View {
+            participant: participant(u32::try_from(of).unwrap()),
+            source: Source::Camera,
+            width: 640,
+            height: 360,
+            spotlight: false,
+        });
+        let wants = wants.collect();
+        let who = participant(member.who);
+        self.shard(|sfu, now| sfu.view(room(1), who, wants, Receive::default(), now))
+            .unwrap();
+    }
+
     /// A frame came: its packets together, and all that follows from them.
     pub(crate) fn forward(&mut self, path: Path, frame: &mut [Vec<u8>]) {
         let mut sent = 0;
