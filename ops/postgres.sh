@@ -52,7 +52,7 @@ port=$((20000 + RANDOM % 10000))
 echo "$port" >port
 "${as[@]}" "$bin/postgres" -D "$folder/data" -k "$folder" -p "$port" -c listen_addresses=127.0.0.1 -c max_connections=400 \
     -c ssl=on -c ssl_cert_file="$folder/server.pem" -c ssl_key_file="$folder/server.key" \
-    -c shared_buffers=64MB -c max_wal_size=4GB -c log_destination=stderr >"$folder/log" 2>&1 &
+    -c shared_buffers=64MB -c dynamic_shared_memory_type=mmap -c max_wal_size=4GB -c log_destination=stderr >"$folder/log" 2>&1 &
 server=$!
 for _ in $(seq 100); do
     "$bin/pg_isready" -q -h "$folder" -p "$port" && break

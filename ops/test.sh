@@ -4,10 +4,10 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 # What is compiled takes most of it; what was compiled before takes no more. Full disks break tests in strange ways.
-if [ ! -d target/debug/deps ]; then needed=9 with="nothing compiled yet"; else needed=2 with="what is compiled"; fi
+if [ -d target/debug/deps ]; then needed=2; else needed=9; fi
 free=$(df --output=avail -BG . | tail -n 1 | tr -dc 0-9)
 if [ "${free:-$needed}" -lt "$needed" ]; then
-    echo "test: $free GB of the disk are free; with $with the tests take up to $needed GB" >&2
+    echo "test: the disk has $free GB left, and the tests need $needed GB or more" >&2
     exit 1
 fi
 

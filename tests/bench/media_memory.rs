@@ -34,7 +34,7 @@ fn fill(viewers: usize) -> (Stage, Member, Vec<Member>) {
     let mut members = Vec::new();
     for who in 1..=viewers {
         let member = stage.join(u32::try_from(who).unwrap(), only_watches());
-        stage.view(&member, 0);
+        stage.view(&member, 0..1);
         members.push(member);
     }
     (stage, speaker, members)
@@ -132,11 +132,11 @@ pub(crate) fn run(name: &str, viewers: usize, frames: usize) {
 /// CPU time of the core per forwarded packet where ten show themselves to ten, each picture in two packets: once with all that it
 /// needs in the processor's caches, and once with none of it, as when others used them between two pictures.
 pub(crate) fn cold() {
-    const FACES: usize = 10;
+    const FACES: u32 = 10;
     const FRAMES: u16 = 60;
     let mut stage = Stage::new();
     let mut speakers: Vec<Member> = (0..FACES)
-        .map(|who| stage.join(u32::try_from(who).unwrap(), Script::default()))
+        .map(|who| stage.join(who, Script::default()))
         .collect();
     for speaker in &speakers {
         stage.publish(speaker, Source::Camera);
@@ -144,11 +144,11 @@ pub(crate) fn cold() {
     let mut viewers = Vec::new();
     for who in FACES..2 * FACES {
         let script = Script {
-            video_slots: FACES,
+            video_slots: FACES as usize,
             ..only_watches()
         };
-        let member = stage.join(u32::try_from(who).unwrap(), script);
-        stage.view_all(&member, FACES);
+        let member = stage.join(who, script);
+        stage.view(&member, 0..FACES);
         viewers.push(member);
     }
     let mut other = vec![0_u8; 24 << 20];
@@ -172,10 +172,10 @@ pub(crate) fn cold() {
             }
             picture += 1;
         }
-        let due = usize::from(FRAMES) * 2 * FACES * FACES;
+        let due = u64::from(FRAMES) * 2 * u64::from(FACES * FACES);
         assert!(
-            stage.sent as usize >= due * 99 / 100,
-            "{} of {due}",
+            stage.sent >= due * 99 / 100,
+            "{} of {due} packets were forwarded",
             stage.sent
         );
         if round > 0 {
@@ -235,7 +235,7 @@ pub(crate) fn bytes() {
     let mut members = Vec::new();
     for who in 1..=VIEWERS {
         let member = stage.join(u32::try_from(who).unwrap(), only_watches());
-        stage.view(&member, 0);
+        stage.view(&member, 0..1);
         members.push(member);
     }
     for picture in 100..110 {

@@ -1,6 +1,7 @@
 //! A shard and its clients in memory. Whatever the shard does is measured by itself: CPU time of this thread, and allocations.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -194,26 +195,13 @@ impl Stage {
         self.shard(|sfu, now| sfu.publish(permit, now)).unwrap();
     }
 
-    pub(crate) fn view(&mut self, member: &Member, of: u32) {
-        let wants = vec![View {
+    /// Lets a member see these.
+    pub(crate) fn view(&mut self, member: &Member, of: Range<u32>) {
+        let wants = of.map(|of| View {
             participant: participant(of),
             source: Source::Camera,
             width: 1280,
             height: 720,
-            spotlight: false,
-        }];
-        let who = participant(member.who);
-        self.shard(|sfu, now| sfu.view(room(1), who, wants, Receive::default(), now))
-            .unwrap();
-    }
-
-    /// Lets a member see so many others.
-    pub(crate) fn view_all(&mut self, member: &Member, count: usize) {
-        let wants = (0..count).map(|of| View {
-            participant: participant(u32::try_from(of).unwrap()),
-            source: Source::Camera,
-            width: 640,
-            height: 360,
             spotlight: false,
         });
         let wants = wants.collect();
