@@ -320,8 +320,9 @@ impl Running {
         }
     }
 
-    /// Answers, as soon as the other shards can know what was done.
+    /// Answers, as soon as the other shards can know what was done. Whoever has the answer finds it in the counters.
     fn reply<T: Send + 'static>(&mut self, reply: oneshot::Sender<T>, answer: T) {
+        self.publish_counters();
         if self.neighbours.is_clear() {
             let _ = reply.send(answer);
         } else {
@@ -373,6 +374,7 @@ impl Running {
             told = true;
         }
         if told {
+            self.publish_counters();
             self.tell();
         }
     }
@@ -560,6 +562,7 @@ mod tests {
         let mut inbox = Inbox::new();
         assert!(running.listen(true) && running.is_quiet());
         for round in 1..=3 {
+            let before = running.sfu.counters().datagrams_received;
             for _ in 0..40 {
                 from.send_to(&[7; 20], to).unwrap();
             }
@@ -574,6 +577,8 @@ mod tests {
             assert!(!running.is_quiet());
             assert!(running.read(&mut inbox), "there is more");
             assert!(answer.try_recv().is_ok(), "round {round}");
+            let told = running.counters.lock().unwrap().datagrams_received;
+            assert!(told >= before, "round {round}: {told} of {before}");
             assert_eq!(running.neighbours.waiting(), 0);
         }
         let read = running.sfu.counters().datagrams_received;

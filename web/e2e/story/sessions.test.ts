@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
+import type { Request } from "playwright-core";
 import { accessible, fits } from "../axe.js";
 import { until, type Seat } from "../browser.js";
 import { story } from "../chapter.js";
@@ -81,7 +82,8 @@ step("one is signed out by the keyboard while it sits in a meeting, and is out o
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });
   assert.equal(await table(desk).getByRole("row").count(), 3);
-  assert.equal(await page.evaluate(() => document.activeElement?.getAttribute("aria-label")), "Sign out Chrome on Linux");
+  const named = () => page.evaluate(() => document.activeElement?.getAttribute("aria-label"));
+  await until("the keyboard", named, (label) => label === "Sign out Chrome on Linux");
   await page.keyboard.press("Enter");
   await dialog.waitFor();
   // The answer has the focus.
@@ -91,7 +93,7 @@ step("one is signed out by the keyboard while it sits in a meeting, and is out o
   figure("story.sessions.out", performance.now() - begun, "ms");
   await page.getByRole("status").getByText("Chrome on Linux is signed out").waitFor();
   await page.getByText("You are signed in nowhere else").waitFor();
-  assert.equal(await page.evaluate(() => document.activeElement?.id), "sessions");
+  await until("the keyboard", () => page.evaluate(() => document.activeElement?.id), (id) => id === "sessions");
   await desk.shoot("113-sessions-ended");
   await phone.shoot("114-sessions-out");
   await phone.page.goto(meeting.server.origin);
@@ -105,16 +107,23 @@ step("two tabs that renew at the same moment end nothing, with and without the b
     for (const tab of tabs) await tab.goto(meeting.server.origin);
     assert.equal(await desk.page.evaluate(() => "locks" in navigator), locks);
     for (let round = 0; round < 3; round += 1) {
+      const asked = new Set<Request>();
       const renewed: string[] = [];
-      const watch = (response: { url(): string; status(): number }) => {
-        if (response.url().endsWith("/api/session/renew")) renewed.push(String(response.status()));
+      const ask = (request: Request) => {
+        if (request.url().endsWith("/api/session/renew")) asked.add(request);
       };
-      for (const tab of tabs) tab.on("response", watch);
+      const answered = async (request: Request) => {
+        if (asked.has(request)) renewed.push(String((await request.response())?.status()));
+      };
+      for (const tab of tabs) tab.on("request", ask).on("requestfinished", answered).on("requestfailed", answered);
       // What was shown with each request is over; what renews it is not.
       await desk.context.clearCookies({ name: "__Host-conclave" });
       await Promise.all(tabs.map((tab) => tab.reload()));
       await Promise.all(tabs.map((tab) => tab.getByRole("heading", { name: "Your rooms" }).waitFor()));
-      for (const tab of tabs) tab.off("response", watch);
+      // An answer that is still on its way would set what the next round clears.
+      const all = async () => [asked.size, renewed.length] as const;
+      await until("renewals asked for, and answered", all, ([asked, answered]) => asked > 0 && asked === answered);
+      for (const tab of tabs) tab.off("request", ask).off("requestfinished", answered).off("requestfailed", answered);
       assert.ok(renewed.includes("200"), `nobody renewed: ${renewed.join(" ")}`);
       assert.ok(!renewed.includes("403"), renewed.join(" "));
     }

@@ -65,13 +65,26 @@ export function file(path: string, cache: RequestCache = "no-store"): Promise<Bl
 
 /** Renewing the session; once, however many ask. */
 let renewing: Promise<boolean> | null = null;
+/** How often it was renewed. */
+let renewals = 0;
 
 async function send(path: string, init: RequestInit & { method: string }): Promise<Response> {
+  const before = renewals;
   const response = await signed(path, init);
   // A wrong password or passkey is answered 401 as well, and is not sent twice.
   if (response.status !== 401 || !(await isOver(response.clone()))) return response;
-  renewing ??= renew().finally(() => (renewing = null));
-  return (await renewing) ? signed(path, init) : response;
+  // Renewed since it was sent, for another request: nothing is over that would have to be renewed.
+  return renewals !== before || (await renewed()) ? signed(path, init) : response;
+}
+
+function renewed(): Promise<boolean> {
+  renewing ??= renew()
+    .then((done) => {
+      if (done) renewals += 1;
+      return done;
+    })
+    .finally(() => (renewing = null));
+  return renewing;
 }
 
 async function isOver(response: Response): Promise<boolean> {
@@ -80,7 +93,11 @@ async function isOver(response: Response): Promise<boolean> {
 
 /** Tabs of one browser take turns where they can; where not, the server lets both have the same. */
 function renew(): Promise<boolean> {
-  const ask = async () => (await signed("/api/session/renew", { method: "POST", credentials: "same-origin", cache: "no-store", redirect: "error" })).ok;
+  const ask = async () => {
+    const response = await signed("/api/session/renew", { method: "POST", credentials: "same-origin", cache: "no-store", redirect: "error" });
+    await unread(response);
+    return response.ok;
+  };
   return typeof navigator !== "undefined" && "locks" in navigator ? navigator.locks.request("conclave.renew", ask) : ask();
 }
 
@@ -100,7 +117,14 @@ async function signed(path: string, init: RequestInit & { method: string }): Pro
   const given = response.headers.get("DPoP-Nonce");
   if (given === null) return response;
   nonce = given;
-  return response.status === 401 ? attempt() : response;
+  if (response.status !== 401) return response;
+  await unread(response);
+  return attempt();
+}
+
+/** Nobody reads the rest of it: without this word it stays open until the memory is tidied. */
+async function unread(response: Response): Promise<void> {
+  await response.body?.cancel();
 }
 
 /** Whether a request was refused with this code. */
