@@ -259,7 +259,7 @@ impl Sfu {
                 rtp,
             } => {
                 if let Some(mirror) = self.mirror(from, key) {
-                    self.tell_clock((mirror, source, layer), ntp, rtp);
+                    self.tell_clock((mirror, source, layer), (ntp, rtp), now);
                 }
             }
             Mail::Wanted {

@@ -161,12 +161,18 @@ impl Downlink {
         self.estimator.bandwidth(bits);
     }
 
-    /// A reception report, of packets that were sent since the last one.
-    pub(crate) fn reception(&mut self, fraction_lost: u8, packets: u32, now: Instant) {
+    /// A reception report, of packets that were sent since the last one, and the time to the receiver and back if it tells that.
+    pub(crate) fn reception(
+        &mut self,
+        fraction_lost: u8,
+        packets: u32,
+        trip: Option<Duration>,
+        now: Instant,
+    ) {
         if fraction_lost > 0 {
             self.end_ease();
         }
-        self.estimator.reception(fraction_lost, packets, now);
+        self.estimator.reception(fraction_lost, packets, trip, now);
     }
 
     /// What time brings.
@@ -302,7 +308,7 @@ mod tests {
             |way| way.downlink.end_ease(),
             |way| {
                 let now = way.clock.instant();
-                way.downlink.reception(10, 50, now);
+                way.downlink.reception(10, 50, None, now);
             },
             |way| {
                 way.loses = true;

@@ -383,6 +383,9 @@ impl Sfu {
         }
         let waits = slot.kind == Kind::Video && (slot.is_waiting() || edge.layer.waits());
         let clock = slot.take_due_clock();
+        if let Some(clock) = &clock {
+            slot.note_told(clock.ntp, now);
+        }
         let (ssrc, (packets, octets)) = (slot.ssrc, slot.sent());
         if paced {
             self.start_pacing(edge.viewer, now);
@@ -411,9 +414,14 @@ impl Sfu {
                     }
                 }
                 Report::Arrivals(feedback) => self.take_arrivals(key, &feedback, now),
-                Report::Reception { fraction_lost, .. } => {
+                Report::Reception {
+                    fraction_lost,
+                    heard,
+                    ..
+                } => {
                     if let Some(peer) = self.peers.get_mut(key) {
-                        peer.downlink.reception(fraction_lost, REPORTED, now);
+                        let trip = heard.and_then(|heard| peer.trip(heard, now));
+                        peer.downlink.reception(fraction_lost, REPORTED, trip, now);
                     }
                 }
                 Report::Bandwidth(bits) => {
@@ -459,29 +467,31 @@ impl Sfu {
             rtp,
         };
         self.across.post_all(bound, mail);
-        self.tell_clock((key, source, layer), ntp, rtp);
+        self.tell_clock((key, source, layer), (ntp, rtp), now);
     }
 
     /// A publisher's clock goes to those who receive the source here.
     pub(crate) fn tell_clock(
         &mut self,
         (key, source, layer): (PeerKey, Source, u8),
-        ntp: u64,
-        rtp: u32,
+        (ntp, rtp): (u64, u32),
+        now: Instant,
     ) {
         let publication = self.peers.get(key).map(|peer| peer.publication(source));
         let edges = publication.map(|publication| publication.edges.clone());
         for edge in edges.unwrap_or_default() {
-            let Some(viewer) = self.peers.get(edge.viewer) else {
+            let Some(viewer) = self.peers.get_mut(edge.viewer) else {
                 continue;
             };
-            let Some(slot) = viewer.slots.get(edge.slot) else {
+            let Some(slot) = viewer.slots.get_mut(edge.slot) else {
                 continue;
             };
             if let Some((rtp, packets, octets)) = slot.report(layer, rtp) {
+                slot.note_told(ntp, now);
+                let ssrc = slot.ssrc;
                 self.say(
                     edge.viewer,
-                    &Compound::sender(slot.ssrc, CNAME, ntp, rtp, packets, octets),
+                    &Compound::sender(ssrc, CNAME, ntp, rtp, packets, octets),
                 );
             }
         }

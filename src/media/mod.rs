@@ -3,6 +3,7 @@
 
 pub(crate) mod across;
 pub(crate) mod admit;
+mod again;
 pub(crate) mod aim;
 #[doc(hidden)]
 pub mod allowed;

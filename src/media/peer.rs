@@ -24,7 +24,7 @@ use crate::media::loudness::Loudness;
 use crate::media::mail::{Shards, Standing};
 use crate::media::offer::{Description, Kind};
 use crate::media::rate::{Bucket, Meter};
-use crate::media::rtcp::ReceptionReport;
+use crate::media::rtcp::{Heard, ReceptionReport};
 use crate::media::rtp::Header;
 use crate::media::select::Choice;
 use crate::media::sends::Sends;
@@ -360,6 +360,12 @@ impl Peer {
         self.uplink.allow(sending);
         let lost = REPORTED * worst / 256;
         self.uplink.report(REPORTED, lost, sending, false, now);
+    }
+
+    /// How long the way to the peer and back is, by a report that it has heard.
+    pub(crate) fn trip(&self, heard: Heard, now: Instant) -> Option<Duration> {
+        let slot = self.slots.iter().find(|slot| slot.ssrc == heard.media)?;
+        slot.trip(heard, now)
     }
 
     /// Bits a second that the participant can be sent; for the choice of layers.

@@ -1,6 +1,8 @@
 //! RTCP (RFC 3550, RFC 4585): reads what peers report, in bounded steps and without allocation, and writes what an SFU says.
 //! What it does not know it passes over.
 
+use std::time::Duration;
+
 use crate::media::estimate::feedback::Feedback;
 use rtc_rtcp::packet::{Packet as Written, marshal};
 use rtc_rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
@@ -26,6 +28,8 @@ const ARRIVALS: u8 = 15;
 const PLI: u8 = 1;
 const FIR: u8 = 4;
 const APPLICATION: u8 = 15;
+/// Words of a block about reception.
+const BLOCK: usize = 6;
 
 /// One thing that a peer reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,10 +63,8 @@ pub enum Report<'a> {
         media: u32,
         /// Lost since the last report, of 256.
         fraction_lost: u8,
-        /// The middle of the NTP time of the last sender report that came, or 0.
-        last_sender_report: u32,
-        /// How long ago it came, in 1/65536 s.
-        delay: u32,
+        /// The sender report that came last, if one did: of the first stream reported on of which one came.
+        heard: Option<Heard>,
     },
     /// What the receiver thinks it can receive, in bits per second (REMB).
     Bandwidth(u64),
@@ -71,6 +73,30 @@ pub enum Report<'a> {
         /// Which one; only the first of several is reported.
         ssrc: u32,
     },
+}
+
+/// A sender report that a receiver has heard, and when (RFC 3550, section 6.4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// Of which stream.
+    pub media: u32,
+    /// The middle of its NTP time.
+    pub report: u32,
+    /// How long before this was said, in 1/65536 s.
+    pub delay: u32,
+}
+
+impl Heard {
+    /// How the other side names a report of this NTP time.
+    pub const fn name(ntp: u64) -> u32 {
+        (ntp >> 16) as u32
+    }
+
+    /// How long a report took to get there and this to come back, if it left so long ago.
+    pub fn trip(self, ago: Duration) -> Option<Duration> {
+        let delay = Duration::from_secs(1) * self.delay / 65_536;
+        ago.checked_sub(delay)
+    }
 }
 
 /// The sequence numbers of a NACK, at most 17 for each of its words.
@@ -160,12 +186,22 @@ impl<'a> Part<'a> {
             (SENDER_REPORT, 1..) => 6,
             _ => return None,
         };
+        let mut blocks = (block..).step_by(BLOCK).take(usize::from(self.count));
         Some(Report::Reception {
             media: self.word(block)?,
             fraction_lost: *self.body.get((block + 1) * 4)?,
-            last_sender_report: self.word(block + 4)?,
-            delay: self.word(block + 5)?,
+            heard: blocks.find_map(|block| self.heard(block)),
         })
+    }
+
+    fn heard(&self, block: usize) -> Option<Heard> {
+        let heard = Heard {
+            media: self.word(block)?,
+            report: self.word(block + 4)?,
+            delay: self.word(block + 5)?,
+        };
+        // RFC 3550, section 6.4.1: 0 if none came yet.
+        (heard.report != 0).then_some(heard)
     }
 
     fn word(&self, index: usize) -> Option<u32> {
@@ -315,6 +351,45 @@ mod tests {
         assert_eq!(lost.iter().collect::<Vec<_>>(), [10, 11, 27, 40]);
         assert_eq!(read[2], Report::KeyFrame { media: 7 });
         assert_eq!(read.len(), 3);
+    }
+
+    #[test]
+    fn of_several_blocks_the_first_that_heard_a_sender_tells_the_way_there_and_back() {
+        let block = |ssrc: u32, last_sender_report: u32| ReceptionReport {
+            ssrc,
+            fraction_lost: ssrc as u8,
+            last_sender_report,
+            delay: 65_536 / 2,
+            ..ReceptionReport::default()
+        };
+        let blocks = vec![
+            block(5, 0),
+            block(6, Heard::name(0x0102_0304_0506_0708)),
+            block(7, 9),
+        ];
+        let out = written(&Compound::receiver(1, blocks));
+        let heard = Heard {
+            media: 6,
+            report: 0x0304_0506,
+            delay: 32_768,
+        };
+        assert_eq!(
+            reports(&out).next(),
+            Some(Report::Reception {
+                media: 5,
+                fraction_lost: 5,
+                heard: Some(heard),
+            })
+        );
+        let trip = |ago| heard.trip(Duration::from_millis(ago));
+        assert_eq!(trip(540), Some(Duration::from_millis(40)));
+        assert_eq!(trip(499), None, "it was there before it left");
+        // One that claims more blocks than it has.
+        let mut short = written(&Compound::receiver(1, vec![block(5, 0)]));
+        short[0] |= 0x1f;
+        let Some(Report::Reception { heard: None, .. }) = reports(&short).next() else {
+            panic!("{short:?}")
+        };
     }
 
     #[test]

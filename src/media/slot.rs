@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use conclave_policy::ids::ParticipantId;
 use conclave_policy::source::Source;
 
+use crate::media::again::Again;
 use crate::media::codec::{Codec, Codecs};
 use crate::media::continuity::{Continuity, Newest};
 use crate::media::dependency::{Leaving, write_header};
@@ -16,15 +17,11 @@ use crate::media::event::PeerKey;
 use crate::media::offer::Kind;
 use crate::media::outbox::{Outbox, Path};
 use crate::media::red;
+use crate::media::rtcp::Heard;
 use crate::media::rtp::Outgoing;
 use crate::media::skips::Cut;
 use crate::media::srtp::{Sealer, StreamHandle};
 use crate::media::stream::{Packet, SenderClock};
-
-/// Repairs of a slot in a second; a receiver that needs more needs a key frame.
-const REPAIRS: u32 = 256;
-/// Repairs remembered for that.
-const REMEMBERED: usize = 64;
 
 /// Bytes of a datagram around the payload: header, extensions, tag.
 pub(crate) const AROUND: usize = 36;
@@ -59,6 +56,8 @@ pub(crate) struct OutSlot {
     continuity: Continuity,
     /// The receiver is to be told of the feed's clock.
     clock_due: bool,
+    /// The report of that clock that left last, as the receiver names it, and when.
+    told: Option<(u32, Instant)>,
     packets: u32,
     octets: u32,
     /// Where its edge stood among those of its source when it was last looked for.
@@ -117,10 +116,7 @@ struct Repair {
     ssrc: u32,
     handle: Option<StreamHandle>,
     next: u64,
-    window: Option<Instant>,
-    left: u32,
-    recent: Vec<(u64, Instant)>,
-    oldest: usize,
+    again: Again,
 }
 
 /// What became of a packet.
@@ -146,10 +142,7 @@ impl OutSlot {
             ssrc,
             handle: None,
             next: start,
-            window: None,
-            left: 0,
-            recent: Vec::new(),
-            oldest: 0,
+            again: Again::default(),
         });
         Self {
             mid: mid.to_owned(),
@@ -173,6 +166,7 @@ impl OutSlot {
                 base_layer: 0,
             },
             clock_due: false,
+            told: None,
             packets: 0,
             octets: 0,
             edge: 0,
@@ -449,6 +443,17 @@ impl OutSlot {
         })
     }
 
+    /// A report of the feed's clock leaves.
+    pub(crate) const fn note_told(&mut self, ntp: u64, now: Instant) {
+        self.told = Some((Heard::name(ntp), now));
+    }
+
+    /// How long the way to the receiver and back is, by a report that it has heard.
+    pub(crate) fn trip(&self, heard: Heard, now: Instant) -> Option<Duration> {
+        let (_, at) = self.told.filter(|(name, _)| *name == heard.report)?;
+        heard.trip(now.saturating_duration_since(at))
+    }
+
     /// Packets and octets sent, as sender reports count them.
     pub(crate) const fn sent(&self) -> (u32, u32) {
         (self.packets, self.octets)
@@ -493,7 +498,9 @@ impl OutSlot {
             return false;
         };
         let size = packet.payload.len() + AROUND;
-        let due = repair.is_due(packet.index, downlink.repair_again(), now);
+        let due = repair
+            .again
+            .is_due(packet.index, downlink.repair_again(), now);
         if !due || !downlink.repairs(size, now) {
             return false;
         }
@@ -636,36 +643,6 @@ impl Mapping {
         if let Wrapping::Renamed(inner) = self.form.wrapping {
             red::rename(payload, inner);
         }
-        true
-    }
-}
-
-impl Repair {
-    /// Whether this packet may be repaired now; if so it counts as done.
-    fn is_due(&mut self, index: u64, again: Duration, now: Instant) -> bool {
-        let second = std::time::Duration::from_secs(1);
-        if self
-            .window
-            .is_none_or(|begun| now.saturating_duration_since(begun) >= second)
-        {
-            self.window = Some(now);
-            self.left = REPAIRS;
-        }
-        let lately = |at: &Instant| now.saturating_duration_since(*at) < again;
-        if self.left == 0
-            || self
-                .recent
-                .iter()
-                .any(|(known, at)| *known == index && lately(at))
-        {
-            return false;
-        }
-        self.left -= 1;
-        match self.recent.get_mut(self.oldest) {
-            Some(place) => *place = (index, now),
-            None => self.recent.push((index, now)),
-        }
-        self.oldest = (self.oldest + 1) % REMEMBERED;
         true
     }
 }

@@ -1,7 +1,7 @@
 //! What is forwarded, to whom, under which numbers, and what a cut ends.
 
 use conclave::media::event::PeerEvent;
-use conclave::media::rtcp::{Compound, Report, reports};
+use conclave::media::rtcp::{Compound, ReceptionReport, Report, reports};
 use conclave_policy::source::Source;
 use conclave_policy::source::Source::{Camera, Microphone, Screen, ScreenAudio};
 
@@ -573,6 +573,50 @@ fn a_publishers_clock_reaches_the_viewer_in_the_time_of_the_slot() {
         rtp: expected,
     };
     assert!(clocks.contains(&expected), "{clocks:?}");
+}
+
+#[test]
+fn where_no_arrivals_are_reported_the_way_there_and_back_is_told_by_reports_of_reception() {
+    let mut world = World::new();
+    let speaker = world.join(1, Script::default());
+    let plain = Script {
+        arrivals: false,
+        ..Script::default()
+    };
+    let viewer = world.join(2, plain);
+    world.watch(viewer);
+    world.publish(speaker, Microphone);
+    talk(&mut world, speaker, 50);
+    let last = world.members[speaker].client.sound(Microphone, 20);
+    let clock = Compound::sender(last.ssrc, "c", 0x1111_2222_3333_4444, last.timestamp, 1, 1);
+    world.members[speaker].client.report(&clock);
+    world.calm();
+    let slot = world.slot_of(viewer, 1, Microphone).unwrap();
+    let ssrc = world.members[viewer].client.slot_ssrc(&slot);
+    // After 300 ms, of which it says that it kept the clock for 200: the way took 100, and what the network of this test takes.
+    world.run(300);
+    let tell = |world: &mut World, ssrc: u32, last_sender_report: u32| {
+        let line = ReceptionReport {
+            ssrc,
+            last_sender_report,
+            delay: 65_536 / 5,
+            ..ReceptionReport::default()
+        };
+        let compound = Compound::receiver(1, vec![line]);
+        world.members[viewer].client.report(&compound);
+        world.calm();
+        let lines = world.sfu.quality(room(1));
+        let line = lines
+            .iter()
+            .find(|line| line.participant == participant(2))
+            .unwrap();
+        line.round_trip_ms
+    };
+    assert_eq!(tell(&mut world, ssrc, 0), None, "it heard none");
+    assert_eq!(tell(&mut world, ssrc, 0x2222_3334), None, "another clock");
+    assert_eq!(tell(&mut world, ssrc + 1, 0x2222_3333), None, "of another");
+    let trip = tell(&mut world, ssrc, 0x2222_3333).unwrap();
+    assert!((100..=150).contains(&trip), "{trip} ms");
 }
 
 #[test]

@@ -17,6 +17,7 @@ use conclave::media::event::{
 use conclave::media::mail::Mail;
 use conclave::media::offer::Description;
 use conclave::media::outbox::Path;
+use conclave::media::quality::PeerQuality;
 use conclave::media::sfu::{Limits, Sfu};
 use conclave::media::tap::Ear;
 use conclave::secret::SystemRandom;
@@ -205,6 +206,10 @@ impl Shards {
 
     pub(crate) fn stats(&self, room: RoomId) -> Vec<SourceStats> {
         SourceStats::sum(self.all.iter().flat_map(|sfu| sfu.stats(room)))
+    }
+
+    pub(crate) fn quality(&self, room: RoomId) -> Vec<PeerQuality> {
+        self.all.iter().flat_map(|sfu| sfu.quality(room)).collect()
     }
 
     pub(crate) fn counters(&self) -> MediaCounters {

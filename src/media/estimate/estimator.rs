@@ -201,10 +201,20 @@ impl Estimator {
         self.bandwidth = Some(bits as f64);
     }
 
-    /// What the receiver's reception report says: of 256 packets so many are lost.
-    pub fn reception(&mut self, fraction_lost: u8, packets: u32, now: Instant) {
+    /// What the receiver's reception report says: of 256 packets so many are lost, and so long is the way there and back. Reports of
+    /// arrivals say both better, and oftener.
+    pub fn reception(
+        &mut self,
+        fraction_lost: u8,
+        packets: u32,
+        trip: Option<Duration>,
+        now: Instant,
+    ) {
         if self.source == Source::Arrivals {
             return;
+        }
+        if let Some(trip) = trip {
+            self.measured(trip);
         }
         self.source = self.source.max(Source::Losses);
         let lost = packets * u32::from(fraction_lost) / 256;
@@ -639,14 +649,14 @@ mod tests {
         let clock = ManualClock::new();
         let mut estimator = Estimator::default();
         assert!(!estimator.is_informed());
-        estimator.reception(0, 100, clock.instant());
+        estimator.reception(0, 100, None, clock.instant());
         assert!(!estimator.is_informed(), "no loss is no bound");
         estimator.bandwidth(1_234_000);
         assert!(estimator.is_informed());
         assert_eq!(estimator.estimate(), 1_234_000);
         for _ in 0..3 {
             clock.advance(Duration::from_secs(1));
-            estimator.reception(90, 100, clock.instant());
+            estimator.reception(90, 100, None, clock.instant());
         }
         assert!(estimator.estimate() < 1_100_000, "losses bound it");
     }
