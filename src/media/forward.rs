@@ -382,11 +382,16 @@ impl Sfu {
             }
         }
         let waits = slot.kind == Kind::Video && (slot.is_waiting() || edge.layer.waits());
-        let clock = slot.take_due_clock();
-        if let Some(clock) = &clock {
-            slot.note_told(clock.ntp, now);
-        }
         let (ssrc, (packets, octets)) = (slot.ssrc, slot.sent());
+        // A source that begins again with each packet is told of as seldom as any.
+        let clock = if slot.is_clock_due() && !viewer.told.lately(ssrc, now) {
+            slot.take_due_clock()
+        } else {
+            None
+        };
+        if let Some(clock) = &clock {
+            viewer.told.note(ssrc, clock.ntp, now);
+        }
         if paced {
             self.start_pacing(edge.viewer, now);
         }
@@ -417,10 +422,9 @@ impl Sfu {
                 Report::Reception {
                     fraction_lost,
                     heard,
-                    ..
                 } => {
                     if let Some(peer) = self.peers.get_mut(key) {
-                        let trip = heard.and_then(|heard| peer.trip(heard, now));
+                        let trip = peer.told.trip(heard, now);
                         peer.downlink.reception(fraction_lost, REPORTED, trip, now);
                     }
                 }
@@ -483,12 +487,12 @@ impl Sfu {
             let Some(viewer) = self.peers.get_mut(edge.viewer) else {
                 continue;
             };
-            let Some(slot) = viewer.slots.get_mut(edge.slot) else {
+            let Some(slot) = viewer.slots.get(edge.slot) else {
                 continue;
             };
             if let Some((rtp, packets, octets)) = slot.report(layer, rtp) {
-                slot.note_told(ntp, now);
                 let ssrc = slot.ssrc;
+                viewer.told.note(ssrc, ntp, now);
                 self.say(
                     edge.viewer,
                     &Compound::sender(ssrc, CNAME, ntp, rtp, packets, octets),

@@ -77,6 +77,7 @@ pub mod stun;
 pub mod tap;
 pub(crate) mod tick;
 pub(crate) mod timer;
+mod told;
 pub mod turn;
 #[doc(hidden)]
 pub mod vp8;

@@ -24,7 +24,7 @@ use crate::media::loudness::Loudness;
 use crate::media::mail::{Shards, Standing};
 use crate::media::offer::{Description, Kind};
 use crate::media::rate::{Bucket, Meter};
-use crate::media::rtcp::{Heard, ReceptionReport};
+use crate::media::rtcp::ReceptionReport;
 use crate::media::rtp::Header;
 use crate::media::select::Choice;
 use crate::media::sends::Sends;
@@ -34,6 +34,7 @@ use crate::media::slot::OutSlot;
 use crate::media::srtp::{Opener, Profile, Sealer};
 use crate::media::stream::Stream;
 use crate::media::tap::Tap;
+use crate::media::told::Told;
 
 /// What a publisher that cannot use arrival times may send, in bits a second: at most what the best layer needs.
 const UPLINK: (f64, f64) = (150_000.0, 3_000_000.0);
@@ -198,6 +199,8 @@ pub(crate) struct Peer {
     pub(crate) most: Receive,
     pub(crate) slots: Vec<OutSlot>,
     pub(crate) slots_changed: bool,
+    /// The clocks that left for it.
+    pub(crate) told: Told,
     /// The way from the participant, if they cannot use arrival times: what losses allow.
     pub(crate) uplink: LossBound,
     /// What the participant was told that its client cannot decode.
@@ -291,6 +294,7 @@ impl Peer {
             most: Receive::default(),
             slots: Vec::new(),
             slots_changed: false,
+            told: Told::default(),
             uplink: LossBound::new(UPLINK),
             undecodable: Vec::new(),
             downlink: Downlink::new(now),
@@ -360,12 +364,6 @@ impl Peer {
         self.uplink.allow(sending);
         let lost = REPORTED * worst / 256;
         self.uplink.report(REPORTED, lost, sending, false, now);
-    }
-
-    /// How long the way to the peer and back is, by a report that it has heard.
-    pub(crate) fn trip(&self, heard: Heard, now: Instant) -> Option<Duration> {
-        let slot = self.slots.iter().find(|slot| slot.ssrc == heard.media)?;
-        slot.trip(heard, now)
     }
 
     /// Bits a second that the participant can be sent; for the choice of layers.

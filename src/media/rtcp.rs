@@ -28,8 +28,10 @@ const ARRIVALS: u8 = 15;
 const PLI: u8 = 1;
 const FIR: u8 = 4;
 const APPLICATION: u8 = 15;
-/// Words of a block about reception.
-const BLOCK: usize = 6;
+/// Bytes of a block about reception.
+const BLOCK: usize = 24;
+/// By how much two clocks may differ over a few seconds: what comes back sooner than it can was not heard as it says.
+const APART: Duration = Duration::from_millis(5);
 
 /// One thing that a peer reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,12 +61,10 @@ pub enum Report<'a> {
     Arrivals(Feedback<'a>),
     /// How a stream that we send is received.
     Reception {
-        /// Which stream.
-        media: u32,
-        /// Lost since the last report, of 256.
+        /// Lost since the last report, of 256. Of several streams that of the first: all speak of the same way.
         fraction_lost: u8,
-        /// The sender report that came last, if one did: of the first stream reported on of which one came.
-        heard: Option<Heard>,
+        /// Of all streams reported on, which of our reports came last.
+        heard: Blocks<'a>,
     },
     /// What the receiver thinks it can receive, in bits per second (REMB).
     Bandwidth(u64),
@@ -75,7 +75,30 @@ pub enum Report<'a> {
     },
 }
 
-/// A sender report that a receiver has heard, and when (RFC 3550, section 6.4.1).
+/// Blocks about reception, one for each stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blocks<'a>(&'a [[u8; BLOCK]]);
+
+impl<'a> Blocks<'a> {
+    /// The sender reports that came, at most 31.
+    pub fn iter(self) -> impl Iterator<Item = Heard> + 'a {
+        let word = |block: &[u8; BLOCK], at: usize| {
+            let bytes = block.get(at..)?.first_chunk::<4>()?;
+            Some(u32::from_be_bytes(*bytes))
+        };
+        let heard = self.0.iter().filter_map(move |block| {
+            Some(Heard {
+                media: word(block, 0)?,
+                report: word(block, 16)?,
+                delay: word(block, 20)?,
+            })
+        });
+        // RFC 3550, section 6.4.1: 0 if none came yet.
+        heard.filter(|heard| heard.report != 0)
+    }
+}
+
+/// A sender report that a receiver has heard (RFC 3550, section 6.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heard {
     /// Of which stream.
@@ -95,7 +118,8 @@ impl Heard {
     /// How long a report took to get there and this to come back, if it left so long ago.
     pub fn trip(self, ago: Duration) -> Option<Duration> {
         let delay = Duration::from_secs(1) * self.delay / 65_536;
-        ago.checked_sub(delay)
+        let trip = (ago + APART).checked_sub(delay)?;
+        Some(trip.saturating_sub(APART))
     }
 }
 
@@ -179,29 +203,19 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// The first block about reception: of several, all speak of the same way.
     fn reception(&self) -> Option<Report<'a>> {
-        let block = match (self.kind, self.count) {
-            (RECEIVER_REPORT, 1..) => 1,
-            (SENDER_REPORT, 1..) => 6,
+        let start = match (self.kind, self.count) {
+            (RECEIVER_REPORT, 1..) => 4,
+            (SENDER_REPORT, 1..) => 24,
             _ => return None,
         };
-        let mut blocks = (block..).step_by(BLOCK).take(usize::from(self.count));
+        let (blocks, _) = self.body.get(start..)?.as_chunks();
+        let heard = Blocks(blocks.get(..usize::from(self.count)).unwrap_or(blocks));
+        let &[_, _, _, _, fraction_lost, ..] = heard.0.first()?;
         Some(Report::Reception {
-            media: self.word(block)?,
-            fraction_lost: *self.body.get((block + 1) * 4)?,
-            heard: blocks.find_map(|block| self.heard(block)),
+            fraction_lost,
+            heard,
         })
-    }
-
-    fn heard(&self, block: usize) -> Option<Heard> {
-        let heard = Heard {
-            media: self.word(block)?,
-            report: self.word(block + 4)?,
-            delay: self.word(block + 5)?,
-        };
-        // RFC 3550, section 6.4.1: 0 if none came yet.
-        (heard.report != 0).then_some(heard)
     }
 
     fn word(&self, index: usize) -> Option<u32> {
@@ -354,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_blocks_the_first_that_heard_a_sender_tells_the_way_there_and_back() {
+    fn what_was_heard_of_senders_tells_the_way_there_and_back() {
         let block = |ssrc: u32, last_sender_report: u32| ReceptionReport {
             ssrc,
             fraction_lost: ssrc as u8,
@@ -373,23 +387,32 @@ mod tests {
             report: 0x0304_0506,
             delay: 32_768,
         };
+        let Some(Report::Reception {
+            fraction_lost: 5,
+            heard: blocks,
+        }) = reports(&out).next()
+        else {
+            panic!("{out:?}")
+        };
         assert_eq!(
-            reports(&out).next(),
-            Some(Report::Reception {
-                media: 5,
-                fraction_lost: 5,
-                heard: Some(heard),
-            })
+            blocks.iter().map(|heard| heard.media).collect::<Vec<_>>(),
+            [6, 7]
         );
+        assert_eq!(blocks.iter().next(), Some(heard));
         let trip = |ago| heard.trip(Duration::from_millis(ago));
         assert_eq!(trip(540), Some(Duration::from_millis(40)));
-        assert_eq!(trip(499), None, "it was there before it left");
+        assert_eq!(trip(499), Some(Duration::ZERO), "by clocks that differ");
+        assert_eq!(trip(490), None, "it was there before it left");
         // One that claims more blocks than it has.
         let mut short = written(&Compound::receiver(1, vec![block(5, 0)]));
         short[0] |= 0x1f;
-        let Some(Report::Reception { heard: None, .. }) = reports(&short).next() else {
+        let Some(Report::Reception { heard, .. }) = reports(&short).next() else {
             panic!("{short:?}")
         };
+        assert_eq!(heard.iter().count(), 0);
+        for length in 0..out.len() {
+            let _read = reports(&out[..length]).count();
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! It forwards what it is fed and judges nothing; a feed is given and taken by the edges.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use conclave_policy::ids::ParticipantId;
 use conclave_policy::source::Source;
@@ -17,7 +17,6 @@ use crate::media::event::PeerKey;
 use crate::media::offer::Kind;
 use crate::media::outbox::{Outbox, Path};
 use crate::media::red;
-use crate::media::rtcp::Heard;
 use crate::media::rtp::Outgoing;
 use crate::media::skips::Cut;
 use crate::media::srtp::{Sealer, StreamHandle};
@@ -56,8 +55,6 @@ pub(crate) struct OutSlot {
     continuity: Continuity,
     /// The receiver is to be told of the feed's clock.
     clock_due: bool,
-    /// The report of that clock that left last, as the receiver names it, and when.
-    told: Option<(u32, Instant)>,
     packets: u32,
     octets: u32,
     /// Where its edge stood among those of its source when it was last looked for.
@@ -166,7 +163,6 @@ impl OutSlot {
                 base_layer: 0,
             },
             clock_due: false,
-            told: None,
             packets: 0,
             octets: 0,
             edge: 0,
@@ -429,6 +425,11 @@ impl OutSlot {
         }
     }
 
+    /// Whether something has just begun whose clock is to be told.
+    pub(crate) const fn is_clock_due(&self) -> bool {
+        self.clock_due
+    }
+
     /// The clock of what has just begun, in the slot's media time: told at once, so that lips are in step from the start.
     pub(crate) fn take_due_clock(&mut self) -> Option<SenderClock> {
         if !std::mem::take(&mut self.clock_due) {
@@ -441,17 +442,6 @@ impl OutSlot {
             ntp: clock.ntp,
             rtp: clock.rtp.wrapping_add(mapping.timestamp),
         })
-    }
-
-    /// A report of the feed's clock leaves.
-    pub(crate) const fn note_told(&mut self, ntp: u64, now: Instant) {
-        self.told = Some((Heard::name(ntp), now));
-    }
-
-    /// How long the way to the receiver and back is, by a report that it has heard.
-    pub(crate) fn trip(&self, heard: Heard, now: Instant) -> Option<Duration> {
-        let (_, at) = self.told.filter(|(name, _)| *name == heard.report)?;
-        heard.trip(now.saturating_duration_since(at))
     }
 
     /// Packets and octets sent, as sender reports count them.

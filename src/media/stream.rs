@@ -10,7 +10,7 @@ use crate::media::av1::Structure;
 use crate::media::codec::Codec;
 use crate::media::descriptor::{Counters, Descriptor, Shift};
 use crate::media::offer::Kind;
-use crate::media::rtcp::ReceptionReport;
+use crate::media::rtcp::{Heard, ReceptionReport};
 use crate::media::sends::Declared;
 use crate::media::skips::{Cut, Layers, Ranks, Skips};
 
@@ -335,10 +335,7 @@ impl Reception {
         let (last, delay) = match self.sender_report {
             Some((ntp, at)) => {
                 let delay = now.saturating_duration_since(at).as_micros() * 65_536 / 1_000_000;
-                (
-                    u32::try_from(ntp >> 16 & 0xffff_ffff).unwrap_or(0),
-                    u32::try_from(delay).unwrap_or(u32::MAX),
-                )
+                (Heard::name(ntp), u32::try_from(delay).unwrap_or(u32::MAX))
             }
             None => (0, 0),
         };

@@ -575,6 +575,45 @@ fn a_publishers_clock_reaches_the_viewer_in_the_time_of_the_slot() {
     assert!(clocks.contains(&expected), "{clocks:?}");
 }
 
+/// Clocks that a member was told of.
+fn clocks(world: &World, place: usize) -> usize {
+    let all = world.members[place].client.reports.iter();
+    let all = all.flat_map(|report| reports(report));
+    all.filter(|report| matches!(report, Report::Sender { .. }))
+        .count()
+}
+
+#[test]
+fn what_begins_anew_with_each_packet_is_not_told_of_with_each() {
+    let mut world = World::new();
+    let script = Script {
+        sounds: &["opus", "PCMU"],
+        ..Script::default()
+    };
+    let speaker = world.join(1, script.clone());
+    let viewer = world.join(2, script);
+    world.watch(viewer);
+    world.publish(speaker, Microphone);
+    talk(&mut world, speaker, 10);
+    let last = world.members[speaker].client.sound(Microphone, 20);
+    let clock = Compound::sender(last.ssrc, "c", 0x1111_2222_3333_4444, last.timestamp, 1, 1);
+    world.members[speaker].client.report(&clock);
+    world.run(300);
+    let before = clocks(&world, viewer);
+    // A second of packets in another codec each, of other clocks.
+    for round in 0..50 {
+        let client = &mut world.members[speaker].client;
+        let mut sending = client.next(Microphone, vec![0xfc; 40], 960);
+        if round % 2 == 0 {
+            sending.payload_type = 0;
+        }
+        client.send(&sending);
+        world.run(20);
+    }
+    let told = clocks(&world, viewer) - before;
+    assert!((1..=6).contains(&told), "{told}");
+}
+
 #[test]
 fn where_no_arrivals_are_reported_the_way_there_and_back_is_told_by_reports_of_reception() {
     let mut world = World::new();

@@ -19,6 +19,8 @@ const BOUNDS: (f64, f64) = (40_000.0, 50e6);
 const ROUND_TRIP: Duration = Duration::from_millis(200);
 /// Longer is no round trip but a report of something old.
 const LONGEST_TRIP: Duration = Duration::from_secs(3);
+/// For so long after a report of arrivals reception reports tell nothing of the way there and back.
+const FRESH: Duration = Duration::from_secs(3);
 /// With so much sent and nothing reported, the way is full or gone.
 const SILENCE: Duration = Duration::from_millis(1200);
 /// What it does to the rate, once for each such time.
@@ -175,7 +177,7 @@ impl Estimator {
         self.source = Source::Arrivals;
         (self.reported, self.silent_at) = (Some(now), None);
         let trip = u64::try_from(time - newest).unwrap_or(0);
-        self.measured(Duration::from_micros(trip));
+        self.measured(Duration::from_micros(trip), 8);
         self.count_lost(packets, lost, now);
         if !self.sampled {
             self.judge(now);
@@ -202,7 +204,7 @@ impl Estimator {
     }
 
     /// What the receiver's reception report says: of 256 packets so many are lost, and so long is the way there and back. Reports of
-    /// arrivals say both better, and oftener.
+    /// arrivals say both better and oftener, while there are any.
     pub fn reception(
         &mut self,
         fraction_lost: u8,
@@ -210,25 +212,28 @@ impl Estimator {
         trip: Option<Duration>,
         now: Instant,
     ) {
+        let fresh = |at| now.saturating_duration_since(at) < FRESH;
+        if let Some(trip) = trip
+            && !self.reported.is_some_and(fresh)
+        {
+            self.measured(trip, 2);
+        }
         if self.source == Source::Arrivals {
             return;
-        }
-        if let Some(trip) = trip {
-            self.measured(trip);
         }
         self.source = self.source.max(Source::Losses);
         let lost = packets * u32::from(fraction_lost) / 256;
         self.count_lost(packets, lost, now);
     }
 
-    /// The time to the receiver and back was measured.
-    pub fn measured(&mut self, trip: Duration) {
+    /// The time to the receiver and back was measured, and counts for one part of so many.
+    fn measured(&mut self, trip: Duration, parts: u32) {
         if trip > LONGEST_TRIP {
             return;
         }
         self.round_trip = Some(match self.round_trip {
             None => trip,
-            Some(before) => (before * 7 + trip) / 8,
+            Some(before) => (before * (parts - 1) + trip) / parts,
         });
     }
 
@@ -642,6 +647,26 @@ mod tests {
         way.trace.clear();
         way.run(8000);
         assert!(*way.trace.last().unwrap() >= 2_400_000, "{:?}", way.trace);
+    }
+
+    #[test]
+    fn reception_tells_the_way_there_and_back_while_no_arrivals_do() {
+        let mut way = Way::new(500_000.0, 1_000_000.0);
+        way.run(2000);
+        let arrivals = way.estimator.round_trip().unwrap();
+        let trip = Some(Duration::from_millis(800));
+        way.estimator.reception(0, 100, trip, way.clock.instant());
+        assert_eq!(way.estimator.round_trip(), Some(arrivals));
+        // Nothing is numbered any more: only sound is left.
+        way.clock.advance(FRESH * 2);
+        for _ in 0..4 {
+            way.estimator.reception(0, 100, trip, way.clock.instant());
+        }
+        let told = way.estimator.round_trip().unwrap();
+        assert!(told > Duration::from_millis(700), "{told:?}");
+        way.estimator
+            .reception(0, 100, Some(LONGEST_TRIP * 2), way.clock.instant());
+        assert_eq!(way.estimator.round_trip(), Some(told));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 import type { QualityReport, QualityView } from "@conclave/sdk";
 import { expect, test } from "vitest";
-import { delayWords, lostOf, lostWords, receivedWords, sentWords, serverSlotWords, serverSourceWords, verdictOf, verdictOn, wayWords } from "../src/words/quality";
+import { delayOf, delayWords, lostOf, lostWords, receivedWords, sentWords, serverSlotWords, serverSourceWords, verdictOf, verdictOn, wayWords } from "../src/words/quality";
 
 const received = (more: Partial<QualityReport["received"][number]> = {}): QualityReport["received"][number] => ({
   participant: "member",
@@ -35,6 +35,15 @@ test("without a report there is no verdict, and without a transport no connectio
   expect(verdictOn(view)).toBe("off");
   expect(verdictOn({ ...view, server: { participant: "member", profile: null, way: null, estimate: null, round_trip_ms: null, sources: [], slots: [] } })).toBe("unknown");
   expect(verdictOn({ ...view, client: report() })).toBe("good");
+});
+
+test("the delay is the browser's, or the server's where the browser told none", () => {
+  const server = { participant: "member", profile: null, way: null, estimate: null, round_trip_ms: 70, sources: [], slots: [] };
+  const view: QualityView = { participant: "member", name: "Member", client: report(), at: null, server };
+  expect(delayOf(view)).toBe(20);
+  expect(delayOf({ ...view, client: report({ transport: { protocol: "udp", candidate: "host", round_trip_ms: null, estimate_kbps: null } }) })).toBe(70);
+  expect(delayOf({ ...view, client: null })).toBe(70);
+  expect(delayOf({ ...view, client: null, server: null })).toBeNull();
 });
 
 test("what was not measured is a dash and not a zero", () => {

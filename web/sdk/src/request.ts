@@ -71,10 +71,13 @@ let renewals = 0;
 async function send(path: string, init: RequestInit & { method: string }): Promise<Response> {
   const before = renewals;
   const response = await signed(path, init);
-  // A wrong password or passkey is answered 401 as well, and is not sent twice.
-  if (response.status !== 401 || !(await isOver(response.clone()))) return response;
-  // Renewed since it was sent, for another request: nothing is over that would have to be renewed.
-  return renewals !== before || (await renewed()) ? signed(path, init) : response;
+  if (!(await isOver(response))) return response;
+  if (renewals !== before) {
+    // Renewed since it was sent, for another request: mostly nothing is over that would have to be renewed.
+    const again = await signed(path, init);
+    if (!(await isOver(again))) return again;
+  }
+  return (await renewed()) ? signed(path, init) : response;
 }
 
 function renewed(): Promise<boolean> {
@@ -87,15 +90,18 @@ function renewed(): Promise<boolean> {
   return renewing;
 }
 
+/** Whether the session is over. A wrong password or passkey is answered 401 as well, and is not sent twice. */
 async function isOver(response: Response): Promise<boolean> {
-  return refused(refusal(response.status, await response.json().catch(() => undefined)), "signed_out");
+  if (response.status !== 401) return false;
+  const content: unknown = await response.clone().json().catch(() => undefined);
+  return refused(refusal(response.status, content), "signed_out");
 }
 
 /** Tabs of one browser take turns where they can; where not, the server lets both have the same. */
 function renew(): Promise<boolean> {
   const ask = async () => {
     const response = await signed("/api/session/renew", { method: "POST", credentials: "same-origin", cache: "no-store", redirect: "error" });
-    await unread(response);
+    leaveUnread(response);
     return response.ok;
   };
   return typeof navigator !== "undefined" && "locks" in navigator ? navigator.locks.request("conclave.renew", ask) : ask();
@@ -118,13 +124,13 @@ async function signed(path: string, init: RequestInit & { method: string }): Pro
   if (given === null) return response;
   nonce = given;
   if (response.status !== 401) return response;
-  await unread(response);
+  leaveUnread(response);
   return attempt();
 }
 
 /** Nobody reads the rest of it: without this word it stays open until the memory is tidied. */
-async function unread(response: Response): Promise<void> {
-  await response.body?.cancel();
+function leaveUnread(response: Response): void {
+  response.body?.cancel().catch(() => undefined);
 }
 
 /** Whether a request was refused with this code. */

@@ -45,6 +45,31 @@ test("who hears late that it was over goes on with what was renewed meanwhile", 
   expect(sent).toEqual(["/api/one", "/api/other", RENEW, "/api/one", "/api/other"]);
 });
 
+test("who hears so late that what was renewed is over as well renews it once more", async () => {
+  const [one, other] = [request("GET", "/api/one"), request("GET", "/api/other")];
+  await answer("/api/one", over());
+  await answer(RENEW, Response.json({}));
+  await answer("/api/one", Response.json(1));
+  await one;
+  await answer("/api/other", over());
+  await answer("/api/other", over());
+  await answer(RENEW, Response.json({}));
+  await answer("/api/other", Response.json({ other: 2 }));
+  expect(await other).toEqual({ other: 2 });
+});
+
+test("the answer to a renewal is not left open, and one that broke off renews all the same", async () => {
+  for (const cancel of [() => Promise.resolve(), () => Promise.reject(new TypeError("terminated"))]) {
+    const cancelled = vi.fn(cancel);
+    const one = request("GET", "/api/one");
+    await answer("/api/one", over());
+    await answer(RENEW, new Response(new ReadableStream({ cancel: cancelled })));
+    await answer("/api/one", Response.json(1));
+    expect(await one).toBe(1);
+    expect(cancelled).toHaveBeenCalledOnce();
+  }
+});
+
 test("what ends again is renewed again, and a renewal that is refused is tried by the next request", async () => {
   const first = request("GET", "/api/one");
   await answer("/api/one", over());

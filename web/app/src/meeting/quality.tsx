@@ -9,6 +9,7 @@ import { Badge } from "../ui/badge";
 import { Chevron } from "../ui/icons";
 import { textOf } from "../ui/failure";
 import {
+  delayOf,
   delayWords,
   layerWords,
   lostOf,
@@ -96,7 +97,7 @@ function Line(props: { line: QualityView; names: ReadonlyMap<string, string>; op
         <td>
           <Badge tone={VERDICT_TONE[verdict]}>{VERDICT_WORDS[verdict]}</Badge>
         </td>
-        <td>{delayWords(line.client?.transport.round_trip_ms ?? null)}</td>
+        <td>{delayWords(delayOf(line))}</td>
         <td>{lostWords(line.client === null ? null : lostOf(line.client))}</td>
       </tr>
       {open && (
@@ -119,6 +120,7 @@ function Details(props: { line: QualityView; names: ReadonlyMap<string, string> 
         <Fact word="Way" value={client === null ? "not known" : wayWords(client.transport)} />
         {server !== null && <Fact word="Protected by" value={protectionWords(server)} />}
         {client !== null && client.transport.estimate_kbps !== null && <Fact word="Their line carries out" value={rateWords(client.transport.estimate_kbps)} />}
+        {server !== null && server.round_trip_ms !== null && <Fact word="Delay as the server measures it" value={delayWords(server.round_trip_ms)} />}
         {server !== null && server.estimate !== null && <Fact word="Their line carries in" value={rateWords(Math.round(server.estimate / 1000))} />}
       </dl>
       <Part title="What they send">

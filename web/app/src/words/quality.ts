@@ -28,6 +28,11 @@ export function verdictOn(view: QualityView): Verdict {
   return view.server === null ? "off" : "unknown";
 }
 
+/** There and back, in milliseconds: as the browser measured it, or the server where the browser tells nothing. */
+export function delayOf(view: QualityView): number | null {
+  return view.client?.transport.round_trip_ms ?? view.server?.round_trip_ms ?? null;
+}
+
 function grade(value: number | null, steps: { fair: number; poor: number }): Verdict {
   return value === null || value < steps.fair ? "good" : value < steps.poor ? "fair" : "poor";
 }
