@@ -9,7 +9,7 @@ import { figure } from "../figures.js";
 import { Fox } from "../firefox.js";
 import { opening, type Opening } from "../opening.js";
 import type { Inbound, Voice } from "../probe.js";
-import { isIn, turn } from "../steps.js";
+import { button, isIn, openRoomPanel, turn } from "../steps.js";
 import { installVoice, listen } from "../voice.js";
 
 const OWNER = "Room Owner";
@@ -103,6 +103,18 @@ step("each codec that Firefox has is heard in Chromium", async () => {
     const energy = ((last?.energy ?? 0) - (first?.energy ?? 0)) / ((last?.seconds ?? 0) - (first?.seconds ?? 0));
     figure(`e2e.sound.of_firefox.${codec.toLowerCase()}`, energy, "energy/s");
     assert.ok(energy > 0.001, `${energy} is silence`);
+  }
+});
+
+step("where only sound flows hosts see how far away everyone is by the server's measure too", async () => {
+  const panel = await openRoomPanel(host, "Quality");
+  const table = panel.getByRole("table", { name: "Connections of everyone in the room" });
+  for (const [who, name] of [["chromium", MEMBER], ["firefox", FOX]] as const) {
+    await button(table, name).click();
+    const words = table.getByText("Delay as the server measures it").locator("xpath=following-sibling::dd[1]");
+    const delay = Number(/^(\d+) ms$/u.exec((await words.textContent()) ?? "")?.[1]);
+    figure(`e2e.sound.server_delay.${who}`, delay, "ms");
+    assert.ok(delay < 100, `${name}: ${delay} ms on this very machine`);
   }
 });
 
