@@ -49,6 +49,14 @@ impl TcpClient {
         self.flush();
     }
 
+    /// Goes on until this is so, or five seconds at most.
+    pub(crate) fn pump_until(&mut self, so: impl Fn(&Client) -> bool) {
+        let begun = SystemClock.instant();
+        while begun.elapsed() < Duration::from_secs(5) && !self.gone && !so(&self.client) {
+            self.pump(Duration::from_millis(5));
+        }
+    }
+
     fn read(&mut self) {
         match self.stream.read(self.frames.space()) {
             Ok(0) => self.gone = true,

@@ -125,7 +125,9 @@ fn media_flows_between_connections_of_two_shards() {
         speaker.client.pump(pause());
         viewer.client.pump(pause());
     }
-    viewer.client.pump(Duration::from_millis(50));
+    viewer
+        .client
+        .pump_until(|client| client.received.len() >= 40);
     assert_eq!(viewer.client.client.received.len(), 40);
     let counters = counted(&stage, |counters| counters.streams == 2);
     assert_eq!((counters.streams, counters.streams_accepted), (2, 2));
@@ -146,7 +148,9 @@ fn media_flows_both_ways_without_a_datagram() {
         speaker.client.pump(pause());
         viewer.client.pump(pause());
     }
-    viewer.client.pump(Duration::from_millis(50));
+    viewer
+        .client
+        .pump_until(|client| client.received.len() >= 40);
     assert_eq!(viewer.client.client.received.len(), 40);
     assert_eq!(viewer.client.client.unopened, 0);
     assert_eq!(viewer.events.try_recv(), Ok(PeerEvent::Connected));
@@ -163,20 +167,20 @@ fn a_client_goes_on_over_another_connection_without_a_new_handshake() {
     let stage = stage();
     let (mut speaker, mut viewer) = (join(&stage, 1), join(&stage, 2));
     publish(&stage, 1);
-    let mut talk = |viewer: &mut TcpClient| {
+    let mut talk = |viewer: &mut TcpClient, all: usize| {
         for _ in 0..5 {
             speaker.client.client.sound(Microphone, 20);
             speaker.client.pump(pause());
         }
-        viewer.pump(Duration::from_millis(50));
+        viewer.pump_until(|client| client.received.len() >= all);
         viewer.client.received.len()
     };
-    assert_eq!(talk(&mut viewer.client), 5);
+    assert_eq!(talk(&mut viewer.client, 5), 5);
     let again = TcpStream::connect(viewer.server).unwrap();
     viewer.client = viewer.client.moved(again);
-    viewer.client.pump(Duration::from_millis(50));
+    viewer.client.pump_until(|client| client.checked == 2);
     assert_eq!(viewer.client.client.checked, 2);
-    assert_eq!(talk(&mut viewer.client), 10);
+    assert_eq!(talk(&mut viewer.client, 10), 10);
     assert_eq!(stage.plane.counters().dtls_started, 2);
     assert!(!viewer.client.gone);
     stage.thread.stop();
