@@ -107,8 +107,14 @@ pub fn fuzz_rtp_rtcp(bytes: &[u8]) {
     let mut parts = 0;
     for report in reports(bytes) {
         parts += 1;
-        if let Report::Nack { lost, .. } = report {
-            assert!(lost.iter().count() <= bytes.len() / 4 * 17);
+        match report {
+            Report::Nack { lost, .. } => assert!(lost.iter().count() <= bytes.len() / 4 * 17),
+            Report::Reception { heard, .. } => {
+                let ago = Duration::from_secs(1);
+                assert!(heard.iter().count() <= (bytes.len() / 24).min(31));
+                assert!((heard.iter()).all(|heard| heard.trip(ago).is_none_or(|trip| trip <= ago)));
+            }
+            _ => {}
         }
     }
     assert!(parts <= bytes.len() / 4);

@@ -40,6 +40,23 @@ fn talk(world: &mut World, place: usize, packets: usize) {
     }
 }
 
+/// A publisher's clock in NTP time.
+const CLOCK: u64 = 0x1111_2222_3333_4444;
+
+/// Sends a packet of sound, and what the clock was then.
+fn tell_clock(world: &mut World, place: usize) {
+    let client = &mut world.members[place].client;
+    let last = client.sound(Microphone, 20);
+    client.report(&Compound::sender(
+        last.ssrc,
+        "c",
+        CLOCK,
+        last.timestamp,
+        1,
+        1,
+    ));
+}
+
 fn film(world: &mut World, place: usize, frames: usize, key: bool) {
     for frame in 0..frames {
         world.members[place].client.frame(Camera, key && frame == 0);
@@ -555,9 +572,7 @@ fn a_publishers_clock_reaches_the_viewer_in_the_time_of_the_slot() {
     world.watch(viewer);
     world.publish(speaker, Microphone);
     talk(&mut world, speaker, 50);
-    let last = world.members[speaker].client.sound(Microphone, 20);
-    let clock = Compound::sender(last.ssrc, "c", 0x1111_2222_3333_4444, last.timestamp, 1, 1);
-    world.members[speaker].client.report(&clock);
+    tell_clock(&mut world, speaker);
     world.calm();
     let slot = world.slot_of(viewer, 1, Microphone).unwrap();
     let client = &world.members[viewer].client;
@@ -569,7 +584,7 @@ fn a_publishers_clock_reaches_the_viewer_in_the_time_of_the_slot() {
         .collect();
     let expected = Report::Sender {
         ssrc: client.slot_ssrc(&slot),
-        ntp: 0x1111_2222_3333_4444,
+        ntp: CLOCK,
         rtp: expected,
     };
     assert!(clocks.contains(&expected), "{clocks:?}");
@@ -595,9 +610,7 @@ fn what_begins_anew_with_each_packet_is_not_told_of_with_each() {
     world.watch(viewer);
     world.publish(speaker, Microphone);
     talk(&mut world, speaker, 10);
-    let last = world.members[speaker].client.sound(Microphone, 20);
-    let clock = Compound::sender(last.ssrc, "c", 0x1111_2222_3333_4444, last.timestamp, 1, 1);
-    world.members[speaker].client.report(&clock);
+    tell_clock(&mut world, speaker);
     world.run(300);
     let before = clocks(&world, viewer);
     // A second of packets in another codec each, of other clocks.
@@ -626,9 +639,7 @@ fn where_no_arrivals_are_reported_the_way_there_and_back_is_told_by_reports_of_r
     world.watch(viewer);
     world.publish(speaker, Microphone);
     talk(&mut world, speaker, 50);
-    let last = world.members[speaker].client.sound(Microphone, 20);
-    let clock = Compound::sender(last.ssrc, "c", 0x1111_2222_3333_4444, last.timestamp, 1, 1);
-    world.members[speaker].client.report(&clock);
+    tell_clock(&mut world, speaker);
     world.calm();
     let slot = world.slot_of(viewer, 1, Microphone).unwrap();
     let ssrc = world.members[viewer].client.slot_ssrc(&slot);
