@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::server::{PASSWORD, Person, Server};
+use common::text;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -189,6 +190,46 @@ async fn an_address_is_proved_and_a_forgotten_password_changed_by_mail_under_sta
     assert_eq!(signs_in(&server, FRESH).await, StatusCode::OK);
     let told = sink.next().await;
     assert_eq!(told["headers"]["subject"], "Your password was changed");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_link_to_another_address_is_over_with_the_password_and_with_the_sessions() {
+    let mut sink = Sink::start("starttls", &[]).await;
+    let server = sink.server("starttls", &[]).await;
+    let owner = server.owner().await;
+    let proof = secret(&sink.next().await, "verify");
+    let call = async |path: &str, token: &str, body: Value| {
+        let answer = server.call(Method::POST, path, Some(token), Some(body));
+        let answer = answer.await;
+        assert!(answer.status.is_success(), "{path}: {answer:?}");
+        answer.body
+    };
+    let mut token = owner.token.clone();
+    for (path, body) in [
+        ("/api/account/password", json!({"password": FRESH})),
+        ("/api/account/end-others", json!({})),
+    ] {
+        let other = json!({"email": "elsewhere@example.org"});
+        call("/api/account/email", &token, other).await;
+        let mail = sink.next().await;
+        assert_eq!(mail["to"], json!(["elsewhere@example.org"]));
+        let link = secret(&mail, "verify");
+        token = text(&call(path, &token, body).await, "token");
+        let (status, body) = post(&server, "/api/verify", json!({"token": link})).await;
+        assert_eq!(
+            (status, &body["code"]),
+            (403, &json!("link_refused")),
+            "{path}"
+        );
+    }
+    // What proves the address that the account has stays good.
+    assert_eq!(
+        post(&server, "/api/verify", json!({"token": proof}))
+            .await
+            .0,
+        204
+    );
     server.stop().await;
 }
 

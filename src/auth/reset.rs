@@ -233,7 +233,9 @@ impl Auth {
         let EndOwnSessions = permit.into_action();
         let key = self.key_of(session)?;
         let epoch = self.store.next_epoch(principal.org, account).await?;
-        let begun = self.new_session(account, epoch, None, key, principal.came);
+        // Nobody was asked who they are: it is no fresher than the one it takes the place of, and over when that would be.
+        let (came, end) = (principal.came, principal.expires);
+        let begun = self.session_of((account, epoch), None, key, came, end);
         Ok(SignedIn {
             instead_of: Some(principal.token_id),
             ..begun.await?
@@ -343,8 +345,12 @@ impl Auth {
         };
         let contact = self.store.contact(org, sub).await?;
         let contact = contact.ok_or(AuthError::Refused)?;
-        let same = contact.epoch == epoch || purpose == LinkKind::Verify;
-        if !same || data_encoding::BASE64URL_NOPAD.encode(&contact.index) != reached {
+        // What proves the address that the account has may be opened also after a new password; what gives it another may not.
+        let proves = purpose == LinkKind::Verify
+            && (email.as_deref()).is_none_or(|email| email == contact.email.expose());
+        if !(proves || contact.epoch == epoch)
+            || data_encoding::BASE64URL_NOPAD.encode(&contact.index) != reached
+        {
             return Err(AuthError::Refused);
         }
         Ok(Opened {

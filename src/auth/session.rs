@@ -588,17 +588,32 @@ impl Auth {
         key: Option<Thumbprint>,
         came: Came,
     ) -> Result<SignedIn, AuthError> {
+        let since = self.clock.now();
+        let end = since.after(self.settings.session);
+        self.session_of((account, epoch), index, key, Came { since, ..came }, end)
+            .await
+    }
+
+    /// A session of someone who came when they did, and which is over then.
+    pub(super) async fn session_of(
+        &self,
+        (account, epoch): (AccountId, i64),
+        index: Option<&[u8; 32]>,
+        key: Option<Thumbprint>,
+        came: Came,
+        end: Timestamp,
+    ) -> Result<SignedIn, AuthError> {
         let ring = self.usable_ring().await?;
         let (org, now) = (self.store.org(), self.clock.now());
-        let renews = now.after(self.settings.token.min(self.settings.session));
+        let renews = now.after(self.settings.token).min(end);
         let claims = Claims::Session {
             org,
             sub: account,
             epoch,
             jkt: key,
-            iat: now.as_secs(),
+            iat: came.since.as_secs(),
             exp: renews.as_secs(),
-            end: now.after(self.settings.session).as_secs(),
+            end: end.as_secs(),
             turn: 0,
             jti: self.random_id(),
             by: came.by,

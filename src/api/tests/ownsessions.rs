@@ -115,7 +115,15 @@ async fn a_renewal_says_when_and_from_where_and_a_new_password_leaves_one() {
             Value::Null,
         )
         .await;
-    let kept = list(&world, &text(&kept, "token")).await;
-    assert_eq!(kept.len(), 1);
-    assert_eq!(kept[0]["this"], true);
+    let token = text(&kept, "token");
+    let left = list(&world, &token).await;
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0]["this"], true);
+    // That proves nothing, and lengthens nothing.
+    assert_eq!(kept.body["expires"], made.body["expires"]);
+    let body = json!({"password": "another horse battery"});
+    let changed = world
+        .program("POST", "/api/account/password", Some(&token), body)
+        .await;
+    assert_eq!(changed.code(), (403, "confirm_first"));
 }
