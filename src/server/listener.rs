@@ -2,6 +2,7 @@
 //! the number of connections is bounded in all and for each address.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::metrics::counter::Counter;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -132,25 +133,30 @@ async fn connection(
     .await
     .ok()?
     .ok()?;
+    let (doing, mut done) = mpsc::channel::<Infallible>(1);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let (door, held) = (door.clone(), held.clone());
-        async move { Ok::<_, std::convert::Infallible>(answer(&door, client, held, request).await) }
+        let (door, held, doing) = (door.clone(), held.clone(), doing.clone());
+        async move { Ok::<_, Infallible>(answer(&door, client, (held, doing), request).await) }
     });
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .max_buf_size(HEAD_BYTES)
-        .max_headers(HEAD_FIELDS)
-        .serve_connection(TokioIo::new(tls), service)
-        .with_upgrades();
-    tokio::pin!(serving);
+    let mut serving = Box::pin(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD)
+            .max_buf_size(HEAD_BYTES)
+            .max_headers(HEAD_FIELDS)
+            .serve_connection(TokioIo::new(tls), service)
+            .with_upgrades(),
+    );
     tokio::select! {
         _served = serving.as_mut() => {}
         () = stopped(&mut stopping) => {
             serving.as_mut().graceful_shutdown();
-            let _served = serving.await;
+            let _served = serving.as_mut().await;
         }
     }
+    drop(serving);
+    // What is still being done belongs to this connection, also where nobody waits for the answer any more.
+    let _nothing = done.recv().await;
     Some(())
 }
 
@@ -164,7 +170,12 @@ async fn brings_media(stream: &TcpStream) -> Option<bool> {
     (peeked == 1).then(|| framing::begins_frame(u8::from_be_bytes(first)))
 }
 
-async fn answer(door: &Door, socket: IpAddr, held: Held, request: Request<Incoming>) -> Response {
+async fn answer(
+    door: &Door,
+    socket: IpAddr,
+    (held, doing): (Held, mpsc::Sender<Infallible>),
+    request: Request<Incoming>,
+) -> Response {
     let client = proxy::forwarded(&door.proxies.trusted, socket, request.headers());
     let paced = door
         .requests
@@ -176,11 +187,29 @@ async fn answer(door: &Door, socket: IpAddr, held: Held, request: Request<Incomi
     }
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(ClientAddr(client));
-    request.extensions_mut().insert(held);
-    match door.routes.clone().oneshot(request).await {
-        Ok(response) => response,
-        Err(never) => match never {},
+    request.extensions_mut().insert(held.clone());
+    carry_out(door.routes.clone(), request, (held, doing)).await
+}
+
+/// What may change something is carried out to its end, and keeps its place until then, also when whoever asked hangs up: what is
+/// durable must be told to those whom it concerns.
+async fn carry_out<T: Send + 'static>(routes: Router, request: Request<Body>, kept: T) -> Response {
+    let safe = request.method().is_safe();
+    let routed = async move {
+        match routes.oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    };
+    if safe {
+        return routed.await;
     }
+    let task = tokio::spawn(async move {
+        let response = routed.await;
+        drop(kept);
+        response
+    });
+    (task.await).unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 /// Counts the connections of each address.
@@ -236,6 +265,10 @@ impl Drop for InCrowd {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::routing::any;
+
     use super::*;
 
     #[test]
@@ -248,5 +281,27 @@ mod tests {
         assert!(crowd.enter("198.51.100.1".parse().unwrap()).is_some());
         drop(first);
         assert!(crowd.enter(address).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_changes_something_is_carried_out_though_whoever_asked_hangs_up() {
+        let work = |done: Arc<AtomicUsize>| async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            done.fetch_add(1, Ordering::Relaxed);
+        };
+        for (method, times) in [("POST", 1), ("DELETE", 1), ("GET", 0), ("HEAD", 0)] {
+            let done = Arc::new(AtomicUsize::new(0));
+            let counted = done.clone();
+            let routes = Router::new().route("/", any(move || work(counted.clone())));
+            let (doing, mut over) = mpsc::channel::<Infallible>(1);
+            let request = Request::builder().method(method).uri("/");
+            let asked = carry_out(routes, request.body(Body::empty()).unwrap(), doing);
+            let hung_up = timeout(Duration::from_millis(10), asked).await;
+            assert!(hung_up.is_err(), "{method}");
+            assert!(over.recv().await.is_none());
+            assert_eq!(done.load(Ordering::Relaxed), times, "{method}");
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            assert_eq!(done.load(Ordering::Relaxed), times, "{method}");
+        }
     }
 }

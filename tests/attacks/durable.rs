@@ -14,6 +14,7 @@ use crate::common::text;
 use crate::door::{BEHIND_PROXY, knock_from, stranger};
 use crate::media;
 use crate::media_client::{Script, UdpClient};
+use crate::raw;
 use crate::trail::Trail;
 
 /// Longer than a request takes when the database answers.
@@ -182,4 +183,57 @@ async fn m04_what_one_host_asks_for_many_keeps_no_row_of_another_room_waiting() 
     assert!(4 * most <= 3 * admitted, "{most} of {admitted} rows");
     println!("figure m04.many.slowed {slowed} of {FRAMES} requests");
     println!("figure m04.many.rows_between {most} rows");
+}
+
+#[tokio::test]
+async fn what_is_written_is_told_to_the_room_though_whoever_asked_for_it_hung_up() {
+    let server = Server::start().await;
+    let owner = server.owner().await;
+    let member = server.member(&owner, "member@example.org", "Member").await;
+    let room = server.room(&owner, "Board").await;
+    let (mut host, _) = server.enter(&owner, &room).await;
+    let mut waiting = server.join(&member, &room).await;
+    waiting.next("waiting").await;
+    host.event("knocked").await;
+    waiting.vanish();
+    let path = format!("/api/rooms/{}/password", room.id);
+    let held = hold_database(&server).await;
+    let asked = (server
+        .http
+        .post(server.url(&path))
+        .bearer_auth(&owner.token))
+    .json(&json!({}))
+    .timeout(A_WHILE);
+    assert!(asked.send().await.unwrap_err().is_timeout());
+    // Time for the server to notice it.
+    tokio::time::sleep(A_WHILE).await;
+    held.close().await.unwrap();
+    let begun = raw::now();
+    loop {
+        let read = server
+            .get(Method::GET, &path, Some(&owner.token), None)
+            .await;
+        if text(&read, "password") != room.password {
+            break;
+        }
+        assert!(begun.elapsed() < raw::SOON, "the password was not changed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // The room that runs knows the new one soon: with the old one nobody comes to its door.
+    loop {
+        let mut late = server.join(&member, &room).await;
+        let Some(said) = late.read().await else {
+            panic!("the door says nothing");
+        };
+        if said["type"] == "closed" {
+            assert_eq!(said["code"], "cannot_join");
+            break;
+        }
+        assert!(
+            begun.elapsed() < raw::SOON,
+            "the room still takes the old password"
+        );
+        late.vanish();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
