@@ -34,7 +34,7 @@ use crate::auth::error::AuthError;
 use crate::auth::limits::{Network, Rate, Rates};
 use crate::auth::possession::{self, SESSION_COPIED};
 use crate::auth::principal::{Principal, Who};
-use crate::auth::request::{self, Carried, ClientAddr, Origins};
+use crate::auth::request::{self, ClientAddr, Origins};
 use crate::auth::session::Auth;
 use crate::clock::Clock;
 use crate::guard::NO_ROOM;
@@ -101,12 +101,13 @@ impl Streams {
 
     /// Whose token a request carries. Only `Authorization` counts: no browser sends one of its own accord.
     async fn principal(&self, sender: &Sender, begins: bool) -> Result<Principal, Refusal> {
-        let carried = request::token(&sender.headers).filter(Carried::is_bearer);
-        let carried = carried.ok_or(Refusal::SignedOut)?;
+        let carried = request::authorization(&sender.headers).ok_or(Refusal::SignedOut)?;
         let bearer = carried.text();
         {
+            // Whoever has a copy of the token elsewhere does not use up what its owner may.
+            let key = self.hasher.hash_one((bearer, Network::of(sender.address)));
             let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-            pace.take(self.hasher.hash_one(bearer), self.clock.instant())
+            pace.take(key, self.clock.instant())
                 .map_err(Refusal::RateLimited)?;
         }
         // A session is five parts with dots between them, and a stream token has none.
@@ -241,7 +242,8 @@ async fn cross(State(endpoint): State<Arc<Endpoint>>, request: Request, next: Ne
     headers.insert(header::VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = origin {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        let exposed = HeaderValue::from_static("Location, ETag, Link, Retry-After, Accept-Patch");
+        let exposed =
+            HeaderValue::from_static("Location, ETag, Link, Retry-After, Accept-Patch, DPoP-Nonce");
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
     response
@@ -258,7 +260,7 @@ async fn preflight_stream() -> Response {
 fn options(methods: &'static str, accepts: Option<&'static str>) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     let headers = response.headers_mut();
-    let allowed = HeaderValue::from_static("Authorization, Content-Type, If-Match");
+    let allowed = HeaderValue::from_static("Authorization, DPoP, Content-Type, If-Match");
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
     let methods = HeaderValue::from_static(methods);
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods.clone());

@@ -79,18 +79,24 @@ impl Carried {
 /// The session that a request carries. With more than one, or one that cannot be read, it carries none.
 pub fn token(headers: &HeaderMap) -> Option<Carried> {
     let cookie = cookie(headers, SESSION).ok()?;
+    match (cookie, headers.contains_key(header::AUTHORIZATION)) {
+        (cookie, false) => cookie.map(Carried::Cookie),
+        (None, true) => authorization(headers),
+        (Some(_), true) => None,
+    }
+}
+
+/// What a request carries in `Authorization`, whatever its cookies.
+pub fn authorization(headers: &HeaderMap) -> Option<Carried> {
     let mut bearers = headers.get_all(header::AUTHORIZATION).iter();
-    match (cookie, bearers.next(), bearers.next()) {
-        (cookie, None, None) => cookie.map(Carried::Cookie),
-        (None, Some(value), None) => {
-            let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-            let token = Secret::new(token.to_owned());
-            match scheme.to_ascii_lowercase().as_str() {
-                "bearer" => Some(Carried::Bearer(token)),
-                "dpop" => Some(Carried::Bound(token)),
-                _ => None,
-            }
-        }
+    let (Some(value), None) = (bearers.next(), bearers.next()) else {
+        return None;
+    };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let token = Secret::new(token.to_owned());
+    match scheme.to_ascii_lowercase().as_str() {
+        "bearer" => Some(Carried::Bearer(token)),
+        "dpop" => Some(Carried::Bound(token)),
         _ => None,
     }
 }

@@ -6,13 +6,16 @@ use std::time::Duration;
 use conclave_policy::source::Source;
 use reqwest::Method;
 use reqwest::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION, ORIGIN, RETRY_AFTER,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, COOKIE, ETAG,
+    IF_MATCH, LOCATION, ORIGIN, RETRY_AFTER,
 };
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
 use crate::common::server::{Answer, Person, Room, Server};
 use crate::common::socket::Socket;
 use crate::common::text;
+use crate::durable::hold_database;
 use crate::media_client::{Script, UdpClient};
 use crate::raw;
 
@@ -591,11 +594,13 @@ async fn two_posts_at_once_make_one_stream() {
 
 #[tokio::test]
 async fn a_stream_is_tended_as_rfc_9725_says() {
-    let (server, owner, room, _host) = hosted().await;
+    let (server, owner, room, mut host) = hosted().await;
     let (_, source) = source_token(&server, &owner, &room).await;
     let (_, viewer) = viewer_token(&server, &owner, &room).await;
     let (media, begun) = up(&server, "/whip", &source, encoder()).await;
     let (screen, _) = up(&server, "/whep", &viewer, player()).await;
+    host.hush(Duration::from_millis(100)).await;
+    let told = host.frames.len();
     let (place, tag) = (header(&begun, LOCATION), header(&begun, ETAG));
     let tend = async |kind: &str, condition: Option<&str>, body: &str| {
         let mut more = vec![(CONTENT_TYPE, kind)];
@@ -618,8 +623,22 @@ async fn a_stream_is_tended_as_rfc_9725_says() {
         "n".repeat(24)
     );
     assert_eq!(tend(FRAGMENT, Some(&tag), &restart).await.0, 412);
+    // What cannot be written down now is not done, and can be asked again.
+    let held = hold_database(&server).await;
+    let (status, refused) = tend(FRAGMENT, Some("*"), &restart).await;
+    assert_eq!(status, 503, "{refused:?}");
+    held.close().await.unwrap();
     let (status, restarted) = tend(FRAGMENT, Some("*"), &restart).await;
     assert_eq!(status, 200, "{restarted:?}");
+    // Whoever watches sees nothing of it: every source stayed on.
+    host.hush(Duration::from_millis(100)).await;
+    let news = &host.frames[told..];
+    assert!(
+        !news
+            .iter()
+            .any(|frame| frame.contains("participant_changed")),
+        "{news:?}"
+    );
     let fragment = String::from_utf8(restarted.bytes.clone()).unwrap();
     let sdp = String::from_utf8(begun.bytes.clone()).unwrap();
     let line = |text: &str, key: &str| {
@@ -715,6 +734,15 @@ async fn what_is_no_offer_for_a_stream_is_refused_by_its_kind() {
             "{method}"
         );
     }
+    // A browser that also sends a cookie carries what stands in `Authorization`, and nothing else.
+    let cookie = [
+        (CONTENT_TYPE, SDP),
+        (COOKIE, "__Host-conclave=of-someone-signed-in"),
+    ];
+    assert_eq!(
+        post(&cookie, "hello").await,
+        (400, "invalid_offer".to_owned())
+    );
     // Pages of ours may ask, from elsewhere none.
     for (origin, status) in [
         (server.origin(), 204),
@@ -725,6 +753,10 @@ async fn what_is_no_offer_for_a_stream_is_refused_by_its_kind() {
         assert_eq!(answer.status, status);
         let allowed = answer.headers.get(ACCESS_CONTROL_ALLOW_ORIGIN);
         assert_eq!(allowed.is_some(), status == 204);
+        // A session of a page is bound to its key.
+        let proof = answer.headers.get(ACCESS_CONTROL_ALLOW_HEADERS);
+        let proof = proof.is_some_and(|names| names.to_str().unwrap().contains("DPoP"));
+        assert_eq!(proof, status == 204);
     }
 }
 

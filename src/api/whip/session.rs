@@ -226,6 +226,7 @@ impl Stream {
         let mut ticks = interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while self.over.is_none() {
+            let waits = !matches!(self.phase, Phase::Live(_));
             tokio::select! {
                 ask = asks.recv() => match ask {
                     Some(ask) => self.take(ask).await,
@@ -235,9 +236,8 @@ impl Stream {
                     Some(message) => self.hear(message),
                     None => return,
                 },
-                _ = ticks.tick() => {
-                    let idle = self.now().saturating_duration_since(self.heard) >= WAITS;
-                    if idle && !matches!(self.phase, Phase::Live(_)) {
+                _ = ticks.tick(), if waits => {
+                    if self.now().saturating_duration_since(self.heard) >= WAITS {
                         return;
                     }
                 }
@@ -297,7 +297,7 @@ impl Stream {
         if self.kind == StreamKind::Source && may.is_empty() {
             return Err(self.beg(&sources).await);
         }
-        let sdp = self.offer(&offer, &sources).await?;
+        let sdp = self.offer(&offer, &sources, false).await?;
         self.publish(&may).await?;
         let mut name = [0; 16];
         self.means.random.fill(&mut name);
@@ -348,6 +348,7 @@ impl Stream {
         &mut self,
         offer: &str,
         sources: &[(String, Source)],
+        restart: bool,
     ) -> Result<String, ErrorCode> {
         let section = |(mid, source): &(String, Source)| {
             Some(SectionSource {
@@ -363,7 +364,7 @@ impl Stream {
         let offer = RoomRequest::Offer {
             sdp,
             sources,
-            restart: false,
+            restart,
         };
         match self.ask(offer).await? {
             Done::Answer { sdp } => Ok(sdp),
@@ -430,14 +431,12 @@ impl Stream {
         }
         let offer = sdp::restarted(&live.offer, &new);
         let sources = live.sources.clone();
-        let on: Vec<Source> = sources
-            .iter()
-            .map(|(_, source)| *source)
-            .filter(|source| self.state(*source) == Some(SourceState::On))
-            .collect();
-        let answer = self.offer(&offer, &sources).await;
-        self.publish(&on).await?;
-        let sdp = answer.map_err(|_| Refusal::NotRestarted)?;
+        let sdp = match self.offer(&offer, &sources, true).await {
+            Ok(sdp) => sdp,
+            // What could not be done now can be asked again; the stream goes on as it was.
+            Err(code @ ErrorCode::Unavailable) => return Err(code.into()),
+            Err(_) => return Err(Refusal::NotRestarted),
+        };
         let Phase::Live(live) = &mut self.phase else {
             return Err(Refusal::NotFound);
         };
