@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use conclave_policy::levels::Levels;
 use futures_util::future::join_all;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::auth::token::TokenId;
 use crate::ids::{self, OrgId, RoomId, SessionId};
@@ -22,6 +24,9 @@ use crate::store::settings::StoredOrg;
 
 /// How many sessions may run at a time.
 const MAX_RUNNING: usize = 10_000;
+
+/// How long sessions may take to end when the server stops.
+const FAREWELL: Duration = Duration::from_secs(20);
 
 /// How many hosts' names are kept to compare newcomers with.
 const MAX_LEADERS: usize = 50;
@@ -175,16 +180,22 @@ impl Registry {
         self.tell_all(|| ToRoom::FactorShown(session)).await;
     }
 
-    /// Tells everyone that the server stops, and waits until every session has ended and its rows are kept.
+    /// Tells everyone that the server stops, and waits until every session has ended and its rows are kept, within bounds: where the
+    /// database takes nothing more, what is left is done when the server starts again.
     pub async fn drain(&self) {
         let mut tasks = {
             let mut running = self.running.lock().await;
             running.draining = true;
             std::mem::take(&mut running.tasks)
         };
-        self.tell_all(|| ToRoom::End(ErrorCode::Draining)).await;
-        self.running.lock().await.rooms.clear();
-        while tasks.join_next().await.is_some() {}
+        let ended = timeout(FAREWELL, async {
+            self.tell_all(|| ToRoom::End(ErrorCode::Draining)).await;
+            self.running.lock().await.rooms.clear();
+            while tasks.join_next().await.is_some() {}
+        });
+        if ended.await.is_err() {
+            tracing::error!(rooms = tasks.len(), "sessions have not ended in time");
+        }
     }
 
     /// Mentions something to every running room that has ears for it now. One that is flooded misses it, and holds up nobody.

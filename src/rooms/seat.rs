@@ -77,6 +77,8 @@ impl Drop for Vigil {
 pub struct Seat {
     /// The connection, while there is one.
     pub connection: Option<Connection>,
+    /// One that was let go because it took nothing more, until the room knows.
+    let_go: Option<ConnectionId>,
     /// The session of the last connection.
     pub session: Arc<Principal>,
     /// Looks after that session while there is no connection that does.
@@ -101,6 +103,7 @@ impl Seat {
             session: connection.session.clone(),
             vigil: None,
             connection: Some(connection),
+            let_go: None,
             projection: Projection::default(),
             transport: 0,
             report: None,
@@ -111,6 +114,13 @@ impl Seat {
         };
         let secret = seat.new_secret(random);
         (seat, secret)
+    }
+
+    /// Which connection there was until now: it is lost.
+    pub fn lose(&mut self) -> Option<ConnectionId> {
+        let there = self.connection.take().map(|connection| connection.id);
+        let let_go = self.let_go.take();
+        there.or(let_go)
     }
 
     /// Puts a new connection in place of the last; gives the one that it replaces, if it was still there.
@@ -199,7 +209,7 @@ impl Seat {
             None => true,
             Some(connection) if connection.send(message) => true,
             Some(_) => {
-                self.connection = None;
+                self.let_go = self.connection.take().map(|connection| connection.id);
                 false
             }
         }
@@ -281,7 +291,11 @@ mod tests {
         let (mut seat, _, _receiver) = seat(2);
         assert!(seat.tell(Event::Count { count: 1 }));
         assert!(seat.tell(Event::Count { count: 2 }));
+        let id = seat.connection.as_ref().map(|connection| connection.id);
         assert!(!seat.tell(Event::Count { count: 3 }));
         assert!(seat.connection.is_none());
+        // The room hears which one it was, once.
+        assert!(id.is_some());
+        assert_eq!((seat.lose(), seat.lose()), (id, None));
     }
 }

@@ -852,6 +852,7 @@ fn spoiled(sdp: &str) -> Vec<(&'static str, String)> {
 #[tokio::test]
 async fn w01_offers_without_an_identity_are_not_answered() {
     let mut stage = Stage::set().await;
+    assert_eq!(stage.inside.event("media").await["state"], "connected");
     let media = UdpClient::new(Script::default());
     let good = offer(&media);
     let peers = stage.metric("peers").await;
@@ -868,6 +869,11 @@ async fn w01_offers_without_an_identity_are_not_answered() {
         stage.metric("peers").await <= peers,
         "a refused offer left a transport"
     );
+    // The transport that there is lives on, and is still heard of.
+    let mut same = offer(&stage.speaker);
+    same["restart"] = json!(true);
+    stage.inside.ok(same).await;
+    assert_eq!(stage.inside.event("media").await["state"], "connected");
     // A data channel is not taken up: refused, or answered with a closed line.
     let mut request = good.clone();
     let channel = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:99\r\na=sctp-port:5000\r\n";

@@ -258,9 +258,9 @@ impl RoomActor {
         let missed = if seen == 0 { None } else { seat.missed(seen) };
         match missed {
             Some(missed) => {
-                seat.send(ServerMessage::Resumed { resume });
-                for message in missed {
-                    seat.send(message);
+                let resumed = std::iter::once(ServerMessage::Resumed { resume });
+                if !resumed.chain(missed).all(|message| seat.send(message)) {
+                    self.lose(participant);
                 }
             }
             None => self.greet(participant, resume),
@@ -297,12 +297,15 @@ impl RoomActor {
         view.captions = self.captions.view(person);
         view.caption_choice = self.captions.choice(participant);
         let seq = seat.seq();
-        seat.send(ServerMessage::Admitted {
+        // Whoever hung up meanwhile is not here.
+        if !seat.send(ServerMessage::Admitted {
             room: Box::new(view),
             resume,
             seq,
             ice_servers,
-        });
+        }) {
+            self.lose(participant);
+        }
     }
 
     /// A session showed its second factor: whoever is here by it leads from now on, and needs not come anew.
@@ -358,8 +361,8 @@ impl RoomActor {
 
     pub(super) fn lose(&mut self, participant: ParticipantId) {
         if let Some(seat) = self.seats.get_mut(&participant) {
-            if let Some(old) = seat.connection.take() {
-                self.places.remove(&old.id);
+            if let Some(old) = seat.lose() {
+                self.places.remove(&old);
             }
             let person = self.room.person(participant);
             if person.is_some_and(|person| person.who.way != Way::Page) {

@@ -122,7 +122,15 @@ impl RoomActor {
             self.room.media_lost(by);
             self.follow_up().await;
             self.project();
-            media.connect(connect, offer, self.reports(by)).await
+            let (transport, reports) = self.reports(by);
+            let connected = media.connect(connect, offer, reports).await;
+            // Where it came to nothing, the old one lives on, and is still heard.
+            if connected.is_ok()
+                && let Some(seat) = self.seats.get_mut(&by)
+            {
+                seat.transport = transport;
+            }
+            connected
         };
         let outcome = match answer {
             Ok(answer) => {
@@ -156,16 +164,11 @@ impl RoomActor {
         self.answer(by, id, outcome);
     }
 
-    /// A channel for what the new transport reports; reports of older transports are told apart by their number.
-    fn reports(&mut self, participant: ParticipantId) -> mpsc::Sender<PeerEvent> {
+    /// A channel for what a new transport reports, and its number, by which reports of older ones are told apart.
+    fn reports(&self, participant: ParticipantId) -> (u64, mpsc::Sender<PeerEvent>) {
         let (sender, mut receiver) = mpsc::channel(REPORTS);
-        let transport = match self.seats.get_mut(&participant) {
-            Some(seat) => {
-                seat.transport = seat.transport.saturating_add(1);
-                seat.transport
-            }
-            None => 0,
-        };
+        let older = self.seats.get(&participant).map(|seat| seat.transport);
+        let transport = older.map_or(0, |older| older.saturating_add(1));
         let own = self.own.clone();
         tokio::spawn(async move {
             while let Some(event) = receiver.recv().await {
@@ -183,7 +186,7 @@ impl RoomActor {
                 }
             }
         });
-        sender
+        (transport, sender)
     }
 
     pub(super) async fn on_view(
