@@ -448,18 +448,21 @@ impl Parts<'_> {
             .merge(whip::router(Arc::new(streams)))
             .merge(web::router(self.store.clone()))
             .route("/healthz", get(|| async { "ok\n" }))
-            .route("/readyz", get(ready).with_state(self.store.clone()))
+            .route(
+                "/readyz",
+                get(ready).with_state((self.store.clone(), means.media.clone())),
+            )
     }
 }
 
-async fn ready(State(store): State<Store>) -> (StatusCode, &'static str) {
-    if store.ready().await {
-        (StatusCode::OK, "ready\n")
+async fn ready(State((store, media)): State<(Store, MediaPlane)>) -> (StatusCode, &'static str) {
+    let refused = |why| (StatusCode::SERVICE_UNAVAILABLE, why);
+    if !media.is_running() {
+        refused("a thread of packets has ended\n")
+    } else if !store.ready().await {
+        refused("the database does not answer\n")
     } else {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the database does not answer\n",
-        )
+        (StatusCode::OK, "ready\n")
     }
 }
 

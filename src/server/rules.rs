@@ -196,7 +196,7 @@ impl Watcher {
                     }
                     self.on_hangup().await;
                 }
-                _ = looks.tick() => self.on_look().await,
+                _ = looks.tick(), if self.path.is_some() => self.on_look().await,
             }
         }
     }

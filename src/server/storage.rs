@@ -12,6 +12,7 @@ use anyhow::{Context as _, bail};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::secret::{RandomSource, Secret, SystemRandom};
+use crate::server::watched::Watched;
 use crate::store::database::{DATABASE_FILE, Store};
 use crate::store::error::OpenError;
 use crate::store::keyring::Master;
@@ -230,6 +231,7 @@ async fn rotated(store: &Store, deep: bool) -> Result<Rotated, OpenError> {
 /// Rotates the keys whenever a command asks for it, and first what an earlier run did not end.
 pub(super) async fn keep_keys(store: Store, folder: PathBuf) {
     let wish = folder.join(WISH_FILE);
+    let mut watched = Watched::new(&folder);
     // Where the database does not answer, it is asked again by the next start.
     let mut unfinished = store.wants_rotation().await.unwrap_or(false);
     loop {
@@ -250,7 +252,7 @@ pub(super) async fn keep_keys(store: Store, folder: PathBuf) {
             // Not again at once, whatever became of it.
             tokio::time::sleep(WISH_PAUSE.saturating_mul(5)).await;
         }
-        tokio::time::sleep(WISH_PAUSE).await;
+        watched.changed().await;
     }
 }
 

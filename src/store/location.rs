@@ -147,6 +147,8 @@ impl Location {
                 SqlitePoolOptions::new()
                     .max_connections(READERS)
                     .acquire_timeout(PATIENCE)
+                    // A file does not hang up: to ask a connection whether it lives would be one more way to its thread and back.
+                    .test_before_acquire(false)
                     .connect_lazy_with(sqlite(folder).pragma("query_only", "on")),
             ),
             Place::Server(options) => Pool::Postgres(
