@@ -1,7 +1,7 @@
 //! What becomes of an authentic packet before it is forwarded: which source and encoding it is of by declaration, whether that
 //! source is permitted and within its rate, and whether it is new. It sends nothing.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use conclave_policy::source::Source;
 
@@ -10,11 +10,41 @@ use crate::media::codec::Codec;
 use crate::media::dependency::LONGEST;
 use crate::media::descriptor::Descriptor;
 use crate::media::offer::Kind;
-use crate::media::peer::{Peer, Refused};
+use crate::media::peer::{Peer, Publication, Refused};
 use crate::media::rtp::{Header, unpad};
 use crate::media::sends::Declared;
 use crate::media::srtp::Opened;
 use crate::media::stream::{Packet, Stream};
+
+/// How often a source may change its codec: everyone's places follow it.
+const CODECS: Duration = Duration::from_secs(1);
+
+impl Publication {
+    /// Whether the source comes in another codec from this packet on: not with each packet, and not before something begins that a
+    /// receiver can begin with.
+    fn may_change(&mut self, packet: &Packet<'_>, now: Instant) -> bool {
+        let lately = |at: Instant| now.saturating_duration_since(at) < CODECS;
+        if self.recoded.is_some_and(lately) {
+            return false;
+        }
+        let begins = packet.codec.kind() == Kind::Audio
+            || (packet.descriptor).is_some_and(|descriptor| descriptor.key_frame());
+        if !begins {
+            let wanted = self.key_frames_wanted.get_mut(usize::from(packet.layer));
+            wanted.into_iter().for_each(|wanted| *wanted = true);
+            return false;
+        }
+        self.recoded = Some(now);
+        true
+    }
+}
+
+/// Whether whoever receives the one can be sent the other in the same place: a sender changes between sound with and without
+/// what came before as it goes.
+fn is_alike(one: Codec, other: Codec) -> bool {
+    let sound = |codec| matches!(codec, Codec::Opus | Codec::Red);
+    one == other || sound(one) && sound(other)
+}
 
 impl Peer {
     /// Judges an authenticated packet. What comes back is kept, and to be forwarded. Every encoding and every repair of a source
@@ -51,10 +81,23 @@ impl Peer {
         publication.meter.count(datagram.len(), now);
         let packet = self.unwrap(of, codec, opened, datagram, now);
         if let Ok(packet) = &packet {
-            let recoded = self.codec(source) != Some(packet.codec);
+            let expected = self.codec(source);
             let publication = self.publication_mut(source);
+            let recoded = match publication.codec {
+                None => expected != Some(packet.codec),
+                Some(known) if known == packet.codec => false,
+                Some(known) => {
+                    let changes = publication.may_change(packet, now);
+                    if !changes && !is_alike(known, packet.codec) {
+                        return (Some(source), Err(Refused::OverRate));
+                    }
+                    changes
+                }
+            };
             publication.history.keep(Kind::of(source), packet, now);
-            publication.codec = Some(packet.codec);
+            if recoded || publication.codec.is_none() {
+                publication.codec = Some(packet.codec);
+            }
             if let Some(gauge) = publication.gauges.get_mut(usize::from(packet.layer)) {
                 let (size, rate, _) = packet.layers();
                 gauge.count((size, rate), packet.payload.len(), now);
@@ -129,27 +172,24 @@ impl Peer {
             },
             payload,
         };
-        self.place(&mut packet, of);
+        self.place(&mut packet, of).ok_or(Refused::Duplicate)?;
         Ok(packet)
     }
 
-    /// Gives a packet its place among those of fewer layers, and its sender's clock.
-    fn place(&mut self, packet: &mut Packet<'_>, of: Declared) {
-        let Some(stream) = self.primary(of.source, of.layer) else {
-            return;
-        };
+    /// Gives a packet its place among those of fewer layers, and its sender's clock; `None` if it comes so late that nobody knows
+    /// its place.
+    fn place(&mut self, packet: &mut Packet<'_>, of: Declared) -> Option<()> {
+        let stream = self.primary(of.source, of.layer)?;
         packet.clock = stream.clock;
         if packet.codec.kind() == Kind::Audio {
-            return;
+            return Some(());
         }
         let mut ranks = stream.ranks;
         let history = &self.publication(of.source).history;
-        packet.skips = ranks.note(packet.index, packet.layers(), |index| {
-            history.before(of.layer, index)
-        });
-        if let Some(stream) = self.primary(of.source, of.layer) {
-            stream.ranks = ranks;
-        }
+        let before = |index| history.before(of.layer, index);
+        packet.skips = ranks.note(packet.index, packet.layers(), before)?;
+        self.primary(of.source, of.layer)?.ranks = ranks;
+        Some(())
     }
 
     /// What the dependency descriptor of a packet says, if it has one that refers to a structure that came, and its bytes.

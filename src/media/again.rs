@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 /// Repairs of a slot in a second; a receiver that needs more needs a key frame.
 const REPAIRS: u32 = 256;
+/// Times in a second that something is looked for which a receiver says is lost; most of it is asked for more than once.
+const LOOKS: u32 = 1024;
 /// Repairs remembered, so that none is repeated too soon.
 const REMEMBERED: usize = 64;
 const SECOND: Duration = Duration::from_secs(1);
@@ -13,18 +15,33 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(crate) struct Again {
     window: Option<Instant>,
     left: u32,
+    looks: u32,
     recent: Vec<(u64, Instant)>,
     oldest: usize,
 }
 
 impl Again {
+    /// Whether something may be looked for now; if so it counts.
+    pub(crate) fn may_look(&mut self, now: Instant) -> bool {
+        self.turn(now);
+        let may = self.looks > 0;
+        self.looks = self.looks.saturating_sub(1);
+        may
+    }
+
+    /// Another second has its own budgets.
+    fn turn(&mut self, now: Instant) {
+        let lasts = |begun: Instant| now.saturating_duration_since(begun) < SECOND;
+        if !self.window.is_some_and(lasts) {
+            self.window = Some(now);
+            (self.left, self.looks) = (REPAIRS, LOOKS);
+        }
+    }
+
     /// Whether this packet may be sent again now, `again` after the last time at the soonest; if so it counts as done.
     pub(crate) fn is_due(&mut self, index: u64, again: Duration, now: Instant) -> bool {
+        self.turn(now);
         let passed = |since: Instant| now.saturating_duration_since(since);
-        if self.window.is_none_or(|begun| passed(begun) >= SECOND) {
-            self.window = Some(now);
-            self.left = REPAIRS;
-        }
         let lately = |(known, at): &(u64, Instant)| *known == index && passed(*at) < again;
         if self.left == 0 || self.recent.iter().any(lately) {
             return false;
@@ -71,5 +88,10 @@ mod tests {
         clock.advance(SECOND / 2);
         assert_eq!(due(&mut again, clock.instant()), REPAIRS as usize);
         assert_eq!(again.recent.len(), REMEMBERED);
+        let looks = |again: &mut Again, now| (0..5000).filter(|_| again.may_look(now)).count();
+        assert_eq!(looks(&mut again, clock.instant()), LOOKS as usize);
+        assert_eq!(looks(&mut again, clock.instant()), 0);
+        clock.advance(SECOND);
+        assert_eq!(looks(&mut again, clock.instant()), LOOKS as usize);
     }
 }

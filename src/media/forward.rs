@@ -381,7 +381,9 @@ impl Sfu {
                 Outcome::Unsent => self.counters.datagrams_unsent += 1,
             }
         }
-        let waits = slot.kind == Kind::Video && (slot.is_waiting() || edge.layer.waits());
+        let waits = slot.kind == Kind::Video
+            && edge.layer.target.is_some()
+            && (slot.is_waiting() || edge.layer.waits());
         let (ssrc, (packets, octets)) = (slot.ssrc, slot.sent());
         // A source that begins again with each packet is told of as seldom as any.
         let clock = if slot.is_clock_due() && !viewer.told.lately(ssrc, now) {
@@ -435,7 +437,10 @@ impl Sfu {
                 }
                 Report::Goodbye { ssrc } => {
                     if let Some(peer) = self.peers.get_mut(key) {
-                        peer.streams.retain(|stream| stream.ssrc != ssrc);
+                        let mut streams = peer.streams.iter_mut();
+                        if let Some(stream) = streams.find(|stream| stream.ssrc == ssrc) {
+                            stream.part();
+                        }
                     }
                 }
             }
@@ -503,9 +508,12 @@ impl Sfu {
 
     /// Sends a lost packet again to the one receiver that lost it, from what is kept of the source.
     fn repair(&mut self, viewer: PeerKey, media: u32, sequence: u16, now: Instant) -> Option<()> {
-        let peer = self.peers.get(viewer)?;
+        let peer = self.peers.get_mut(viewer)?;
         let place = peer.slots.iter().position(|slot| slot.ssrc == media)?;
-        let slot = peer.slots.get(place)?;
+        let slot = peer.slots.get_mut(place)?;
+        if !slot.may_be_asked(now) {
+            return None;
+        }
         let (feed, (layer, cut, rank)) = (*slot.feed()?, slot.origin(sequence)?);
         let publication = self.peers.get_mut(feed.publisher)?;
         let publication = publication.publication_mut(feed.source);

@@ -223,9 +223,9 @@ impl History {
         })?;
         // No more stand before it than were left out in all.
         let skipped = newest - last.rank(cut);
-        (rank..=newest.min(rank.saturating_add(skipped)))
+        let oldest = newest.saturating_sub(VIDEO as u64);
+        (rank.max(oldest)..=newest.min(rank.saturating_add(skipped)))
             .rev()
-            .take(VIDEO)
             .filter_map(|index| self.get(Place { layer, index }))
             .find(|packet| {
                 let own = packet.descriptor.map_or((0, 0), |descriptor| {

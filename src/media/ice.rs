@@ -147,11 +147,17 @@ impl Agent {
                 self.paths.push(Validated { path, last: now });
             }
         }
-        // Before a nomination the first address will do: browsers begin DTLS then.
-        if use_candidate || self.selected.is_none() {
+        // Before a nomination the first address will do: browsers begin DTLS then. One that says nothing more has taken back its
+        // consent (RFC 7675, section 5.1), whatever comes from others.
+        if use_candidate || !self.selected.is_some_and(|own| self.consents(own, now)) {
             self.selected = Some(path);
         }
         change
+    }
+
+    fn consents(&self, path: Path, now: Instant) -> bool {
+        let known = self.paths.iter().find(|known| known.path == path);
+        known.is_some_and(|known| now.saturating_duration_since(known.last) < CONSENT)
     }
 
     fn make_room(&mut self) -> Option<Path> {
@@ -215,5 +221,33 @@ impl Agent {
     /// Whether the peer has been silent for too long.
     pub(crate) fn is_expired(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.last_check) >= CONSENT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock as _, ManualClock};
+
+    #[test]
+    fn where_nobody_checks_any_more_nothing_is_sent() {
+        let clock = ManualClock::new();
+        let path = |port| Path {
+            socket: 0,
+            remote: ([127, 0, 0, 1], port).into(),
+        };
+        let (first, second) = (path(1), path(2));
+        let mut agent = Agent::new(Credentials::none(), String::new(), clock.instant());
+        agent.validated(first, false, clock.instant());
+        agent.validated(second, true, clock.instant());
+        for _ in 0..9 {
+            clock.advance(Duration::from_secs(2));
+            agent.validated(first, false, clock.instant());
+            assert_eq!(agent.selected(), Some(second), "it may come back");
+        }
+        clock.advance(Duration::from_secs(2));
+        agent.validated(first, false, clock.instant());
+        assert_eq!(agent.selected(), Some(first));
+        assert!(!agent.is_expired(clock.instant()));
     }
 }

@@ -13,6 +13,8 @@ const FULL: usize = 32 * 1024;
 const CROWDED: usize = 1024 * 1024;
 /// Bytes of a run: a UDP payload, which is what the system cuts into datagrams.
 const MOST_RUN: usize = 65_000;
+/// The longest datagram that is sent together with others: what a packet of 1500 bytes takes, over IPv6 too.
+const LONGEST_JOINED: usize = 1452;
 /// Datagrams of a run, as the system takes them in one call.
 const MOST_SEGMENTS: usize = 64;
 
@@ -104,7 +106,12 @@ impl Outbox {
                 start,
                 end,
                 size: length,
-                left: MOST_SEGMENTS - 1,
+                // One that no network may take whole is not sent together with others: the system could refuse them all.
+                left: if length <= LONGEST_JOINED {
+                    MOST_SEGMENTS - 1
+                } else {
+                    0
+                },
             });
         }
         true
@@ -283,5 +290,22 @@ mod tests {
                 .all(|run| run.bytes.len() <= MOST_RUN && run.datagrams().len() <= MOST_SEGMENTS)
         );
         assert_eq!(outbox.iter().count(), 600);
+    }
+
+    #[test]
+    fn what_no_network_may_take_whole_is_sent_alone() {
+        let mut outbox = Outbox::default();
+        let path = Path {
+            socket: 0,
+            remote: ([127, 0, 0, 1], 9).into(),
+        };
+        for size in [1600, 1600, 1452, 1452, 1200] {
+            assert!(outbox.write(path, |bytes, start| {
+                bytes.resize(start + size, 0);
+                true
+            }));
+        }
+        let sizes: Vec<_> = outbox.runs().map(|run| run.bytes.len()).collect();
+        assert_eq!(sizes, [1600, 1600, 1452 * 2 + 1200]);
     }
 }

@@ -94,6 +94,8 @@ pub(crate) struct Publication {
     pub(crate) meter: Meter,
     /// In what the source came last.
     pub(crate) codec: Option<Codec>,
+    /// Since when.
+    pub(crate) recoded: Option<Instant>,
     /// What comes of each encoding.
     pub(crate) gauges: [Gauge; MOST_ENCODINGS],
     /// A receiver waits for a key frame of these encodings.

@@ -319,6 +319,7 @@ impl Sfu {
         publication.tap = None;
         publication.loudness = Loudness::default();
         publication.key_frames_wanted = Default::default();
+        publication.awaited = false;
         let cut = Cut {
             forwarded: publication.forwarded,
         };

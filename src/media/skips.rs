@@ -92,28 +92,26 @@ pub(crate) struct Ranks {
 
 impl Ranks {
     /// Counts a packet; `before` finds what is known of an earlier one: its skips and its layers. One that comes late has the
-    /// place that was left for it.
+    /// place that was left for it; `None` if nobody knows which that is.
     pub(crate) fn note(
         &mut self,
         index: u64,
         (size, rate, picture): Layers,
         before: impl Fn(u64) -> Option<(Skips, Layers)>,
-    ) -> Skips {
+    ) -> Option<Skips> {
         if self.newest.is_none_or(|newest| index > newest) {
             self.newest = Some(index);
             let skips = self.next;
             if (size, rate) != (0, 0) {
                 self.next = skips.after(size, rate, picture);
             }
-            return skips;
+            return Some(skips);
         }
         if self.next == Skips::default() {
-            return self.next;
+            return Some(self.next);
         }
         let known = (1..=NEAR).find_map(|back| before(index.checked_sub(back)?));
-        known.map_or(Skips::default(), |(skips, (size, rate, picture))| {
-            skips.after(size, rate, picture)
-        })
+        known.map(|(skips, (size, rate, picture))| skips.after(size, rate, picture))
     }
 }
 
@@ -131,7 +129,9 @@ mod tests {
         let mut next: [Option<u64>; MOST_LAYERS] = [None; MOST_LAYERS];
         for index in 100..400_u64 {
             let rate = [0, 2, 1, 2][(index / 2 % 4) as usize];
-            let skips = ranks.note(index, (0, rate, index % 2 == 0), |_| None);
+            let skips = ranks
+                .note(index, (0, rate, index % 2 == 0), |_| None)
+                .unwrap();
             for (cut, next) in (0..).zip(&mut next) {
                 let rank = skips.rank(index, Cut { size: 2, rate: cut });
                 if rate <= cut {
@@ -140,7 +140,7 @@ mod tests {
                 }
             }
         }
-        let skips = ranks.note(400, (0, 0, true), |_| None);
+        let skips = ranks.note(400, (0, 0, true), |_| None).unwrap();
         let pictures = |rate| skips.pictures(Cut { size: 0, rate });
         assert_eq!([pictures(0), pictures(1), pictures(2)], [113, 75, 0]);
     }
@@ -149,15 +149,18 @@ mod tests {
     fn what_comes_late_has_the_place_left_for_it() {
         let mut ranks = Ranks::default();
         let slow = Cut { size: 2, rate: 0 };
-        let first = ranks.note(10, (0, 1, true), |_| None);
+        let first = ranks.note(10, (0, 1, true), |_| None).unwrap();
         // 11 is missing.
-        let third = ranks.note(12, (0, 0, true), |_| None);
+        let third = ranks.note(12, (0, 0, true), |_| None).unwrap();
         assert_eq!((first.rank(10, slow), third.rank(12, slow)), (10, 11));
         let late = ranks.note(11, (0, 0, true), |index| {
             (index == 10).then_some((first, (0, 1, true)))
         });
+        let late = late.unwrap();
         assert_eq!(late.rank(11, slow), 10);
         assert_eq!(late.rank(11, Cut::NONE), 11);
+        // Of one that comes later than anything that is known nobody knows the place.
+        assert_eq!(ranks.note(9, (0, 0, true), |_| None), None);
     }
 
     #[test]
@@ -166,7 +169,7 @@ mod tests {
         let small = Cut { size: 0, rate: 2 };
         for index in 0..30 {
             let size = (index % 3) as u8;
-            let skips = ranks.note(index, (size, 0, size == 0), |_| None);
+            let skips = ranks.note(index, (size, 0, size == 0), |_| None).unwrap();
             if size == 0 {
                 assert_eq!(skips.rank(index, small), index / 3);
                 assert_eq!(skips.pictures(small), 0);

@@ -106,6 +106,8 @@ enum Wrapping {
     Unwrapped,
 }
 
+/// Numbers that may be left free at a time for what is missing; beyond that something else begins.
+const MOST_AHEAD: u64 = 1000;
 /// Mappings of one stream that are remembered.
 const MOST_PAST: usize = 4;
 #[derive(Debug)]
@@ -269,6 +271,11 @@ impl OutSlot {
         let Some((own, index)) = own.and_then(|own| Some((own, own.leaves_as(packet)?))) else {
             return Outcome::NotUsable;
         };
+        if index > self.continuity.next.saturating_add(MOST_AHEAD) {
+            // A receiver could not follow (RFC 3711, section 3.3.1), and would hear nothing more of this slot.
+            self.begin_again();
+            return self.send(packet, cut, sealer, downlink, path, outbox, now);
+        }
         let header = Outgoing {
             marker: packet.marker
                 || begins && self.kind == Kind::Audio
@@ -462,6 +469,12 @@ impl OutSlot {
         let own = mappings.find(|own| index >= own.first_out)?;
         let rank = index.checked_add_signed(own.index.checked_neg()?)?;
         Some((own.layer, own.cut, rank))
+    }
+
+    /// Whether it may be looked once more for what its receiver says is lost.
+    pub(crate) fn may_be_asked(&mut self, now: Instant) -> bool {
+        let repair = self.repair.as_mut();
+        repair.is_some_and(|repair| repair.again.may_look(now))
     }
 
     /// Sends a packet of the feed again, in the stream for repairs (RFC 4588): never under its first number.

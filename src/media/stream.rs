@@ -34,6 +34,8 @@ const SOUND_USEFUL: Duration = Duration::from_millis(400);
 const CLOCKS: Duration = Duration::from_millis(2_400);
 /// A stream that was silent for so long may be replaced by another of the same source.
 const SILENT: Duration = Duration::from_secs(2);
+/// One whose sender said that it is over may be replaced at once, if it lasted so long: with each everything begins anew.
+const LASTS: Duration = Duration::from_secs(1);
 
 /// A packet that is to be forwarded.
 #[derive(Clone, Copy, Debug)]
@@ -132,7 +134,10 @@ pub(crate) struct Stream {
     reception: Reception,
     missing: VecDeque<Missing>,
     newest: Option<u64>,
+    since: Instant,
     last: Instant,
+    /// Its sender said that nothing more comes.
+    parted: bool,
     /// When its clock was last told to the receivers.
     told: Option<Instant>,
 }
@@ -158,19 +163,29 @@ impl Stream {
             reception: Reception::new(codec.clock()),
             missing: VecDeque::new(),
             newest: None,
+            since: now,
             last: now,
+            parted: false,
             told: None,
         }
     }
 
     /// Whether another stream may take its place.
     pub(crate) fn is_silent(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.last) >= SILENT
+        let passed = |since: Instant| now.saturating_duration_since(since);
+        passed(self.last) >= SILENT || self.parted && passed(self.since) >= LASTS
+    }
+
+    /// Its sender says that nothing more comes (RFC 3550, section 6.6). It may come back all the same: then nothing in its packets
+    /// tells any more what it is of.
+    pub(crate) const fn part(&mut self) {
+        self.parted = true;
     }
 
     /// Counts an authenticated packet for the reports.
     pub(crate) fn count(&mut self, index: u64, timestamp: u32, now: Instant) {
         self.last = now;
+        self.parted = false;
         self.reception.count(index, timestamp, now);
     }
 

@@ -330,27 +330,36 @@ impl Estimator {
         );
     }
 
-    /// Full reference time of 24 bits that wrap, near the last one.
+    /// Full reference time of 24 bits that wrap, near the last one. A receiver's clock that leaps, or that ran for longer than a
+    /// receiver lives, begins anew: what came before says nothing of what comes.
     fn unwrap(&mut self, reference: u32) -> i64 {
+        const WRAP: i64 = 1 << 24;
         let reference = i64::from(reference);
-        let full = match self.reference {
-            None => reference,
-            Some(last) => {
-                const WRAP: i64 = 1 << 24;
-                let ahead = (reference - last).rem_euclid(WRAP);
-                let ahead = if ahead >= WRAP / 2 {
-                    ahead - WRAP
-                } else {
-                    ahead
-                };
-                last + ahead
-            }
-        };
+        let near = self.reference.and_then(|last| {
+            let ahead = (reference - last).rem_euclid(WRAP);
+            let ahead = if ahead >= WRAP / 2 {
+                ahead - WRAP
+            } else {
+                ahead
+            };
+            let full = last + ahead;
+            (ahead.abs() <= LEAP && full.abs() < LONGEST_CLOCK).then_some(full)
+        });
+        if near.is_none() && self.reference.is_some() {
+            (self.trend, self.standing) = (Trend::new(), Standing::default());
+            self.received = Received::default();
+            self.prober = Prober::new();
+        }
+        let full = near.unwrap_or(reference);
         self.reference = Some(full);
         full
     }
 }
 
+/// Steps of [`REFERENCE`] by which two reports of arrivals may lie apart: ten minutes.
+const LEAP: i64 = 600_000_000 / REFERENCE;
+/// Steps after which a receiver's clock is counted anew: 2000 years, so that no sum of times overflows.
+const LONGEST_CLOCK: i64 = 1 << 40;
 /// What is sent to a receiver that reports nothing but losses, or says that it can take anything.
 const OPEN: f64 = 8e6;
 
@@ -524,6 +533,25 @@ mod tests {
             let part = &self.trace[self.trace.len() - last..];
             part.iter().sum::<u64>() as f64 / part.len() as f64
         }
+    }
+
+    #[test]
+    fn no_clock_of_a_receiver_overflows_and_one_that_leaps_begins_anew() {
+        let mut estimator = Estimator::default();
+        assert_eq!(estimator.unwrap(7), 7);
+        assert_eq!(estimator.unwrap(9), 9);
+        // Back a little, and over the end of 24 bits.
+        assert_eq!(estimator.unwrap(8), 8);
+        assert_eq!(estimator.unwrap((1 << 24) - 2), -2);
+        for step in 0..100_u32 {
+            let leaps = (1 << 23) - 1;
+            let full = estimator.unwrap((step * leaps) & 0xff_ffff);
+            assert!((0..1 << 24).contains(&full), "{full}");
+        }
+        estimator.reference = Some(LONGEST_CLOCK - 1);
+        let next = u32::try_from(LONGEST_CLOCK & 0xff_ffff).unwrap();
+        assert_eq!(estimator.unwrap(next), i64::from(next));
+        assert!(LONGEST_CLOCK.checked_mul(2 * REFERENCE).is_some());
     }
 
     #[test]
