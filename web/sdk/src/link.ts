@@ -22,6 +22,10 @@ const CALL_TIMEOUT_MS = 10_000;
 const LEAVE_TIMEOUT_MS = 1_500;
 const PROBE_EVERY_MS = 10_000;
 const PROBE_TIMEOUT_MS = 8_000;
+/** An attempt that brought nobody in by then is given up: where packets are swallowed the browser says nothing for minutes. */
+const ATTEMPT_MS = 18_000;
+/** When the network comes back, an attempt older than this set out on the one before. */
+const STALE_MS = 2_000;
 /** A first connection that fails this often is given up; the person can press the button again. */
 const FIRST_ATTEMPTS = 4;
 /** Longer than the longest resume window (10 minutes): after that there is nothing to come back to. */
@@ -78,6 +82,8 @@ export class Link {
   #seen = 0;
   #lostAt: number | null = null;
   #heardAt = 0;
+  #triedAt = 0;
+  #deadline: ReturnType<typeof setTimeout> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #probe: ReturnType<typeof setInterval> | undefined;
 
@@ -94,7 +100,8 @@ export class Link {
 
   /** Tries at once instead of waiting for the next attempt; for when the network came back. */
   nudge(): void {
-    if (this.#socket !== null || this.#phase === "closed") return;
+    if (this.#phase !== "connecting") return;
+    if (this.#socket !== null && Date.now() - this.#triedAt < STALE_MS) return;
     clearTimeout(this.#retry);
     this.#connect();
   }
@@ -123,6 +130,10 @@ export class Link {
 
   #connect(): void {
     let opened = false;
+    const old = this.#socket;
+    this.#triedAt = Date.now();
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.#failed(), ATTEMPT_MS);
     const socket = this.#options.open(this.#options.url, {
       opened: () => {
         if (this.#socket !== socket) return;
@@ -141,6 +152,7 @@ export class Link {
       },
     });
     this.#socket = socket;
+    old?.close();
   }
 
   #challenged(nonce: string): void {
@@ -242,7 +254,7 @@ export class Link {
     this.#everIn = true;
     this.#lostAt = null;
     this.#backoff.reset();
-    clearInterval(this.#probe);
+    this.#rest();
     if (phase === "admitted") this.#probe = setInterval(() => this.#checkAlive(), PROBE_EVERY_MS);
   }
 
@@ -258,10 +270,16 @@ export class Link {
   /** The upgrade itself failed: either the session is over or the server is away. */
   async #notOpened(): Promise<void> {
     this.#socket = null;
+    const attempt = this.#deadline;
     const signedIn = await this.#options.signedIn().catch(() => true);
-    if (this.#phase === "closed" || this.#socket !== null) return;
+    if (this.#deadline !== attempt) return;
     if (!signedIn) this.#finish("signed_out", "Sign in again to go on.");
-    else if (!this.#everIn && this.#backoff.attempts + 1 >= FIRST_ATTEMPTS) this.#finish("unreachable", UNREACHABLE);
+    else this.#failed();
+  }
+
+  /** An attempt came to nothing. */
+  #failed(): void {
+    if (!this.#everIn && this.#backoff.attempts + 1 >= FIRST_ATTEMPTS) this.#finish("unreachable", UNREACHABLE);
     else this.#lose();
   }
 
@@ -291,7 +309,7 @@ export class Link {
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
-    clearInterval(this.#probe);
+    this.#rest();
     this.#calls.abandon();
     this.#lostAt ??= Date.now();
     if (this.#leaving) {
@@ -319,9 +337,16 @@ export class Link {
     const socket = this.#socket;
     this.#socket = null;
     clearTimeout(this.#retry);
-    clearInterval(this.#probe);
+    this.#rest();
     this.#calls.abandon();
     socket?.close();
     this.#handlers.closed(code, text);
+  }
+
+  /** What watched over the attempt or the connection has come to its end. */
+  #rest(): void {
+    clearTimeout(this.#deadline);
+    this.#deadline = undefined;
+    clearInterval(this.#probe);
   }
 }

@@ -260,3 +260,61 @@ test("frames that are no messages are left alone", () => {
   for (const frame of ["", "null", "[]", '{"type":"event"}', '{"type":"reply","id":1}', '{"type":"other"}']) world.socket.handlers.frame(frame);
   expect(client.state).toMatchObject({ phase: "admitted", link: "up" });
 });
+
+test("an attempt that nothing comes of is given up, and the next one begins", async () => {
+  const client = joinIn();
+  world.socket.handlers.closed(1006);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(world.sockets.length).toBe(2);
+  // The path swallows the packets: the browser says nothing for minutes.
+  await vi.advanceTimersByTimeAsync(25_000);
+  expect(world.sockets.length).toBe(3);
+  expect(world.sockets[1]?.closed).toBe(true);
+  world.socket.open();
+  expect(world.socket.types()).toEqual(["resume"]);
+  await vi.advanceTimersByTimeAsync(25_000);
+  expect(world.sockets.length).toBe(4);
+  expect(client.state).toMatchObject({ phase: "admitted", link: "lost" });
+});
+
+test("a first attempt without an end counts as one that failed", async () => {
+  const client = Conclave.join({ url: "wss://here/ws", room: ROOM }, world.environment);
+  await vi.advanceTimersByTimeAsync(120_000);
+  expect(world.sockets.length).toBe(4);
+  expect(client.state).toMatchObject({ phase: "closed", code: "unreachable" });
+});
+
+test("who is in, or waits, is not disturbed by the deadline of the attempt", async () => {
+  const client = join();
+  world.socket.say({ type: "waiting" });
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect([phase(client), world.sockets.length]).toEqual(["waiting", 1]);
+});
+
+test("the question whether the session still holds has the attempt's deadline, and its late answer is not heard", async () => {
+  let answer: ((signedIn: boolean) => void) | undefined;
+  world.environment.signedIn = () => new Promise((resolve) => (answer ??= resolve));
+  const client = joinIn();
+  world.socket.handlers.closed(1006);
+  await vi.advanceTimersByTimeAsync(1_000);
+  world.socket.handlers.closed(1006);
+  await vi.advanceTimersByTimeAsync(17_500);
+  expect(world.sockets.length).toBe(2);
+  answer?.(false);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(world.sockets.length).toBe(3);
+  expect(client.state).toMatchObject({ phase: "admitted", link: "lost" });
+});
+
+test("when the network comes back an attempt that began before is replaced, and a fresh one is left to itself", async () => {
+  const client = joinIn();
+  world.socket.handlers.closed(1006);
+  await vi.advanceTimersByTimeAsync(1_000);
+  client.nudge();
+  expect(world.sockets.length).toBe(2);
+  await vi.advanceTimersByTimeAsync(2_000);
+  client.nudge();
+  client.nudge();
+  expect(world.sockets.length).toBe(3);
+  expect(world.sockets[1]?.closed).toBe(true);
+});
