@@ -478,11 +478,11 @@ export class Conclave {
 
   #resumed(): void {
     this.#patch({ link: "up" });
-    if (!this.#media.healthy) {
+    if (!this.#media.takeUp()) {
       void this.#media.start();
       return;
     }
-    // The transport outlived the socket. The answer to this comes after everything that was missed.
+    // The transport outlived the socket, or has a way to look for. The answer to this comes after everything that was missed.
     this.#link.call({ type: "view", ...this.#looks.current() }).then(
       () => this.#synced(),
       () => undefined,

@@ -22,6 +22,8 @@ const CALL_TIMEOUT_MS = 10_000;
 const LEAVE_TIMEOUT_MS = 1_500;
 const PROBE_EVERY_MS = 10_000;
 const PROBE_TIMEOUT_MS = 8_000;
+/** A connection that stood before the network changed has so long to show that it still does. */
+const NUDGED_TIMEOUT_MS = 3_000;
 /** An attempt that brought nobody in by then is given up: where packets are swallowed the browser says nothing for minutes. */
 const ATTEMPT_MS = 18_000;
 /** When the network comes back, an attempt older than this set out on the one before. */
@@ -98,8 +100,9 @@ export class Link {
     this.#connect();
   }
 
-  /** Tries at once instead of waiting for the next attempt; for when the network came back. */
+  /** For when the network came back or changed: tries at once instead of waiting for the next attempt, or asks whether the connection lived through it. */
   nudge(): void {
+    if (this.#phase === "admitted") this.#ask(NUDGED_TIMEOUT_MS);
     if (this.#phase !== "connecting") return;
     if (this.#socket !== null && Date.now() - this.#triedAt < STALE_MS) return;
     clearTimeout(this.#retry);
@@ -259,11 +262,15 @@ export class Link {
   }
 
   #checkAlive(): void {
-    if (Date.now() - this.#heardAt < PROBE_EVERY_MS) return;
+    if (Date.now() - this.#heardAt >= PROBE_EVERY_MS) this.#ask(PROBE_TIMEOUT_MS);
+  }
+
+  /** A connection on which nothing is heard within `timeoutMs` of a question is lost. */
+  #ask(timeoutMs: number): void {
     const socket = this.#socket;
-    this.call(this.#handlers.probe(), PROBE_TIMEOUT_MS).catch((failure: unknown) => {
+    this.call(this.#handlers.probe(), timeoutMs).catch((failure: unknown) => {
       const silent = failure instanceof CallFailed && failure.code === "timeout";
-      if (silent && this.#socket === socket && Date.now() - this.#heardAt >= PROBE_TIMEOUT_MS) this.#lose();
+      if (silent && this.#socket === socket && Date.now() - this.#heardAt >= timeoutMs) this.#lose();
     });
   }
 

@@ -250,8 +250,10 @@ test("a short gap of the path heals by itself, a long one is replaced", async ()
   world.transport.changed("disconnected");
   await vi.advanceTimersByTimeAsync(1_500);
   world.transport.changed("connected");
-  await vi.advanceTimersByTimeAsync(20_000);
+  await vi.advanceTimersByTimeAsync(9_000);
   expect(world.transports.length).toBe(1);
+  // The connection lives meanwhile.
+  tell({ type: "count", count: 1 });
   world.transport.changed("disconnected");
   await vi.advanceTimersByTimeAsync(9_000);
   expect(world.transports.length).toBe(2);
@@ -290,6 +292,71 @@ test("when the network changes the way is looked for at once, by one offer at a 
   await vi.advanceTimersByTimeAsync(1_000);
   // The server does not know this connection any more.
   expect(world.transports.length).toBe(2);
+});
+
+test("when the network changes a connection that is silent is given up at once, and what is on stays on", async () => {
+  await enter();
+  const track = await speak();
+  world.transport.changed("connected");
+  client.networkChanged();
+  await vi.advanceTimersByTimeAsync(4_000);
+  expect(world.sockets.length).toBe(2);
+  world.transport.changed("disconnected");
+  world.socket.open();
+  world.socket.say({ type: "resumed", resume: "s2" });
+  await settle();
+  expect(world.socket.types()).toEqual(["resume", "view", "offer"]);
+  expect(world.socket.last("offer").request).toMatchObject({ restart: true });
+  world.socket.answer("offer", { sdp: "elsewhere" });
+  world.socket.answer("view", "done");
+  await settle();
+  world.transport.changed("connected");
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect([world.transports.length, track.stopped]).toEqual([1, false]);
+});
+
+test("a path that is lost with the connection is looked for when the connection is back, however late", async () => {
+  await enter();
+  const track = await speak();
+  world.transport.changed("connected");
+  world.transport.changed("disconnected");
+  await vi.advanceTimersByTimeAsync(1_000);
+  world.socket.handlers.closed(1006);
+  await vi.advanceTimersByTimeAsync(15_000);
+  world.transport.changed("failed");
+  await vi.advanceTimersByTimeAsync(1_000);
+  world.socket.open();
+  world.socket.say({ type: "resumed", resume: "s2" });
+  await settle();
+  expect(world.socket.last("offer").request).toMatchObject({ restart: true });
+  expect([world.transports.length, track.stopped]).toEqual([1, false]);
+  world.transport.changed("connecting");
+  // Nothing is found: only now it is replaced.
+  await vi.advanceTimersByTimeAsync(7_000);
+  expect([world.transports.length, track.stopped]).toEqual([2, true]);
+});
+
+test("the way that a lost connection kept from being looked for is looked for later, also where the path seems to hold", async () => {
+  await enter();
+  world.transport.changed("connected");
+  client.networkChanged();
+  await comeBack("resumed", {});
+  expect(world.socket.types()).toEqual(["resume", "view", "offer"]);
+  world.socket.answer("offer", { sdp: "elsewhere" });
+  await vi.advanceTimersByTimeAsync(9_000);
+  expect(world.transports.length).toBe(1);
+  await comeBack("resumed", {});
+  expect(world.socket.types()).toEqual(["resume", "view"]);
+});
+
+test("a change of the network that the connection lives through leaves it alone", async () => {
+  await enter();
+  world.transport.changed("connected");
+  client.networkChanged();
+  await settle();
+  world.socket.answer("view", "done");
+  await vi.advanceTimersByTimeAsync(8_000);
+  expect([world.sockets.length, client.state]).toMatchObject([1, { link: "up" }]);
 });
 
 test("slots give the tracks of others, by participant and source", async () => {

@@ -16,7 +16,7 @@ import type { Act } from "./acts";
 import { knockTitle } from "./alert";
 import { Notices } from "./notices";
 import { tell, toldOnEntry } from "./telling";
-import { lineOf } from "./line";
+import { onLineChange } from "./line";
 import { titleOf } from "./waiting";
 import { stored } from "../kept";
 
@@ -83,8 +83,6 @@ export class Meeting {
     const changed = () => client.networkChanged();
     document.addEventListener("visibilitychange", visible);
     addEventListener("online", changed);
-    const line = lineOf(navigator);
-    line?.addEventListener("change", changed);
     this.#ends = [
       client.on("state", (state) => {
         const before = this.state.peek();
@@ -126,7 +124,7 @@ export class Meeting {
       }),
       () => document.removeEventListener("visibilitychange", visible),
       () => removeEventListener("online", changed),
-      () => line?.removeEventListener("change", changed),
+      onLineChange(navigator, changed),
     ];
   }
 

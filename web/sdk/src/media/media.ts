@@ -54,6 +54,10 @@ export class Media {
   #restarting = false;
   /** A restart of this outage was tried. */
   #healing = false;
+  /** No packets get through, by the browser's own word. */
+  #pathLost = false;
+  /** The link was too broken to carry a restart. */
+  #owed = false;
   #stepping: ReturnType<typeof setInterval> | undefined;
   #connected = false;
   #relays: IceServer[] = [];
@@ -111,16 +115,24 @@ export class Media {
       const done = await this.#handlers.call({ type: "offer", ...offer, restart: true }, OFFER_TIMEOUT_MS);
       if (this.#transport === transport && done.type === "answer") await transport.answer(done.sdp);
     } catch (failure) {
+      if (this.#transport !== transport || !(failure instanceof CallFailed)) return;
       // The server knows this connection no more, or its offer cannot be answered: only a new one helps.
-      if (this.#transport === transport && failure instanceof CallFailed && failure.code === "invalid_offer") this.#again();
+      if (failure.code === "invalid_offer") this.#again();
+      if (failure.code === "unreachable") this.#postpone();
     } finally {
       this.#restarting = false;
     }
   }
 
-  /** Whether the transport carries packets, as far as this end can tell. */
-  get healthy(): boolean {
-    return this.#connected && this.#retry === undefined;
+  /** The link is back, and this participant's place with it. False when there is no transport that could go on. */
+  takeUp(): boolean {
+    if (!this.#connected) return false;
+    const owed = this.#owed;
+    this.#owed = false;
+    // One that is being healed, or replaced, has its time running.
+    if (this.#pathLost && !this.#healing) this.#heal();
+    else if (owed) void this.restart();
+    return true;
   }
 
   async send(source: Source, track: MediaStreamTrack | null): Promise<void> {
@@ -164,7 +176,7 @@ export class Media {
 
   /** The server says that its end is gone. While an own offer is under way that is news of the old transport. */
   closedByServer(): void {
-    if (this.healthy) this.#again();
+    if (this.#connected && !this.#pathLost && this.#retry === undefined) this.#again();
   }
 
   track(participant: string, source: Source): MediaStreamTrack | null {
@@ -201,6 +213,9 @@ export class Media {
   }
 
   #changed(state: RTCPeerConnectionState): void {
+    // It looks for its way: the time that it has for that goes on.
+    if (state === "connecting" && this.#healing) return;
+    this.#pathLost = state === "disconnected" || state === "failed";
     clearTimeout(this.#retry);
     this.#retry = undefined;
     switch (state) {
@@ -219,6 +234,7 @@ export class Media {
         this.#heal();
         return;
       case "closed":
+        this.#connected = false;
         this.#again();
         return;
       default:
@@ -238,6 +254,14 @@ export class Media {
     void this.restart();
   }
 
+  /** Nothing can be looked for, nor be given up, before the link is back. */
+  #postpone(): void {
+    this.#owed = true;
+    this.#healing = false;
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+  }
+
   #again(): void {
     this.#handlers.status("failed");
     clearTimeout(this.#retry);
@@ -253,6 +277,8 @@ export class Media {
     this.#retry = undefined;
     this.#connected = false;
     this.#healing = false;
+    this.#pathLost = false;
+    this.#owed = false;
     this.#slots = [];
     this.#looked = null;
     this.#step = new Step();
