@@ -111,7 +111,7 @@ export class Conclave {
     this.#link = new Link(
       { ...options, ...environment },
       {
-        connecting: () => this.#set({ phase: "connecting" }),
+        connecting: () => this.#connecting(),
         waiting: () => this.#waiting(),
         message: (message) => this.#hostSaid(message),
         admitted: (room, relays) => this.#admitted(room, relays),
@@ -452,6 +452,12 @@ export class Conclave {
     if (captions === this.#captions) return;
     this.#captions = captions;
     this.#emitter.emit("captions", captions);
+  }
+
+  /** At first, and where the place in the room is gone without a word about its end: nothing of it is left here. */
+  #connecting(): void {
+    if (this.#state.phase === "admitted") this.#rest();
+    this.#set({ phase: "connecting" });
   }
 
   #admitted(room: RoomView, relays: IceServer[]): void {

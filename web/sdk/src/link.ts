@@ -81,6 +81,8 @@ export class Link {
   #everIn = false;
   #holdsView = false;
   #leaving = false;
+  /** The server said that it stops: the one that comes after it knows nothing of this place. */
+  #drained = false;
   #seen = 0;
   #lostAt: number | null = null;
   #heardAt = 0;
@@ -255,6 +257,7 @@ export class Link {
   #entered(phase: "waiting" | "admitted"): void {
     this.#phase = phase;
     this.#everIn = true;
+    this.#drained = false;
     this.#lostAt = null;
     this.#backoff.reset();
     this.#rest();
@@ -293,8 +296,15 @@ export class Link {
   #refused(code: ErrorCode, text: string): void {
     switch (code) {
       case "draining":
+        this.#drained = true;
+        this.#lose();
+        return;
       case "too_slow":
         this.#lose();
+        return;
+      case "cannot_resume":
+        if (this.#drained) this.#anew();
+        else this.#finish(code, text);
         return;
       case "unavailable":
       case "internal":
@@ -309,6 +319,14 @@ export class Link {
       default:
         this.#finish(code, text);
     }
+  }
+
+  /** The place went with the server that was stopped: the next attempt joins as at first. */
+  #anew(): void {
+    this.#drained = false;
+    this.#holdsView = false;
+    this.#options.tab.forget(this.#options.room);
+    this.#lose();
   }
 
   #lose(): void {

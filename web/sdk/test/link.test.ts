@@ -246,6 +246,45 @@ test("a draining server is come back to", async () => {
   expect(world.socket.types()).toEqual(["resume"]);
 });
 
+test("a restarted server holds no place to come back to: the client joins again, with the password that it was given", async () => {
+  const client = join("bakidu");
+  world.socket.say({ type: "admitted", room: roomView(), resume: "secret-1", seq: 3 });
+  world.socket.say({ type: "closed", code: "draining", text: "" });
+  await reopen();
+  expect(world.socket.types()).toEqual(["resume"]);
+  world.socket.say({ type: "closed", code: "cannot_resume", text: "Too long." });
+  expect(phase(client)).toBe("connecting");
+  expect(world.transport.closed).toBe(true);
+  await reopen();
+  expect(world.socket.sent[0]?.request).toEqual({ type: "join", room: ROOM, password: "bakidu" });
+  world.socket.say({ type: "waiting" });
+  expect(client.state).toMatchObject({ phase: "waiting", sentBack: false });
+});
+
+test("the close code of a restart is enough, and a first answer that the server is stopping yet does not hide it", async () => {
+  const client = joinIn();
+  world.socket.handlers.closed(4012);
+  await reopen();
+  world.socket.handlers.closed(4012);
+  await reopen();
+  world.socket.handlers.closed(4006);
+  await reopen();
+  expect(world.socket.types()).toEqual(["join"]);
+  world.socket.say({ type: "admitted", room: roomView(), resume: "secret-2", seq: 0 });
+  expect(client.state).toMatchObject({ phase: "admitted", link: "up", local: {} });
+});
+
+test("a restart that was lived through excuses no later end of the place", async () => {
+  const client = joinIn();
+  world.socket.say({ type: "closed", code: "draining", text: "" });
+  await reopen();
+  world.socket.say({ type: "resumed", resume: "secret-2" });
+  world.socket.handlers.closed(1006);
+  await reopen();
+  world.socket.say({ type: "closed", code: "cannot_resume", text: "Too long." });
+  expect(client.state).toMatchObject({ phase: "closed", code: "cannot_resume" });
+});
+
 test("a silent connection is probed and given up", async () => {
   const client = joinIn();
   await vi.advanceTimersByTimeAsync(30_000);

@@ -120,7 +120,8 @@ export class Meeting {
         this.notices.withdraw("chat");
       }),
       effect(() => {
-        if (this.state.value.phase === "waiting") this.#outside();
+        const { phase } = this.state.value;
+        if (phase === "waiting" || phase === "connecting") this.#outside();
       }),
       () => document.removeEventListener("visibilitychange", visible),
       () => removeEventListener("online", changed),
