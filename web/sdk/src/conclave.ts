@@ -5,7 +5,7 @@
 import { NO_CAPTIONS, withCue, type Captions } from "./captions";
 import { Emitter } from "./emitter";
 import { browserEnvironment, type Environment } from "./environment";
-import type { FailureCode } from "./failure";
+import { CallFailed, type FailureCode } from "./failure";
 import type { IceServer } from "./generated/IceServer";
 import type { BarView } from "./generated/BarView";
 import type { CaptionChoice } from "./generated/CaptionChoice";
@@ -41,6 +41,7 @@ import type { Admitted, State } from "./state";
 const MEASURE_MS = 5_000;
 /** So many messages of hosts are shown to someone who waits. */
 const MESSAGES_KEPT = 3;
+const NO_MEDIA = "Sound and pictures cannot be sent from here. Look at what this browser allows, or use another one.";
 
 export interface LobbyPage {
   knocks: KnockView[];
@@ -169,6 +170,7 @@ export class Conclave {
   /** Sends `track` as `source` if the room permits; stops it if not. */
   async turnOn(source: Source, track: MediaStreamTrack): Promise<void> {
     try {
+      if (this.#media.impossible) throw new CallFailed("unavailable", NO_MEDIA);
       await this.#call({ type: "publish", source, on: true });
     } catch (failure) {
       track.stop();
@@ -178,9 +180,7 @@ export class Conclave {
       track.stop();
       return;
     }
-    this.#local.put(source, track);
-    this.#patch({ local: this.#local.all() });
-    await this.#media.send(source, track);
+    await this.#put(source, track);
   }
 
   /** Stops the own track at once, then tells the server. */
@@ -195,9 +195,7 @@ export class Conclave {
       track.stop();
       return;
     }
-    this.#local.put(source, track);
-    this.#patch({ local: this.#local.all() });
-    await this.#media.send(source, track);
+    await this.#put(source, track);
   }
 
   /** The track that shows or sounds this source of someone, when a slot carries it. */
@@ -574,6 +572,13 @@ export class Conclave {
   async #ended(source: Source): Promise<void> {
     await this.#stop(source, "device");
     this.#quietly({ type: "publish", source, on: false });
+  }
+
+  async #put(source: Source, track: MediaStreamTrack): Promise<void> {
+    this.#local.put(source, track);
+    if (this.#local.get(source) !== track) return;
+    this.#patch({ local: this.#local.all() });
+    await this.#media.send(source, track);
   }
 
   async #stop(source: Source, cause: StopCause): Promise<void> {

@@ -173,6 +173,47 @@ test("a device that ends is told to the server", async () => {
   expect(world.socket.last("publish").request).toEqual({ type: "publish", source: "microphone", on: false });
 });
 
+test("a track that ended before the server's word came is not on", async () => {
+  await enter();
+  const stopped = vi.fn();
+  client.on("stopped", stopped);
+  const track = fakeTrack("audio");
+  const on = client.turnOn("microphone", track);
+  Object.assign(track, { readyState: "ended" });
+  world.socket.answer("publish", "done");
+  await on;
+  await settle();
+  expect(client.state).toMatchObject({ local: {} });
+  expect(world.transport.sending.get("microphone") ?? null).toBeNull();
+  expect(world.socket.last("publish").request).toEqual({ type: "publish", source: "microphone", on: false });
+  expect(stopped).toHaveBeenCalledExactlyOnceWith({ source: "microphone", cause: "device" });
+});
+
+test("a device that ended while it was chosen turns its source off", async () => {
+  await enter();
+  await speak();
+  await client.swap("microphone", Object.assign(fakeTrack("audio"), { readyState: "ended" as const }));
+  await settle();
+  expect(client.state).toMatchObject({ local: {} });
+  expect(world.transport.sending.get("microphone")).toBeNull();
+  expect(world.socket.last("publish").request).toEqual({ type: "publish", source: "microphone", on: false });
+});
+
+test("where no transport can be made it is said, and nothing is turned on", async () => {
+  world.environment.transport = () => {
+    throw new TypeError("not here");
+  };
+  client = Conclave.join({ url: "wss://here/ws", room: ROOM }, world.environment);
+  world.socket.open();
+  world.socket.say({ type: "admitted", room: roomView(), resume: "s", seq: 0 });
+  await settle();
+  expect(client.state).toMatchObject({ phase: "admitted", media: "failed" });
+  const track = fakeTrack("audio");
+  await expect(client.turnOn("microphone", track)).rejects.toMatchObject({ code: "unavailable" });
+  expect(track.stopped).toBe(true);
+  expect(world.socket.types()).not.toContain("publish");
+});
+
 test("a transport that outlived a short loss of the socket goes on as it was", async () => {
   await enter();
   world.transport.changed("connected");

@@ -30,6 +30,8 @@ export class Local {
       if (this.#tracks.get(source) === track) this.#ended(source);
     };
     this.#tracks.set(source, track);
+    // No event follows for one that ended before it came here.
+    if (track.readyState === "ended") this.#ended(source);
   }
 
   /** Stops and forgets the track; false when there was none. */

@@ -58,6 +58,7 @@ export class Media {
   #pathLost = false;
   /** The link was too broken to carry a restart. */
   #owed = false;
+  #impossible = false;
   #stepping: ReturnType<typeof setInterval> | undefined;
   #connected = false;
   #relays: IceServer[] = [];
@@ -87,9 +88,8 @@ export class Media {
     if (this.#relaysUsed && this.#relays.length > 0 && !(await this.#renewed())) return;
     this.#relaysUsed = true;
     const iceServers = this.#relays.map(({ urls, username, credential }) => ({ urls, username, credential }));
-    const transport = this.#make((state) => {
-      if (this.#transport === transport) this.#changed(state);
-    }, iceServers, this.#preferences);
+    const transport = this.#made(iceServers);
+    if (transport === null) return;
     this.#transport = transport;
     try {
       const offer = await transport.offer();
@@ -103,6 +103,11 @@ export class Media {
     }
     this.#handlers.tracks();
     this.#handlers.answered();
+  }
+
+  /** A transport could not even be made: the browser has none, or may not, or the relays make no sense to it. */
+  get impossible(): boolean {
+    return this.#impossible;
   }
 
   /** The network changed: the same transport looks for its way anew. What is on stays on. */
@@ -210,6 +215,21 @@ export class Media {
       return false;
     }
     return renewal === this.#renewal;
+  }
+
+  /** Null where there is none to be had. Another try would end the same way, so it is not made before the room is entered or come back to. */
+  #made(iceServers: RTCIceServer[]): Transport | null {
+    try {
+      const transport = this.#make((state) => {
+        if (this.#transport === transport) this.#changed(state);
+      }, iceServers, this.#preferences);
+      this.#impossible = false;
+      return transport;
+    } catch {
+      this.#impossible = true;
+      this.#handlers.status("failed");
+      return null;
+    }
   }
 
   #changed(state: RTCPeerConnectionState): void {
