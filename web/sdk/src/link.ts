@@ -3,6 +3,7 @@
 
 import { Backoff } from "./backoff";
 import { Calls } from "./calls";
+import { Doubt, GHOST_MS } from "./doubt";
 import { CallFailed, CLOSE_CODES, CONNECTION_LOST, UNREACHABLE, type FailureCode } from "./failure";
 import type { CueView } from "./generated/CueView";
 import type { Done } from "./generated/Done";
@@ -32,8 +33,9 @@ const STALE_MS = 2_000;
 const FIRST_ATTEMPTS = 4;
 /** Longer than the longest resume window (10 minutes): after that there is nothing to come back to. */
 const GIVE_UP_MS = 11 * 60_000;
-/** The server holds a silent connection for 15 s; until then it may take a returning knock for a second one. */
-const GHOST_MS = 25_000;
+/** A browser wakes the timers of a hidden page once a minute; where one comes later than that the device slept. */
+const SLEPT_MS = 75_000;
+const WATCH_EVERY_MS = 5_000;
 /** A reloaded page has no view to apply events to: having seen nothing, it is answered with the view. */
 const WHOLE_VIEW = 0;
 const LEFT = "You left the meeting.";
@@ -76,6 +78,7 @@ export class Link {
   readonly #handlers: LinkHandlers;
   readonly #calls = new Calls();
   readonly #backoff: Backoff;
+  readonly #doubt = new Doubt(() => this.#open(), () => this.#lose());
   #socket: Socket | null = null;
   #phase: Phase = "connecting";
   #everIn = false;
@@ -102,8 +105,9 @@ export class Link {
     this.#connect();
   }
 
-  /** For when the network came back or changed: tries at once instead of waiting for the next attempt, or asks whether the connection lived through it. */
+  /** For when the network came back or changed: tries at once instead of waiting for the next attempt, or makes sure that the connection lived through it. */
   nudge(): void {
+    if (this.#phase === "waiting") this.#makeSure();
     if (this.#phase === "admitted") this.#ask(NUDGED_TIMEOUT_MS);
     if (this.#phase !== "connecting") return;
     if (this.#socket !== null && Date.now() - this.#triedAt < STALE_MS) return;
@@ -128,41 +132,45 @@ export class Link {
       return;
     }
     this.#leaving = true;
+    this.#doubt.end();
     this.#socket.send(encode(this.#calls.nextId(), { type: "leave" }));
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => this.#finish("left", LEFT), LEAVE_TIMEOUT_MS);
   }
 
   #connect(): void {
-    let opened = false;
     const old = this.#socket;
     this.#triedAt = Date.now();
     clearTimeout(this.#deadline);
     this.#deadline = setTimeout(() => this.#failed(), ATTEMPT_MS);
+    this.#socket = this.#open();
+    old?.close();
+  }
+
+  #open(): Socket {
+    let opened = false;
     const socket = this.#options.open(this.#options.url, {
       opened: () => {
-        if (this.#socket !== socket) return;
         // The server speaks first: it gives something to sign.
         opened = true;
       },
       frame: (text) => {
         if (this.#socket === socket) this.#frame(text);
+        else if (this.#doubt.has(socket)) this.#besides(socket, text);
       },
       closed: (code) => {
-        if (this.#socket !== socket) return;
         const known = CLOSE_CODES[code];
+        if (this.#doubt.has(socket) && known?.code === "already_here") this.#doubt.stands();
+        if (this.#socket !== socket) return;
         if (known !== undefined) this.#refused(known.code, known.text);
         else if (opened) this.#lose();
         else void this.#notOpened();
       },
     });
-    this.#socket = socket;
-    old?.close();
+    return socket;
   }
 
-  #challenged(nonce: string): void {
-    const socket = this.#socket;
-    if (socket === null || this.#phase !== "connecting") return;
+  #challenged(socket: Socket, nonce: string): void {
     const proof = this.#options.prove(nonce);
     if (typeof proof === "string") {
       this.#sendFirst(socket, proof);
@@ -170,7 +178,7 @@ export class Link {
     }
     proof.then(
       (proof) => {
-        if (this.#socket === socket) this.#sendFirst(socket, proof);
+        if (this.#socket === socket || this.#doubt.has(socket)) this.#sendFirst(socket, proof);
       },
       () => {
         if (this.#socket === socket) this.#finish("signed_out", "This browser cannot show that the session is its own. Sign in again.");
@@ -194,10 +202,24 @@ export class Link {
     if (message !== null) this.#message(message);
   }
 
+  /** What is said to the knock beside the first one. */
+  #besides(socket: Socket, text: string): void {
+    const message = decode(text);
+    if (message?.type === "challenge") this.#challenged(socket, message.nonce);
+    if (message?.type === "closed" && message.code === "already_here") this.#doubt.stands();
+    if (message?.type !== "waiting" && message?.type !== "admitted") return;
+    // The first one is gone.
+    this.#doubt.release();
+    const first = this.#socket;
+    this.#socket = socket;
+    first?.close();
+    this.#frame(text);
+  }
+
   #message(message: ServerMessage): void {
     switch (message.type) {
       case "challenge":
-        this.#challenged(message.nonce);
+        if (this.#socket !== null && this.#phase === "connecting") this.#challenged(this.#socket, message.nonce);
         return;
       case "session_copied":
         this.#handlers.copied(message.times, message.last);
@@ -262,6 +284,21 @@ export class Link {
     this.#backoff.reset();
     this.#rest();
     if (phase === "admitted") this.#probe = setInterval(() => this.#checkAlive(), PROBE_EVERY_MS);
+    else this.#watchSleep();
+  }
+
+  #watchSleep(): void {
+    let last = Date.now();
+    this.#probe = setInterval(() => {
+      const slept = Date.now() - last > SLEPT_MS;
+      last = Date.now();
+      if (slept) this.#makeSure();
+    }, WATCH_EVERY_MS);
+  }
+
+  /** Whether the knock still stands. */
+  #makeSure(): void {
+    if (!this.#leaving) this.#doubt.begin();
   }
 
   #checkAlive(): void {
@@ -373,5 +410,6 @@ export class Link {
     clearTimeout(this.#deadline);
     this.#deadline = undefined;
     clearInterval(this.#probe);
+    this.#doubt.end();
   }
 }

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Conclave } from "../src/conclave";
 import type { State } from "../src/state";
-import { participant, ROOM, roomView, World, YOU } from "./fakes";
+import { participant, ROOM, roomView, World, YOU, type FakeSocket } from "./fakes";
 
 let world: World;
 
@@ -356,4 +356,97 @@ test("when the network comes back an attempt that began before is replaced, and 
   client.nudge();
   expect(world.sockets.length).toBe(3);
   expect(world.sockets[1]?.closed).toBe(true);
+});
+
+/** Waits, and then the network changes: the first knock's connection and the one that is tried beside it. */
+async function doubt(): Promise<{ client: Conclave; first: FakeSocket; beside: FakeSocket }> {
+  const client = join("bakidu");
+  world.socket.say({ type: "waiting" });
+  const first = world.socket;
+  await vi.advanceTimersByTimeAsync(30_000);
+  client.networkChanged();
+  const beside = world.socket;
+  beside.open();
+  return { client, first, beside };
+}
+
+test("who waits knocks beside their first knock when the network changed, since that cannot be asked whether it stands", async () => {
+  const { client, first, beside } = await doubt();
+  expect(world.sockets.length).toBe(2);
+  expect(beside.sent[0]?.request).toEqual({ type: "join", room: ROOM, password: "bakidu" });
+  expect([first.closed, phase(client)]).toEqual([false, "waiting"]);
+  // The server had dropped the first one.
+  beside.say({ type: "waiting" });
+  expect([first.closed, phase(client)]).toEqual([true, "waiting"]);
+  first.handlers.closed(1006);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect([world.sockets.length, phase(client)]).toEqual([2, "waiting"]);
+  beside.say({ type: "admitted", room: roomView(), resume: "s", seq: 0 });
+  expect(phase(client)).toBe("admitted");
+  expect(first.types()).toEqual(["join"]);
+});
+
+test("a knock that lived through the change keeps its place", async () => {
+  const { client, first } = await doubt();
+  const since = client.state.phase === "waiting" ? client.state.since : 0;
+  for (let round = 0; round < 8; round += 1) {
+    if (!world.socket.closed && world.socket !== first) {
+      if (world.socket.sent.length === 0) world.socket.open();
+      world.socket.say({ type: "closed", code: "already_here", text: "Here." });
+      world.socket.handlers.closed(4005);
+    }
+    await vi.advanceTimersByTimeAsync(8_000);
+  }
+  const tried = world.sockets.length;
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(world.sockets.length).toBe(tried);
+  expect(client.state).toMatchObject({ phase: "waiting", since });
+  expect([first.closed, first.types()]).toEqual([false, ["join"]]);
+  first.say({ type: "admitted", room: roomView(), resume: "s", seq: 0 });
+  expect(phase(client)).toBe("admitted");
+});
+
+test("a first knock that is the ghost on the server for a while is followed by the next one", async () => {
+  const { client, first, beside } = await doubt();
+  beside.say({ type: "closed", code: "already_here", text: "Here." });
+  beside.handlers.closed(4005);
+  await vi.advanceTimersByTimeAsync(8_000);
+  expect([world.sockets.length, phase(client)]).toEqual([3, "waiting"]);
+  world.socket.open();
+  world.socket.say({ type: "admitted", room: roomView(), resume: "s", seq: 0 });
+  expect([first.closed, phase(client)]).toEqual([true, "admitted"]);
+});
+
+test("where nothing answers beside it the first knock is given up too", async () => {
+  const { client, first } = await doubt();
+  await vi.advanceTimersByTimeAsync(40_000);
+  expect([first.closed, phase(client)]).toEqual([true, "connecting"]);
+});
+
+test("being let in by the first knock ends the second, and so does leaving", async () => {
+  const { client, first, beside } = await doubt();
+  first.say({ type: "admitted", room: roomView(), resume: "s", seq: 0 });
+  expect(beside.closed).toBe(true);
+  beside.say({ type: "closed", code: "already_here", text: "Here." });
+  expect(phase(client)).toBe("admitted");
+  world = new World();
+  const other = await doubt();
+  other.client.leave();
+  expect(other.beside.closed).toBe(true);
+  expect(other.first.types()).toEqual(["join", "leave"]);
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect(other.client.state).toMatchObject({ phase: "closed", code: "left" });
+});
+
+test("after a sleep of the device who waits makes sure as well, and not by the slow clock of a hidden page", async () => {
+  join();
+  world.socket.say({ type: "waiting" });
+  for (let minute = 0; minute < 5; minute += 1) {
+    vi.setSystemTime(Date.now() + 55_000);
+    await vi.advanceTimersByTimeAsync(5_000);
+  }
+  expect(world.sockets.length).toBe(1);
+  vi.setSystemTime(Date.now() + 90_000);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(world.sockets.length).toBe(2);
 });

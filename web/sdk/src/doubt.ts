@@ -1,0 +1,62 @@
+// Whether a knock still stands. Nothing may be sent while waiting, so that cannot be asked; and giving the connection up to make
+// sure would give the place in the queue away. So another knock is made beside the first: the server takes it only when the first
+// is gone, and says otherwise that this person is here already.
+
+import type { Socket } from "./socket";
+
+/** The server holds a silent connection for 15 s; until then it may take a returning knock for a second one. */
+export const GHOST_MS = 25_000;
+/** How long each of these knocks has for its answer. */
+const TRY_MS = 8_000;
+
+export class Doubt {
+  readonly #knock: () => Socket;
+  readonly #gone: () => void;
+  #socket: Socket | null = null;
+  #stands = false;
+  #next: ReturnType<typeof setTimeout> | undefined;
+
+  /** `knock` opens another connection; `gone` is called when nothing was answered on the last of them. */
+  constructor(knock: () => Socket, gone: () => void) {
+    this.#knock = knock;
+    this.#gone = gone;
+  }
+
+  /** Knocks until the first knock cannot be a ghost any more. */
+  begin(): void {
+    const since = Date.now();
+    const round = () => {
+      this.end();
+      if (Date.now() - since < GHOST_MS) {
+        this.#stands = false;
+        this.#socket = this.#knock();
+        this.#next = setTimeout(round, TRY_MS);
+      } else if (!this.#stands) {
+        this.#gone();
+      }
+    };
+    round();
+  }
+
+  /** Whether this is the connection of the knock beside the first. */
+  has(socket: Socket): boolean {
+    return this.#socket === socket;
+  }
+
+  /** The server has the first knock still. */
+  stands(): void {
+    this.#stands = true;
+  }
+
+  /** The connection is the only one from now on. */
+  release(): void {
+    this.#socket = null;
+  }
+
+  end(): void {
+    clearTimeout(this.#next);
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+  }
+}
