@@ -72,6 +72,8 @@ export interface ConclaveEvents {
   state: State;
   /** Every event of the room, after the state has taken it in. */
   event: RoomEvent;
+  /** The state was told anew after a loss in which events were missed for good: what only they tell, such as the chat, is to be asked for again. */
+  anew: undefined;
   /** More was said, or all that was said is no longer this participant's to read. */
   captions: Captions;
   /** Remote tracks changed: ask `track` and `audio` again. */
@@ -459,13 +461,15 @@ export class Conclave {
   }
 
   #admitted(room: RoomView, relays: IceServer[]): void {
-    // Another session counts its cues anew.
-    this.#caption(NO_CAPTIONS);
+    const before = this.#state.phase === "admitted" ? this.#state.room.you : null;
+    // Another stay counts its cues anew.
+    if (before !== room.you) this.#caption(NO_CAPTIONS);
     this.#media.relays(relays);
     this.#set({ phase: "admitted", room, speaking: [], link: "up", media: "connecting", local: this.#local.all() });
     void this.#media.start();
     clearInterval(this.#measuring);
     this.#measuring = setInterval(() => void this.#measure(), MEASURE_MS);
+    if (before !== null) this.#emitter.emit("anew", undefined);
   }
 
   /** Before the room is entered, or after a host took the participant out of it again: nothing is sent from here. */

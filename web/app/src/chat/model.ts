@@ -22,6 +22,7 @@ export class Chat {
   readonly trouble = signal<string | null>(null);
   readonly #client: Conclave;
   readonly #seen: () => boolean;
+  #reading: Promise<void> | undefined;
 
   /** `seen` says whether the person looks at the chat now. */
   constructor(client: Conclave, seen: () => boolean) {
@@ -45,12 +46,25 @@ export class Chat {
     if (this.log.peek().next === undefined) void this.older();
   }
 
-  async older(): Promise<void> {
-    await this.#attempt(async () => {
+  /** Messages were missed for good: the first page is fetched again, also unseen, so that the new ones count as unread. */
+  async anew(): Promise<void> {
+    const { messages, unread } = this.log.peek();
+    const last = messages.at(-1)?.number ?? 0;
+    this.log.value = { ...EMPTY, unread };
+    this.found.value = null;
+    await this.older();
+    const log = this.log.peek();
+    if (!this.#seen()) this.log.value = { ...log, unread: unread + log.messages.filter((message) => message.number > last).length };
+  }
+
+  /** One page at a time. */
+  older(): Promise<void> {
+    this.#reading ??= this.#attempt(async () => {
       const log = this.log.peek();
       const page = await this.#client.chatHistory(log.next ?? undefined, PAGE);
       this.log.value = withPage(this.log.peek(), page);
-    });
+    }).finally(() => (this.#reading = undefined));
+    return this.#reading;
   }
 
   async search(words: string): Promise<void> {
@@ -79,6 +93,7 @@ export class Chat {
 
   clear(): void {
     this.log.value = EMPTY;
+    this.#reading = undefined;
     this.unsent.value = [];
     this.found.value = null;
     this.trouble.value = null;

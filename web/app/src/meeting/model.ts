@@ -90,6 +90,7 @@ export class Meeting {
         this.captions.follow(state);
         if (state.phase === "admitted" && before.phase !== "admitted") toldOnEntry(this, state.room.captions);
       }),
+      client.on("anew", () => void this.chat.anew()),
       client.on("captions", (captions) => this.captions.take(captions)),
       client.on("tracks", () => (this.tracks.value += 1)),
       client.on("copied", () => this.notices.say(COPIED, { tone: "warn", topic: "copied", stay: true })),
