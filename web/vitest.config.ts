@@ -1,4 +1,5 @@
-// Unit tests of the sdk and of the page's pure parts. They run in node: whatever needs a browser is tested in e2e.
+// Unit tests of the sdk, of the page's pure parts and of what its components do over time. They run in node: whatever needs a browser is
+// tested in e2e.
 
 import { defineConfig } from "vitest/config";
 

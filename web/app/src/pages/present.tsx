@@ -17,19 +17,34 @@ interface Asking {
 }
 
 const asking = signal<Asking | null>(null);
+/** How many pages that ask were left. */
+let left = 0;
 
-/** Does it, after a proof if the server wants one; gives null when that was called off. */
+/** Does it, after a proof if the server wants one; gives null when that was called off, as whoever leaves the page does. */
 export async function whilePresent<Answer>(act: () => Promise<Answer>): Promise<Answer | null> {
+  const page = left;
   try {
     return await act();
   } catch (failure) {
     if (!own.wantsProof(failure)) throw failure;
   }
-  const proved = await new Promise<boolean>((settle) => {
-    asking.value = { proved: () => settle(true), calledOff: () => settle(false) };
+  // The next page does not say what the proof would be for.
+  if (left !== page) return null;
+  return (await proof()) ? act() : null;
+}
+
+/** One is asked for at a time: the newer calls off the older. */
+function proof(): Promise<boolean> {
+  asking.peek()?.calledOff();
+  return new Promise((settle) => {
+    const end = (proved: boolean) => {
+      if (asking.peek() !== one) return;
+      asking.value = null;
+      settle(proved);
+    };
+    const one: Asking = { proved: () => end(true), calledOff: () => end(false) };
+    asking.value = one;
   });
-  asking.value = null;
-  return proved ? act() : null;
 }
 
 /** The same for pages that do not know whether there is a passkey; without one the password is asked for. */
@@ -46,6 +61,13 @@ export function PresentDialog(props: { passkey: boolean }): JSX.Element | null {
   const [password, setPassword] = useState("");
   const [trouble, setTrouble] = useState<string | null>(null);
   const open = asking.value;
+  useEffect(
+    () => () => {
+      left += 1;
+      asking.peek()?.calledOff();
+    },
+    [],
+  );
   if (open === null) return null;
   const byPasskey = async () => {
     setTrouble(null);
