@@ -2,10 +2,13 @@
 
 import { api, CallFailed, type Me, type SecondFactorAsked } from "@conclave/sdk";
 import { signal } from "@preact/signals";
+import { textOf } from "./ui/failure";
 
 export const account = signal<Me | null | undefined>(undefined);
 /** Set when the server could not even be asked. */
 export const accountTrouble = signal<string | null>(null);
+/** Set when signing out did not go well. */
+export const signOutTrouble = signal<string | null>(null);
 
 export async function loadAccount(): Promise<void> {
   accountTrouble.value = null;
@@ -25,8 +28,24 @@ export async function signIn(email: string, password: string): Promise<SecondFac
 }
 
 export async function signOut(): Promise<void> {
-  await api.signOut();
+  try {
+    await api.signOut();
+  } catch (failure) {
+    // What is over already needs no end.
+    const over = failure instanceof CallFailed && (failure.code === "signed_out" || failure.code === "session_reused");
+    if (!over) throw failure;
+  }
   account.value = null;
+}
+
+/** The same for a button: what went wrong stands at the head of the page. */
+export async function trySignOut(): Promise<void> {
+  signOutTrouble.value = null;
+  try {
+    await signOut();
+  } catch (failure) {
+    signOutTrouble.value = textOf(failure);
+  }
 }
 
 /** The account or the guest session, if it is good for this room. */

@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { account, signOut } from "../account";
+import { account, trySignOut } from "../account";
 import { storedHere } from "../kept";
 import { Button } from "../ui/button";
 import { COPIED, COPIED_ADVICE, copiedTimes } from "../words/session";
@@ -23,7 +23,7 @@ export function CopiedNotice(): JSX.Element | null {
         {COPIED} {copiedTimes(copied.times, copied.last)} {COPIED_ADVICE}
       </p>
       <div class="action-row">
-        <Button small onPress={signOut}>
+        <Button small onPress={trySignOut}>
           Sign out
         </Button>
         <Button small kind="quiet" onPress={putAway}>

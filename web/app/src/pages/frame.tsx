@@ -2,7 +2,8 @@
 
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
-import { account, signOut } from "../account";
+import { useEffect } from "preact/hooks";
+import { account, signOutTrouble, trySignOut } from "../account";
 import { go } from "../route";
 import { Avatar } from "../ui/avatar";
 import { Button } from "../ui/button";
@@ -14,6 +15,7 @@ import { OwnProfileDialog } from "./profile";
 export function Frame(props: { narrow?: boolean; children: ComponentChildren }): JSX.Element {
   const me = account.value;
   const editing = useSignal(false);
+  useEffect(() => () => void (signOutTrouble.value = null), []);
   return (
     <div class="frame">
       <header class="frame-head">
@@ -41,7 +43,7 @@ export function Frame(props: { narrow?: boolean; children: ComponentChildren }):
               <Button small kind="quiet" onPress={() => go("/account")}>
                 Account
               </Button>
-              <Button small kind="quiet" onPress={signOut}>
+              <Button small kind="quiet" onPress={trySignOut}>
                 Sign out
               </Button>
             </>
@@ -49,6 +51,11 @@ export function Frame(props: { narrow?: boolean; children: ComponentChildren }):
         </div>
       </header>
       <main class={props.narrow === true ? "frame-main frame-narrow" : "frame-main"}>
+        {signOutTrouble.value !== null && (
+          <p class="alert" role="alert">
+            {signOutTrouble.value}
+          </p>
+        )}
         <CopiedNotice />
         {props.children}
       </main>

@@ -4,7 +4,7 @@ import { api, type Closed } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { account, identityFor, signOut } from "../account";
+import { account, identityFor, trySignOut } from "../account";
 import { Preview } from "../devices/preview";
 import { Button } from "../ui/button";
 import { Field } from "../ui/field";
@@ -63,7 +63,7 @@ function Knock(props: { room: string; onJoin: PrejoinProps["onJoin"] }): JSX.Ele
       <p class="whoami">
         You go in as <strong>{me?.name}</strong>
         {me?.kind === "guest" ? ", a guest whose name is not verified." : ", signed in."}{" "}
-        <Button small kind="quiet" onPress={signOut}>
+        <Button small kind="quiet" onPress={trySignOut}>
           Not you?
         </Button>
       </p>

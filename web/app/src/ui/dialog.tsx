@@ -1,8 +1,9 @@
 // The browser's own modal dialog: it keeps the focus inside, closes on Escape and gives the focus back.
 
 import type { ComponentChildren, JSX } from "preact";
-import { useId, useLayoutEffect, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Button } from "./button";
+import { textOf } from "./failure";
 import { Cross } from "./icons";
 
 export function Dialog(props: { title: string; wide?: boolean; onClose: () => void; children: ComponentChildren }): JSX.Element {
@@ -38,21 +39,34 @@ export interface ConfirmProps {
   title: string;
   text: string;
   confirm: string;
+  /** What it throws is said here, and the dialog stays. */
   onConfirm: () => unknown;
   onClose: () => void;
 }
 
 export function Confirm(props: ConfirmProps): JSX.Element {
+  const [trouble, setTrouble] = useState<string | null>(null);
   return (
     <Dialog title={props.title} onClose={props.onClose}>
       <p>{props.text}</p>
+      {trouble !== null && (
+        <p class="alert" role="alert">
+          {trouble}
+        </p>
+      )}
       <div class="dialog-actions">
         <Button onPress={props.onClose}>Cancel</Button>
         <Button
           kind="danger"
           autofocus
           onPress={async () => {
-            await props.onConfirm();
+            setTrouble(null);
+            try {
+              await props.onConfirm();
+            } catch (failure) {
+              setTrouble(textOf(failure));
+              return;
+            }
             props.onClose();
           }}
         >
