@@ -87,8 +87,10 @@ export class Page {
   readonly #root = new Element("body");
 
   constructor() {
-    const document = { createElementNS: (_: string, name: string) => new Element(name), createTextNode: (text: string) => new Text(text), addEventListener: () => undefined, removeEventListener: () => undefined };
-    vi.stubGlobal("document", document);
+    const heard = { addEventListener: () => undefined, removeEventListener: () => undefined };
+    vi.stubGlobal("document", { ...heard, createElementNS: (_: string, name: string) => new Element(name), createTextNode: (text: string) => new Text(text) });
+    vi.stubGlobal("navigator", {});
+    for (const [name, nothing] of Object.entries(heard)) vi.stubGlobal(name, nothing);
   }
 
   /** Another page takes the place of the one before; null leaves none. */

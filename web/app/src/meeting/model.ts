@@ -99,13 +99,19 @@ export class Meeting {
       client.on("stopped", ({ source, cause }) => {
         const text = stoppedSaid(source, cause);
         if (text === null) return;
-        const again = source !== "screen_audio" && cause === "connection" ? [{ label: "Turn on again", run: () => this.toggle(source) }] : [];
+        const again = source !== "screen_audio" && cause === "connection" ? [{ label: "Turn on again", run: () => (this.sends(source) ? undefined : this.toggle(source)) }] : [];
         this.notices.say(text, { topic: `stopped.${source}`, actions: again });
       }),
       effect(() => {
         const room = this.room.value;
         const waiting = knockTitle.value ? this.waiting.value : 0;
         document.title = room === null ? "Conclave" : titleOf(room.title, waiting);
+      }),
+      effect(() => {
+        const state = this.state.value;
+        if (state.phase !== "admitted") return;
+        // What is on again has not stopped.
+        for (const source of Object.keys(state.local)) this.notices.withdraw(`stopped.${source}`);
       }),
       effect(() => {
         if (this.panel.value === "people" && this.peopleTab.value === "waiting") this.withdrawKnocks();
