@@ -1,8 +1,10 @@
 // What hosts work with: acts on a person and their keys, those who wait, who is shown large.
 
+import { CallFailed, type KnockView, type LobbyPage } from "@conclave/sdk";
 import { expect, test } from "vitest";
 import { actFor, actsOn } from "../src/meeting/acts";
 import { mainOf } from "../src/meeting/focus";
+import { FETCHED, Later } from "../src/meeting/later";
 import { inOrder, merged, PAGE, pageOf, stillChosen, titleOf, toggled, toggledAll } from "../src/meeting/waiting";
 import { identityWords, linkStanding, warningWords } from "../src/words/people";
 import { knockOf, person, roomOf } from "./people";
@@ -91,6 +93,86 @@ test("of ten thousand one page is shown, and there is none past the last", () =>
 test("a page fetched before does not hide what has changed since", () => {
   const newer = knockOf("a", { version: 2, name: "New" });
   expect(merged([newer], [knockOf("a"), knockOf("b")])).toEqual([newer, knockOf("b")]);
+});
+
+/** A waiting room as the server pages it, by arrival, and what a host was asked for of it. */
+class Door {
+  readonly asked: (string | undefined)[] = [];
+  readonly later = new Later((after) => this.#page(after));
+
+  constructor(public waiting: KnockView[]) {}
+
+  /** As the host's page knows it: what the room told, and what was read. */
+  shown(): KnockView[] {
+    return inOrder(merged(this.waiting.slice(0, FETCHED), this.later.knocks.value));
+  }
+
+  more(): Promise<boolean> {
+    return this.later.more(new Set(this.shown().map((knock) => knock.knock)));
+  }
+
+  go(id: string): void {
+    this.waiting = this.waiting.filter((knock) => knock.knock !== id);
+    this.later.take({ type: "knock_gone", knock: id });
+  }
+
+  #page(after: string | undefined): Promise<LobbyPage> {
+    this.asked.push(after);
+    const at = this.waiting.findIndex((knock) => knock.knock === after);
+    if (after !== undefined && at < 0) return Promise.reject(new CallFailed("not_found", "Nobody waits by that name."));
+    return Promise.resolve({ knocks: this.waiting.slice(at + 1, at + 1 + FETCHED), waiting: this.waiting.length, suspected: 0 });
+  }
+}
+
+function crowdOf(count: number, suspected = -1): KnockView[] {
+  return Array.from({ length: count }, (_, at) => knockOf(`k${at}`, { since: at, suspected: at === suspected }));
+}
+
+test("pages go on from the last arrival, also where someone suspected came early and stands last", async () => {
+  const door = new Door(crowdOf(450, 3));
+  expect(await door.more()).toBe(true);
+  expect(door.asked.at(-1)).toBe("k199");
+  expect(await door.more()).toBe(true);
+  expect(door.asked.at(-1)).toBe("k399");
+  expect(door.shown().length).toBe(450);
+  expect(await door.more()).toBe(false);
+});
+
+test("nobody between is missed when the room told of a later one by itself", async () => {
+  const door = new Door(crowdOf(450));
+  const told = [...door.waiting.slice(0, FETCHED), door.waiting[430] as KnockView];
+  expect(await door.later.more(new Set(told.map((knock) => knock.knock)))).toBe(true);
+  expect(merged(told, door.later.knocks.value).length).toBe(401);
+});
+
+test("whoever is gone is not shown on a later page, and pages go on from who is left", async () => {
+  const door = new Door(crowdOf(450));
+  await door.more();
+  door.go("k399");
+  expect(door.shown().some((knock) => knock.knock === "k399")).toBe(false);
+  expect(await door.more()).toBe(true);
+  expect(door.asked.at(-1)).toBe("k398");
+  door.later.take({ type: "lobby", knocks: door.waiting.slice(0, FETCHED) });
+  expect(door.later.knocks.value).toEqual([]);
+});
+
+test("pages begin anew when the line they go on from went in that moment", async () => {
+  const door = new Door(crowdOf(450));
+  await door.more();
+  // The server knows already, this page does not yet.
+  door.waiting = door.waiting.filter((knock) => knock.knock !== "k399");
+  expect(await door.more()).toBe(true);
+  expect(door.shown()).toEqual(door.waiting.slice(0, 400));
+});
+
+test("what came is not taken when many went while it was on its way", async () => {
+  const door = new Door(crowdOf(650));
+  await door.more();
+  const more = door.more();
+  door.waiting = door.waiting.slice(100);
+  door.later.take({ type: "lobby", knocks: door.waiting.slice(0, FETCHED) });
+  await more;
+  expect(door.shown()).toEqual(door.waiting.slice(0, door.shown().length));
 });
 
 test("whoever changes their name after being chosen is chosen no more", () => {

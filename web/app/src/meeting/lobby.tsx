@@ -2,9 +2,9 @@
 // several or on all. However many knock, one page of them is drawn.
 
 import type { KnockView } from "@conclave/sdk";
-import { useComputed, useSignal } from "@preact/signals";
+import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { Avatar } from "../ui/avatar";
 import { Badge } from "../ui/badge";
 import { Button } from "../ui/button";
@@ -14,18 +14,22 @@ import { Warning } from "../ui/icons";
 import { identityWords, since } from "../words/people";
 import { knockSound, knockTitle, setKnockSound, setKnockTitle } from "./alert";
 import { KNOCK_KEYS } from "./keys";
+import { FETCHED, Later } from "./later";
 import type { Meeting } from "./model";
 import { SayDialog } from "./say";
 import { agreedWords, inOrder, merged, PAGE, pageOf, stillChosen, toggled, toggledAll, type Selection } from "./waiting";
-
-/** The server gives so many at once. */
-const FETCHED = 200;
 
 export function Lobby(props: { meeting: Meeting }): JSX.Element {
   const { meeting } = props;
   const { client } = meeting;
   const now = useSignal(Date.now());
-  const later = useSignal<readonly KnockView[]>([]);
+  const later = useMemo(() => new Later((after) => client.lobby(after, FETCHED)), [client]);
+  useEffect(() => client.on("event", (event) => later.take(event)), [later]);
+  useSignalEffect(() => {
+    const state = meeting.state.value;
+    // Whoever comes back anew is not told what went meanwhile.
+    if (state.phase === "admitted" && state.link === "lost") later.clear();
+  });
   const chosen = useSignal<Selection>(new Map());
   const at = useSignal(0);
   const saying = useSignal<{ knock?: KnockView } | null>(null);
@@ -43,7 +47,7 @@ export function Lobby(props: { meeting: Meeting }): JSX.Element {
     left[Math.min(focused.current, left.length - 1)]?.focus();
   });
   // The first page follows the room; those after it are fetched when the host goes there.
-  const knocks = useComputed(() => inOrder(merged(meeting.knocks.value, later.value)));
+  const knocks = useComputed(() => inOrder(merged(meeting.knocks.value, later.knocks.value)));
   const waiting = meeting.waiting.value;
   const page = pageOf(knocks.value, at.value);
   const { kept, changed } = stillChosen(chosen.value, knocks.value);
@@ -54,27 +58,19 @@ export function Lobby(props: { meeting: Meeting }): JSX.Element {
       return;
     }
     await meeting.attempt(async () => {
-      const last = knocks.value.at(-1)?.knock;
-      const next = await client.lobby(last, FETCHED);
-      later.value = merged(later.value, next.knocks);
-      if (next.knocks.length > 0) at.value = page.at + 1;
+      if (await later.more(new Set(knocks.value.map((knock) => knock.knock)))) at.value = page.at + 1;
     });
-  };
-  const gone = (ids: Iterable<string>) => {
-    const out = new Set(ids);
-    later.value = later.value.filter((knock) => !out.has(knock.knock));
-    chosen.value = new Map();
   };
   const admitChosen = () =>
     meeting.doing((count) => `${String(count)} let in.`, async () => {
       const count = await client.admitMany([...kept].map(([knock, version]) => ({ knock, version })));
-      gone(kept.keys());
+      chosen.value = new Map();
       return count;
     });
   const denyChosen = () =>
     meeting.doing((count) => `${String(count)} denied.`, async () => {
       const count = await client.denyMany([...kept.keys()]);
-      gone(kept.keys());
+      chosen.value = new Map();
       return count;
     });
   const firstSuspected = page.shown.find((knock) => knock.suspected);
@@ -176,7 +172,6 @@ export function Lobby(props: { meeting: Meeting }): JSX.Element {
           onConfirm={() =>
             meeting.doing((count) => `${String(count)} denied.`, async () => {
               const count = await client.denyAll();
-              later.value = [];
               at.value = 0;
               return count;
             })
