@@ -4,6 +4,7 @@ import { Conclave } from "@conclave/sdk";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { fakeTrack, participant, ROOM, roomView, World, YOU } from "../../sdk/test/fakes";
 import { Meeting } from "../src/meeting/model";
+import { Notices } from "../src/meeting/notices";
 import { Page } from "./page";
 
 beforeEach(() => {
@@ -46,4 +47,19 @@ test("what went off with the connection is offered again until it is on, and nev
   expect(meeting.sends("microphone")).toBe(true);
   expect(world.socket.sent.filter(({ request }) => request.type === "publish" && request["on"] === false)).toEqual([]);
   meeting.dispose();
+});
+
+test("a notice that stays still stays after it was pointed at, one that goes goes, whatever it offers", () => {
+  const notices = new Notices();
+  notices.say("Your session was copied.", { stay: true });
+  notices.say("Somebody wrote.", { stay: false, actions: [{ label: "Read", run: () => undefined }] });
+  notices.say("Somebody knocks.", { actions: [{ label: "Look", run: () => undefined }] });
+  notices.say("Unlocked.");
+  const shown = () => notices.list.value.map((notice) => notice.text);
+  for (const { id } of notices.list.value) notices.hold(id);
+  vi.advanceTimersByTime(8_000);
+  expect(shown().length).toBe(4);
+  for (const { id } of notices.list.value) notices.release(id);
+  vi.advanceTimersByTime(8_000);
+  expect(shown()).toEqual(["Your session was copied.", "Somebody knocks."]);
 });

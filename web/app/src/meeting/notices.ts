@@ -14,6 +14,8 @@ export interface Notice {
   actions: NoticeAction[];
   /** A newer notice with the same topic takes the place of the older. */
   topic: string | null;
+  /** Until it is answered, put away or no longer so. */
+  stay: boolean;
 }
 
 export interface NoticeOptions {
@@ -36,7 +38,7 @@ export class Notices {
     if (topic !== null) this.withdraw(topic);
     this.#last += 1;
     const id = this.#last;
-    const list = [...this.list.value, { id, text, tone, actions, topic }];
+    const list = [...this.list.value, { id, text, tone, actions, topic, stay }];
     for (const old of list.slice(0, -MOST)) this.#forget(old.id);
     this.list.value = list.slice(-MOST);
     if (!stay) this.#timers.set(id, setTimeout(() => this.dismiss(id), SHOWN_MS));
@@ -59,7 +61,7 @@ export class Notices {
 
   release(id: number): void {
     const notice = this.list.value.find((n) => n.id === id);
-    if (notice === undefined || notice.actions.length > 0 || this.#timers.has(id)) return;
+    if (notice === undefined || notice.stay || this.#timers.has(id)) return;
     this.#timers.set(id, setTimeout(() => this.dismiss(id), SHOWN_MS));
   }
 
