@@ -3,7 +3,7 @@
 import { api, CallFailed, control, type Member, type MemberLine } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import { InviteDialog } from "../pages/invite";
 import { Presence, whilePresent } from "../pages/present";
 import { Badge } from "../ui/badge";
@@ -11,6 +11,7 @@ import { Button } from "../ui/button";
 import { Confirm, Dialog } from "../ui/dialog";
 import { Check, Field } from "../ui/field";
 import { Form } from "../ui/form";
+import { Turns } from "../ui/turns";
 import { changeMeans, rolesOf, waysIn } from "../words/members";
 import { dayOf } from "../words/times";
 import { useAttempts } from "./attempt";
@@ -28,27 +29,22 @@ export function Members(props: { me: string }): JSX.Element {
   const said = useSignal<string | null>(null);
   const open = useSignal<Open>({ what: "none" });
   const names = useSignal<ReadonlyMap<string, string>>(new Map());
-  const asked = useRef(0);
+  const turns = useMemo(() => new Turns(), []);
   const { trouble, attempt } = useAttempts();
-  const load = () => {
-    const turn = (asked.current += 1);
-    return attempt(async () => {
-      const page = await control.members(words.value.trim(), null);
-      // What was asked for before is not shown over what was asked for last.
-      if (turn !== asked.current) return;
+  const load = () =>
+    attempt(async () => {
+      const page = await turns.begin(control.members(words.value.trim(), null));
+      if (page === null) return;
       list.value = page.members;
       next.value = page.next;
     });
-  };
-  const more = () => {
-    const turn = asked.current;
-    return attempt(async () => {
-      const page = await control.members(words.value.trim(), next.value);
-      if (turn !== asked.current) return;
+  const more = () =>
+    attempt(async () => {
+      const page = await turns.join(control.members(words.value.trim(), next.value));
+      if (page === null) return;
       list.value = [...(list.value ?? []), ...page.members];
       next.value = page.next;
     });
-  };
   useEffect(() => {
     // Without their names the providers are shown by what they are called in addresses.
     api.providers().then((found) => (names.value = new Map(found.map((one) => [one.id, one.name]))), () => undefined);

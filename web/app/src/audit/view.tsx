@@ -4,12 +4,13 @@
 import { api, type AuditPage, type AuditRowView } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import { Badge } from "../ui/badge";
 import { Button } from "../ui/button";
 import { textOf } from "../ui/failure";
 import { Choice, Field } from "../ui/field";
 import { Cross } from "../ui/icons";
+import { Turns } from "../ui/turns";
 import { actionWords, ACTIONS, ruleWords, VERDICT } from "../words/audit";
 import { ALL, asked, isVerdict, type Chosen, type Wanted } from "./filter";
 
@@ -19,10 +20,12 @@ export function AuditView(props: { room?: string }): JSX.Element {
   const trouble = useSignal<string | null>(null);
   /** Where this page and each one before it began, so that one can go back. */
   const trail = useSignal<readonly (number | undefined)[]>([undefined]);
+  const turns = useMemo(() => new Turns(), []);
   const load = async () => {
     trouble.value = null;
     try {
-      page.value = await api.audit(asked(wanted.value, trail.value.at(-1)), props.room);
+      const found = await turns.begin(api.audit(asked(wanted.value, trail.value.at(-1)), props.room));
+      if (found !== null) page.value = found;
     } catch (failure) {
       trouble.value = textOf(failure);
     }
