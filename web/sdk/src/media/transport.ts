@@ -80,6 +80,8 @@ class BrowserTransport implements Transport {
 
   async send(source: Source, track: MediaStreamTrack | null): Promise<void> {
     const sender = this.#senders.get(source)?.sender;
+    // What is turned on again is wanted whole until the server says otherwise.
+    if (track === null) this.#wanted.delete(source);
     // The sizes first: the first picture is then sent as all others are.
     if (track !== null) await this.#shape(source, track);
     await sender?.replaceTrack(track);
