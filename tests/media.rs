@@ -11,6 +11,9 @@ mod permits;
 mod tcp_client;
 
 #[cfg(test)]
+#[path = "media/anew.rs"]
+mod anew;
+#[cfg(test)]
 #[path = "media/attacks.rs"]
 mod attacks;
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 mod again;
 pub mod apikey;
+mod beginning;
 mod compact;
 mod device;
 pub mod email;
