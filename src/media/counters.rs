@@ -5,7 +5,7 @@ use crate::media::srtp::Profile;
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// Everything the media plane counts. All of them only rise, but `peers` and `streams`.
+        /// Everything the media plane counts. All of them only rise, but `peers`, `streams` and `estimate_*`.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct MediaCounters {
             $($(#[$doc])* pub $name: u64,)*

@@ -1,5 +1,5 @@
 //! Reads a browser's offer (RFC 8829): bounded first, then by the syntax of `rtc-sdp`, then what the SFU needs of it, strictly.
-//! What it returns holds no text that the client chose except media identifiers, which are tokens.
+//! What it returns holds no text that the client chose except tokens: media identifiers, names of encodings, and its ICE fragment.
 
 use std::collections::HashSet;
 use std::io::Cursor;

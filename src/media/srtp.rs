@@ -24,8 +24,8 @@ const RTCP_TRAILER: usize = 4;
 const ENCRYPTED: u32 = 1 << 31;
 /// Streams of one peer, inbound: each of the four sources with its repairs, and room for those that changed their SSRC.
 const MOST_INBOUND: usize = 32;
-/// Senders of RTCP in one peer: as many streams, and those that only receive.
-const MOST_CONTROL: usize = 64;
+/// Senders of RTCP in one peer: as many streams, and one that only receives for each of 120 slots.
+const MOST_CONTROL: usize = MOST_INBOUND + 120;
 /// Streams of one peer, outbound: 120 slots with their repairs.
 const MOST_OUTBOUND: usize = 240;
 /// Indices are 48 bits for RTP (RFC 3711, section 3.3.1) and 31 bits for RTCP; keys must be changed before they end.

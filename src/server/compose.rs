@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -137,6 +137,7 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
         random.as_ref(),
     );
     let counted = captioner.clone();
+    let packets = media.clone();
     let means = Means {
         guard: guard.clone(),
         media: media.clone(),
@@ -241,7 +242,16 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
     });
     announce(&config, (address, metrics_address), &auth, say).await?;
 
-    wait_for_signal().await?;
+    let broken = tokio::select! {
+        asked = wait_for_signal() => {
+            asked?;
+            false
+        }
+        () = packets.ended() => {
+            tracing::error!("a thread of packets has ended; the server stops, to be started anew");
+            true
+        }
+    };
     tracing::info!("stopping");
     rooms.drain().await;
     let ended = SystemClock.now();
@@ -271,6 +281,7 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
         .context("the media thread failed")?;
     store.close().await;
     tracing::info!("stopped");
+    ensure!(!broken, "a thread of packets ended");
     Ok(())
 }
 

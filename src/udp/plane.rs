@@ -10,6 +10,7 @@ use conclave_policy::actions::{Connect, Listen, Publish, Watch};
 use conclave_policy::ids::{ParticipantId, RoomId};
 use conclave_policy::permit::Permit;
 use conclave_policy::source::Source;
+use futures_util::future::select_all;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::media::allowed::Allowed;
@@ -226,6 +227,13 @@ impl MediaPlane {
     /// Whether every thread of packets still runs; for health checks.
     pub fn is_running(&self) -> bool {
         self.shards.iter().all(|shard| !shard.commands.is_closed())
+    }
+
+    /// Comes back when a thread of packets has ended.
+    pub async fn ended(&self) {
+        let threads = self.shards.iter();
+        let ends = threads.map(|shard| Box::pin(shard.commands.closed()));
+        let _first = select_all(ends).await;
     }
 
     /// Makes a transport for the participant of the permit. What happens to it is told to `events`; when that is dropped

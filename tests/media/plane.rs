@@ -120,7 +120,16 @@ fn media_flows_and_ends_over_real_sockets() {
     let stats = stage.runtime.block_on(plane.stats(room(1)));
     assert_eq!(stats.iter().map(|line| line.received).sum::<u64>(), 40);
     assert_eq!(told.try_recv(), Ok(PeerEvent::Connected));
+    let ended = |within| {
+        let ended = async { tokio::time::timeout(within, plane.ended()).await };
+        stage.runtime.block_on(ended).is_ok()
+    };
+    assert!(!ended(Duration::from_millis(50)));
     stage.thread.stop();
+    assert!(
+        ended(Duration::from_secs(5)),
+        "nobody hears that the threads are gone"
+    );
     speaker.pump(Duration::from_millis(50));
     assert!(speaker.client.closed, "a stop says goodbye");
     let mut last = None;
