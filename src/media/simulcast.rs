@@ -56,11 +56,11 @@ fn in_order(rids: &mut [(String, Option<u64>)]) {
         "f" | "high" | "full" => Some(2),
         _ => None,
     };
-    // OBS numbers its encoders, and the first is that of the whole picture.
+    // OBS numbers its encoders from 0, and that is the one of the whole picture. Others mean other things by numbers.
+    let from_zero = has("0");
     let by_number = |rid: &str| {
-        rid.parse::<u8>()
-            .ok()
-            .map(|number| u64::from(u8::MAX - number))
+        let number = rid.parse::<u8>().ok().filter(|_| from_zero);
+        number.map(|number| u64::from(u8::MAX - number))
     };
     let place = |(rid, size): &(String, Option<u64>)| [*size, by_name(rid), by_number(rid)];
     for way in 0..3 {
@@ -136,6 +136,7 @@ mod tests {
             ("0;1;2", "2;1;0"),
             ("0;1", "1;0"),
             ("0;1;2;3", "3;2;0"),
+            ("1;2;3", "1;2;3"),
             // Names that say nothing, or not of all.
             ("r0;r1;r2", "r0;r1;r2"),
             ("big;low", "big;low"),

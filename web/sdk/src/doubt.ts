@@ -8,6 +8,8 @@ import type { Socket } from "./socket";
 export const GHOST_MS = 25_000;
 /** How long each of these knocks has for its answer. */
 const TRY_MS = 8_000;
+/** So many more are made where the last was not answered: a server that many ask at once turns some away, as if it were not there. */
+const MORE = 2;
 
 export class Doubt {
   readonly #knock: () => Socket;
@@ -25,15 +27,16 @@ export class Doubt {
   /** Knocks until the first knock cannot be a ghost any more. */
   begin(): void {
     const since = Date.now();
+    let more = MORE;
     const round = () => {
       this.end();
-      if (Date.now() - since < GHOST_MS) {
-        this.#stands = false;
-        this.#socket = this.#knock();
-        this.#next = setTimeout(round, TRY_MS);
-      } else if (!this.#stands) {
-        this.#gone();
-      }
+      const late = Date.now() - since >= GHOST_MS;
+      if (late && this.#stands) return;
+      if (late && more === 0) return this.#gone();
+      if (late) more -= 1;
+      this.#stands = false;
+      this.#socket = this.#knock();
+      this.#next = setTimeout(round, TRY_MS);
     };
     round();
   }

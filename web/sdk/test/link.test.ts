@@ -419,8 +419,20 @@ test("a first knock that is the ghost on the server for a while is followed by t
 
 test("where nothing answers beside it the first knock is given up too", async () => {
   const { client, first } = await doubt();
-  await vi.advanceTimersByTimeAsync(40_000);
+  await vi.advanceTimersByTimeAsync(60_000);
   expect([first.closed, phase(client)]).toEqual([true, "connecting"]);
+});
+
+test("one knock that a busy server turned away gives nothing up", async () => {
+  const { client, first } = await doubt();
+  await vi.advanceTimersByTimeAsync(33_000);
+  expect([first.closed, phase(client)]).toEqual([false, "waiting"]);
+  world.socket.open();
+  world.socket.say({ type: "closed", code: "already_here", text: "Here." });
+  world.socket.handlers.closed(4005);
+  const tried = world.sockets.length;
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect([world.sockets.length, first.closed, phase(client)]).toEqual([tried, false, "waiting"]);
 });
 
 test("being let in by the first knock ends the second, and so does leaving", async () => {
