@@ -1,7 +1,7 @@
 // A page without a browser, for what a component does over time: as much of its elements as Preact touches, and no look of them.
 
 import { render, type ComponentChild } from "preact";
-import { vi } from "vitest";
+import { afterEach, beforeEach, vi } from "vitest";
 
 class Part {
   readonly ownerDocument = null;
@@ -121,4 +121,19 @@ export class Page {
 /** Until what was set is drawn and its effects have run: Preact gives them a frame. */
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < 2; turn += 1) await new Promise((done) => setTimeout(done, 40));
+}
+
+/** The page of the present test. */
+export let page: Page;
+
+/** Each test of a file has a page of its own, and leaves nothing behind. */
+export function eachHasAPage(): void {
+  beforeEach(() => {
+    page = new Page();
+  });
+  afterEach(async () => {
+    await page.show(null);
+    vi.restoreAllMocks();
+    vi.unstubAllGlobals();
+  });
 }

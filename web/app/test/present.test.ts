@@ -2,22 +2,14 @@
 
 import { CallFailed, own } from "@conclave/sdk";
 import { h } from "preact";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { PresentDialog, whilePresent } from "../src/pages/present";
-import { Page, settled } from "./page";
+import { eachHasAPage, page, settled } from "./page";
 
 const PAGE = () => h(PresentDialog, { passkey: true });
 const QUESTION = "Is it you?";
 
-let page: Page;
-beforeEach(() => {
-  page = new Page();
-});
-afterEach(async () => {
-  await page.show(null);
-  vi.restoreAllMocks();
-  vi.unstubAllGlobals();
-});
+eachHasAPage();
 
 /** The server asks for a proof first, and counts how often it was done. */
 function act(): { run: () => Promise<string>; done: () => number } {

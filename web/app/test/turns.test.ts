@@ -2,25 +2,17 @@
 
 import { api, CallFailed, type AuditPage } from "@conclave/sdk";
 import { h } from "preact";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { AuditView } from "../src/audit/view";
 import { Turns } from "../src/ui/turns";
-import { Page, settled } from "./page";
+import { eachHasAPage, page, settled } from "./page";
 
 interface Load<Answer> {
   done: (answer: Answer) => void;
   failed: (failure: unknown) => void;
 }
 
-let page: Page;
-beforeEach(() => {
-  page = new Page();
-});
-afterEach(async () => {
-  await page.show(null);
-  vi.restoreAllMocks();
-  vi.unstubAllGlobals();
-});
+eachHasAPage();
 
 test("only the last of them brings anything, and its next page does", async () => {
   const turns = new Turns();
