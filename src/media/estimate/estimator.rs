@@ -347,8 +347,8 @@ impl Estimator {
         });
         if near.is_none() && self.reference.is_some() {
             (self.trend, self.standing) = (Trend::new(), Standing::default());
+            // Not the prober: who leaps with each report would be tried anew with each.
             self.received = Received::default();
-            self.prober = Prober::new();
         }
         let full = near.unwrap_or(reference);
         self.reference = Some(full);
