@@ -78,7 +78,7 @@ export class Link {
   readonly #handlers: LinkHandlers;
   readonly #calls = new Calls();
   readonly #backoff: Backoff;
-  readonly #doubt = new Doubt(() => this.#open(), () => this.#lose());
+  readonly #doubt: Doubt;
   #socket: Socket | null = null;
   #phase: Phase = "connecting";
   #everIn = false;
@@ -98,6 +98,7 @@ export class Link {
     this.#options = options;
     this.#handlers = handlers;
     this.#backoff = new Backoff(options.random);
+    this.#doubt = new Doubt(() => this.#open(), () => this.#lose(), options.random);
   }
 
   start(): void {

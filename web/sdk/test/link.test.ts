@@ -365,6 +365,7 @@ async function doubt(): Promise<{ client: Conclave; first: FakeSocket; beside: F
   const first = world.socket;
   await vi.advanceTimersByTimeAsync(30_000);
   client.networkChanged();
+  await vi.advanceTimersByTimeAsync(2_000);
   const beside = world.socket;
   beside.open();
   return { client, first, beside };
@@ -395,7 +396,7 @@ test("a knock that lived through the change keeps its place", async () => {
       world.socket.say({ type: "closed", code: "already_here", text: "Here." });
       world.socket.handlers.closed(4005);
     }
-    await vi.advanceTimersByTimeAsync(8_000);
+    await vi.advanceTimersByTimeAsync(10_000);
   }
   const tried = world.sockets.length;
   await vi.advanceTimersByTimeAsync(60_000);
@@ -410,7 +411,7 @@ test("a first knock that is the ghost on the server for a while is followed by t
   const { client, first, beside } = await doubt();
   beside.say({ type: "closed", code: "already_here", text: "Here." });
   beside.handlers.closed(4005);
-  await vi.advanceTimersByTimeAsync(8_000);
+  await vi.advanceTimersByTimeAsync(10_000);
   expect([world.sockets.length, phase(client)]).toEqual([3, "waiting"]);
   world.socket.open();
   world.socket.say({ type: "admitted", room: roomView(), resume: "s", seq: 0 });
@@ -433,6 +434,38 @@ test("one knock that a busy server turned away gives nothing up", async () => {
   const tried = world.sockets.length;
   await vi.advanceTimersByTimeAsync(60_000);
   expect([world.sockets.length, first.closed, phase(client)]).toEqual([tried, false, "waiting"]);
+});
+
+test("those who lost the same server or line at once do not knock at once", async () => {
+  const chances = [0.25, 0.75, 0];
+  world.environment.random = () => chances.shift() ?? 0;
+  const client = join();
+  world.socket.say({ type: "waiting" });
+  client.networkChanged();
+  await vi.advanceTimersByTimeAsync(499);
+  expect(world.sockets.length).toBe(1);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(world.sockets.length).toBe(2);
+  await vi.advanceTimersByTimeAsync(9_499);
+  expect(world.sockets.length).toBe(2);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(world.sockets.length).toBe(3);
+  await vi.advanceTimersByTimeAsync(8_000);
+  expect(world.sockets.length).toBe(4);
+});
+
+test("who is let in, or changes lines, before the knock beside was made makes one at most", async () => {
+  const client = join();
+  world.socket.say({ type: "waiting" });
+  client.networkChanged();
+  await vi.advanceTimersByTimeAsync(1_000);
+  client.networkChanged();
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(world.sockets.length).toBe(2);
+  client.networkChanged();
+  world.sockets[0]?.say({ type: "admitted", room: roomView(), resume: "s", seq: 0 });
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect([world.sockets.length, phase(client)]).toEqual([2, "admitted"]);
 });
 
 test("being let in by the first knock ends the second, and so does leaving", async () => {
@@ -459,6 +492,6 @@ test("after a sleep of the device who waits makes sure as well, and not by the s
   }
   expect(world.sockets.length).toBe(1);
   vi.setSystemTime(Date.now() + 90_000);
-  await vi.advanceTimersByTimeAsync(5_000);
+  await vi.advanceTimersByTimeAsync(7_000);
   expect(world.sockets.length).toBe(2);
 });
