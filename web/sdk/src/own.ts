@@ -23,18 +23,18 @@ export function wantsProof(failure: unknown): boolean {
   return refused(failure, "confirm_first");
 }
 
-/** Signs in with whatever passkey there is; null when it was called off. */
-export async function signInByPasskey(): Promise<Me | null> {
+/** Signs in with whatever passkey there is; null when it was called off, here as below also by `here`, when the page that asks is left. */
+export async function signInByPasskey(here?: AbortSignal): Promise<Me | null> {
   const { ceremony, options } = await request<Ceremony>("POST", "/api/session/passkey/start", {});
-  const credential = await usePasskey(options);
+  const credential = await usePasskey(options, here);
   if (credential === null) return null;
   return (await request<SessionView>("POST", "/api/session/passkey", { ceremony, credential })).me;
 }
 
 /** Ends a sign-in with a passkey; null when it was called off, and then the password is asked for again. */
-export async function factorByPasskey(asked: SecondFactorAsked): Promise<Me | null> {
+export async function factorByPasskey(asked: SecondFactorAsked, here?: AbortSignal): Promise<Me | null> {
   if (asked.options === null) throw new CallFailed("internal", "No passkey can be used on this page.");
-  const credential = await usePasskey(asked.options);
+  const credential = await usePasskey(asked.options, here);
   if (credential === null) return null;
   return (await request<SessionView>("POST", "/api/session/factor", { ceremony: asked.ceremony, credential })).me;
 }
@@ -49,18 +49,18 @@ export async function proveAgainByPassword(password: string): Promise<void> {
 }
 
 /** False when it was called off. */
-export async function proveAgainByPasskey(): Promise<boolean> {
+export async function proveAgainByPasskey(here?: AbortSignal): Promise<boolean> {
   const { ceremony, options } = await request<Ceremony>("POST", "/api/again/passkey");
-  const credential = await usePasskey(options);
+  const credential = await usePasskey(options, here);
   if (credential === null) return false;
   ({ again } = await request<AgainView>("POST", "/api/again", { ceremony, credential }));
   return true;
 }
 
 /** Shows a passkey in the session that goes on; null when it was called off. */
-export async function stepUp(): Promise<Me | null> {
+export async function stepUp(here?: AbortSignal): Promise<Me | null> {
   const { ceremony, options } = await request<Ceremony>("POST", "/api/session/step-up/start");
-  const credential = await usePasskey(options);
+  const credential = await usePasskey(options, here);
   if (credential === null) return null;
   return request("POST", "/api/session/step-up", { ceremony, credential });
 }
@@ -70,9 +70,9 @@ export function passkeys(): Promise<PasskeyList> {
 }
 
 /** Null when it was called off. */
-export async function addPasskey(name: string): Promise<PasskeyView | null> {
+export async function addPasskey(name: string, here?: AbortSignal): Promise<PasskeyView | null> {
   const { ceremony, options } = await present<Ceremony>("POST", "/api/passkeys/start");
-  const credential = await makePasskey(options);
+  const credential = await makePasskey(options, here);
   if (credential === null) return null;
   return present("POST", "/api/passkeys", { ceremony, credential, name });
 }

@@ -11,8 +11,8 @@ export function canUsePasskeys(domain: string | null): domain is string {
   return domain !== null && typeof PublicKeyCredential === "function" && (hostname === domain || hostname.endsWith(`.${domain}`));
 }
 
-/** Makes a passkey; null when the person, or the browser for them, called it off. */
-export async function makePasskey(options: Options): Promise<object | null> {
+/** Makes a passkey; null when the person, the browser for them, or the page by `here` called it off. */
+export async function makePasskey(options: Options, here?: AbortSignal): Promise<object | null> {
   const user = options["user"] as Options;
   const publicKey = {
     ...options,
@@ -20,20 +20,20 @@ export async function makePasskey(options: Options): Promise<object | null> {
     user: { ...user, id: bytes(user["id"]) },
     excludeCredentials: named(options["excludeCredentials"]),
   } as unknown as PublicKeyCredentialCreationOptions;
-  const made = await chosen(() => navigator.credentials.create({ publicKey }));
+  const made = await chosen(() => navigator.credentials.create({ publicKey, ...until(here) }), here);
   if (made === null) return null;
   const { attestationObject, clientDataJSON } = made.response as AuthenticatorAttestationResponse;
   return { ...said(made), response: { attestationObject: text(attestationObject), clientDataJSON: text(clientDataJSON) } };
 }
 
 /** Uses a passkey; null when it was called off. */
-export async function usePasskey(options: Options): Promise<object | null> {
+export async function usePasskey(options: Options, here?: AbortSignal): Promise<object | null> {
   const publicKey = {
     ...options,
     challenge: bytes(options["challenge"]),
     allowCredentials: named(options["allowCredentials"]),
   } as unknown as PublicKeyCredentialRequestOptions;
-  const used = await chosen(() => navigator.credentials.get({ publicKey }));
+  const used = await chosen(() => navigator.credentials.get({ publicKey, ...until(here) }), here);
   if (used === null) return null;
   const { authenticatorData, clientDataJSON, signature, userHandle } = used.response as AuthenticatorAssertionResponse;
   const response = {
@@ -45,16 +45,25 @@ export async function usePasskey(options: Options): Promise<object | null> {
   return { ...said(used), response };
 }
 
-async function chosen(ask: () => Promise<Credential | null>): Promise<PublicKeyCredential | null> {
+async function chosen(ask: () => Promise<Credential | null>, here: AbortSignal | undefined): Promise<PublicKeyCredential | null> {
+  const left = () => here?.aborted === true;
+  // The page may have been left while the server was asked.
+  if (left()) return null;
   try {
-    return (await ask()) as PublicKeyCredential | null;
+    const credential = (await ask()) as PublicKeyCredential | null;
+    return left() ? null : credential;
   } catch (failure) {
+    if (left()) return null;
     // Browsers do not tell "no" from "too late" from "none here", so that pages cannot find out who has what.
     if (!(failure instanceof DOMException)) throw failure;
     if (failure.name === "NotAllowedError" || failure.name === "AbortError") return null;
     if (failure.name === "InvalidStateError") throw new CallFailed("internal", "This device has a passkey for this account already.");
     throw new CallFailed("internal", "This browser cannot use passkeys on this page.");
   }
+}
+
+function until(here: AbortSignal | undefined): { signal?: AbortSignal } {
+  return here === undefined ? {} : { signal: here };
 }
 
 function said(credential: PublicKeyCredential): object {

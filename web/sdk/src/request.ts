@@ -8,11 +8,13 @@ import { prove } from "./key";
 let nonce = "";
 
 /** Asks the person for the second factor that a request lacked; whether it was shown. */
-let showFactor: (() => Promise<boolean>) | null = null;
+type ShowFactor = () => Promise<boolean>;
 
-/** What asks the person when a request lacks the second factor. Once it was shown the request is made again. */
-export function onFactorRequired(show: () => Promise<boolean>): void {
-  showFactor = show;
+let factorHere: (() => ShowFactor) | null = null;
+
+/** `here` is called as each request begins, and gives what asks the person, where they were then, if it lacks the second factor. Once it was shown the request is made again. */
+export function onFactorRequired(here: () => ShowFactor): void {
+  factorHere = here;
 }
 
 export function request<Answer>(method: string, path: string, body?: object | Blob, headers: Record<string, string> = {}): Promise<Answer> {
@@ -20,10 +22,11 @@ export function request<Answer>(method: string, path: string, body?: object | Bl
 }
 
 async function withFactor<Answer>(work: () => Promise<Answer>): Promise<Answer> {
+  const showFactor = factorHere?.();
   try {
     return await work();
   } catch (failure) {
-    if (showFactor === null || !refused(failure, "second_factor_required") || !(await showFactor())) throw failure;
+    if (showFactor === undefined || !refused(failure, "second_factor_required") || !(await showFactor())) throw failure;
   }
   return work();
 }

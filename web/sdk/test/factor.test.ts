@@ -28,19 +28,19 @@ function refusal(): Response {
 
 test("once it was shown what was wanted is done", async () => {
   answers = [refusal(), Response.json({ locked: true })];
-  onFactorRequired(() => Promise.resolve(true));
+  onFactorRequired(() => () => Promise.resolve(true));
   expect(await request("PATCH", "/api/x", { on: true })).toEqual({ locked: true });
   expect(sent).toEqual(['PATCH /api/x {"on":true}', 'PATCH /api/x {"on":true}']);
 });
 
 test("called off, or asked for again, it is refused", async () => {
   answers = [refusal()];
-  onFactorRequired(() => Promise.resolve(false));
+  onFactorRequired(() => () => Promise.resolve(false));
   await expect(request("PATCH", "/api/x", {})).rejects.toMatchObject({ code: LACKS.code });
   expect(sent.length).toBe(1);
   let times = 0;
   answers = [refusal(), refusal()];
-  onFactorRequired(() => {
+  onFactorRequired(() => () => {
     times += 1;
     return Promise.resolve(true);
   });
@@ -50,7 +50,7 @@ test("called off, or asked for again, it is refused", async () => {
 
 test("another refusal asks for nothing", async () => {
   let times = 0;
-  onFactorRequired(() => {
+  onFactorRequired(() => () => {
     times += 1;
     return Promise.resolve(true);
   });

@@ -7,7 +7,7 @@ import { Captions } from "../captions/model";
 import type { CaptionsTab } from "../captions/panel";
 import { Chat } from "../chat/model";
 import { DeviceTrouble, openCamera, openMicrophone, openScreen } from "../devices/open";
-import { wantFactor } from "../pages/factor";
+import { factorHere, leaveFactor } from "../pages/factor";
 import { textOf } from "../ui/failure";
 import { stoppedSaid } from "../words/notices";
 import { ASK } from "../words/people";
@@ -128,6 +128,7 @@ export class Meeting {
       }),
       effect(() => {
         const { phase } = this.state.value;
+        if (phase !== "admitted") leaveFactor();
         if (phase === "waiting" || phase === "connecting") this.#outside();
       }),
       () => document.removeEventListener("visibilitychange", visible),
@@ -139,6 +140,7 @@ export class Meeting {
   /** The page lets go of this meeting; a client that is still in leaves. */
   dispose(): void {
     this.client.leave();
+    leaveFactor();
     this.captions.dispose();
     for (const end of this.#ends) end();
     this.notices.clear();
@@ -147,6 +149,7 @@ export class Meeting {
 
   /** Does something, and says the refusal if there is one. Where a second factor is missing it is asked for, and then it is done. */
   async attempt(work: () => Promise<unknown>): Promise<boolean> {
+    const wantFactor = factorHere();
     try {
       try {
         await work();

@@ -6,6 +6,7 @@ import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { account } from "../account";
+import { route } from "../route";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
 import { textOf } from "../ui/failure";
@@ -14,50 +15,78 @@ interface Asking {
   /** Whether the account has a passkey that could be shown. */
   has: boolean;
   trouble: string | null;
-  settle: (shown: boolean) => void;
+  /** Until it is called off. */
+  here: AbortSignal;
+  shown: () => void;
 }
 
 const asking = signal<Asking | null>(null);
-/** However many requests want it, one dialog stands for them all. */
-let shared: Promise<boolean> | null = null;
+/** However many requests want it, it is asked for once. */
+let shared: { shown: Promise<boolean>; off: AbortController } | null = null;
+/** How many pages were left. */
+let left = 0;
 
-onFactorRequired(() => wantFactor());
+onFactorRequired(factorHere);
+route.subscribe(leaveFactor);
 
-/** Asks for the passkey in a dialog; false when that was called off. */
-export function wantFactor(): Promise<boolean> {
-  shared ??= ask(null).finally(() => {
-    shared = null;
-    asking.value = null;
-  });
-  return shared;
+/** What asks for the passkey in a dialog, on the page of now and no other; false when that was called off. */
+export function factorHere(): () => Promise<boolean> {
+  const page = left;
+  return () => (page === left ? asked((here) => ask(null, here)) : Promise.resolve(false));
 }
 
 /** Asks the browser for the passkey at once, and opens the dialog only if nothing comes of it. */
-export async function showFactor(): Promise<boolean> {
-  try {
-    if ((await has()) && (await show())) return true;
-  } catch (failure) {
-    shared ??= ask(textOf(failure)).finally(() => {
-      shared = null;
-      asking.value = null;
-    });
-    return shared;
-  }
-  return wantFactor();
+export function showFactor(): Promise<boolean> {
+  return asked(async (here) => {
+    let trouble: string | null = null;
+    try {
+      if ((await has()) && (await show(here))) return true;
+    } catch (failure) {
+      trouble = textOf(failure);
+    }
+    return ask(trouble, here);
+  });
 }
 
-async function ask(trouble: string | null): Promise<boolean> {
+/** The page that asks is left: it asks no more, nor does the browser, and what comes late changes nothing. */
+export function leaveFactor(): void {
+  left += 1;
+  callOff();
+}
+
+function callOff(): void {
+  const one = shared;
+  shared = null;
+  asking.value = null;
+  one?.off.abort();
+}
+
+function asked(begin: (here: AbortSignal) => Promise<boolean>): Promise<boolean> {
+  if (shared !== null) return shared.shown;
+  const off = new AbortController();
+  const calledOff = new Promise<boolean>((settle) => off.signal.addEventListener("abort", () => settle(false)));
+  const shown = Promise.race([begin(off.signal), calledOff]).finally(() => {
+    // Another may be asked for by now.
+    if (shared?.off === off) callOff();
+  });
+  shared = { shown, off };
+  return shown;
+}
+
+async function ask(trouble: string | null, here: AbortSignal): Promise<boolean> {
+  if (here.aborted) return false;
   const found = await has().catch(() => true);
-  return new Promise((settle) => (asking.value = { has: found, trouble, settle }));
+  if (here.aborted) return false;
+  return new Promise((settle) => (asking.value = { has: found, trouble, here, shown: () => settle(true) }));
 }
 
 async function has(): Promise<boolean> {
   return (await own.passkeys()).passkeys.some((passkey) => passkey.copied === null);
 }
 
-async function show(): Promise<boolean> {
-  const me = await own.stepUp();
-  if (me === null) return false;
+async function show(here: AbortSignal): Promise<boolean> {
+  const me = await own.stepUp(here);
+  if (me === null || here.aborted) return false;
   account.value = me;
   return true;
 }
@@ -69,7 +98,7 @@ export function FactorDialog(): JSX.Element | null {
 }
 
 function Opened(props: { asking: Asking }): JSX.Element {
-  const { settle } = props.asking;
+  const { here, shown } = props.asking;
   const [trouble, setTrouble] = useState(props.asking.trouble);
   const [has, setHas] = useState(props.asking.has);
   const press = async () => {
@@ -80,14 +109,14 @@ function Opened(props: { asking: Asking }): JSX.Element {
       const usable = passkeys.some((passkey) => passkey.copied === null);
       setHas(usable);
       if (!usable) setTrouble("Your account has no passkey yet.");
-      else if (await show()) settle(true);
+      else if (await show(here)) shown();
       else setTrouble("No passkey was shown. Try it once more, or leave it for now.");
     } catch (failure) {
       setTrouble(textOf(failure));
     }
   };
   return (
-    <Dialog title="Show your passkey" onClose={() => settle(false)}>
+    <Dialog title="Show your passkey" onClose={callOff}>
       <p>Whoever leads a room or looks after the organisation needs a second factor for this, and you have not shown one since you signed in.</p>
       {!has && (
         <p>
@@ -104,7 +133,7 @@ function Opened(props: { asking: Asking }): JSX.Element {
         </p>
       )}
       <div class="dialog-actions">
-        <Button onPress={() => settle(false)}>Not now</Button>
+        <Button onPress={callOff}>Not now</Button>
         <Button kind="primary" autofocus onPress={press}>
           {has ? "Show your passkey" : "I have added one"}
         </Button>
