@@ -74,7 +74,7 @@ class Element extends Part {
   }
 
   /** Preact names events as its properties do where it finds no such property, as here. */
-  fire(type: "Click"): void {
+  fire(type: "Click" | "Change" | "Input"): void {
     this.#listeners.get(type)?.call(this, { type, target: this, currentTarget: this, preventDefault: () => undefined });
   }
 
@@ -110,6 +110,15 @@ export class Page {
     const button = this.#all(this.#root).find((one) => one.localName === "button" && one.text === words);
     if (button === undefined) throw new Error(`there is no button “${words}”`);
     button.fire("Click");
+    await settled();
+  }
+
+  /** Puts a value into the one field or list of that kind, or into the first. */
+  async put(kind: "select" | "input", value: string): Promise<void> {
+    const field = this.#all(this.#root).find((one) => one.localName === kind);
+    if (field === undefined) throw new Error(`there is no ${kind}`);
+    Object.assign(field, { value });
+    field.fire(kind === "select" ? "Change" : "Input");
     await settled();
   }
 

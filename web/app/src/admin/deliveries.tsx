@@ -7,6 +7,7 @@ import { useEffect } from "preact/hooks";
 import { Badge } from "../ui/badge";
 import { Button } from "../ui/button";
 import { Choice } from "../ui/field";
+import { useTurns } from "../ui/turns";
 import { eventWords, moment, outcomeWords, STATES } from "../words/webhooks";
 import { useAttempts } from "./attempt";
 import { Trouble } from "./trouble";
@@ -29,19 +30,37 @@ export function Deliveries(props: { webhook: WebhookLine }): JSX.Element {
   const next = useSignal<string | null>(null);
   const said = useSignal<string | null>(null);
   const further = useSignal(false);
+  const turns = useTurns();
   const { trouble, attempt } = useAttempts();
-  const load = (after: string | null) =>
+  const ask = (after: string | null) => control.deliveries(props.webhook.id, state.value === "" ? null : state.value, after);
+  const load = () =>
     attempt(async () => {
-      const page = await control.deliveries(props.webhook.id, state.value === "" ? null : state.value, after);
-      lines.value = after === null ? page.deliveries : [...(lines.value ?? []), ...page.deliveries];
+      const page = await turns.begin(ask(null));
+      if (page === null) return;
+      lines.value = page.deliveries;
       next.value = page.next;
-      further.value = after !== null;
+      further.value = false;
+    });
+  const earlier = () =>
+    attempt(async () => {
+      further.value = true;
+      const page = await turns.join(() => ask(next.value));
+      if (page === null) return;
+      lines.value = [...(lines.value ?? []), ...page.deliveries];
+      next.value = page.next;
+    });
+  /** What is on its way gets somewhere by itself. Whoever reads further back is not taken away from there. */
+  const follow = () =>
+    attempt(async () => {
+      const page = await turns.join(() => ask(null));
+      if (page === null || further.value) return;
+      lines.value = page.deliveries;
+      next.value = page.next;
     });
   useEffect(() => {
-    void load(null);
-    // What is on its way gets somewhere by itself. Whoever reads further back is not taken away from there.
+    void load();
     const timer = setInterval(() => {
-      if (!further.value && lines.value?.some((line) => line.state === "due") === true) void load(null);
+      if (!further.value && lines.value?.some((line) => line.state === "due") === true) void follow();
     }, LOOK_MS);
     return () => clearInterval(timer);
   }, []);
@@ -51,7 +70,7 @@ export function Deliveries(props: { webhook: WebhookLine }): JSX.Element {
       const { deliveries } = await control.replay(props.webhook.id, delivery);
       said.value = deliveries === 0 ? "There was nothing to send again." : deliveries === 1 ? "One event is sent again." : `${deliveries} events are sent again.`;
     });
-    await load(null);
+    await load();
   };
   const dead = lines.value?.some((line) => line.state === "dead") === true;
   return (
@@ -63,10 +82,10 @@ export function Deliveries(props: { webhook: WebhookLine }): JSX.Element {
           options={FILTERS}
           onChange={(value) => {
             state.value = value as "" | DeliveryState;
-            void load(null);
+            void load();
           }}
         />
-        <Button small onPress={() => load(null)}>
+        <Button small onPress={load}>
           Look again
         </Button>
         {dead && (
@@ -105,7 +124,11 @@ export function Deliveries(props: { webhook: WebhookLine }): JSX.Element {
           </li>
         ))}
       </ul>
-      {next.value !== null && <Button onPress={() => load(next.value)}>Show earlier ones</Button>}
+      {next.value !== null && (
+        <Button onPress={earlier} busy={turns.standing.value === "asked"} disabled={turns.standing.value === "failed"}>
+          Show earlier ones
+        </Button>
+      )}
     </div>
   );
 }

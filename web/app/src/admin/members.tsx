@@ -3,7 +3,7 @@
 import { api, CallFailed, control, type Member, type MemberLine } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { InviteDialog } from "../pages/invite";
 import { Presence, whilePresent } from "../pages/present";
 import { Badge } from "../ui/badge";
@@ -11,7 +11,7 @@ import { Button } from "../ui/button";
 import { Confirm, Dialog } from "../ui/dialog";
 import { Check, Field } from "../ui/field";
 import { Form } from "../ui/form";
-import { Turns } from "../ui/turns";
+import { useTurns } from "../ui/turns";
 import { changeMeans, rolesOf, waysIn } from "../words/members";
 import { dayOf } from "../words/times";
 import { useAttempts } from "./attempt";
@@ -29,18 +29,21 @@ export function Members(props: { me: string }): JSX.Element {
   const said = useSignal<string | null>(null);
   const open = useSignal<Open>({ what: "none" });
   const names = useSignal<ReadonlyMap<string, string>>(new Map());
-  const turns = useMemo(() => new Turns(), []);
+  const turns = useTurns();
+  /** Of what is typed, what was searched for. */
+  const searched = useRef("");
   const { trouble, attempt } = useAttempts();
   const load = () =>
     attempt(async () => {
-      const page = await turns.begin(control.members(words.value.trim(), null));
+      searched.current = words.value.trim();
+      const page = await turns.begin(control.members(searched.current, null));
       if (page === null) return;
       list.value = page.members;
       next.value = page.next;
     });
   const more = () =>
     attempt(async () => {
-      const page = await turns.join(control.members(words.value.trim(), next.value));
+      const page = await turns.join(() => control.members(searched.current, next.value));
       if (page === null) return;
       list.value = [...(list.value ?? []), ...page.members];
       next.value = page.next;
@@ -120,7 +123,11 @@ export function Members(props: { me: string }): JSX.Element {
           </li>
         ))}
       </ul>
-      {next.value !== null && <Button onPress={more}>{searching ? "Search on" : "Show more"}</Button>}
+      {next.value !== null && (
+        <Button onPress={more} busy={turns.standing.value === "asked"} disabled={turns.standing.value === "failed"}>
+          {searching ? "Search on" : "Show more"}
+        </Button>
+      )}
       {now.what === "invite" && <InviteDialog onClose={close} />}
       {now.what === "change" && <ChangeDialog member={now.member} tag={now.tag} self={now.member.id === props.me} onClose={close} onDone={() => done(`What ${now.member.name} may do is changed.`)} />}
       {now.what === "sign-out" && (

@@ -4,13 +4,13 @@
 import { api, type AuditPage, type AuditRowView } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { Badge } from "../ui/badge";
 import { Button } from "../ui/button";
 import { textOf } from "../ui/failure";
 import { Choice, Field } from "../ui/field";
 import { Cross } from "../ui/icons";
-import { Turns } from "../ui/turns";
+import { useTurns } from "../ui/turns";
 import { actionWords, ACTIONS, ruleWords, VERDICT } from "../words/audit";
 import { ALL, asked, isVerdict, type Chosen, type Wanted } from "./filter";
 
@@ -20,7 +20,7 @@ export function AuditView(props: { room?: string }): JSX.Element {
   const trouble = useSignal<string | null>(null);
   /** Where this page and each one before it began, so that one can go back. */
   const trail = useSignal<readonly (number | undefined)[]>([undefined]);
-  const turns = useMemo(() => new Turns(), []);
+  const turns = useTurns();
   const load = async () => {
     trouble.value = null;
     try {
@@ -37,6 +37,8 @@ export function AuditView(props: { room?: string }): JSX.Element {
   };
   const rows = page.value?.rows ?? [];
   const next = page.value?.next ?? null;
+  // Until the newest answer is here, what is shown goes on somewhere else.
+  const standing = turns.standing.value;
   return (
     <div class="audit">
       <p class="hint">
@@ -76,7 +78,7 @@ export function AuditView(props: { room?: string }): JSX.Element {
           <Button small disabled={trail.value.length < 2} onPress={() => (trail.value = trail.value.slice(0, -1))}>
             Newer
           </Button>
-          <Button small disabled={next === null} onPress={() => (trail.value = [...trail.value, next ?? undefined])}>
+          <Button small disabled={next === null || standing === "failed"} busy={standing === "asked"} onPress={() => (trail.value = [...trail.value, next ?? undefined])}>
             Older
           </Button>
         </nav>
