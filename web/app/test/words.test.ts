@@ -3,13 +3,22 @@
 import { expect, test } from "vitest";
 import { capacityOf, gridOf } from "../src/meeting/layout";
 import { mayActOn } from "../src/meeting/rank";
-import { saidOf, settingSaid } from "../src/words/notices";
+import { mediaSaid, saidOf, settingSaid } from "../src/words/notices";
 import { initials, since, standing } from "../src/words/people";
 import { grouped, GROUPS, isRelaxed, valueWords } from "../src/words/settings";
 import type { Role } from "@conclave/sdk";
 import { person, settingOf } from "./people";
 
 const setting = settingOf;
+
+test("what is wrong with sound and pictures is said as it is, with a way on where there is one", () => {
+  expect([mediaSaid("connecting"), mediaSaid("connected")]).toEqual([null, null]);
+  expect(mediaSaid("failed")).toEqual({ text: "Sound and pictures do not get through. They are being set up again." });
+  for (const status of ["refused", "impossible"] as const) {
+    expect(mediaSaid(status)?.text).not.toContain("set up again");
+    expect(mediaSaid(status)?.again).toBeDefined();
+  }
+});
 
 test("what a host did is said with who did it and what can be done", () => {
   expect(saidOf({ act: "muted" }, "The Host")).toEqual({ text: "The Host muted you. You can ask to speak.", askFor: "microphone" });

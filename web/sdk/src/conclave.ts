@@ -169,6 +169,11 @@ export class Conclave {
     void this.#media.restart();
   }
 
+  /** Where sound and pictures could not be set up: the person wants another try. */
+  retryMedia(): void {
+    if (this.#state.phase === "admitted" && this.#state.link === "up") void this.#media.retry();
+  }
+
   /** Sends `track` as `source` if the room permits; stops it if not. */
   async turnOn(source: Source, track: MediaStreamTrack): Promise<void> {
     try {

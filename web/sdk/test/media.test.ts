@@ -207,11 +207,62 @@ test("where no transport can be made it is said, and nothing is turned on", asyn
   world.socket.open();
   world.socket.say({ type: "admitted", room: roomView(), resume: "s", seq: 0 });
   await settle();
-  expect(client.state).toMatchObject({ phase: "admitted", media: "failed" });
+  expect(client.state).toMatchObject({ phase: "admitted", media: "impossible" });
   const track = fakeTrack("audio");
   await expect(client.turnOn("microphone", track)).rejects.toMatchObject({ code: "unavailable" });
   expect(track.stopped).toBe(true);
   expect(world.socket.types()).not.toContain("publish");
+  // Nothing is tried by itself, and what the person tries may go well.
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(client.state).toMatchObject({ media: "impossible" });
+  client.retryMedia();
+  await settle();
+  expect(client.state).toMatchObject({ media: "impossible" });
+});
+
+test("where none could be made the person may try again", async () => {
+  const { transport } = world.environment;
+  let allowed = false;
+  world.environment.transport = (...made) => {
+    if (!allowed) throw new TypeError("not here");
+    return transport(...made);
+  };
+  client = Conclave.join({ url: "wss://here/ws", room: ROOM }, world.environment);
+  world.socket.open();
+  world.socket.say({ type: "admitted", room: roomView(), resume: "s", seq: 0 });
+  await settle();
+  expect(client.state).toMatchObject({ media: "impossible" });
+  allowed = true;
+  client.retryMedia();
+  expect(client.state).toMatchObject({ media: "connecting" });
+  await settle();
+  world.socket.answer("offer", { sdp: "answer" });
+  await settle();
+  world.transport.changed("connected");
+  expect(client.state).toMatchObject({ media: "connected" });
+  client.retryMedia();
+  await settle();
+  expect(world.transports.length).toBe(1);
+});
+
+test("an offer that the server refuses is said as that, until one is taken", async () => {
+  client = Conclave.join({ url: "wss://here/ws", room: ROOM }, world.environment);
+  world.socket.open();
+  world.socket.say({ type: "admitted", room: roomView(), resume: "s", seq: 0 });
+  await settle();
+  const said: string[] = [];
+  client.on("state", (state) => state.phase === "admitted" && said.push(state.media));
+  for (let times = 0; times < 2; times += 1) {
+    world.socket.answer("offer", { refused: "invalid_offer" });
+    await settle();
+    await vi.advanceTimersByTimeAsync(1_000);
+  }
+  expect(world.transports.length).toBe(3);
+  expect(new Set(said)).toEqual(new Set(["refused"]));
+  world.socket.answer("offer", { sdp: "answer" });
+  await settle();
+  world.transport.changed("connected");
+  expect(client.state).toMatchObject({ media: "connected" });
 });
 
 test("a transport that outlived a short loss of the socket goes on as it was", async () => {

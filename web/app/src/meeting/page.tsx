@@ -13,6 +13,7 @@ import { Button } from "../ui/button";
 import { Confirm, Dialog } from "../ui/dialog";
 import { Cross, Grid, Large, Lock, Mark, Pause, Sliders, Unlock, Warning } from "../ui/icons";
 import { deviceHelp } from "../words/devices";
+import { mediaSaid } from "../words/notices";
 import { ROLE } from "../words/people";
 import { ConnectionDialog } from "./connection";
 import { FactorBanner, ShowPasskey } from "./factor";
@@ -145,14 +146,6 @@ function Banners(props: { meeting: Meeting; state: Admitted }): JSX.Element | nu
       </div>
     );
   }
-  if (state.media === "failed") {
-    return (
-      <div class="banner banner-warn" role="alert">
-        <Warning size={20} />
-        <p>Sound and pictures do not get through. They are being set up again.</p>
-      </div>
-    );
-  }
   if (state.room.suspended === true) {
     return (
       <div class="banner banner-suspended" role="status">
@@ -164,6 +157,20 @@ function Banners(props: { meeting: Meeting; state: Admitted }): JSX.Element | nu
           </Button>
         )}
         {meeting.lacksFactor.value && <ShowPasskey meeting={meeting} small />}
+      </div>
+    );
+  }
+  const trouble = mediaSaid(state.media);
+  if (trouble !== null) {
+    return (
+      <div class="banner banner-warn" role="alert">
+        <Warning size={20} />
+        <p>{trouble.text}</p>
+        {trouble.again !== undefined && (
+          <Button small onPress={() => meeting.client.retryMedia()}>
+            {trouble.again}
+          </Button>
+        )}
       </div>
     );
   }

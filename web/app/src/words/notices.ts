@@ -1,6 +1,6 @@
 // The sentences for what is done to a person and for what changes in the room.
 
-import type { DoneToYou, Role, RoomKind, SettingView, Source } from "@conclave/sdk";
+import type { DoneToYou, MediaStatus, Role, RoomKind, SettingView, Source } from "@conclave/sdk";
 import { ROLE, SOURCE } from "./people";
 import { settingTitle, valueWords } from "./settings";
 
@@ -70,6 +70,21 @@ export function stoppedSaid(source: Source, cause: "moderator" | "device" | "con
       return source === "screen" || source === "screen_audio" ? "Your screen is no longer shared." : `Your ${SOURCE[source]} stopped, so it was turned off.`;
     case "connection":
       return `Your ${SOURCE[source]} went off with the connection. Turn it on again when you want.`;
+  }
+}
+
+/** What stands at the head of the meeting while sound and pictures do not work; `again` where the person can have another try made. */
+export function mediaSaid(status: MediaStatus): { text: string; again?: string } | null {
+  switch (status) {
+    case "connecting":
+    case "connected":
+      return null;
+    case "failed":
+      return { text: "Sound and pictures do not get through. They are being set up again." };
+    case "refused":
+      return { text: "The server does not take up sound and pictures from this browser. It is asked again every few seconds; another browser may do better. All else goes on.", again: "Ask now" };
+    case "impossible":
+      return { text: "This browser makes no connection for sound and pictures, and so you hear and see nobody. Look at what it allows on this page, or use another one. All else goes on.", again: "Try again" };
   }
 }
 

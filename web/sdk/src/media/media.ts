@@ -24,7 +24,11 @@ const HEALED_WITHIN_MS = 6_000;
 /** How often pictures and sound are brought into step. */
 const STEP_MS = 1_000;
 
-export type MediaStatus = "connecting" | "connected" | "failed";
+/**
+ * `failed`: another transport is offered in a moment. `refused`: the same, after the server would not take the one before.
+ * `impossible`: none could even be made here, and none is tried before the person asks for it or the room is entered again.
+ */
+export type MediaStatus = "connecting" | "connected" | "failed" | "refused" | "impossible";
 
 export interface MediaHandlers {
   call(request: RoomRequest, timeoutMs: number): Promise<Done>;
@@ -82,9 +86,18 @@ export class Media {
 
   /** Offers a new transport in place of any old one. */
   async start(): Promise<void> {
+    this.#handlers.status("connecting");
+    await this.#begin();
+  }
+
+  /** The person wants another try now. One that goes on is left alone. */
+  async retry(): Promise<void> {
+    if (!this.#connected) await this.start();
+  }
+
+  async #begin(): Promise<void> {
     this.#drop();
     this.#handlers.fresh();
-    this.#handlers.status("connecting");
     if (this.#relaysUsed && this.#relays.length > 0 && !(await this.#renewed())) return;
     this.#relaysUsed = true;
     const iceServers = this.#relays.map(({ urls, username, credential }) => ({ urls, username, credential }));
@@ -98,7 +111,7 @@ export class Media {
       await transport.answer(done.sdp);
     } catch (failure) {
       // A lost connection is not the transport's fault: the link starts media again when it is back.
-      if (this.#transport === transport && !(failure instanceof CallFailed && failure.code === "unreachable")) this.#again();
+      if (this.#transport === transport && !(failure instanceof CallFailed && failure.code === "unreachable")) this.#again(isRefusal(failure) ? "refused" : "failed");
       return;
     }
     this.#handlers.tracks();
@@ -227,7 +240,7 @@ export class Media {
       return transport;
     } catch {
       this.#impossible = true;
-      this.#handlers.status("failed");
+      this.#handlers.status("impossible");
       return null;
     }
   }
@@ -282,12 +295,13 @@ export class Media {
     this.#retry = undefined;
   }
 
-  #again(): void {
-    this.#handlers.status("failed");
+  #again(why: "failed" | "refused" = "failed"): void {
+    this.#handlers.status(why);
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => {
       this.#retry = undefined;
-      void this.start();
+      // What is wrong is said until it is not wrong any more.
+      void this.#begin();
     }, this.#backoff.next());
   }
 
@@ -307,4 +321,9 @@ export class Media {
     this.#transport = null;
     old?.close();
   }
+}
+
+/** The server answered, and would not; no answer in time says nothing of that. */
+function isRefusal(failure: unknown): boolean {
+  return failure instanceof CallFailed && failure.code !== "timeout";
 }
