@@ -8,6 +8,8 @@ import { MessagePage } from "./message";
 
 interface Words {
   title: string;
+  /** In place of the server's own. */
+  text?: string;
   more?: string;
   again?: string;
 }
@@ -15,7 +17,7 @@ interface Words {
 export function EndedPage(props: { closed: Closed; onAgain: () => void }): JSX.Element {
   const words = wordsFor(props.closed);
   return (
-    <MessagePage title={words.title} text={props.closed.text} more={words.more}>
+    <MessagePage title={words.title} text={words.text ?? props.closed.text} more={words.more}>
       {words.again !== undefined && (
         <Button kind="primary" onPress={props.onAgain}>
           {words.again}
@@ -41,7 +43,12 @@ function wordsFor(closed: Closed): Words {
     case "replaced":
       return { title: "You are in another tab", more: "The meeting goes on there. This tab shows nothing any more." };
     case "cannot_resume":
-      return { title: "You were away too long", again: "Join again" };
+      // The server knows a place or does not: it cannot say which of these it was.
+      return {
+        title: "You cannot come straight back",
+        text: "Your place is not kept any more. You may have been away too long, a host may have ended your stay or the meeting, or the server was started anew.",
+        again: "Join again",
+      };
     case "signed_out":
       return { title: "You are signed out", again: "Sign in again" };
     case "unreachable":
