@@ -10,12 +10,27 @@ export const accountTrouble = signal<string | null>(null);
 /** Set when signing out did not go well. */
 export const signOutTrouble = signal<string | null>(null);
 
+/** How often it was asked for, and how often it changed without that. */
+let loads = 0;
+let changes = 0;
+let loading = false;
+account.subscribe(() => {
+  if (!loading) changes += 1;
+});
+
+/** The last answer counts; and whoever signed in or out meanwhile knows better. */
 export async function loadAccount(): Promise<void> {
+  const load = (loads += 1);
+  const told = changes;
   accountTrouble.value = null;
   try {
-    account.value = await api.me();
+    const found = await api.me();
+    if (load !== loads || told !== changes) return;
+    loading = true;
+    account.value = found;
+    loading = false;
   } catch (failure) {
-    accountTrouble.value = failure instanceof CallFailed ? failure.message : "Something went wrong on this page.";
+    if (load === loads && told === changes) accountTrouble.value = failure instanceof CallFailed ? failure.message : "Something went wrong on this page.";
   }
 }
 

@@ -80,6 +80,9 @@ class Element extends Part {
 
   focus(): void {}
   showModal(): void {}
+  play(): Promise<void> {
+    return Promise.resolve();
+  }
   close(): void {}
 }
 
@@ -119,6 +122,15 @@ export class Page {
     if (field === undefined) throw new Error(`there is no ${kind}`);
     Object.assign(field, { value });
     field.fire(kind === "select" ? "Change" : "Input");
+    await settled();
+  }
+
+  /** Chooses a file in the first field. */
+  async upload(file: File): Promise<void> {
+    const field = this.#all(this.#root).find((one) => one.localName === "input");
+    if (field === undefined) throw new Error("there is no field for a file");
+    Object.assign(field, { files: [file] });
+    field.fire("Change");
     await settled();
   }
 

@@ -10,6 +10,7 @@ import { CopyLine } from "../ui/copy";
 import { Confirm, Dialog } from "../ui/dialog";
 import { Choice, Field } from "../ui/field";
 import { Form } from "../ui/form";
+import { useTurns } from "../ui/turns";
 import { keyStanding, moment, SCOPES } from "../words/webhooks";
 import { useAttempts } from "./attempt";
 import { Presence, whilePresent } from "../pages/present";
@@ -28,10 +29,11 @@ export function ApiKeys(): JSX.Element {
   const made = useSignal<{ name: string; key: ApiKeyMade } | null>(null);
   const making = useSignal(false);
   const ending = useSignal<ApiKey | null>(null);
+  const turns = useTurns();
   const { trouble, attempt } = useAttempts();
   const load = () =>
     attempt(async () => {
-      keys.value = await control.apiKeys();
+      keys.value = (await turns.begin(control.apiKeys())) ?? keys.value;
     });
   useEffect(() => void load(), []);
   const now = Date.now();

@@ -57,8 +57,9 @@ export function Members(props: { me: string }): JSX.Element {
     return () => clearTimeout(timer);
   }, [words.value]);
   const close = () => (open.value = { what: "none" });
-  const done = async (text: string) => {
-    close();
+  /** What that dialog was about is done; another one may be open by now. */
+  const done = async (text: string, of: Open) => {
+    if (open.peek() === of) close();
     await load();
     said.value = text;
   };
@@ -129,7 +130,7 @@ export function Members(props: { me: string }): JSX.Element {
         </Button>
       )}
       {now.what === "invite" && <InviteDialog onClose={close} />}
-      {now.what === "change" && <ChangeDialog member={now.member} tag={now.tag} self={now.member.id === props.me} onClose={close} onDone={() => done(`What ${now.member.name} may do is changed.`)} />}
+      {now.what === "change" && <ChangeDialog member={now.member} tag={now.tag} self={now.member.id === props.me} onClose={close} onDone={() => done(`What ${now.member.name} may do is changed.`, now)} />}
       {now.what === "sign-out" && (
         <Confirm
           title={`Sign ${now.member.name} out everywhere?`}
@@ -137,11 +138,11 @@ export function Members(props: { me: string }): JSX.Element {
           confirm="Sign out"
           onClose={close}
           onConfirm={async () => {
-            if (await attempt(() => control.endMemberSessions(now.member.id))) await done(`${now.member.name} is signed out everywhere.`);
+            if (await attempt(() => control.endMemberSessions(now.member.id))) await done(`${now.member.name} is signed out everywhere.`, now);
           }}
         />
       )}
-      {now.what === "end" && <EndDialog member={now.member} self={now.member.id === props.me} onClose={close} onDone={() => done(`The account of ${now.member.name} has ended.`)} />}
+      {now.what === "end" && <EndDialog member={now.member} self={now.member.id === props.me} onClose={close} onDone={() => done(`The account of ${now.member.name} has ended.`, now)} />}
       <Presence />
     </div>
   );

@@ -10,6 +10,7 @@ import { Badge } from "../ui/badge";
 import { Button } from "../ui/button";
 import { CopyLine } from "../ui/copy";
 import { Confirm, Dialog } from "../ui/dialog";
+import { useTurns } from "../ui/turns";
 import { kindWords, newProviderId, redirectsOf, removalMeans, rulesInWords } from "../words/providers";
 import { useAttempts } from "./attempt";
 import { ProviderDialog } from "./provider";
@@ -21,15 +22,17 @@ export function SignInRules(): JSX.Element {
   const lines = useSignal<ProviderLines | null>(null);
   const said = useSignal<string | null>(null);
   const open = useSignal<Open>({ what: "none" });
+  const turns = useTurns();
   const { trouble, attempt } = useAttempts();
   const load = () =>
     attempt(async () => {
-      lines.value = await control.providers();
+      lines.value = (await turns.begin(control.providers())) ?? lines.value;
     });
   useEffect(() => void load(), []);
   const close = () => (open.value = { what: "none" });
-  const done = async (text: string) => {
-    close();
+  /** What that dialog was about is done; another one may be open by now. */
+  const done = async (text: string, of: Open) => {
+    if (open.peek() === of) close();
     await load();
     said.value = text;
   };
@@ -41,11 +44,12 @@ export function SignInRules(): JSX.Element {
       open.value = next(state, tag);
     });
   const turn = async (provider: Provider, tag: string, enabled: boolean) => {
+    const of = open.peek();
     const changed = await attempt(async () => {
       if ((await whilePresent(() => control.changeProvider(provider.id, tag, { enabled }))) === null) return;
-      await done(enabled ? `People can sign in with ${provider.name} again.` : `Nobody signs in with ${provider.name} now, and whoever did is signed out.`);
+      await done(enabled ? `People can sign in with ${provider.name} again.` : `Nobody signs in with ${provider.name} now, and whoever did is signed out.`, of);
     });
-    if (!changed) close();
+    if (!changed && open.peek() === of) close();
   };
   const all = lines.value;
   const now = open.value;
@@ -134,7 +138,7 @@ export function SignInRules(): JSX.Element {
           onClose={close}
           onSubmit={async (wanted) => {
             const made = await whilePresent(() => control.addProvider({ ...wanted, id: now.id }));
-            if (made !== null) await done(`People can sign in with ${made.name} now.`);
+            if (made !== null) await done(`People can sign in with ${made.name} now.`, now);
           }}
         />
       )}
@@ -147,7 +151,7 @@ export function SignInRules(): JSX.Element {
           onClose={close}
           onSubmit={async ({ kind: _kind, issuer: _issuer, ...change }) => {
             const changed = await whilePresent(() => control.changeProvider(now.provider.id, now.tag, change));
-            if (changed !== null) await done(`${changed.name} is changed.`);
+            if (changed !== null) await done(`${changed.name} is changed.`, now);
           }}
         />
       )}
@@ -173,7 +177,7 @@ export function SignInRules(): JSX.Element {
                 await control.removeProvider(provider.id, tag);
                 return true;
               });
-              if (gone === true) await done(`${provider.name} is removed.`);
+              if (gone === true) await done(`${provider.name} is removed.`, now);
             });
           }}
         />

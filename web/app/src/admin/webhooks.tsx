@@ -10,6 +10,7 @@ import { CopyLine } from "../ui/copy";
 import { Confirm, Dialog } from "../ui/dialog";
 import { Field } from "../ui/field";
 import { Form } from "../ui/form";
+import { useTurns } from "../ui/turns";
 import { eventWords, moment, webhookStanding } from "../words/webhooks";
 import { Presence, whilePresent } from "../pages/present";
 import { useAttempts } from "./attempt";
@@ -24,10 +25,11 @@ export function Webhooks(): JSX.Element {
   const open = useSignal<Open>({ what: "none" });
   const secret = useSignal<{ name: string; secret: string; until: number | null } | null>(null);
   const said = useSignal<string | null>(null);
+  const turns = useTurns();
   const { trouble, attempt } = useAttempts();
   const load = () =>
     attempt(async () => {
-      list.value = await control.webhooks();
+      list.value = (await turns.begin(control.webhooks())) ?? list.value;
     });
   useEffect(() => void load(), []);
   const close = () => (open.value = { what: "none" });

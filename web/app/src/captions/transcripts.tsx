@@ -10,16 +10,18 @@ import { Confirm } from "../ui/dialog";
 import { textOf } from "../ui/failure";
 import { Choice } from "../ui/field";
 import { saveAs } from "../ui/save";
+import { useTurns } from "../ui/turns";
 import { FORMATS, languageName, ORIGINAL, transcriptTitle } from "../words/captions";
 
 export function Transcripts(props: { room: string }): JSX.Element {
   const list = useSignal<readonly TranscriptView[] | null>(null);
   const trouble = useSignal<string | null>(null);
   const deleting = useSignal<TranscriptView | null>(null);
+  const turns = useTurns();
   const load = async () => {
     trouble.value = null;
     try {
-      list.value = await api.transcripts(props.room);
+      list.value = (await turns.begin(api.transcripts(props.room))) ?? list.value;
     } catch (failure) {
       trouble.value = textOf(failure);
     }

@@ -3,6 +3,7 @@
 import type { ChatView, Conclave } from "@conclave/sdk";
 import { signal } from "@preact/signals";
 import { textOf } from "../ui/failure";
+import { Turns } from "../ui/turns";
 import { allRead, deleted, EMPTY, received, withPage, type Log } from "./log";
 
 const PAGE = 50;
@@ -22,6 +23,7 @@ export class Chat {
   readonly trouble = signal<string | null>(null);
   readonly #client: Conclave;
   readonly #seen: () => boolean;
+  readonly #searches = new Turns();
   #reading: Promise<void> | undefined;
 
   /** `seen` says whether the person looks at the chat now. */
@@ -51,7 +53,7 @@ export class Chat {
     const { messages, unread } = this.log.peek();
     const last = messages.at(-1)?.number ?? 0;
     this.log.value = { ...EMPTY, unread };
-    this.found.value = null;
+    this.endSearch();
     await this.older();
     const log = this.log.peek();
     if (!this.#seen()) this.log.value = { ...log, unread: unread + log.messages.filter((message) => message.number > last).length };
@@ -69,9 +71,15 @@ export class Chat {
 
   async search(words: string): Promise<void> {
     await this.#attempt(async () => {
-      const page = await this.#client.chatSearch(words);
-      this.found.value = { words, messages: page.messages };
+      const page = await this.#searches.begin(this.#client.chatSearch(words));
+      if (page !== null) this.found.value = { words, messages: page.messages };
     });
+  }
+
+  /** What was found, or is still looked for, is not wanted any more. */
+  endSearch(): void {
+    this.#searches.end();
+    this.found.value = null;
   }
 
   send(text: string): Promise<void> {
@@ -95,7 +103,7 @@ export class Chat {
     this.log.value = EMPTY;
     this.#reading = undefined;
     this.unsent.value = [];
-    this.found.value = null;
+    this.endSearch();
     this.trouble.value = null;
   }
 

@@ -22,7 +22,7 @@ export function ChatPanel(props: { meeting: Meeting; room: RoomView }): JSX.Elem
   const found = chat.found.value;
   const closeSearch = () => {
     searching.value = false;
-    chat.found.value = null;
+    chat.endSearch();
   };
   return (
     <div class="chat">

@@ -16,41 +16,43 @@ export function Preview(props: { pickers?: boolean }): JSX.Element {
   const microphone = useSignal<MediaStreamTrack | null>(null);
   const trouble = useSignal<DeviceTrouble | null>(null);
   const version = useSignal(0);
-  // Whoever leaves this page while the browser still asks must not leave a light on.
-  const here = useRef(true);
+  // What opens late for an older wish must not leave a light on: another device was chosen, or it was stopped, or the page left.
+  const wishes = useRef({ camera: 0, microphone: 0 });
 
   const closeCamera = () => {
+    wishes.current.camera += 1;
     camera.value?.stop();
     camera.value = null;
   };
   const closeMicrophone = () => {
+    wishes.current.microphone += 1;
     microphone.value?.stop();
     microphone.value = null;
   };
-  const opening = async (open: () => Promise<MediaStreamTrack>, keep: (track: MediaStreamTrack) => void) => {
+  const opening = async (kind: "camera" | "microphone", open: () => Promise<MediaStreamTrack>, keep: (track: MediaStreamTrack) => void) => {
+    const wish = (wishes.current[kind] += 1);
     trouble.value = null;
     try {
       const track = await open();
-      if (!here.current) track.stop();
-      else keep(track);
+      if (wish === wishes.current[kind]) keep(track);
+      else track.stop();
       version.value += 1;
     } catch (failure) {
-      if (failure instanceof DeviceTrouble) trouble.value = failure;
+      if (failure instanceof DeviceTrouble && wish === wishes.current[kind]) trouble.value = failure;
     }
   };
   const startCamera = () =>
-    opening(openCamera, (track) => {
+    opening("camera", openCamera, (track) => {
       closeCamera();
       camera.value = track;
     });
   const startMicrophone = () =>
-    opening(openMicrophone, (track) => {
+    opening("microphone", openMicrophone, (track) => {
       closeMicrophone();
       microphone.value = track;
     });
   useEffect(
     () => () => {
-      here.current = false;
       closeCamera();
       closeMicrophone();
     },

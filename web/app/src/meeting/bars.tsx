@@ -4,14 +4,16 @@ import type { BarView } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { Button } from "../ui/button";
+import { useTurns } from "../ui/turns";
 import type { Meeting } from "./model";
 
 export function Bars(props: { meeting: Meeting }): JSX.Element {
   const { meeting } = props;
   const bars = useSignal<readonly BarView[] | null>(null);
+  const turns = useTurns();
   const load = () =>
     meeting.attempt(async () => {
-      bars.value = await meeting.client.bars();
+      bars.value = (await turns.begin(meeting.client.bars())) ?? bars.value;
     });
   return (
     <section class="panel-part" aria-label="Barred">

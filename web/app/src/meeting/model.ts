@@ -72,6 +72,8 @@ export class Meeting {
   /** What was told of where words go. */
   captionsOutside = false;
 
+  /** How often a device was chosen while its source was on. */
+  readonly #choices = { microphone: 0, camera: 0 };
   readonly #ends: (() => void)[];
 
   constructor(client: Conclave) {
@@ -274,8 +276,12 @@ export class Meeting {
   /** The chosen device changed while it is on. */
   async swap(source: "microphone" | "camera"): Promise<void> {
     if (!this.sends(source)) return;
+    const choice = (this.#choices[source] += 1);
     await this.#withDevice(async () => {
-      await this.client.swap(source, source === "camera" ? await openCamera() : await openMicrophone());
+      const track = source === "camera" ? await openCamera() : await openMicrophone();
+      // Another one was chosen since.
+      if (choice !== this.#choices[source]) track.stop();
+      else await this.client.swap(source, track);
     });
   }
 

@@ -11,6 +11,7 @@ import { Dialog } from "../ui/dialog";
 import { textOf } from "../ui/failure";
 import { Field } from "../ui/field";
 import { Form } from "../ui/form";
+import { useTurns } from "../ui/turns";
 import { Credentials } from "./credentials";
 import { Frame } from "./frame";
 import { Passkeys, RecoveryCodes } from "./passkeys";
@@ -23,10 +24,12 @@ export function AccountPage(): JSX.Element {
   const identities = useSignal<LinkedIdentity[] | null>(null);
   const trouble = useSignal<string | null>(null);
   const linking = useSignal<ProviderView | null>(null);
+  const turns = useTurns();
   const load = async () => {
     trouble.value = null;
     try {
-      [ways.value, identities.value, passkeys.value] = await Promise.all([api.ways(), api.identities(), own.passkeys()]);
+      const found = await turns.begin(Promise.all([api.ways(), api.identities(), own.passkeys()]));
+      if (found !== null) [ways.value, identities.value, passkeys.value] = found;
     } catch (failure) {
       trouble.value = textOf(failure);
     }

@@ -11,6 +11,8 @@ import { Dialog } from "../ui/dialog";
 import { textOf } from "../ui/failure";
 import { Field } from "../ui/field";
 import { Form } from "../ui/form";
+import { useHere } from "../ui/here";
+import { useTurns } from "../ui/turns";
 import { whilePresent } from "./present";
 import { NewPasswordField } from "./reset";
 
@@ -19,9 +21,10 @@ export function Credentials(): JSX.Element {
   const open = useSignal<"none" | "email" | "password">("none");
   const said = useSignal<string | null>(null);
   const trouble = useSignal<string | null>(null);
+  const turns = useTurns();
   const load = async () => {
     try {
-      at.value = await own.address();
+      at.value = (await turns.begin(own.address())) ?? at.value;
     } catch (failure) {
       trouble.value = textOf(failure);
     }
@@ -84,6 +87,7 @@ export function Credentials(): JSX.Element {
 
 function EmailDialog(props: { onSent: (to: string) => void; onClose: () => void }): JSX.Element {
   const email = useSignal("");
+  const here = useHere();
   return (
     <Dialog title="Change your address" onClose={props.onClose}>
       <p>You get a link at the new address. Until it is opened you sign in with the old one.</p>
@@ -95,7 +99,7 @@ function EmailDialog(props: { onSent: (to: string) => void; onClose: () => void 
             return true;
           });
           if (sent === true) props.onSent(email.value);
-          props.onClose();
+          if (!here.aborted) props.onClose();
         }}
       >
         <Field label="New e-mail" type="email" autocomplete="email" required maxLength={254} value={email.value} onInput={(text) => (email.value = text)} autofocus />
@@ -106,6 +110,7 @@ function EmailDialog(props: { onSent: (to: string) => void; onClose: () => void 
 
 function PasswordDialog(props: { onChanged: () => void; onClose: () => void }): JSX.Element {
   const password = useSignal("");
+  const here = useHere();
   return (
     <Dialog title="Change your password" onClose={props.onClose}>
       <p>Every other session of your account ends.</p>
@@ -117,7 +122,7 @@ function PasswordDialog(props: { onChanged: () => void; onClose: () => void }): 
             account.value = me;
             props.onChanged();
           }
-          props.onClose();
+          if (!here.aborted) props.onClose();
         }}
       >
         <NewPasswordField password={password.value} onInput={(text) => (password.value = text)} autofocus />

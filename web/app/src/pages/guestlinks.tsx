@@ -11,6 +11,7 @@ import { CopyLine } from "../ui/copy";
 import { textOf } from "../ui/failure";
 import { Choice, Field } from "../ui/field";
 import { Form } from "../ui/form";
+import { useTurns } from "../ui/turns";
 import { linkStanding } from "../words/people";
 
 const LASTS: readonly { value: string; label: string }[] = [
@@ -27,10 +28,11 @@ export function GuestLinks(props: { room: string }): JSX.Element {
   const trouble = useSignal<string | null>(null);
   const label = useSignal("");
   const lasts = useSignal("24");
+  const turns = useTurns();
   const load = async () => {
     trouble.value = null;
     try {
-      links.value = await api.guestLinks(props.room);
+      links.value = (await turns.begin(api.guestLinks(props.room))) ?? links.value;
     } catch (failure) {
       trouble.value = textOf(failure);
     }

@@ -8,6 +8,7 @@ import { account } from "../account";
 import { go } from "../route";
 import { Button } from "../ui/button";
 import { textOf } from "../ui/failure";
+import { useTurns } from "../ui/turns";
 import { Frame } from "./frame";
 import { InviteDialog } from "./invite";
 import { NewRoomDialog } from "./newroom";
@@ -36,10 +37,11 @@ function Rooms(props: { mayCreate: boolean; admin: boolean; name: string }): JSX
   const trouble = useSignal<string | null>(null);
   const open = useSignal<"none" | "room" | "invite">("none");
   const fresh = useSignal<RoomMade | null>(null);
+  const turns = useTurns();
   const load = async () => {
     trouble.value = null;
     try {
-      rooms.value = await api.rooms();
+      rooms.value = (await turns.begin(api.rooms())) ?? rooms.value;
     } catch (failure) {
       trouble.value = textOf(failure);
     }

@@ -8,6 +8,7 @@ import { go } from "../route";
 import { Button } from "../ui/button";
 import { Field } from "../ui/field";
 import { Form } from "../ui/form";
+import { useHere } from "../ui/here";
 import { SHORTEST_PASSWORD } from "../words/session";
 import { Frame } from "./frame";
 import { MessagePage } from "./message";
@@ -16,6 +17,7 @@ export function InvitationPage(props: { token: string }): JSX.Element {
   const [email, setEmail] = useState("");
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
+  const here = useHere();
   if (props.token === "") {
     return (
       <MessagePage
@@ -30,7 +32,7 @@ export function InvitationPage(props: { token: string }): JSX.Element {
   }
   const accept = async () => {
     account.value = await api.acceptInvitation(props.token, email, name, password);
-    go("/");
+    if (!here.aborted) go("/");
   };
   return (
     <Frame narrow>

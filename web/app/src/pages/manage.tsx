@@ -14,6 +14,7 @@ import type { SettingsSource } from "../settings/source";
 import { Button } from "../ui/button";
 import { textOf } from "../ui/failure";
 import { Tabs } from "../ui/tabs";
+import { useTurns } from "../ui/turns";
 import { Frame } from "./frame";
 import { GuestLinks } from "./guestlinks";
 import { MessagePage } from "./message";
@@ -25,6 +26,10 @@ export function ManagePage(props: { room: string; part: ManagePart }): JSX.Eleme
   const room = useSignal<RoomEntry | null | undefined>(undefined);
   const settings = useSignal<SettingView[] | null>(null);
   const trouble = useSignal<string | null>(null);
+  const turns = useTurns();
+  const load = async () => {
+    settings.value = (await turns.begin(api.roomSettings(props.room))) ?? settings.value;
+  };
   const attempt = async (work: () => Promise<void>) => {
     trouble.value = null;
     try {
@@ -36,7 +41,7 @@ export function ManagePage(props: { room: string; part: ManagePart }): JSX.Eleme
   useEffect(() => {
     void attempt(async () => {
       room.value = (await api.rooms()).find((one) => one.id === props.room) ?? null;
-      if (room.value !== null) settings.value = await api.roomSettings(props.room);
+      if (room.value !== null) await load();
     });
   }, [props.room]);
   if (room.value === null) {
@@ -52,7 +57,7 @@ export function ManagePage(props: { room: string; part: ManagePart }): JSX.Eleme
     let applied: Applied | null = null;
     await attempt(async () => {
       applied = await api.applyRoomPreset(props.room, preset);
-      settings.value = await api.roomSettings(props.room);
+      await load();
     });
     return applied;
   };
@@ -63,7 +68,7 @@ export function ManagePage(props: { room: string; part: ManagePart }): JSX.Eleme
       attempt(async () => {
         await api.changeRoomSetting(props.room, key, value);
         // One change may move what holds elsewhere.
-        settings.value = await api.roomSettings(props.room);
+        await load();
       }),
   };
   return (

@@ -19,6 +19,7 @@ import { Button } from "../ui/button";
 import { textOf } from "../ui/failure";
 import { Check } from "../ui/field";
 import { Tabs } from "../ui/tabs";
+import { useTurns } from "../ui/turns";
 import { Frame } from "./frame";
 import { MessagePage } from "./message";
 
@@ -85,6 +86,7 @@ function OrganisationSettings(): JSX.Element {
   const settings = useSignal<SettingView[] | null>(null);
   const twoHosts = useSignal<boolean | null>(null);
   const asksFactor = useSignal(false);
+  const turns = useTurns();
   const trouble = useSignal<string | null>(null);
   const attempt = async (work: () => Promise<void>) => {
     trouble.value = null;
@@ -95,7 +97,8 @@ function OrganisationSettings(): JSX.Element {
     }
   };
   const load = async () => {
-    const found = await api.organisationSettings();
+    const found = await turns.begin(api.organisationSettings());
+    if (found === null) return;
     settings.value = found.settings;
     twoHosts.value = found.two_person_admission;
     asksFactor.value = found.require_second_factor;

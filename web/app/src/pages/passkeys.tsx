@@ -10,6 +10,7 @@ import { Confirm, Dialog } from "../ui/dialog";
 import { textOf } from "../ui/failure";
 import { Field } from "../ui/field";
 import { Form } from "../ui/form";
+import { useHere } from "../ui/here";
 import { saveAs } from "../ui/save";
 import { dayOf } from "../words/times";
 import { whilePresent } from "./present";
@@ -78,8 +79,8 @@ export function Passkeys(props: { list: PasskeyList; usable: boolean; onChange: 
           submit="Go on"
           name=""
           onClose={() => (open.value = "none")}
-          onName={async (name) => {
-            const added = await whilePresent(() => own.addPasskey(name));
+          onName={async (name, here) => {
+            const added = await whilePresent(() => own.addPasskey(name, here));
             if (added === null) throw new CallFailed("internal", "No passkey was made. Try again.");
             await props.onChange();
           }}
@@ -115,16 +116,17 @@ export function Passkeys(props: { list: PasskeyList; usable: boolean; onChange: 
   );
 }
 
-function NameDialog(props: { title: string; text: string; submit: string; name: string; onName: (name: string) => Promise<void>; onClose: () => void }): JSX.Element {
+function NameDialog(props: { title: string; text: string; submit: string; name: string; onName: (name: string, here: AbortSignal) => Promise<void>; onClose: () => void }): JSX.Element {
   const name = useSignal(props.name);
+  const here = useHere();
   return (
     <Dialog title={props.title} onClose={props.onClose}>
       <p>{props.text}</p>
       <Form
         submit={props.submit}
         onSubmit={async () => {
-          await props.onName(name.value);
-          props.onClose();
+          await props.onName(name.value, here);
+          if (!here.aborted) props.onClose();
         }}
       >
         <Field label="Name of the passkey" required maxLength={64} value={name.value} onInput={(text) => (name.value = text)} autofocus />

@@ -10,6 +10,7 @@ import { Dialog } from "../ui/dialog";
 import { textOf } from "../ui/failure";
 import { Field } from "../ui/field";
 import { Form } from "../ui/form";
+import { useHere } from "../ui/here";
 
 interface Asking {
   proved: () => void;
@@ -61,6 +62,7 @@ export function PresentDialog(props: { passkey: boolean }): JSX.Element | null {
   const [password, setPassword] = useState("");
   const [trouble, setTrouble] = useState<string | null>(null);
   const open = asking.value;
+  const here = useHere();
   useEffect(
     () => () => {
       left += 1;
@@ -72,7 +74,7 @@ export function PresentDialog(props: { passkey: boolean }): JSX.Element | null {
   const byPasskey = async () => {
     setTrouble(null);
     try {
-      if (await own.proveAgainByPasskey()) open.proved();
+      if (await own.proveAgainByPasskey(here)) open.proved();
     } catch (failure) {
       setTrouble(textOf(failure));
     }

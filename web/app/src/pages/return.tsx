@@ -9,10 +9,12 @@ import { loadAccount } from "../account";
 import { go } from "../route";
 import { Button } from "../ui/button";
 import { textOf } from "../ui/failure";
+import { useHere } from "../ui/here";
 import { MessagePage } from "./message";
 
 export function ReturnPage(props: { provider: string; answer: string }): JSX.Element {
   const trouble = useSignal<string | null>(null);
+  const here = useHere();
   const end = async () => {
     const answer = new URLSearchParams(props.answer);
     const [state, code, iss] = [answer.get("state"), answer.get("code"), answer.get("iss")];
@@ -23,7 +25,8 @@ export function ReturnPage(props: { provider: string; answer: string }): JSX.Ele
     try {
       const { next } = await api.comeBack(props.provider, state, code, iss ?? undefined);
       await loadAccount();
-      go(next);
+      // Whoever went elsewhere meanwhile stays there.
+      if (!here.aborted) go(next);
     } catch (failure) {
       trouble.value = textOf(failure);
     }

@@ -10,6 +10,7 @@ import { Badge } from "../ui/badge";
 import { Button } from "../ui/button";
 import { Confirm } from "../ui/dialog";
 import { textOf } from "../ui/failure";
+import { useTurns } from "../ui/turns";
 import { dayOf } from "../words/times";
 
 export function Sessions(): JSX.Element {
@@ -19,9 +20,10 @@ export function Sessions(): JSX.Element {
   const trouble = useSignal<string | null>(null);
   const heading = useRef<HTMLHeadingElement>(null);
   const acted = useRef(false);
+  const turns = useTurns();
   const load = async () => {
     try {
-      sessions.value = await own.sessions();
+      sessions.value = (await turns.begin(own.sessions())) ?? sessions.value;
     } catch (failure) {
       trouble.value = textOf(failure);
     }

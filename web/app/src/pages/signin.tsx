@@ -10,6 +10,7 @@ import { Button } from "../ui/button";
 import { textOf } from "../ui/failure";
 import { Field } from "../ui/field";
 import { Form } from "../ui/form";
+import { useHere } from "../ui/here";
 import { ForgotDialog } from "./reset";
 
 const NO_WAYS: ProviderList = { providers: [], passkeys: null, reset: false };
@@ -53,6 +54,7 @@ function OtherWays(): JSX.Element {
   const ways = useSignal(NO_WAYS);
   const trouble = useSignal<string | null>(null);
   const forgot = useSignal(false);
+  const here = useHere();
   const load = async () => {
     // Without an answer there is still the password.
     ways.value = await api.ways().catch(() => NO_WAYS);
@@ -66,7 +68,7 @@ function OtherWays(): JSX.Element {
     }
   };
   const byPasskey = async () => {
-    const me = await own.signInByPasskey();
+    const me = await own.signInByPasskey(here);
     if (me === null) trouble.value = CALLED_OFF;
     else account.value = me;
   };
@@ -108,10 +110,11 @@ function SecondFactor(props: { asked: SecondFactorAsked; onBack: () => void }): 
   const trouble = useSignal<string | null>(null);
   const byCode = useSignal(asked.options === null);
   const code = useSignal("");
+  const here = useHere();
   const byPasskey = async () => {
     trouble.value = null;
     try {
-      const me = await own.factorByPasskey(asked);
+      const me = await own.factorByPasskey(asked, here);
       if (me === null) trouble.value = CALLED_OFF;
       else account.value = me;
     } catch (failure) {

@@ -11,6 +11,7 @@ import { CopyLine } from "../ui/copy";
 import { textOf } from "../ui/failure";
 import { Choice, Field } from "../ui/field";
 import { Form } from "../ui/form";
+import { useTurns } from "../ui/turns";
 import { STREAM_KIND, tokenStanding } from "../words/streams";
 
 const LASTS: readonly { value: string; label: string }[] = [
@@ -33,10 +34,11 @@ export function StreamTokens(props: { room: string }): JSX.Element {
   const label = useSignal("");
   const kind = useSignal<StreamKind>("source");
   const lasts = useSignal("8");
+  const turns = useTurns();
   const load = async () => {
     trouble.value = null;
     try {
-      tokens.value = await api.streamTokens(props.room);
+      tokens.value = (await turns.begin(api.streamTokens(props.room))) ?? tokens.value;
     } catch (failure) {
       trouble.value = textOf(failure);
     }

@@ -9,6 +9,7 @@ import { Button } from "../ui/button";
 import { textOf } from "../ui/failure";
 import { Field } from "../ui/field";
 import { Form } from "../ui/form";
+import { useTurns } from "../ui/turns";
 import { changed, type Change } from "./change";
 
 const LARGEST = 2 * 1024 * 1024;
@@ -28,6 +29,7 @@ export function ProfileForm(props: ProfileFormProps): JSX.Element {
   const name = useSignal(props.name);
   const picture = useSignal(props.picture);
   const trouble = useSignal<string | null>(null);
+  const uploads = useTurns();
   const file = useRef<HTMLInputElement>(null);
   const upload = async (chosen: File | undefined) => {
     trouble.value = null;
@@ -37,7 +39,7 @@ export function ProfileForm(props: ProfileFormProps): JSX.Element {
       return;
     }
     try {
-      picture.value = await api.uploadPicture(chosen);
+      picture.value = (await uploads.begin(api.uploadPicture(chosen))) ?? picture.value;
     } catch (failure) {
       trouble.value = textOf(failure);
     }
@@ -64,7 +66,7 @@ export function ProfileForm(props: ProfileFormProps): JSX.Element {
             Choose a picture
           </Button>
           {picture.value !== null && (
-            <Button small kind="quiet" onPress={() => (picture.value = null)}>
+            <Button small kind="quiet" onPress={() => { uploads.end(); picture.value = null; }}>
               No picture
             </Button>
           )}

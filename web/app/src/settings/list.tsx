@@ -10,7 +10,9 @@ import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
 import { textOf } from "../ui/failure";
 import { Check, Choice } from "../ui/field";
+import { useHere } from "../ui/here";
 import { Lock } from "../ui/icons";
+import { useTurns } from "../ui/turns";
 import { grouped, isRelaxed, settingAbout, settingTitle, valueWords } from "../words/settings";
 import { Lines } from "./lines";
 import { asksFirst, different, FOLLOW, levelWords, mayChange, mayFollow, whoMay } from "./relax";
@@ -94,10 +96,11 @@ function Setting(props: { setting: SettingView; source: SettingsSource; onChange
 function WhoNow(props: { title: string; entry: () => Promise<Line[]> }): JSX.Element {
   const lines = useSignal<Line[] | null>(null);
   const trouble = useSignal<string | null>(null);
+  const turns = useTurns();
   const load = async () => {
     trouble.value = null;
     try {
-      lines.value = await props.entry();
+      lines.value = (await turns.begin(props.entry())) ?? lines.value;
     } catch (failure) {
       trouble.value = textOf(failure);
     }
@@ -114,6 +117,7 @@ function WhoNow(props: { title: string; entry: () => Promise<Line[]> }): JSX.Ele
 /** What a relaxation would change for whom, before it is done. */
 function RelaxDialog(props: { setting: SettingView; value: string; source: SettingsSource; onClose: () => void }): JSX.Element {
   const { setting, value, source } = props;
+  const here = useHere();
   const lines = useSignal<Line[] | null>(null);
   const trouble = useSignal<string | null>(null);
   const asked = useSignal(false);
@@ -151,7 +155,7 @@ function RelaxDialog(props: { setting: SettingView; value: string; source: Setti
           disabled={lines.value === null && trouble.value === null}
           onPress={async () => {
             await source.change(setting.key, value);
-            props.onClose();
+            if (!here.aborted) props.onClose();
           }}
         >
           {follows ? "Follow it" : "Relax it"}

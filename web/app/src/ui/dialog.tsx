@@ -4,6 +4,7 @@ import type { ComponentChildren, JSX } from "preact";
 import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Button } from "./button";
 import { textOf } from "./failure";
+import { useHere } from "./here";
 import { Cross } from "./icons";
 
 export function Dialog(props: { title: string; wide?: boolean; onClose: () => void; children: ComponentChildren }): JSX.Element {
@@ -46,6 +47,7 @@ export interface ConfirmProps {
 
 export function Confirm(props: ConfirmProps): JSX.Element {
   const [trouble, setTrouble] = useState<string | null>(null);
+  const here = useHere();
   return (
     <Dialog title={props.title} onClose={props.onClose}>
       <p>{props.text}</p>
@@ -67,7 +69,8 @@ export function Confirm(props: ConfirmProps): JSX.Element {
               setTrouble(textOf(failure));
               return;
             }
-            props.onClose();
+            // It may have been closed meanwhile, and another one be open.
+            if (!here.aborted) props.onClose();
           }}
         >
           {props.confirm}
