@@ -116,6 +116,14 @@ export class Page {
     await settled();
   }
 
+  /** By the button in its corner, which has no words. */
+  async close(): Promise<void> {
+    const button = this.#all(this.#root).find((one) => one.attributes.some(({ name, value }) => name === "aria-label" && value === "Close"));
+    if (button === undefined) throw new Error("there is no dialog");
+    button.fire("Click");
+    await settled();
+  }
+
   /** Puts a value into the one field or list of that kind, or into the first. */
   async put(kind: "select" | "input", value: string): Promise<void> {
     const field = this.#all(this.#root).find((one) => one.localName === kind);

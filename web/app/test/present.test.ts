@@ -77,6 +77,22 @@ test("a proof that comes after the page was left does nothing on the next one", 
   expect(page.text("h2")).toEqual([QUESTION]);
 });
 
+test("the browser's own question is over when the dialog is closed, or the page left", async () => {
+  const asked = vi.spyOn(own, "proveAgainByPasskey").mockReturnValue(new Promise(() => undefined));
+  await page.show(h(PAGE, {}));
+  const first = whilePresent(act().run);
+  await settled();
+  await page.press("Use your passkey");
+  await page.close();
+  expect(await first).toBeNull();
+  expect(asked.mock.calls[0]?.[0]?.aborted).toBe(true);
+  void whilePresent(act().run);
+  await settled();
+  await page.press("Use your passkey");
+  await page.show(null);
+  expect(asked.mock.calls[1]?.[0]?.aborted).toBe(true);
+});
+
 test("one is asked at a time: the newer takes the place of the older, which is not done", async () => {
   vi.spyOn(own, "proveAgainByPasskey").mockResolvedValue(true);
   await page.show(h(PAGE, {}));

@@ -10,9 +10,10 @@ import { Dialog } from "../ui/dialog";
 import { textOf } from "../ui/failure";
 import { Field } from "../ui/field";
 import { Form } from "../ui/form";
-import { useHere } from "../ui/here";
 
 interface Asking {
+  /** Until it is proved or called off. */
+  here: AbortSignal;
   proved: () => void;
   calledOff: () => void;
 }
@@ -38,12 +39,14 @@ export async function whilePresent<Answer>(act: () => Promise<Answer>): Promise<
 function proof(): Promise<boolean> {
   asking.peek()?.calledOff();
   return new Promise((settle) => {
+    const over = new AbortController();
     const end = (proved: boolean) => {
       if (asking.peek() !== one) return;
       asking.value = null;
+      over.abort();
       settle(proved);
     };
-    const one: Asking = { proved: () => end(true), calledOff: () => end(false) };
+    const one: Asking = { here: over.signal, proved: () => end(true), calledOff: () => end(false) };
     asking.value = one;
   });
 }
@@ -62,7 +65,6 @@ export function PresentDialog(props: { passkey: boolean }): JSX.Element | null {
   const [password, setPassword] = useState("");
   const [trouble, setTrouble] = useState<string | null>(null);
   const open = asking.value;
-  const here = useHere();
   useEffect(
     () => () => {
       left += 1;
@@ -74,7 +76,7 @@ export function PresentDialog(props: { passkey: boolean }): JSX.Element | null {
   const byPasskey = async () => {
     setTrouble(null);
     try {
-      if (await own.proveAgainByPasskey(here)) open.proved();
+      if (await own.proveAgainByPasskey(open.here)) open.proved();
     } catch (failure) {
       setTrouble(textOf(failure));
     }
