@@ -184,6 +184,16 @@ impl Client {
         picture: Option<PictureId>,
     ) -> Result<Knocked, ErrorCode> {
         let (FirstRequest::Join { room: id, .. } | FirstRequest::Resume { room: id, .. }) = first;
+        if let FirstRequest::Resume { secret, .. } = first
+            && self
+                .gateway
+                .rooms
+                .means()
+                .run
+                .is_over(secret.expose().as_str())
+        {
+            return Err(ErrorCode::Restarted);
+        }
         for _ in 0..DOORS {
             let opened = match principal.is_good_for(*id) {
                 true => self.gateway.rooms.open(principal.org, *id).await,

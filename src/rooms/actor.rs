@@ -42,6 +42,7 @@ use crate::guard::{Audit, Guard};
 use crate::ids::{ActorId, KnockId, ParticipantId};
 use crate::media::event::PeerEvent;
 use crate::media::turn::Turn;
+use crate::rooms::comeback::Run;
 use crate::rooms::control::Bar;
 use crate::rooms::outbound::Done;
 use crate::rooms::projection::Lines;
@@ -87,6 +88,8 @@ pub struct Means {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub random: Arc<dyn RandomSource>,
+    /// Which run of the server this is.
+    pub run: Run,
 }
 
 /// What reaches a room.

@@ -4,6 +4,7 @@
 pub mod actor;
 mod callers;
 pub mod captions;
+pub mod comeback;
 mod consent;
 pub mod control;
 pub mod cues;

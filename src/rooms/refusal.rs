@@ -22,6 +22,8 @@ pub enum ErrorCode {
     AlreadyHere,
     /// The resume secret does not hold any more.
     CannotResume,
+    /// The server was started anew since it gave the resume secret.
+    Restarted,
     /// A host turned the knock away.
     Denied,
     /// A host removed the participant.
@@ -73,6 +75,7 @@ impl ErrorCode {
                 "You are in this room already, in another tab or on another device."
             }
             Self::CannotResume => "You were away too long to come straight back. Join again.",
+            Self::Restarted => "The server was started anew. Join again.",
             Self::Denied => "A host did not let you in.",
             Self::Removed => "A host removed you from the room.",
             Self::Ended => "The meeting has ended.",
@@ -103,6 +106,7 @@ impl ErrorCode {
             Self::CannotJoin => "cannot_join",
             Self::AlreadyHere => "already_here",
             Self::CannotResume => "cannot_resume",
+            Self::Restarted => "restarted",
             Self::Denied => "denied",
             Self::Removed => "removed",
             Self::Ended => "ended",
@@ -149,6 +153,7 @@ impl ErrorCode {
             Self::Replaced => 4011,
             Self::Draining => 4012,
             Self::TooSlow => 4013,
+            Self::Restarted => 4014,
             Self::NotAllowed
             | Self::SecondFactorRequired
             | Self::NotFound

@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 use crate::auth::principal::Principal;
 use crate::clock::Timestamp;
 use crate::media::event::View;
+use crate::rooms::comeback::Run;
 use crate::rooms::outbound::{Done, Failure, Outcome, ServerMessage};
 use crate::rooms::outbox::Outbox;
 use crate::rooms::projection::Projection;
@@ -98,7 +99,7 @@ pub struct Seat {
 
 impl Seat {
     /// A place for a new connection, and its resume secret.
-    pub fn new(connection: Connection, random: &dyn RandomSource) -> (Self, String) {
+    pub fn new(connection: Connection, run: Run, random: &dyn RandomSource) -> (Self, String) {
         let mut seat = Self {
             session: connection.session.clone(),
             vigil: None,
@@ -112,7 +113,7 @@ impl Seat {
             held: VecDeque::new(),
             resume: [0; 32],
         };
-        let secret = seat.new_secret(random);
+        let secret = seat.new_secret(run, random);
         (seat, secret)
     }
 
@@ -131,10 +132,8 @@ impl Seat {
     }
 
     /// Replaces the resume secret.
-    pub fn new_secret(&mut self, random: &dyn RandomSource) -> String {
-        let mut bytes = [0; 32];
-        random.fill(&mut bytes);
-        let text = data_encoding::BASE64URL_NOPAD.encode(&bytes);
+    pub fn new_secret(&mut self, run: Run, random: &dyn RandomSource) -> String {
+        let text = run.secret(random);
         self.resume = fingerprint(text.as_bytes());
         text
     }
@@ -259,6 +258,7 @@ mod tests {
                 outbox: sender,
                 session: Arc::new(session()),
             },
+            Run::begin(&SystemRandom),
             &SystemRandom,
         );
         (seat, secret, receiver)
@@ -268,7 +268,7 @@ mod tests {
     fn only_the_latest_secret_resumes() {
         let (mut seat, first, _receiver) = seat(8);
         assert!(seat.holds(&Secret::new(first.clone())));
-        let second = seat.new_secret(&SystemRandom);
+        let second = seat.new_secret(Run::begin(&SystemRandom), &SystemRandom);
         assert!(!seat.holds(&Secret::new(first)));
         assert!(seat.holds(&Secret::new(second)));
     }

@@ -40,6 +40,7 @@ use crate::mail::postman::Postman;
 use crate::media::allowed::Allowed;
 use crate::media::turn::Turn;
 use crate::rooms::actor::Means;
+use crate::rooms::comeback::Run;
 use crate::rooms::registry::Registry;
 use crate::secret::{RandomSource, SystemRandom};
 use crate::server::heads::{self, Heads};
@@ -146,6 +147,7 @@ pub async fn serve(config: Config, say: fn(&str)) -> anyhow::Result<()> {
         store: store.clone(),
         auth: auth.clone(),
         clock: clock.clone(),
+        run: Run::begin(random.as_ref()),
         random,
     };
     let rooms = Arc::new(Registry::new(Arc::new(means)));

@@ -44,10 +44,24 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn wipe_chats(&self, now: Timestamp) -> Result<(), StoreError> {
-        while self.write(Wipe { now }).await? {
+        let over = "SELECT 1 FROM chat_sessions WHERE until <= $1 LIMIT 1";
+        while self.is_any(over, now).await? && self.write(Wipe { now }).await? {
             self.was_taken_away();
         }
         Ok(())
+    }
+
+    /// Whether there is a row of the time that is asked for. What has nothing to write so does not take a turn of the writer.
+    pub(super) async fn is_any(
+        &self,
+        asked: &'static str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let found = query(asked)
+            .bind(now.as_millis())
+            .fetch_optional(self.reads())
+            .await?;
+        Ok(found.is_some())
     }
 
     /// Ends the chats of sessions that were running when the server was killed. To be called before any session runs.

@@ -255,7 +255,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn wipe_transcripts(&self, now: Timestamp) -> Result<(), StoreError> {
-        while self.write(Wipe { now }).await? {
+        let over = "SELECT 1 FROM transcripts WHERE until <= $1 LIMIT 1";
+        while self.is_any(over, now).await? && self.write(Wipe { now }).await? {
             self.was_taken_away();
         }
         Ok(())

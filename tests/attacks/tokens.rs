@@ -115,6 +115,29 @@ async fn t01_whoever_was_removed_stays_out_by_every_way() {
 }
 
 #[tokio::test]
+async fn t01_a_place_of_a_server_that_was_killed_is_nobodys_and_that_is_told_alike_of_any_room() {
+    let server = Server::start().await;
+    let owner = server.owner().await;
+    let member = server.member(&owner, "alpha@example.org", "Alpha").await;
+    let room = server.room(&owner, "Board").await;
+    let (mut host, _) = server.enter(&owner, &room).await;
+    let (_inside, view) = server.admit(&mut host, &member, &room).await;
+    let data = server.data.clone();
+    server.kill().await;
+    let server = Server::start_with(data, &[]).await;
+    let mut nowhere = room.clone();
+    let last = nowhere.id.pop();
+    nowhere.id.push(if last == Some('0') { '1' } else { '0' });
+    for (person, room) in [(&member, &room), (&owner, &room), (&member, &nowhere)] {
+        let mut answer = resume(&server, person, room, &view["resume"]).await;
+        assert_eq!(answer.closed().await, "restarted");
+    }
+    // They knock as at first.
+    let mut again = server.join(&member, &room).await;
+    assert_eq!(again.read().await.unwrap()["type"], "waiting");
+}
+
+#[tokio::test]
 async fn t01_a_session_is_over_the_moment_it_is_signed_out() {
     let server = Server::start().await;
     let owner = server.owner().await;

@@ -17,6 +17,8 @@ export interface Server {
   readonly ownerLink: string;
   /** The value of a counter of the metrics page; 0 while it has not counted. */
   counter(name: string): Promise<number>;
+  /** Ends it without a word, as a fault would, and starts it anew where it was. */
+  crash(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -25,21 +27,28 @@ export async function startServer(settings: Readonly<Record<string, string>> = {
   const binary = resolve(process.env["CONCLAVE_BIN"] ?? "../../target/debug/conclave");
   if (!existsSync(binary)) throw new Error(`there is no server at ${binary}; build it, or name it in CONCLAVE_BIN`);
   const data = await mkdtemp(join(tmpdir(), "conclave-e2e-"));
-  const child = spawn(binary, ["serve", "--data", data, "--listen", "127.0.0.1:0"], {
-    env: { ...withoutSettings(process.env), CONCLAVE_METRICS: "127.0.0.1:0", CONCLAVE_LOG__FILTER: "warn", ...settings },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const start = (port: string) =>
+    spawn(binary, ["serve", "--data", data, "--listen", `127.0.0.1:${port}`], {
+      env: { ...withoutSettings(process.env), CONCLAVE_METRICS: "127.0.0.1:0", CONCLAVE_LOG__FILTER: "warn", ...settings },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+  let child = start("0");
   const stop = async () => {
-    await ended(child);
+    await ended(child, "SIGTERM");
     await rm(data, { recursive: true, force: true });
   };
   try {
-    const said = await announced(child);
-    const link = new URL(said.ownerLink);
+    let said = await announced(child, "owner link");
+    const link = new URL(said.last);
     return {
       origin: link.origin,
       ownerLink: link.href,
       counter: (name) => counter(said.metrics, name),
+      crash: async () => {
+        await ended(child, "SIGKILL");
+        child = start(link.port);
+        said = await announced(child, "listening");
+      },
       stop,
     };
   } catch (failure) {
@@ -53,20 +62,19 @@ function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith("CONCLAVE_")));
 }
 
-/** Where the server says that it is; the owner's link comes last. */
-function announced(child: ChildProcess): Promise<{ readonly metrics: string; readonly ownerLink: string }> {
+/** Where the server says that it is, until the line that begins with `until`; the owner's link comes last, the first time. */
+function announced(child: ChildProcess, until: string): Promise<{ readonly metrics: string; readonly last: string }> {
   return new Promise((found, failed) => {
     let metrics = "";
-    const timer = setTimeout(() => failed(new Error("the server printed no owner link")), STARTED_WITHIN_MS);
+    const timer = setTimeout(() => failed(new Error(`the server printed no line “${until}”`)), STARTED_WITHIN_MS);
     child.once("error", failed);
     child.once("exit", (code) => failed(new Error(`the server ended with ${code} before it was ready`)));
     if (child.stdout === null) return;
     createInterface({ input: child.stdout }).on("line", (line) => {
       metrics = /^metrics: (\S+)$/u.exec(line)?.[1] ?? metrics;
-      const link = /^owner link: (\S+)$/u.exec(line)?.[1];
-      if (link === undefined) return;
+      if (!line.startsWith(`${until}: `)) return;
       clearTimeout(timer);
-      found({ metrics, ownerLink: link });
+      found({ metrics, last: line.slice(until.length + 2) });
     });
   });
 }
@@ -77,10 +85,10 @@ async function counter(page: string, name: string): Promise<number> {
   return line === undefined ? 0 : Number(line.split(" ")[1]);
 }
 
-async function ended(child: ChildProcess): Promise<void> {
+async function ended(child: ChildProcess, by: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exit = new Promise<void>((done) => child.once("exit", () => done()));
-  child.kill("SIGTERM");
+  child.kill(by);
   const timer = setTimeout(() => child.kill("SIGKILL"), STOPPED_WITHIN_MS);
   await exit;
   clearTimeout(timer);

@@ -99,19 +99,19 @@ test("the captions of the same session stay, those of another go", async () => {
   expect(meeting.captions.store.value.lines.length).toBe(1);
   await missMuch();
   expect(meeting.captions.store.value.lines.length).toBe(1);
-  world.socket.say({ type: "closed", code: "draining", text: "" });
+  world.socket.handlers.closed(1006);
   await vi.advanceTimersByTimeAsync(1_000);
   world.socket.open();
-  world.socket.say({ type: "closed", code: "cannot_resume", text: "" });
+  world.socket.say({ type: "closed", code: "restarted", text: "" });
   expect(meeting.captions.store.value.lines.length).toBe(0);
 });
 
 test("nothing of the room before a restart of the server is left", async () => {
   meeting.open("chat");
   await page(1, 2);
-  world.socket.say({ type: "closed", code: "draining", text: "" });
+  world.socket.handlers.closed(1006);
   await vi.advanceTimersByTimeAsync(1_000);
   world.socket.open();
-  world.socket.say({ type: "closed", code: "cannot_resume", text: "" });
+  world.socket.say({ type: "closed", code: "restarted", text: "" });
   expect([shown(), meeting.panel.value]).toEqual([[], null]);
 });

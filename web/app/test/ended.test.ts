@@ -12,7 +12,7 @@ test("who cannot come straight back is not told a cause that only may be one: th
   await page.show(h(EndedPage, { closed: { phase: "closed", code: "cannot_resume", text, wasIn: true }, onAgain: () => undefined }));
   expect(page.text("h1")).toEqual(["You cannot come straight back"]);
   expect(page.text("p").join(" ")).not.toContain(text);
-  expect(page.text("p").join(" ")).toContain("the server was started anew");
+  expect(page.text("p").join(" ")).toContain("or a host may have ended");
   expect(page.text("button")).toContain("Join again");
 });
 

@@ -35,6 +35,15 @@ step("a broken connection is said, taken up again, and the sound goes on", async
   await until("sound at the host after coming back", energy, (value) => value > before);
 });
 
+step("after a crash of the server everyone joins again by themselves, as the room asks it", async () => {
+  await meeting.server.crash();
+  await waits(member);
+  await member.shoot("30-after-a-crash");
+  await button(host.page, "Let in").click();
+  await isIn(member);
+  assert.equal(await tool(member, "Microphone").getAttribute("aria-pressed"), "false");
+});
+
 step("a reload comes straight back, with everything off", async () => {
   await member.page.reload();
   await isIn(member);

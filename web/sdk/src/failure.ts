@@ -19,6 +19,8 @@ export const TIMED_OUT = "The server did not answer in time. It may not have bee
 export const CONNECTION_LOST = "The connection was lost before the server answered.";
 export const UNREACHABLE = "The server cannot be reached. Check your connection and try again.";
 
+export const RESTARTED = "The server was started anew. Join again.";
+
 /** Close codes of `docs/protocol.md` section 4, for a socket that closed before its last message arrived. */
 export const CLOSE_CODES: Readonly<Record<number, { code: ErrorCode; text: string }>> = {
   4000: { code: "bad_message", text: "The server did not understand a message of this page. Reload it." },
@@ -35,5 +37,6 @@ export const CLOSE_CODES: Readonly<Record<number, { code: ErrorCode; text: strin
   4011: { code: "replaced", text: "You came back from another connection." },
   4012: { code: "draining", text: "The server is restarting. You will be reconnected." },
   4013: { code: "too_slow", text: "Your connection could not keep up." },
+  4014: { code: "restarted", text: RESTARTED },
   4099: { code: "internal", text: "Something went wrong on the server." },
 };

@@ -4,7 +4,7 @@
 import { Backoff } from "./backoff";
 import { Calls } from "./calls";
 import { Doubt, GHOST_MS } from "./doubt";
-import { CallFailed, CLOSE_CODES, CONNECTION_LOST, UNREACHABLE, type FailureCode } from "./failure";
+import { CallFailed, CLOSE_CODES, CONNECTION_LOST, RESTARTED, UNREACHABLE, type FailureCode } from "./failure";
 import type { CueView } from "./generated/CueView";
 import type { Done } from "./generated/Done";
 import type { ErrorCode } from "./generated/ErrorCode";
@@ -82,10 +82,10 @@ export class Link {
   #socket: Socket | null = null;
   #phase: Phase = "connecting";
   #everIn = false;
+  /** The server was started anew, and this joins as at first. */
+  #anew = false;
   #holdsView = false;
   #leaving = false;
-  /** The server said that it stops: the one that comes after it knows nothing of this place. */
-  #drained = false;
   #seen = 0;
   #lostAt: number | null = null;
   #heardAt = 0;
@@ -280,7 +280,7 @@ export class Link {
   #entered(phase: "waiting" | "admitted"): void {
     this.#phase = phase;
     this.#everIn = true;
-    this.#drained = false;
+    this.#anew = false;
     this.#lostAt = null;
     this.#backoff.reset();
     this.#rest();
@@ -334,14 +334,16 @@ export class Link {
   #refused(code: ErrorCode, text: string): void {
     switch (code) {
       case "draining":
-        this.#drained = true;
-        this.#lose();
-        return;
       case "too_slow":
         this.#lose();
         return;
-      case "cannot_resume":
-        if (this.#drained) this.#anew();
+      case "restarted":
+        if (this.#everIn) this.#joinAnew();
+        else this.#finish(code, text);
+        return;
+      case "cannot_join":
+        // A tab that was loaded again no longer knows the password that the person gave.
+        if (this.#anew && this.#options.password === undefined) this.#finish("restarted", RESTARTED);
         else this.#finish(code, text);
         return;
       case "unavailable":
@@ -359,9 +361,9 @@ export class Link {
     }
   }
 
-  /** The place went with the server that was stopped: the next attempt joins as at first. */
-  #anew(): void {
-    this.#drained = false;
+  /** The place went with the server as it ran before: the next attempt joins as at first. */
+  #joinAnew(): void {
+    this.#anew = true;
     this.#holdsView = false;
     this.#options.tab.forget(this.#options.room);
     this.#lose();

@@ -173,6 +173,27 @@ test("a reloaded tab resumes instead of joining, and asks for the whole view", (
   expect(world.socket.sent[0]?.request).toEqual({ type: "resume", room: ROOM, secret: "kept", seen: 0 });
 });
 
+test("a reloaded tab whose place went with the server asks the person first", () => {
+  world.secrets.set(ROOM, "kept");
+  const client = join();
+  world.socket.say({ type: "closed", code: "restarted", text: "Join again." });
+  expect(client.state).toMatchObject({ phase: "closed", code: "restarted", wasIn: false });
+  expect(world.secrets.has(ROOM)).toBe(false);
+});
+
+test("a tab that was loaded again does not know the password: after a restart the person is asked for it, not told that it is wrong", async () => {
+  world.secrets.set(ROOM, "kept");
+  const client = join();
+  world.socket.say({ type: "admitted", room: roomView(), resume: "secret-1", seq: 3 });
+  world.socket.handlers.closed(1006);
+  await reopen();
+  world.socket.handlers.closed(4014);
+  await reopen();
+  expect(world.socket.types()).toEqual(["join"]);
+  world.socket.say({ type: "closed", code: "cannot_join", text: "Wrong." });
+  expect(client.state).toMatchObject({ phase: "closed", code: "restarted" });
+});
+
 test("a resume that brings only events is of no use to a tab without a view", () => {
   world.secrets.set(ROOM, "kept");
   const client = join();
@@ -249,10 +270,10 @@ test("a draining server is come back to", async () => {
 test("a restarted server holds no place to come back to: the client joins again, with the password that it was given", async () => {
   const client = join("bakidu");
   world.socket.say({ type: "admitted", room: roomView(), resume: "secret-1", seq: 3 });
-  world.socket.say({ type: "closed", code: "draining", text: "" });
+  world.socket.handlers.closed(1006);
   await reopen();
   expect(world.socket.types()).toEqual(["resume"]);
-  world.socket.say({ type: "closed", code: "cannot_resume", text: "Too long." });
+  world.socket.say({ type: "closed", code: "restarted", text: "Join again." });
   expect(phase(client)).toBe("connecting");
   expect(world.transport.closed).toBe(true);
   await reopen();
@@ -267,19 +288,16 @@ test("the close code of a restart is enough, and a first answer that the server 
   await reopen();
   world.socket.handlers.closed(4012);
   await reopen();
-  world.socket.handlers.closed(4006);
+  world.socket.handlers.closed(4014);
   await reopen();
   expect(world.socket.types()).toEqual(["join"]);
   world.socket.say({ type: "admitted", room: roomView(), resume: "secret-2", seq: 0 });
   expect(client.state).toMatchObject({ phase: "admitted", link: "up", local: {} });
 });
 
-test("a restart that was lived through excuses no later end of the place", async () => {
+test("a server that stops and runs on excuses no end of the place", async () => {
   const client = joinIn();
   world.socket.say({ type: "closed", code: "draining", text: "" });
-  await reopen();
-  world.socket.say({ type: "resumed", resume: "secret-2" });
-  world.socket.handlers.closed(1006);
   await reopen();
   world.socket.say({ type: "closed", code: "cannot_resume", text: "Too long." });
   expect(client.state).toMatchObject({ phase: "closed", code: "cannot_resume" });

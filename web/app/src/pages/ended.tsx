@@ -46,9 +46,11 @@ function wordsFor(closed: Closed): Words {
       // The server knows a place or does not: it cannot say which of these it was.
       return {
         title: "You cannot come straight back",
-        text: "Your place is not kept any more. You may have been away too long, a host may have ended your stay or the meeting, or the server was started anew.",
+        text: "Your place is not kept any more. You may have been away too long, or a host may have ended your stay or the meeting.",
         again: "Join again",
       };
+    case "restarted":
+      return { title: "The server was started anew", again: "Join again" };
     case "signed_out":
       return { title: "You are signed out", again: "Sign in again" };
     case "unreachable":

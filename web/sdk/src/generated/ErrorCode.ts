@@ -3,4 +3,4 @@
 /**
  * Why something was refused, or why the socket closes.
  */
-export type ErrorCode = "bad_message" | "too_large" | "rate_limited" | "signed_out" | "cannot_join" | "already_here" | "cannot_resume" | "denied" | "removed" | "ended" | "left" | "replaced" | "draining" | "too_slow" | "not_allowed" | "second_factor_required" | "not_found" | "stale" | "room_full" | "invalid_offer" | "invalid_value" | "too_many" | "unavailable" | "internal";
+export type ErrorCode = "bad_message" | "too_large" | "rate_limited" | "signed_out" | "cannot_join" | "already_here" | "cannot_resume" | "restarted" | "denied" | "removed" | "ended" | "left" | "replaced" | "draining" | "too_slow" | "not_allowed" | "second_factor_required" | "not_found" | "stale" | "room_full" | "invalid_offer" | "invalid_value" | "too_many" | "unavailable" | "internal";
