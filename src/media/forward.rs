@@ -34,8 +34,8 @@ const MOST_REPORTS: usize = 32;
 const MOST_WORK: usize = 16_384;
 /// For fewer receivers it costs less to send a part of a picture than to wait for the rest.
 const MANY_RECEIVERS: usize = 8;
-/// What fewer receivers need is in the processor's cache, or soon comes there by itself.
-const MANY_AHEAD: usize = 32;
+/// What fewer receivers need soon comes into the processor's cache by itself.
+const MANY_AHEAD: usize = 8;
 
 impl Sfu {
     /// An authenticated packet came. It is judged, kept, and waits for [`Sfu::flush`].

@@ -1,6 +1,6 @@
 // The events of the room in words: a notice for what a person should know, with what they can do about it.
 
-import type { CaptionsView, ParticipantView, RoomEvent, Source } from "@conclave/sdk";
+import type { CaptionsView, KnockView, ParticipantView, RoomEvent, Source } from "@conclave/sdk";
 import { captionsSaid, JOIN_TRANSCRIPT, switchSaid } from "../words/captions";
 import { askButton, kindSaid, lockSaid, saidOf, settingSaid, suspendSaid } from "../words/notices";
 import { ASK, identityWords } from "../words/people";
@@ -79,12 +79,15 @@ export function tell(meeting: Meeting, event: RoomEvent): void {
   }
 }
 
-/** Whoever comes in is told what listens here before they say anything. */
+/** Whoever comes in is told what listens here before they say anything, and, if they decide, who waits. */
 export function toldOnEntry(meeting: Meeting, captions: CaptionsView): void {
   meeting.captionsWere = captions.state;
   meeting.captionsOutside = captions.outside;
   if (captions.state === "on" || captions.state === "delayed" || captions.state === "limited") captionsNotice(meeting, captionsSaid(captions));
   if (captions.transcript) meeting.notices.say(JOIN_TRANSCRIPT, { topic: "transcript", tone: "key", stay: true });
+  // Who waited before, as after a restart of the server, is heard of by no event.
+  const [first] = meeting.knocks.value;
+  if (first !== undefined) tellKnock(meeting, first, meeting.waiting.value > 1);
 }
 
 function settingChanged(meeting: Meeting, event: RoomEvent & { type: "setting_changed" }): void {
@@ -144,13 +147,16 @@ function asked(meeting: Meeting, event: RoomEvent & { type: "asked" }): void {
 }
 
 function knocked(meeting: Meeting, event: RoomEvent & { type: "knocked" }): void {
-  const { knock } = event;
   knockHeard();
+  tellKnock(meeting, event.knock, meeting.waiting.value > 3);
+}
+
+function tellKnock(meeting: Meeting, knock: KnockView, many: boolean): void {
   // The open list shows and announces it already.
   if (meeting.panel.value === "people" && meeting.peopleTab.value === "waiting") return;
   const see = { label: "See who waits", run: () => meeting.open("people", "waiting") };
-  if (meeting.waiting.value > 3 || knock.suspected) {
-    meeting.notices.say(`${meeting.waiting.value} people wait.`, { tone: "key", topic: "knock.many", actions: [see] });
+  if (many || knock.suspected) {
+    meeting.notices.say(meeting.waiting.value === 1 ? "One person waits." : `${meeting.waiting.value} people wait.`, { tone: "key", topic: "knock.many", actions: [see] });
     return;
   }
   meeting.notices.say(`${knock.name} (${identityWords(knock)}) knocks${knock.while_locked ? " while the room is locked" : ""}.`, {

@@ -1,0 +1,65 @@
+// Who waits, told to whoever decides about it.
+
+import { Conclave, type KnockView } from "@conclave/sdk";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { participant, ROOM, roomView, World, YOU } from "../../sdk/test/fakes";
+import { Meeting } from "../src/meeting/model";
+
+vi.hoisted(() => {
+  const nothing = () => undefined;
+  vi.stubGlobal("localStorage", { getItem: () => null, setItem: nothing, removeItem: nothing });
+  vi.stubGlobal("document", Object.assign(new EventTarget(), { hidden: false, title: "" }));
+  vi.stubGlobal("navigator", {});
+  vi.stubGlobal("addEventListener", nothing);
+  vi.stubGlobal("removeEventListener", nothing);
+});
+
+let world: World;
+let meeting: Meeting;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  world = new World();
+  meeting = new Meeting(Conclave.join({ url: "wss://here/ws", room: ROOM }, world.environment));
+  world.socket.open();
+});
+
+afterEach(() => {
+  meeting.dispose();
+  vi.useRealTimers();
+});
+
+function knock(name: string, more: Partial<KnockView> = {}): KnockView {
+  return { knock: name, version: 1, name, signed_in: false, since: 1, while_locked: false, denied_before: 0, identity: { kind: "unverified" }, first_seen: 1, suspected: false, similar_to: null, agreed_by: null, picture: null, ...more };
+}
+
+function entered(...knocks: KnockView[]): void {
+  world.socket.say({ type: "admitted", room: roomView(participant(YOU, {}, { role: "host" }), { knocks }), resume: "s", seq: 0 });
+}
+
+function said(): string[] {
+  return meeting.notices.list.value.map((notice) => notice.text);
+}
+
+test("a host who comes in where one waits may let them in at once", () => {
+  entered(knock("Ada"));
+  expect(said()).toEqual(["Ada (guest, unverified) knocks."]);
+  expect(meeting.notices.list.value[0]?.actions?.map((action) => action.label)).toEqual(["Let in", "See who waits"]);
+});
+
+test("of several who wait already their number is told, once", () => {
+  entered(knock("Ada"), knock("Bea"));
+  expect(said()).toEqual(["2 people wait."]);
+  world.socket.handlers.closed(1006);
+  expect(said()).toEqual(["2 people wait."]);
+});
+
+test("one who is held apart is not offered to be let in with one press", () => {
+  entered(knock("Ada", { suspected: true }));
+  expect(said()).toEqual(["One person waits."]);
+});
+
+test("where nobody waits nothing is said", () => {
+  entered();
+  expect(said()).toEqual([]);
+});
