@@ -85,7 +85,7 @@ test("whoever read captions the last time reads them again, asked for once in ea
   captions.follow(admitted());
   captions.follow(admitted());
   expect(asked).toEqual([{ language: "es", original: true }]);
-  captions.follow({ phase: "waiting", since: 0, sentBack: true, messages: [] });
+  captions.follow({ phase: "waiting", since: 0, sentBack: true, restarted: false, messages: [] });
   captions.follow(admitted());
   expect(asked).toHaveLength(2);
 });

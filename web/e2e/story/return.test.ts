@@ -38,6 +38,7 @@ step("a broken connection is said, taken up again, and the sound goes on", async
 step("after a crash of the server everyone joins again by themselves, as the room asks it", async () => {
   await meeting.server.crash();
   await waits(member);
+  await member.page.getByText("The server was started anew, and you have knocked again.").waitFor();
   await member.shoot("30-after-a-crash");
   await button(host.page, "Let in").click();
   await isIn(member);

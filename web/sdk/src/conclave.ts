@@ -91,6 +91,8 @@ export class Conclave {
   readonly #media: Media;
   readonly #local: Local;
   readonly #looks: Looks;
+  /** The place in the room went with the server as it ran before, and this came back by itself. */
+  #restarted = false;
   #state: State = { phase: "connecting" };
   #captions: Captions = NO_CAPTIONS;
   #measuring: ReturnType<typeof setInterval> | undefined;
@@ -461,11 +463,15 @@ export class Conclave {
 
   /** At first, and where the place in the room is gone without a word about its end: nothing of it is left here. */
   #connecting(): void {
-    if (this.#state.phase === "admitted") this.#rest();
+    if (this.#state.phase === "admitted") {
+      this.#rest();
+      this.#restarted = true;
+    }
     this.#set({ phase: "connecting" });
   }
 
   #admitted(room: RoomView, relays: IceServer[]): void {
+    this.#restarted = false;
     const before = this.#state.phase === "admitted" ? this.#state.room.you : null;
     // Another stay counts its cues anew.
     if (before !== room.you) this.#caption(NO_CAPTIONS);
@@ -481,7 +487,7 @@ export class Conclave {
   #waiting(): void {
     const sentBack = this.#state.phase === "admitted";
     this.#rest();
-    this.#set({ phase: "waiting", since: Date.now(), sentBack, messages: [] });
+    this.#set({ phase: "waiting", since: Date.now(), sentBack, restarted: this.#restarted, messages: [] });
   }
 
   #hostSaid(message: WaitingWord): void {

@@ -16,6 +16,8 @@ export interface Waiting {
   readonly since: number;
   /** Whether a host sent the participant back here. */
   readonly sentBack: boolean;
+  /** Whether the participant was in the room, and knocked again by itself since the server was started anew. */
+  readonly restarted: boolean;
   /** What hosts said to those who wait, the newest last; few. */
   readonly messages: readonly WaitingWord[];
 }

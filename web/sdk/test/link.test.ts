@@ -279,7 +279,7 @@ test("a restarted server holds no place to come back to: the client joins again,
   await reopen();
   expect(world.socket.sent[0]?.request).toEqual({ type: "join", room: ROOM, password: "bakidu" });
   world.socket.say({ type: "waiting" });
-  expect(client.state).toMatchObject({ phase: "waiting", sentBack: false });
+  expect(client.state).toMatchObject({ phase: "waiting", sentBack: false, restarted: true });
 });
 
 test("the close code of a restart is enough, and a first answer that the server is stopping yet does not hide it", async () => {

@@ -29,7 +29,9 @@ export function WaitingPage(props: { waiting: Waiting; onLeave: () => void }): J
           <p class="lead">
             {waiting.sentBack
               ? "A host sent you back to the waiting room. Your camera and microphone are off. When a host lets you in, the meeting opens here again."
-              : "You have knocked. As soon as a host lets you in, the meeting opens here."}
+              : waiting.restarted
+                ? "The server was started anew, and you have knocked again. Your camera and microphone are off. As soon as a host lets you in, the meeting opens here."
+                : "You have knocked. As soon as a host lets you in, the meeting opens here."}
           </p>
         </div>
         {waiting.messages.length > 0 && (
