@@ -1,5 +1,6 @@
 //! The secrets with which clients come straight back to their places. Each names the run of the server that gave it: whoever comes
-//! back to a server that was started anew is told just that, before any room is looked for, and joins as at first.
+//! back to a server that was started anew is told just that, before any room is looked for, and joins as at first. With several servers for
+//! one room a run would have to be that of all of them.
 
 use data_encoding::BASE64URL_NOPAD;
 

@@ -90,6 +90,23 @@ test("deliveries are those of the kind that was chosen last, and earlier ones of
   expect(page.text("li").length).toBe(2);
 });
 
+test("deliveries that could not be loaded are asked for again while something is on its way", async () => {
+  const loads: { asked: [DeliveryState | null, string | null]; load: Load<DeliveryPage> }[] = [];
+  vi.spyOn(control, "deliveries").mockImplementation((_, state, after) => new Promise((done, failed) => loads.push({ asked: [state ?? null, after ?? null], load: { done, failed } })));
+  await page.show(h(Deliveries, { webhook: { id: "hook" } as WebhookLine }));
+  const { deliveries } = deliveriesOf("old", null);
+  loads[0]?.load.done({ deliveries: deliveries.map((line) => ({ ...line, state: "due" as const })), next: null });
+  await settled();
+  await page.put("select", "told");
+  loads[1]?.load.failed(new CallFailed("unreachable", "The server cannot be reached."));
+  await settled();
+  expect(page.text("alert").join(" ") + page.text("p").join(" ")).toContain("cannot be reached");
+  await vi.waitFor(() => expect(loads.at(2)?.asked).toEqual(["told", null]), 4_000);
+  loads[2]?.load.done(deliveriesOf("told", null));
+  await settled();
+  expect(page.text("li").map((text) => text.includes("told-1"))).toEqual([true]);
+});
+
 test("a search goes on from what it found, not from what was listed before it", async () => {
   const loads: { asked: [string, string | null]; load: Load<MemberPage> }[] = [];
   vi.spyOn(control, "members").mockImplementation((words, after) => new Promise((done, failed) => loads.push({ asked: [words, after], load: { done, failed } })));

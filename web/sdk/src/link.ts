@@ -89,6 +89,8 @@ export class Link {
   #seen = 0;
   #lostAt: number | null = null;
   #heardAt = 0;
+  /** When anything was heard inside. */
+  #insideAt = 0;
   #triedAt = 0;
   #deadline: ReturnType<typeof setTimeout> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -201,6 +203,7 @@ export class Link {
     this.#heardAt = Date.now();
     const message = decode(text);
     if (message !== null) this.#message(message);
+    if (this.#phase === "admitted") this.#insideAt = this.#heardAt;
   }
 
   /** What is said to the knock beside the first one. */
@@ -338,7 +341,7 @@ export class Link {
         this.#lose();
         return;
       case "restarted":
-        if (this.#everIn) this.#joinAnew();
+        if (this.#wantsIn()) this.#joinAnew();
         else this.#finish(code, text);
         return;
       case "cannot_join":
@@ -359,6 +362,11 @@ export class Link {
       default:
         this.#finish(code, text);
     }
+  }
+
+  /** Whether whoever is behind this is there still, or has just asked to come in: a device that slept through the end of a meeting joins none. */
+  #wantsIn(): boolean {
+    return this.#everIn ? Date.now() - this.#insideAt < GIVE_UP_MS : this.#options.password !== undefined;
   }
 
   /** The place went with the server as it ran before: the next attempt joins as at first. */

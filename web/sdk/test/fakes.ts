@@ -52,7 +52,7 @@ export class FakeSocket implements Socket {
   }
 
   /** Answers the newest request of this type. */
-  answer(type: string, ok: "done" | { sdp: string } | { refused: "not_allowed" | "stale" | "invalid_offer" }): void {
+  answer(type: string, ok: "done" | { sdp: string } | { refused: "not_allowed" | "stale" | "invalid_offer" | "unavailable" }): void {
     const id = this.last(type).id;
     if (ok === "done") this.say({ type: "reply", id, ok: { type: "done" } });
     else if ("sdp" in ok) this.say({ type: "reply", id, ok: { type: "answer", sdp: ok.sdp } });

@@ -194,6 +194,24 @@ test("a tab that was loaded again does not know the password: after a restart th
   expect(client.state).toMatchObject({ phase: "closed", code: "restarted" });
 });
 
+test("a device that slept joins no meeting by itself after a restart", async () => {
+  const client = joinIn();
+  vi.setSystemTime(Date.now() + 12 * 60_000);
+  world.socket.handlers.closed(1006);
+  await reopen();
+  expect(world.socket.types()).toEqual(["resume"]);
+  world.socket.handlers.closed(4014);
+  expect(client.state).toMatchObject({ phase: "closed", code: "restarted", wasIn: true });
+});
+
+test("a password that was just typed is used, though the tab still holds the secret of a server that was started anew", async () => {
+  world.secrets.set(ROOM, "kept");
+  join("bakidu");
+  world.socket.handlers.closed(4014);
+  await reopen();
+  expect(world.socket.sent[0]?.request).toEqual({ type: "join", room: ROOM, password: "bakidu" });
+});
+
 test("a resume that brings only events is of no use to a tab without a view", () => {
   world.secrets.set(ROOM, "kept");
   const client = join();

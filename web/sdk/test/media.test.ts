@@ -215,8 +215,7 @@ test("where no transport can be made it is said, and nothing is turned on", asyn
   // Nothing is tried by itself, and what the person tries may go well.
   await vi.advanceTimersByTimeAsync(60_000);
   expect(client.state).toMatchObject({ media: "impossible" });
-  client.retryMedia();
-  await settle();
+  await client.retryMedia();
   expect(client.state).toMatchObject({ media: "impossible" });
 });
 
@@ -233,15 +232,13 @@ test("where none could be made the person may try again", async () => {
   await settle();
   expect(client.state).toMatchObject({ media: "impossible" });
   allowed = true;
-  client.retryMedia();
-  expect(client.state).toMatchObject({ media: "connecting" });
+  void client.retryMedia();
   await settle();
   world.socket.answer("offer", { sdp: "answer" });
   await settle();
   world.transport.changed("connected");
   expect(client.state).toMatchObject({ media: "connected" });
-  client.retryMedia();
-  await settle();
+  await client.retryMedia();
   expect(world.transports.length).toBe(1);
 });
 
@@ -263,6 +260,16 @@ test("an offer that the server refuses is said as that, until one is taken", asy
   await settle();
   world.transport.changed("connected");
   expect(client.state).toMatchObject({ media: "connected" });
+});
+
+test("a fault of the server is not said to be the browser's", async () => {
+  client = Conclave.join({ url: "wss://here/ws", room: ROOM }, world.environment);
+  world.socket.open();
+  world.socket.say({ type: "admitted", room: roomView(), resume: "s", seq: 0 });
+  await settle();
+  world.socket.answer("offer", { refused: "unavailable" });
+  await settle();
+  expect(client.state).toMatchObject({ media: "failed" });
 });
 
 test("a transport that outlived a short loss of the socket goes on as it was", async () => {

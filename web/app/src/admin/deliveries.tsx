@@ -43,9 +43,9 @@ export function Deliveries(props: { webhook: WebhookLine }): JSX.Element {
     });
   const earlier = () =>
     attempt(async () => {
-      further.value = true;
       const page = await turns.join(() => ask(next.value));
       if (page === null) return;
+      further.value = true;
       lines.value = [...(lines.value ?? []), ...page.deliveries];
       next.value = page.next;
     });
@@ -60,7 +60,9 @@ export function Deliveries(props: { webhook: WebhookLine }): JSX.Element {
   useEffect(() => {
     void load();
     const timer = setInterval(() => {
-      if (!further.value && lines.value?.some((line) => line.state === "due") === true) void follow();
+      if (further.value || lines.value?.some((line) => line.state === "due") !== true) return;
+      // What was asked for last and did not come is asked for again.
+      void (turns.standing.peek() === "failed" ? load() : follow());
     }, LOOK_MS);
     return () => clearInterval(timer);
   }, []);

@@ -116,7 +116,8 @@ export class Meeting {
         for (const source of Object.keys(state.local)) this.notices.withdraw(`stopped.${source}`);
       }),
       effect(() => {
-        if (this.panel.value === "people" && this.peopleTab.value === "waiting") this.withdrawKnocks();
+        const listed = this.panel.value === "people" && this.peopleTab.value === "waiting";
+        if (listed || this.waiting.value === 0) this.withdrawKnocks();
       }),
       effect(() => {
         // The panel says all of it.
@@ -265,6 +266,13 @@ export class Meeting {
     this.opened.value = participant;
     this.peopleTab.value = "people";
     this.panel.value = "people";
+  }
+
+  /** The person wants another try at sound and pictures, and hears when nothing comes of it. */
+  async retryMedia(): Promise<void> {
+    await this.client.retryMedia();
+    const state = this.state.value;
+    if (state.phase === "admitted" && (state.media === "impossible" || state.media === "refused")) this.notices.say("It did not work this time either.", { topic: "media" });
   }
 
   withdrawKnocks(): void {

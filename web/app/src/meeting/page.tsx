@@ -167,7 +167,7 @@ function Banners(props: { meeting: Meeting; state: Admitted }): JSX.Element | nu
         <Warning size={20} />
         <p>{trouble.text}</p>
         {trouble.again !== undefined && (
-          <Button small onPress={() => meeting.client.retryMedia()}>
+          <Button small onPress={() => meeting.retryMedia()}>
             {trouble.again}
           </Button>
         )}

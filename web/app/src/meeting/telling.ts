@@ -23,6 +23,7 @@ export function tell(meeting: Meeting, event: RoomEvent): void {
       return;
     case "lobby":
       if (event.knocks === undefined) meeting.withdrawKnocks();
+      else tellWaiting(meeting);
       return;
     case "locked":
       meeting.notices.say(lockSaid(event.locked, event.by), { topic: "locked" });
@@ -85,7 +86,11 @@ export function toldOnEntry(meeting: Meeting, captions: CaptionsView): void {
   meeting.captionsOutside = captions.outside;
   if (captions.state === "on" || captions.state === "delayed" || captions.state === "limited") captionsNotice(meeting, captionsSaid(captions));
   if (captions.transcript) meeting.notices.say(JOIN_TRANSCRIPT, { topic: "transcript", tone: "key", stay: true });
-  // Who waited before, as after a restart of the server, is heard of by no event.
+  tellWaiting(meeting);
+}
+
+/** Of those who waited before somebody came to decide, as after a restart of the server, no event tells. */
+function tellWaiting(meeting: Meeting): void {
   const [first] = meeting.knocks.value;
   if (first !== undefined) tellKnock(meeting, first, meeting.waiting.value > 1);
 }

@@ -48,7 +48,7 @@ export function showFactor(): Promise<boolean> {
   });
 }
 
-/** The page that asks is left: it asks no more, nor does the browser, and what comes late changes nothing. */
+/** The page that asks is left: it asks no more, nor does the browser, and what comes late goes on with nothing. */
 export function leaveFactor(): void {
   left += 1;
   callOff();
@@ -86,9 +86,10 @@ async function has(): Promise<boolean> {
 
 async function show(here: AbortSignal): Promise<boolean> {
   const me = await own.stepUp(here);
-  if (me === null || here.aborted) return false;
+  if (me === null) return false;
+  // The session has shown it, whoever still waits for that.
   account.value = me;
-  return true;
+  return !here.aborted;
 }
 
 /** Stands once in the app, over whatever page asks. */

@@ -90,9 +90,9 @@ export class Media {
     await this.#begin();
   }
 
-  /** The person wants another try now. One that goes on is left alone. */
+  /** The person wants another try now; until it goes well, what is wrong stays said. One that goes on is left alone. */
   async retry(): Promise<void> {
-    if (!this.#connected) await this.start();
+    if (!this.#connected) await this.#begin();
   }
 
   async #begin(): Promise<void> {
@@ -323,7 +323,7 @@ export class Media {
   }
 }
 
-/** The server answered, and would not; no answer in time says nothing of that. */
+/** The server would not have what this browser offers. Any other fault may be its own. */
 function isRefusal(failure: unknown): boolean {
-  return failure instanceof CallFailed && failure.code !== "timeout";
+  return failure instanceof CallFailed && failure.code === "invalid_offer";
 }
