@@ -1,10 +1,11 @@
 // What comes late: after it was stopped, closed, left or asked for anew.
 
-import { api, CallFailed, Conclave, own, type ChatView, type Me } from "@conclave/sdk";
+import { api, CallFailed, Conclave, own, type ChatView, type Me, type SpeechView } from "@conclave/sdk";
 import { h } from "preact";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { fakeTrack, participant, ROOM, roomView, World, YOU, type FakeTrack } from "../../sdk/test/fakes";
 import { account, loadAccount } from "../src/account";
+import { Speech } from "../src/captions/speech";
 import { Chat } from "../src/chat/model";
 import { Preview } from "../src/devices/preview";
 import { Meeting } from "../src/meeting/model";
@@ -65,6 +66,26 @@ test("a camera that opens after it was stopped does not stay on, and of two that
   await settled();
   expect([third.stopped, late.stopped]).toEqual([true, true]);
   expect(page.text("button")).toContain("Check camera");
+});
+
+test("words that are written while others are being saved stay, and are saved on top of those", async () => {
+  const saves: { words: string[]; revision: number; done: (stands: SpeechView) => void }[] = [];
+  const stands = { languages: null, spoken: null, words: [], revision: 1 };
+  vi.spyOn(api, "roomSpeech").mockResolvedValue(stands);
+  vi.spyOn(api, "changeRoomSpeech").mockImplementation((_, { words, revision }) => new Promise((done) => saves.push({ words, revision, done })));
+  await page.show(h(Speech, { room: "room" }));
+  await page.put("textarea", "Ada");
+  await page.submit();
+  await page.put("textarea", "Ada\nBea");
+  saves[0]?.done({ ...stands, words: ["Ada"], revision: 2 });
+  await settled();
+  expect(page.values("textarea")).toEqual(["Ada\nBea"]);
+  expect(page.text("status")).toEqual([""]);
+  await page.submit();
+  expect(saves[1]).toMatchObject({ words: ["Ada", "Bea"], revision: 2 });
+  saves[1]?.done({ ...stands, words: ["Ada", "Bea"], revision: 3 });
+  await settled();
+  expect(page.text("status")).toEqual(["Saved. A meeting that runs follows at once."]);
 });
 
 test("in the meeting too the camera that was chosen last is sent", async () => {

@@ -74,7 +74,7 @@ class Element extends Part {
   }
 
   /** Preact names events as its properties do where it finds no such property, as here. */
-  fire(type: "Click" | "Change" | "Input"): void {
+  fire(type: "Click" | "Change" | "Input" | "Submit"): void {
     this.#listeners.get(type)?.call(this, { type, target: this, currentTarget: this, preventDefault: () => undefined });
   }
 
@@ -116,6 +116,21 @@ export class Page {
     await settled();
   }
 
+  /** Sends the first form. */
+  async submit(): Promise<void> {
+    const form = this.#all(this.#root).find((one) => one.localName === "form");
+    if (form === undefined) throw new Error("there is no form");
+    form.fire("Submit");
+    await settled();
+  }
+
+  /** What stands in the fields of that kind. */
+  values(kind: "input" | "textarea"): unknown[] {
+    return this.#all(this.#root)
+      .filter((one) => one.localName === kind)
+      .map((one) => (one as { value?: unknown }).value ?? one.attributes.find(({ name }) => name === "value")?.value);
+  }
+
   /** By the button in its corner, which has no words. */
   async close(): Promise<void> {
     const button = this.#all(this.#root).find((one) => one.attributes.some(({ name, value }) => name === "aria-label" && value === "Close"));
@@ -125,7 +140,7 @@ export class Page {
   }
 
   /** Puts a value into the one field or list of that kind, or into the first. */
-  async put(kind: "select" | "input", value: string): Promise<void> {
+  async put(kind: "select" | "input" | "textarea", value: string): Promise<void> {
     const field = this.#all(this.#root).find((one) => one.localName === kind);
     if (field === undefined) throw new Error(`there is no ${kind}`);
     Object.assign(field, { value });

@@ -4,7 +4,7 @@
 import { api, type SpeechView } from "@conclave/sdk";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { Button } from "../ui/button";
 import { textOf } from "../ui/failure";
 import { Choice, TextField } from "../ui/field";
@@ -27,6 +27,8 @@ export function Speech(props: { room: string }): JSX.Element {
   const into = useSignal<Into>("all");
   const languages = useSignal<readonly string[]>([]);
   const words = useSignal("");
+  /** How often something was changed here. */
+  const edits = useRef(0);
   const show = (speech: SpeechView) => {
     held.value = speech;
     spoken.value = speech.spoken ?? "";
@@ -47,6 +49,7 @@ export function Speech(props: { room: string }): JSX.Element {
   const wrong = wordsTrouble(wordsOf(words.value));
   const edit = (change: () => void) => {
     saved.value = false;
+    edits.current += 1;
     change();
   };
   return (
@@ -65,7 +68,12 @@ export function Speech(props: { room: string }): JSX.Element {
             saved.value = false;
             if (wrong !== undefined || held.value === null) return;
             const chosen = into.value === "all" ? null : into.value === "none" ? [] : [...languages.value];
-            show(await api.changeRoomSpeech(room, { languages: chosen, spoken: spoken.value === "" ? null : spoken.value, words: wordsOf(words.value), revision: held.value.revision }));
+            const before = edits.current;
+            const stands = await api.changeRoomSpeech(room, { languages: chosen, spoken: spoken.value === "" ? null : spoken.value, words: wordsOf(words.value), revision: held.value.revision });
+            held.value = stands;
+            // What was changed meanwhile stays, to be saved next.
+            if (edits.current !== before) return;
+            show(stands);
             saved.value = true;
           }}
         >
