@@ -99,7 +99,7 @@ pub struct Seat {
 
 impl Seat {
     /// A place for a new connection, and its resume secret.
-    pub fn new(connection: Connection, run: Run, random: &dyn RandomSource) -> (Self, String) {
+    pub fn new(connection: Connection, run: &Run, random: &dyn RandomSource) -> (Self, String) {
         let mut seat = Self {
             session: connection.session.clone(),
             vigil: None,
@@ -132,7 +132,7 @@ impl Seat {
     }
 
     /// Replaces the resume secret.
-    pub fn new_secret(&mut self, run: Run, random: &dyn RandomSource) -> String {
+    pub fn new_secret(&mut self, run: &Run, random: &dyn RandomSource) -> String {
         let text = run.secret(random);
         self.resume = fingerprint(text.as_bytes());
         text
@@ -258,7 +258,7 @@ mod tests {
                 outbox: sender,
                 session: Arc::new(session()),
             },
-            Run::begin(&SystemRandom),
+            &Run::begin(&SystemRandom),
             &SystemRandom,
         );
         (seat, secret, receiver)
@@ -268,7 +268,7 @@ mod tests {
     fn only_the_latest_secret_resumes() {
         let (mut seat, first, _receiver) = seat(8);
         assert!(seat.holds(&Secret::new(first.clone())));
-        let second = seat.new_secret(Run::begin(&SystemRandom), &SystemRandom);
+        let second = seat.new_secret(&Run::begin(&SystemRandom), &SystemRandom);
         assert!(!seat.holds(&Secret::new(first)));
         assert!(seat.holds(&Secret::new(second)));
     }

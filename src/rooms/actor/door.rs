@@ -251,7 +251,7 @@ impl RoomActor {
             self.places.remove(&old.id);
             old.cut(ErrorCode::Replaced);
         }
-        let resume = seat.new_secret(self.means.run, self.means.random.as_ref());
+        let resume = seat.new_secret(&self.means.run, self.means.random.as_ref());
         let now = self.means.clock.now();
         self.room.factor_known(participant, shown, now);
         // A tab that has seen nothing holds no view that events could be applied to.
@@ -270,7 +270,7 @@ impl RoomActor {
     pub(super) fn sit_down(&mut self, participant: ParticipantId, connection: Connection) {
         self.places
             .insert(connection.id, Place::Seated(participant));
-        let (seat, resume) = Seat::new(connection, self.means.run, self.means.random.as_ref());
+        let (seat, resume) = Seat::new(connection, &self.means.run, self.means.random.as_ref());
         self.seats.insert(participant, seat);
         // A stream reads nothing, now or later.
         if let Some(person) = self.room.person(participant)
