@@ -1,34 +1,13 @@
 // A meeting whose missed events are no longer held: what they would have told is asked for.
 
-import { Conclave, type ChatView, type CueView } from "@conclave/sdk";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { participant, ROOM, roomView, World, YOU } from "../../sdk/test/fakes";
-import { Meeting } from "../src/meeting/model";
+import type { ChatView, CueView } from "@conclave/sdk";
+import { beforeEach, expect, test, vi } from "vitest";
+import { participant, roomView, YOU } from "../../sdk/test/fakes";
+import { eachHasAMeeting, meeting, world } from "./meeting";
 
-vi.hoisted(() => {
-  const nothing = () => undefined;
-  vi.stubGlobal("localStorage", { getItem: () => null, setItem: nothing, removeItem: nothing });
-  vi.stubGlobal("document", Object.assign(new EventTarget(), { hidden: false, title: "" }));
-  vi.stubGlobal("navigator", {});
-  vi.stubGlobal("addEventListener", nothing);
-  vi.stubGlobal("removeEventListener", nothing);
-});
+eachHasAMeeting();
 
-let world: World;
-let meeting: Meeting;
-
-beforeEach(() => {
-  vi.useFakeTimers();
-  world = new World();
-  meeting = new Meeting(Conclave.join({ url: "wss://here/ws", room: ROOM }, world.environment));
-  world.socket.open();
-  admitted(0);
-});
-
-afterEach(() => {
-  meeting.dispose();
-  vi.useRealTimers();
-});
+beforeEach(() => admitted(0));
 
 function admitted(seq: number): void {
   world.socket.say({ type: "admitted", room: roomView(participant(YOU)), resume: "s", seq });

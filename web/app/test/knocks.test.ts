@@ -1,33 +1,11 @@
 // Who waits, told to whoever decides about it.
 
-import { Conclave, type KnockView } from "@conclave/sdk";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { participant, ROOM, roomView, World, YOU } from "../../sdk/test/fakes";
-import { Meeting } from "../src/meeting/model";
+import type { KnockView } from "@conclave/sdk";
+import { expect, test, vi } from "vitest";
+import { participant, roomView, YOU } from "../../sdk/test/fakes";
+import { eachHasAMeeting, meeting, world } from "./meeting";
 
-vi.hoisted(() => {
-  const nothing = () => undefined;
-  vi.stubGlobal("localStorage", { getItem: () => null, setItem: nothing, removeItem: nothing });
-  vi.stubGlobal("document", Object.assign(new EventTarget(), { hidden: false, title: "" }));
-  vi.stubGlobal("navigator", {});
-  vi.stubGlobal("addEventListener", nothing);
-  vi.stubGlobal("removeEventListener", nothing);
-});
-
-let world: World;
-let meeting: Meeting;
-
-beforeEach(() => {
-  vi.useFakeTimers();
-  world = new World();
-  meeting = new Meeting(Conclave.join({ url: "wss://here/ws", room: ROOM }, world.environment));
-  world.socket.open();
-});
-
-afterEach(() => {
-  meeting.dispose();
-  vi.useRealTimers();
-});
+eachHasAMeeting();
 
 function knock(name: string, more: Partial<KnockView> = {}): KnockView {
   return { knock: name, version: 1, name, signed_in: false, since: 1, while_locked: false, denied_before: 0, identity: { kind: "unverified" }, first_seen: 1, suspected: false, similar_to: null, agreed_by: null, picture: null, ...more };
