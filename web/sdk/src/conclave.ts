@@ -171,9 +171,9 @@ export class Conclave {
     void this.#media.restart();
   }
 
-  /** Where sound and pictures could not be set up: the person wants another try. It is over when the state says what became of it. */
-  async retryMedia(): Promise<void> {
-    if (this.#state.phase === "admitted" && this.#state.link === "up") await this.#media.retry();
+  /** Where sound and pictures could not be set up: the person wants another try. Whether the server took it up. */
+  async retryMedia(): Promise<boolean> {
+    return this.#state.phase === "admitted" && this.#state.link === "up" && (await this.#media.retry());
   }
 
   /** Sends `track` as `source` if the room permits; stops it if not. */

@@ -215,7 +215,7 @@ test("where no transport can be made it is said, and nothing is turned on", asyn
   // Nothing is tried by itself, and what the person tries may go well.
   await vi.advanceTimersByTimeAsync(60_000);
   expect(client.state).toMatchObject({ media: "impossible" });
-  await client.retryMedia();
+  expect(await client.retryMedia()).toBe(false);
   expect(client.state).toMatchObject({ media: "impossible" });
 });
 
@@ -232,13 +232,15 @@ test("where none could be made the person may try again", async () => {
   await settle();
   expect(client.state).toMatchObject({ media: "impossible" });
   allowed = true;
-  void client.retryMedia();
+  const taken = client.retryMedia();
   await settle();
   world.socket.answer("offer", { sdp: "answer" });
-  await settle();
+  // It is taken up before anything has got through.
+  expect(await taken).toBe(true);
+  expect(client.state).toMatchObject({ media: "impossible" });
   world.transport.changed("connected");
   expect(client.state).toMatchObject({ media: "connected" });
-  await client.retryMedia();
+  expect(await client.retryMedia()).toBe(true);
   expect(world.transports.length).toBe(1);
 });
 

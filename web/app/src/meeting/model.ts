@@ -270,9 +270,8 @@ export class Meeting {
 
   /** The person wants another try at sound and pictures, and hears when nothing comes of it. */
   async retryMedia(): Promise<void> {
-    await this.client.retryMedia();
-    const state = this.state.value;
-    if (state.phase === "admitted" && (state.media === "impossible" || state.media === "refused")) this.notices.say("It did not work this time either.", { topic: "media" });
+    const taken = await this.client.retryMedia();
+    if (!taken && this.state.value.phase === "admitted") this.notices.say("It did not work this time either.", { topic: "media" });
   }
 
   withdrawKnocks(): void {

@@ -90,32 +90,35 @@ export class Media {
     await this.#begin();
   }
 
-  /** The person wants another try now; until it goes well, what is wrong stays said. One that goes on is left alone. */
-  async retry(): Promise<void> {
-    if (!this.#connected) await this.#begin();
+  /** The person wants another try now; until it goes well, what is wrong stays said. One that goes on is left alone. Whether it came to anything. */
+  async retry(): Promise<boolean> {
+    return this.#connected || this.#begin();
   }
 
-  async #begin(): Promise<void> {
+  /** Whether the server took up the transport; it may still not get through. */
+  async #begin(): Promise<boolean> {
     this.#drop();
     this.#handlers.fresh();
-    if (this.#relaysUsed && this.#relays.length > 0 && !(await this.#renewed())) return;
+    if (this.#relaysUsed && this.#relays.length > 0 && !(await this.#renewed())) return false;
     this.#relaysUsed = true;
     const iceServers = this.#relays.map(({ urls, username, credential }) => ({ urls, username, credential }));
     const transport = this.#made(iceServers);
-    if (transport === null) return;
+    if (transport === null) return false;
     this.#transport = transport;
     try {
       const offer = await transport.offer();
       const done = await this.#handlers.call({ type: "offer", ...offer }, OFFER_TIMEOUT_MS);
-      if (this.#transport !== transport || done.type !== "answer") return;
+      // Another one is under way.
+      if (this.#transport !== transport || done.type !== "answer") return true;
       await transport.answer(done.sdp);
     } catch (failure) {
       // A lost connection is not the transport's fault: the link starts media again when it is back.
       if (this.#transport === transport && !(failure instanceof CallFailed && failure.code === "unreachable")) this.#again(isRefusal(failure) ? "refused" : "failed");
-      return;
+      return false;
     }
     this.#handlers.tracks();
     this.#handlers.answered();
+    return true;
   }
 
   /** A transport could not even be made: the browser has none, or may not, or the relays make no sense to it. */
